@@ -1,0 +1,68 @@
+"""godeeper: GoogLeNet and the Inception family as the papers print them; counted, trained, evaluated, used.
+
+Importing it does not import torch: each name below is loaded from its room when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import BadCheckpoint, BadImage, GodeeperError
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .data.crops import View, views
+    from .data.decode import decode
+    from .data.sources import open_source
+    from .deploy.predictor import Predictor
+    from .models.registry import create_model
+    from .models.weights import load
+    from .papers.audit import audit
+    from .papers.describe import describe
+    from .papers.registry import list_models
+    from .train.recipe import Recipe, recipes
+
+__all__ = [
+    "BadCheckpoint",
+    "BadImage",
+    "GodeeperError",
+    "Predictor",
+    "Recipe",
+    "View",
+    "audit",
+    "create_model",
+    "decode",
+    "describe",
+    "list_models",
+    "load",
+    "open_source",
+    "recipes",
+    "views",
+]
+
+_HOME = {
+    "Predictor": "deploy.predictor",
+    "Recipe": "train.recipe",
+    "View": "data.crops",
+    "audit": "papers.audit",
+    "create_model": "models.registry",
+    "decode": "data.decode",
+    "describe": "papers.describe",
+    "list_models": "papers.registry",
+    "load": "models.weights",
+    "open_source": "data.sources",
+    "recipes": "train.recipe",
+    "views": "data.crops",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'godeeper' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

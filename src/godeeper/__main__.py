@@ -1,0 +1,5 @@
+"""`python -m godeeper` is the command line."""
+
+from .cli.main import main
+
+main()

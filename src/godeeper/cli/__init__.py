@@ -1,0 +1,1 @@
+"""The command line: it joins the rooms and holds no logic."""

@@ -1,0 +1,1 @@
+"""Pictures -> tensors: decoding, sources, crop geometry, augmentation, loading. Knows nothing of models."""

@@ -1,0 +1,80 @@
+"""Crops as pixels: the training patch with its distortions, and the views of evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import torch
+from PIL import Image, ImageEnhance
+from torch import Tensor
+
+from ..preprocess import Preprocess
+from .crops import View, patch
+
+FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "area": Image.Resampling.BOX,
+    "nearest": Image.Resampling.NEAREST,
+    "cubic": Image.Resampling.BICUBIC,
+}
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How training pictures are varied; the defaults are arXiv 1409.4842, Section 6."""
+
+    area: tuple[float, float] = (0.08, 1.0)
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    mirror: bool = True
+    distort: bool = True
+
+    def __call__(self, picture: Image.Image, size: int, random: Random) -> Tensor:
+        """One training picture: uint8, (3, size, size)."""
+        chosen = patch(picture.width, picture.height, random, self.area, self.aspect, self.mirror)
+        picture = picture.resize((size, size), FILTERS[chosen.interpolation], chosen.box)
+        if self.distort:
+            picture = photometric(picture, random)
+        return _tensor(picture, chosen.flip)
+
+
+def photometric(picture: Image.Image, random: Random) -> Image.Image:
+    """Brightness, contrast and colour, each by a factor of 0.5 to 1.5, in random order (Howard, arXiv 1312.5402)."""
+    enhancers = [ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color]
+    for enhancer in random.sample(enhancers, 3):
+        picture = enhancer(picture).enhance(random.uniform(0.5, 1.5))
+    return picture
+
+
+def take(picture: Image.Image, crops: Sequence[View]) -> Tensor:
+    """The views of one picture: uint8, (views, 3, height, width).
+
+    Each view is resampled in one step, straight from the picture's pixels under it, so that memory depends on the views and
+    never on the picture: the same values as resizing the whole first, without a 1 x 10,000 picture growing to 2.6 million rows.
+    """
+    drawn: dict[tuple[object, ...], Tensor] = {}
+    result = []
+    for view in crops:
+        key = (view.resize, view.box, view.out)
+        if key not in drawn:
+            x, y = picture.width / view.resize[0], picture.height / view.resize[1]
+            left, top, right, bottom = view.box
+            source = (left * x, top * y, min(right * x, picture.width), min(bottom * y, picture.height))
+            drawn[key] = _tensor(picture.resize(view.out, Image.Resampling.BILINEAR, source))
+        result.append(drawn[key].flip(-1) if view.flip else drawn[key])
+    return torch.stack(result)
+
+
+def _tensor(picture: Image.Image, flip: bool = False) -> Tensor:
+    pixels = np.array(picture)  # (H, W, 3)
+    if flip:
+        pixels = pixels[:, ::-1].copy()
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def normalise(pictures: Tensor, preprocess: Preprocess) -> Tensor:
+    """uint8 pictures (N, 3, H, W) -> what the network is fed, float32."""
+    mean, std = (torch.tensor(values, device=pictures.device).view(3, 1, 1) for values in (preprocess.mean, preprocess.std))
+    return (pictures.float() / 255 - mean) / std

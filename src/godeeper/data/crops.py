@@ -1,0 +1,120 @@
+"""Which parts of a picture a network is shown. Geometry only: numbers in, numbers out.
+
+Boxes are (left, top, right, bottom) in pixels, right and bottom excluded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from ..errors import GodeeperError
+
+Box = tuple[int, int, int, int]
+Interpolation = Literal["bilinear", "area", "nearest", "cubic"]
+
+PRINTED_SIZE = 224
+PRINTED_SCALES = (256, 288, 320, 352)  # the shorter side, for crops of 224: arXiv 1409.4842, Section 7
+SCHEMES = (1, 10, 144)
+
+
+@dataclass(frozen=True)
+class View:
+    """One crop for evaluation: resize the picture to `resize`, cut `box`, resize that to `out`, mirror if `flip`."""
+
+    resize: tuple[int, int]
+    box: Box
+    out: tuple[int, int]
+    flip: bool = False
+
+
+def views(width: int, height: int, size: int = PRINTED_SIZE, scheme: int = 1) -> list[View]:
+    """The crops of `scheme` for a picture of that width and height and a network input of `size` pixels.
+
+    1: the centre crop at scale 256. 10: four corners and centre of the central square at scale 256, mirrored too (Krizhevsky
+    et al. 2012). 144: arXiv 1409.4842, Section 7: 4 scales x 3 squares x (4 corners, centre, whole square) x mirror. Scales
+    are those of 224-pixel crops and grow in proportion to `size`. GodeeperError for another scheme or an empty picture.
+    """
+    if scheme not in SCHEMES:
+        raise GodeeperError(f"there is no scheme of {scheme} crops: choose one of {', '.join(map(str, SCHEMES))}")
+    if min(width, height, size) < 1:
+        raise GodeeperError(f"cannot crop {size}x{size} from a picture of {width}x{height}")
+    if scheme == 144:
+        return [view for scale in PRINTED_SCALES for view in _scale_views(width, height, size, scale)]
+    resize, side = _resized(width, height, size, PRINTED_SCALES[0])
+    square = _squares(*resize, side)[1]
+    centre = _corners_and_centre(square, size)[-1]
+    if scheme == 1:
+        return [View(resize, centre, (size, size))]
+    boxes = _corners_and_centre(square, size)
+    return [View(resize, box, (size, size), flip) for box in boxes for flip in (False, True)]
+
+
+def _scale_views(width: int, height: int, size: int, scale: int) -> Iterator[View]:
+    resize, side = _resized(width, height, size, scale)
+    for square in _squares(*resize, side):
+        for box in (*_corners_and_centre(square, size), square):
+            for flip in (False, True):
+                yield View(resize, box, (size, size), flip)
+
+
+def _resized(width: int, height: int, size: int, scale: int) -> tuple[tuple[int, int], int]:
+    """The picture's size once its shorter side is `scale` (in proportion to `size`), and that side."""
+    side = round(scale * size / PRINTED_SIZE)
+    shorter = min(width, height)
+    return (width * side // shorter, height * side // shorter), side
+
+
+def _squares(width: int, height: int, side: int) -> list[Box]:
+    """Left, centre and right square of a landscape picture; top, centre and bottom of a portrait one."""
+    rest_x, rest_y = width - side, height - side
+    corners = [(0, 0), (rest_x // 2, rest_y // 2), (rest_x, rest_y)]
+    return [(left, top, left + side, top + side) for left, top in corners]
+
+
+def _corners_and_centre(square: Box, size: int) -> list[Box]:
+    """Top left, top right, bottom left, bottom right, centre."""
+    left, top, right, bottom = square
+    far_x, far_y = right - size, bottom - size
+    middle_x, middle_y = left + (right - left - size) // 2, top + (bottom - top - size) // 2
+    corners = [(left, top), (far_x, top), (left, far_y), (far_x, far_y), (middle_x, middle_y)]
+    return [(x, y, x + size, y + size) for x, y in corners]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One crop for training, in the picture's own pixels, and how to resize it."""
+
+    box: Box
+    interpolation: Interpolation
+    flip: bool
+
+
+def patch(
+    width: int,
+    height: int,
+    random: Random,
+    area: tuple[float, float] = (0.08, 1.0),
+    aspect: tuple[float, float] = (3 / 4, 4 / 3),
+    mirror: bool = True,
+) -> Patch:
+    """A random patch: an even share of the area, an aspect ratio (width / height), a place, a resizing and a mirroring.
+
+    arXiv 1409.4842, Section 6. The ratio is drawn evenly in its logarithm, so that 3/4 and 4/3 are equals. Where ten draws do
+    not fit into the picture, the largest centred box whose ratio is allowed stands in.
+    """
+    interpolation: Interpolation = random.choice(("bilinear", "area", "nearest", "cubic"))
+    flip = mirror and random.random() < 0.5
+    for _ in range(10):
+        pixels = width * height * random.uniform(*area)
+        ratio = math.exp(random.uniform(math.log(aspect[0]), math.log(aspect[1])))
+        w, h = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left, top = random.randint(0, width - w), random.randint(0, height - h)
+            return Patch((left, top, left + w, top + h), interpolation, flip)
+    w, h = min(width, max(1, int(height * aspect[1]))), min(height, max(1, int(width / aspect[0])))
+    left, top = (width - w) // 2, (height - h) // 2
+    return Patch((left, top, left + w, top + h), interpolation, flip)

@@ -1,0 +1,68 @@
+"""Bytes -> one RGB picture, upright; or BadImage with the reason."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import BadImage
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+MAX_PIXELS = 100_000_000  # checked against the header, before any pixel is decoded
+BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
+
+
+def decode(picture: str | Path | bytes, name: str | None = None) -> Image.Image:
+    """One RGB picture, upright, of a file or of its bytes; `name` is what errors call it.
+
+    The content decides the format, not the file's name. EXIF orientation is applied; transparent pixels are laid over white;
+    16-bit grey is scaled to 8; of an animation, the first frame counts. BadImage, naming file and reason, for what is not
+    there, is not one of `FORMATS`, is damaged, or has more than `MAX_PIXELS` pixels.
+    """
+    name = name or (f"{len(picture)} bytes" if isinstance(picture, bytes) else str(picture))
+    try:
+        data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+    except OSError as error:
+        raise BadImage(f"{name}: {error.strerror or error}") from None
+    if not data:
+        raise BadImage(f"{name}: the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of sizes and metadata; the limit here is our own
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise BadImage(f"{name}: {width}x{height} pixels are more than the limit of {MAX_PIXELS:,}")
+                image.load()
+                return _rgb(_upright(image))
+    except BadImage:
+        raise
+    except UnidentifiedImageError:
+        raise BadImage(f"{name}: not a picture in one of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise BadImage(f"{name}: more pixels than the limit of {MAX_PIXELS:,}") from None
+    except Exception as error:  # Pillow's decoders raise many kinds for damaged data
+        raise BadImage(f"{name}: damaged: {error}") from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF data says nothing about the orientation; the pixels are there
+        return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I;16", "I;16L", "I;16B", "I"):  # 16-bit grey; "I" is how PNG files of it arrive in some versions
+        values = np.asarray(image).astype(np.int64)
+        image = Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no agreed range")
+    if image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image).convert("RGB")
+    return image.convert("RGB")

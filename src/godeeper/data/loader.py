@@ -1,0 +1,120 @@
+"""Pictures in batches. Everything random depends on (seed, epoch, index) alone: never on workers, ranks or timing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ..errors import BadImage, GodeeperError
+from .augment import Augment, take
+from .crops import views
+from .sources import Pictures
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures uint8 (N, 3, H, W), or (N, views, 3, H, W) in evaluation; labels (N,); what could not be decoded."""
+
+    pictures: Tensor
+    labels: Tensor
+    bad: tuple[str, ...]
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory, as the loader asks of types of our own."""
+        return replace(self, pictures=self.pictures.pin_memory(), labels=self.labels.pin_memory())
+
+
+Sample = tuple[Tensor, int] | str  # a picture and its label, or why there is none
+
+
+def _collate(samples: Sequence[Sample]) -> Batch:
+    good = [sample for sample in samples if not isinstance(sample, str)]
+    bad = tuple(sample for sample in samples if isinstance(sample, str))
+    pictures = torch.stack([picture for picture, _ in good]) if good else torch.empty(0, dtype=torch.uint8)
+    return Batch(pictures, torch.tensor([label for _, label in good], dtype=torch.long), bad)
+
+
+class _TrainingSet(Dataset[Sample]):
+    def __init__(self, pictures: Pictures, image_size: int, augment: Augment, seed: int) -> None:
+        self.pictures, self.image_size, self.augment, self.seed = pictures, image_size, augment, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        epoch, index = key
+        try:
+            picture = self.pictures.picture(index)
+        except BadImage as error:
+            return str(error)
+        random = Random(f"{self.seed}/{epoch}/{index}")
+        return self.augment(picture, self.image_size, random), self.pictures.labels[index]
+
+
+class EpochBatches(Sampler[list[tuple[int, int]]]):
+    """The batches of an epoch as (epoch, index) pairs: a seeded shuffle, of which each rank takes its share of every batch.
+
+    The last, incomplete batch is left out. `batch_size` counts over all ranks, so that their number does not change a batch.
+    """
+
+    def __init__(self, length: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
+        if batch_size % ranks:
+            raise GodeeperError(f"a batch of {batch_size} cannot be shared evenly by {ranks} processes")
+        if length < ranks:
+            raise GodeeperError(f"{length} pictures are too few for {ranks} processes")
+        self.length, self.seed, self.rank, self.ranks = length, seed, rank, ranks
+        self.batch_size = min(batch_size, length // ranks * ranks)
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.length // self.batch_size
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = list(range(self.length))
+        Random(f"{self.seed}/{self.epoch}").shuffle(order)
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            batch = order[start : start + self.batch_size]
+            yield [(self.epoch, index) for index in batch[self.rank :: self.ranks]]
+
+
+def training_loader(
+    pictures: Pictures, image_size: int, augment: Augment, batches: EpochBatches, workers: int = 0
+) -> DataLoader[Sample]:
+    """Augmented training batches; set `batches.epoch` before each pass. Undecodable pictures are left out and named."""
+    return DataLoader(
+        _TrainingSet(pictures, image_size, augment, batches.seed),
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_collate,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+class _ViewSet(Dataset[Sample]):
+    def __init__(self, pictures: Pictures, image_size: int, scheme: int) -> None:
+        self.pictures, self.image_size, self.scheme = pictures, image_size, scheme
+
+    def __getitem__(self, index: int) -> Sample:
+        try:
+            picture = self.pictures.picture(index)
+        except BadImage as error:
+            return str(error)
+        crops = views(picture.width, picture.height, self.image_size, self.scheme)
+        return take(picture, crops), self.pictures.labels[index]
+
+
+def view_loader(
+    pictures: Pictures, indices: Sequence[int], image_size: int, scheme: int, batch_size: int, workers: int = 0
+) -> DataLoader[Sample]:
+    """The views of the pictures at `indices`, in order, `batch_size` pictures at a time."""
+    return DataLoader(
+        _ViewSet(pictures, image_size, scheme),
+        sampler=indices,  # type: ignore[arg-type]
+        batch_size=batch_size,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=torch.cuda.is_available(),
+    )

@@ -1,0 +1,1 @@
+"""Networks in use: pictures in, labels and probabilities out."""

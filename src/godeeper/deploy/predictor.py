@@ -1,0 +1,57 @@
+"""Pictures -> labels and probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ..data.augment import normalise, take
+from ..data.crops import views
+from ..data.decode import decode
+from ..models.network import Network, device_of
+from ..models.weights import load
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The classes of one picture, likeliest first, and their probabilities (0..1)."""
+
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+
+class Predictor:
+    """Names what is in a picture. `model` is a network, or the run folder or weights file of one.
+
+    Calling it with pictures (paths, bytes or PIL pictures) gives a `Prediction` each; BadImage for one that cannot be decoded.
+    """
+
+    def __init__(self, model: Network | str | Path) -> None:
+        self.network = model.eval() if isinstance(model, Network) else load(model)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        classes = self.network.classes or tuple(map(str, range(int(str(self.network.arguments["num_classes"])))))
+        self.classes = classes
+
+    def __call__(
+        self, pictures: Iterable[str | Path | bytes | Image.Image], *, top: int = 5, crops: int = 1
+    ) -> list[Prediction]:
+        return list(self.stream(pictures, top=top, crops=crops))
+
+    @torch.inference_mode()
+    def stream(
+        self, pictures: Iterable[str | Path | bytes | Image.Image], *, top: int = 5, crops: int = 1
+    ) -> Iterator[Prediction]:
+        """The same, one after the other, each probability averaged over `crops` views."""
+        preprocess = self.network.preprocess
+        for picture in pictures:
+            image = picture.convert("RGB") if isinstance(picture, Image.Image) else decode(picture)
+            crop = take(image, views(image.width, image.height, preprocess.image_size, crops))
+            x = normalise(crop.to(device_of(self.network)), preprocess).contiguous(memory_format=torch.channels_last)
+            probabilities = self.network(x).float().softmax(1).mean(0)
+            best = probabilities.topk(min(top, len(self.classes)))
+            names = tuple(self.classes[index] for index in best.indices.tolist())
+            yield Prediction(names, tuple(best.values.tolist()))

@@ -1,0 +1,24 @@
+"""What the library raises for bad input: every one of them is a GodeeperError with a one-line message."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GodeeperError(Exception):
+    """The input is bad: the message names the thing and the remedy."""
+
+
+class BadImage(GodeeperError):
+    """A picture that cannot be decoded: the message names the file and the reason."""
+
+
+class BadCheckpoint(GodeeperError):
+    """A weights file or checkpoint that cannot be read, or that belongs to another network."""
+
+
+def unknown(what: str, given: str, choices: Iterable[str]) -> GodeeperError:
+    """The error for a name that is not among `choices`: it names the nearest one, or all of them."""
+    names = sorted(choices)
+    near = get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(names)}"
+    return GodeeperError(f"unknown {what} {given!r}: {hint}")

@@ -1,0 +1,97 @@
+"""A definition as a torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import GodeeperError, unknown
+from ..papers.describe import Flow, minimum_size
+from ..papers.notation import Definition
+from ..preprocess import Preprocess
+from .build import build_stages, initialise
+
+
+class Network(nn.Module):
+    """A network of the papers: stages, then the head; logits in training as in evaluation.
+
+    `aux=True` attaches the auxiliary heads as `auxiliary`, each with its own logits; only the training loss runs them.
+    `classes` and `preprocess` travel with saved weights; `arguments` are what `create_model` was given.
+    """
+
+    def __init__(self, definition: Definition, *, aux: bool = False) -> None:
+        super().__init__()
+        self.definition = definition
+        start = Flow(definition.in_channels, definition.image_size, definition.image_size)
+        self.stages, flows = build_stages(definition.stages, start, definition.batch_norm)
+        last = flows[next(reversed(flows))]
+        self.head, _ = build_stages(definition.head, last, definition.batch_norm)
+        self.auxiliary = nn.ModuleDict()
+        for name, head in definition.auxiliary.items() if aux else ():
+            self.auxiliary[name], _ = build_stages(head.stages, flows[head.on], definition.batch_norm)
+        self.minimum_size = minimum_size(definition, heads=aux)
+        self.classes: tuple[str, ...] | None = None
+        self.preprocess = Preprocess(definition.image_size)
+        self.arguments: dict[str, object] = {}
+        initialise(self)
+
+    def features(self, x: Tensor, taps: Iterable[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
+        """Pictures (N, C, H, W) -> the last stage's output, and that of each stage named in `taps`.
+
+        GodeeperError for an unknown tap, a wrong number of channels, and pictures below the minimum size.
+        """
+        wanted = set(taps)
+        for name in wanted - set(self.stages):
+            raise unknown("stage", name, self.stages)
+        self._check(x)
+        tapped = {}
+        for name, stage in self.stages.items():
+            x = stage(x)
+            if name in wanted:
+                tapped[name] = x
+        return x, tapped
+
+    def classify(self, features: Tensor) -> Tensor:
+        """The last stage's output -> logits (N, classes)."""
+        return _run(self.head, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pictures (N, C, H, W), normalised -> logits (N, classes)."""
+        features, _ = self.features(x)
+        return self.classify(features)
+
+    def with_auxiliary(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Pictures -> logits, and the logits of each auxiliary head: what the training loss needs."""
+        taps = {name: self.definition.auxiliary[name].on for name in self.auxiliary}
+        features, tapped = self.features(x, taps.values())
+        return self.classify(features), {name: _run(head, tapped[taps[name]]) for name, head in self.auxiliary.items()}  # type: ignore[arg-type]
+
+    def _check(self, x: Tensor) -> None:
+        if x.ndim != 4 or x.shape[1] != self.definition.in_channels:
+            raise GodeeperError(
+                f"{self.definition.name} takes pictures of shape (N, {self.definition.in_channels}, H, W), not {tuple(x.shape)}"
+            )
+        if min(x.shape[2:]) < self.minimum_size:
+            side = self.minimum_size
+            heads = " with auxiliary heads" if len(self.auxiliary) else ""
+            raise GodeeperError(
+                f"{self.definition.name}{heads} takes pictures of at least {side}x{side} pixels, not {x.shape[2]}x{x.shape[3]}"
+            )
+
+
+def _run(stages: nn.ModuleDict, x: Tensor) -> Tensor:
+    for stage in stages.values():
+        x = stage(x)
+    return x
+
+
+def count_parameters(network: nn.Module) -> int:
+    """All trainable numbers of a network."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where the network's weights are."""
+    return next(network.parameters()).device

@@ -1,0 +1,32 @@
+"""The curves of a run: loss, errors and learning rate against epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import GodeeperError
+
+
+def draw_curves(records: Sequence[dict[str, Any]], path: Path, title: str) -> None:
+    """Draws a run's metrics into `path`; GodeeperError, naming the extra, where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise GodeeperError(f"{path.name} needs matplotlib: pip install 'godeeper[demo]'") from None
+    epochs = [record["epoch"] for record in records]
+    tested = [record for record in records if "top1_error" in record]
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    loss, error, rate = figure.subplots(1, 3)
+    loss.plot(epochs, [record["loss"] for record in records], label="training loss, with the auxiliary heads'")
+    error.plot(epochs, [record["train_error"] for record in records], label="training, augmented")
+    if tested:
+        error.plot([record["epoch"] for record in tested], [record["top1_error"] for record in tested], label="test, averaged weights")
+    rate.plot(epochs, [record["lr"] for record in records], label="at the epoch's end")
+    for axis, label in ((loss, "loss"), (error, "top-1 error (%)"), (rate, "learning rate")):
+        axis.set(xlabel="epoch", ylabel=label, ylim=(0, None))
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.suptitle(title)
+    figure.savefig(path, dpi=110)

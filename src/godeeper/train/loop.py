@@ -1,0 +1,157 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from ..data.augment import normalise
+from ..data.loader import Batch, EpochBatches, training_loader
+from ..data.sources import Pictures
+from ..errors import GodeeperError
+from ..models.network import Network
+from ..models.weights import save_weights
+from .checkpoint import load_newest, save_checkpoint
+from .curves import draw_curves
+from .loss import Objective
+from .optim import WeightAverage, learning_rate, make_optimizer
+from .progress import Bar, Totals
+from .recipe import Recipe
+from .run import RunFolder
+
+Evaluator = Callable[[Network], Mapping[str, float]]
+
+
+def train(
+    network: Network,
+    pictures: Pictures,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    evaluate: Evaluator | None = None,
+    workers: int = 0,
+    resume: bool = False,
+    notes: Mapping[str, Any] | None = None,
+) -> Path:
+    """Trains `network` on `pictures` and leaves a run folder at `out`, which it returns.
+
+    `evaluate`, given the averaged network, adds its figures to each epoch's; `notes` go into `recipe.json`. With `resume`, goes
+    on after the last whole checkpoint. Under torchrun or `accelerate launch`, the processes share every batch. GodeeperError
+    for a folder that holds a run already, pictures below the network's minimum size, and a loss that is no longer finite.
+    """
+    run = RunFolder(Path(out))
+    accelerator = Accelerator(mixed_precision=mixed_precision(recipe))
+    main = accelerator.is_main_process
+    network.preprocess = replace(network.preprocess, image_size=_image_size(network, recipe))
+    batches = EpochBatches(
+        len(pictures), recipe.batch_size, recipe.seed, accelerator.process_index, accelerator.num_processes
+    )
+    network.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    step = Step(network, recipe, accelerator, len(batches))
+    if resume:
+        done = load_newest(run.checkpoints, network, step.average.network, step.optimizer)
+    else:
+        done = 0
+        if main:
+            run.begin({"model": network.arguments, "recipe": recipe.as_dict(), **(notes or {})})
+    loader = training_loader(pictures, network.preprocess.image_size, recipe.augment, batches, workers)
+    bar = Bar(recipe.epochs, len(batches), done, show=main)
+
+    for epoch in range(done, recipe.epochs):
+        batches.epoch = epoch
+        totals = Totals()
+        with bar.epoch(epoch):
+            for number, batch in enumerate(loader, start=epoch * len(batches)):
+                totals.add(*step(batch, number))
+                bar.step(totals)
+        record = {"epoch": epoch + 1, "lr": step.lr, **totals.result(accelerator)}
+        record |= evaluate(step.average.network) if evaluate is not None else {}
+        if main:
+            save_checkpoint(run.checkpoints, epoch + 1, network, step.average.network, step.optimizer)
+            run.record(record)
+            run.log(_line(record, recipe.epochs))
+            for reason in totals.bad:
+                run.log(f"skipped {reason}")
+    if main:
+        _finish(run, network, step.average.network)
+    accelerator.wait_for_everyone()
+    return run.path
+
+
+class Step:
+    """One step of training: forward, backward, update, average."""
+
+    def __init__(self, network: Network, recipe: Recipe, accelerator: Accelerator, steps_per_epoch: int) -> None:
+        self.network, self.recipe, self.accelerator, self.steps_per_epoch = network, recipe, accelerator, steps_per_epoch
+        self.optimizer = make_optimizer(network, recipe)
+        self.average = WeightAverage(network, recipe.average_decay)
+        self.objective = accelerator.prepare(Objective(network, recipe.label_smoothing, recipe.auxiliary_weight))
+        self.lr = 0.0
+
+    def __call__(self, batch: Batch, number: int) -> tuple[Tensor, Tensor, Tensor, tuple[str, ...]]:
+        """Learns from a batch; `number` counts steps over the whole run. Gives loss, logits, labels and undecodable pictures."""
+        if not len(batch.labels):
+            raise GodeeperError(f"no picture of a whole batch can be decoded, the first: {batch.bad[0]}")
+        self.lr = learning_rate(self.recipe, number, self.steps_per_epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr
+        device = self.accelerator.device
+        x = normalise(batch.pictures.to(device, non_blocking=True), self.network.preprocess)
+        labels = batch.labels.to(device, non_blocking=True)
+        torch.manual_seed(_seed(self.recipe.seed, number, self.accelerator.process_index))  # dropout, too, is reproducible
+        self.objective.train()
+        loss, logits = self.objective(x.contiguous(memory_format=torch.channels_last), labels)
+        if not torch.isfinite(loss):
+            raise GodeeperError(f"the loss is {loss.item()} at step {number + 1}: try a lower lr, or clip_norm=1")
+        self.accelerator.backward(loss)
+        if self.recipe.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.average.update(self.network, number)
+        return loss.detach(), logits.detach(), labels, batch.bad
+
+
+def mixed_precision(recipe: Recipe) -> str:
+    """Accelerate's name for the recipe's precision; "auto" is bf16 where the processor multiplies it natively."""
+    if recipe.precision != "auto":
+        return "no" if recipe.precision == "fp32" else "bf16"
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    native = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question for it
+    return "bf16" if any(getattr(torch.cpu, name, lambda: False)() for name in native) else "no"
+
+
+def _image_size(network: Network, recipe: Recipe) -> int:
+    size = recipe.image_size or network.preprocess.image_size
+    if size < network.minimum_size:
+        raise GodeeperError(
+            f"recipe: image_size is {size}, but {network.arguments['name']} needs at least {network.minimum_size} to train"
+        )
+    return size
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    return (seed * 1_000_003 + step) * 1_009 + rank
+
+
+def _line(record: Mapping[str, Any], epochs: int) -> str:
+    tested = f", test error {record['top1_error']:.2f} %" if "top1_error" in record else ""
+    speed = f"{record['seconds']:.1f} s, {record['pictures_per_second']:.0f} pictures/s"
+    return f"epoch {record['epoch']}/{epochs}: loss {record['loss']:.4f}, error {record['train_error']:.2f} %{tested}, {speed}"
+
+
+def _finish(run: RunFolder, network: Network, average: Network) -> None:
+    average.classes, average.preprocess = network.classes, network.preprocess
+    save_weights(average, run.weights)
+    try:
+        draw_curves(run.metrics(), run.path / "curves.png", run.path.name)
+    except GodeeperError as error:
+        run.log(str(error))
+    run.log(f"done: {run.weights}")

@@ -1,0 +1,32 @@
+"""The training loss."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..models.network import Network
+
+
+class Objective(nn.Module):
+    """Cross-entropy of the logits, plus `auxiliary_weight` times that of each auxiliary head (arXiv 1409.4842, Section 5).
+
+    This, not the network, is what distributed training wraps: every parameter takes part in its forward pass.
+    """
+
+    def __init__(self, network: Network, label_smoothing: float = 0.0, auxiliary_weight: float = 0.3) -> None:
+        super().__init__()
+        self.network = network
+        self.label_smoothing = label_smoothing
+        self.auxiliary_weight = auxiliary_weight
+
+    def forward(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (N, C, H, W) and labels (N,) -> the loss, and the logits (N, classes)."""
+        logits, auxiliary = self.network.with_auxiliary(pictures)
+        loss = self._cross_entropy(logits, labels)
+        for head in auxiliary.values():
+            loss = loss + self.auxiliary_weight * self._cross_entropy(head, labels)
+        return loss, logits
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)

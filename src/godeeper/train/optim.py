@@ -1,0 +1,53 @@
+"""The optimiser, its learning rate, and the averaged weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+from ..models.network import Network
+from .recipe import Recipe
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """SGD with momentum; weight decay on filters and linear weights only."""
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    nesterov = recipe.nesterov and recipe.momentum > 0
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
+
+
+def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
+    """The rate of a step, counted from 0 over the whole run: a linear warm-up, then the recipe's schedule."""
+    epoch = step / steps_per_epoch
+    if epoch < recipe.warmup_epochs:
+        return recipe.lr * (step + 1) / math.ceil(recipe.warmup_epochs * steps_per_epoch)
+    if recipe.schedule == "step":
+        return recipe.lr * recipe.step_factor ** int(epoch // recipe.step_epochs)
+    done = (epoch - recipe.warmup_epochs) / max(recipe.epochs - recipe.warmup_epochs, 1e-9)
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+class WeightAverage:
+    """A running average of a network's weights and batch-norm statistics: the model that is kept.
+
+    The decay grows with the steps, (1 + n) / (10 + n), up to `decay`, so that the random start is soon forgotten.
+    """
+
+    def __init__(self, network: Network, decay: float) -> None:
+        self.decay = decay
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, network: Network, step: int) -> None:
+        """Takes in the weights after `step` steps."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        averages, currents = self.network.state_dict(), network.state_dict()
+        floats = [name for name, tensor in averages.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([averages[name] for name in floats], [currents[name] for name in floats], 1 - decay)
+        for name in averages.keys() - set(floats):
+            averages[name].copy_(currents[name])

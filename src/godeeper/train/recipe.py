@@ -1,0 +1,130 @@
+"""What a training run needs to know besides the network and the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args, get_type_hints
+
+from ..data.augment import Augment
+from ..errors import GodeeperError, unknown
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run. GodeeperError, naming the field, for a value out of range."""
+
+    epochs: int = 90
+    batch_size: int = 128  # pictures a step, over all processes
+    image_size: int = 0  # pixels; 0: the network's own
+    lr: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 1e-4  # on filters and linear weights; not on biases and norms
+    schedule: Literal["cosine", "step"] = "cosine"
+    warmup_epochs: float = 1.0  # the rate rises in a straight line
+    step_epochs: int = 8  # schedule "step": the rate is multiplied by `step_factor` every `step_epochs`
+    step_factor: float = 0.96
+    average_decay: float = 0.999  # of the averaged weights, the final model; 0: no averaging
+    label_smoothing: float = 0.1
+    clip_norm: float = 0.0  # the gradient's largest norm; 0: no clipping
+    auxiliary_weight: float = 0.3  # of each auxiliary head's loss; 0: no heads
+    area: tuple[float, float] = (0.08, 1.0)  # of a training patch, as a share of the picture
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    mirror: bool = True
+    distort: bool = True  # brightness, contrast, colour
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        ranges: Mapping[str, tuple[float, float]] = {
+            "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "image_size": (0, 10_000), "lr": (0, 1000), "momentum": (0, 1),
+            "weight_decay": (0, 10), "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1),
+            "average_decay": (0, 1), "label_smoothing": (0, 1), "clip_norm": (0, 1e9), "auxiliary_weight": (0, 100),
+        }  # fmt: skip
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:
+                raise GodeeperError(f"recipe: {name} is {getattr(self, name)}: it must lie between {low:g} and {high:g}")
+        for name, top in (("area", 1.0), ("aspect", 100.0)):
+            low, high = getattr(self, name)
+            if not 0 < low <= high <= top:
+                raise GodeeperError(f"recipe: {name} is {low:g},{high:g}: it must rise within 0 (excluded) to {top:g}")
+        for name, choices in _choices().items():
+            if getattr(self, name) not in choices:
+                raise unknown(f"{name} in the recipe", str(getattr(self, name)), choices)
+
+    @property
+    def augment(self) -> Augment:
+        """How training pictures are varied."""
+        return Augment(self.area, self.aspect, self.mirror, self.distort)
+
+    def having(self, settings: Iterable[str]) -> Recipe:
+        """The recipe with settings such as "lr=0.05" or "area=0.3,1" applied; GodeeperError for an unknown field or bad value."""
+        changes: dict[str, Any] = {}
+        for setting in settings:
+            name, separator, text = setting.partition("=")
+            if not separator:
+                raise GodeeperError(f"recipe: {setting!r} is not of the form FIELD=VALUE")
+            changes[name.strip()] = _parse(name.strip(), text.strip())
+        return replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """The reverse of `as_dict`; GodeeperError for an unknown field."""
+        for name in values:
+            if name not in _names():
+                raise unknown("recipe field", name, _names())
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _names() -> list[str]:
+    return [field.name for field in fields(Recipe)]
+
+
+def _choices() -> dict[str, tuple[str, ...]]:
+    return {name: get_args(hint) for name, hint in get_type_hints(Recipe).items() if name in ("schedule", "precision")}
+
+
+def _parse(name: str, text: str) -> Any:
+    if name not in _names():
+        raise unknown("recipe field", name, _names())
+    kind = get_type_hints(Recipe)[name]
+    try:
+        if kind is bool:
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+        if kind in (int, float):
+            return kind(text)
+        if kind == tuple[float, float]:
+            low, high = (float(part) for part in text.split(","))
+            return low, high
+        return text
+    except (KeyError, ValueError):
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "two numbers such as 0.3,1")
+        raise GodeeperError(f"recipe: {name}={text!r} is not {wanted}") from None
+
+
+recipes: dict[str, Recipe] = {
+    # A sound start for photographs of your own. `godeeper train --model googlenet_bn --data FOLDER --out runs/mine`
+    "standard": Recipe(),
+    # The handwritten digits: small, quick, and learnt from 1,437 pictures, so little may be cut away.
+    # `godeeper train --model googlenet_bn --small --width 0.25 --data digits --recipe digits --out runs/digits`
+    "digits": Recipe(
+        epochs=20, batch_size=32, lr=0.05, warmup_epochs=2, weight_decay=5e-4, average_decay=0.99, label_smoothing=0.05,
+        clip_norm=2.0, area=(0.6, 1.0), mirror=False, distort=False,
+    ),
+    # Pictures of 32 pixels. `godeeper train --model googlenet_bn --small --width 0.25 --data cifar10 --recipe cifar10 ...`
+    "cifar10": Recipe(
+        epochs=30, batch_size=128, lr=0.1, warmup_epochs=1, weight_decay=5e-4, average_decay=0.998, label_smoothing=0.05,
+        area=(0.4, 1.0), distort=False,
+    ),
+}  # fmt: skip
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of that name; GodeeperError, with the nearest name, where there is none."""
+    if name not in recipes:
+        raise unknown("recipe", name, recipes)
+    return recipes[name]

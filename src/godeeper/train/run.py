@@ -1,0 +1,86 @@
+"""The run folder: what a training run leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ..errors import GodeeperError
+from ..models.weights import WEIGHTS_FILE
+from .recipe import Recipe
+
+RECIPE_FILE = "recipe.json"
+METRICS_FILE = "metrics.jsonl"
+
+
+class RunFolder:
+    """`recipe.json`, `metrics.jsonl`, `log.txt`, `curves.png`, `model.safetensors` and `checkpoints/` under one path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.weights = path / WEIGHTS_FILE
+
+    def begin(self, description: Mapping[str, Any]) -> None:
+        """Makes the folder; GodeeperError if a run is in it already."""
+        if (self.path / RECIPE_FILE).exists():
+            raise GodeeperError(f"{str(self.path)!r} holds a run already: go on with --resume, or choose another --out")
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GodeeperError(f"cannot make the run folder {str(self.path)!r}: {error.strerror}") from None
+        write_whole(self.path / RECIPE_FILE, json.dumps({**description, "versions": versions()}, indent=2, ensure_ascii=False))
+
+    def read(self) -> dict[str, Any]:
+        """What `begin` wrote; GodeeperError where there is no run, or its description cannot be read."""
+        file = self.path / RECIPE_FILE
+        if not file.is_file():
+            raise GodeeperError(f"{str(self.path)!r} holds no run to resume: it has no {RECIPE_FILE}")
+        try:
+            description = json.loads(file.read_text(encoding="utf-8"))
+            Recipe.from_dict(description["recipe"])
+            return dict(description)
+        except (ValueError, KeyError, TypeError) as error:
+            raise GodeeperError(f"{str(file)!r} cannot be read: {error!r}") from None
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """One record an epoch; a torn last line is left out."""
+        file = self.path / METRICS_FILE
+        records = []
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+        return records
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """Adds an epoch's record; one of the same epoch or later, from before a resume, gives way."""
+        kept = [old for old in self.metrics() if old["epoch"] < record["epoch"]]
+        write_whole(self.path / METRICS_FILE, "".join(json.dumps(line) + "\n" for line in [*kept, record]))
+
+    def log(self, text: str) -> None:
+        """Adds a line to `log.txt`, with the time, and shows it on stderr."""
+        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        print(text, file=sys.stderr)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on besides the code: versions and machine."""
+    names = ("godeeper", "torch", "torchvision", "accelerate", "numpy", "pillow")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}, "machine": platform.machine()}
