@@ -114,13 +114,14 @@ class Joined:
         return pictures.picture(index)
 
 
-def open_source(source: str | Path) -> Source:
+def open_source(source: str | Path, classes: Sequence[str] | None = None) -> Source:
     """`digits`, or a class folder: `train/` beside `val/` or `test/`, or one folder a class, split by `TEST_FRACTION`.
 
-    GodeeperError, with the remedy, for a missing folder, one without classes, with one class, or with a class too small.
+    `classes` is the label order of a trained network; by default the sorted folder names are. GodeeperError, with the remedy,
+    for a missing folder, one without classes, with one class, with a class too small, or with a class not among `classes`.
     """
     if str(source) == "digits":
-        return _digits()
+        return _digits(classes)
     folder = Path(source)
     if not folder.is_dir():
         if folder.exists():
@@ -128,14 +129,17 @@ def open_source(source: str | Path) -> Source:
         if "/" in str(source) or "\\" in str(source):
             raise GodeeperError(f"there is no folder {str(source)!r}")
         raise unknown("data source", str(source), ["digits", *_folders_here()])
-    return _folder(folder)
+    return _folder(folder, None if classes is None else tuple(classes))
 
 
 def _folders_here() -> list[str]:
     return [entry.name for entry in Path().iterdir() if entry.is_dir() and not entry.name.startswith(".")]
 
 
-def _digits() -> Source:
+def _digits(classes: Sequence[str] | None) -> Source:
+    names = tuple(str(digit) for digit in range(10))
+    if classes is not None and tuple(classes) != names:
+        raise GodeeperError(f"the digits have the classes 0 to 9, the network has {len(classes)} others: {', '.join(classes[:5])} ...")
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -148,7 +152,7 @@ def _digits() -> Source:
     def pick(chosen: list[int], name: str) -> ArrayPictures:
         return ArrayPictures(arrays[chosen], [labels[i] for i in chosen], f"digits/{name}")
 
-    return Source(tuple(str(d) for d in range(10)), pick(train, "train"), pick(test, "test"), _split_note())
+    return Source(names, pick(train, "train"), pick(test, "test"), _split_note())
 
 
 def _split(labels: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -167,19 +171,20 @@ def _split_note() -> str:
     return f"{TEST_FRACTION:.0%} of each class for testing, drawn with seed {SPLIT_SEED}"
 
 
-def _folder(folder: Path) -> Source:
+def _folder(folder: Path, known: tuple[str, ...] | None) -> Source:
     train = folder / "train"
     tests = [folder / name for name in ("val", "test") if (folder / name).is_dir()]
     if train.is_dir():
         if not tests:
             raise GodeeperError(f"{str(folder)!r} has train/ but neither val/ nor test/: add one, or give {str(train)!r}")
-        classes = _classes(train)
-        held_out = _class_pictures(tests[0], _classes(tests[0], classes), classes)
-        return Source(classes, _class_pictures(train, classes, classes), held_out, f"folders train/ and {tests[0].name}/")
-    classes = _classes(folder)
-    everything = _class_pictures(folder, classes, classes)
+        classes = known or _classes(train)
+        test = tests[0]
+        split = f"folders train/ and {test.name}/"
+        return Source(classes, _class_pictures(train, classes), _class_pictures(test, classes), split)
+    classes = known or _classes(folder)
+    everything = _class_pictures(folder, classes)
     for label, name in enumerate(classes):
-        if everything.labels.count(label) < 2:
+        if everything.labels.count(label) == 1:
             raise GodeeperError(f"class {name!r} of {str(folder)!r} has one picture: two are needed, to train and to test")
 
     def pick(chosen: list[int]) -> FilePictures:
@@ -189,29 +194,28 @@ def _folder(folder: Path) -> Source:
     return Source(classes, pick(into_train), pick(into_test), _split_note())
 
 
-def _classes(folder: Path, known: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """The class names of a folder; all among `known`, if given (then one class is enough)."""
+def _classes(folder: Path) -> tuple[str, ...]:
     names = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
     if not names:
         raise GodeeperError(f"{str(folder)!r} has no classes: put the pictures of each class in a folder of its own there")
-    if known is not None:
-        for name in names:
-            if name not in known:
-                raise unknown(f"class in {str(folder)!r}", name, known)
-    elif len(names) == 1:
+    if len(names) == 1:
         raise GodeeperError(f"{str(folder)!r} has one class only, {names[0]!r}: at least two are needed")
     return names
 
 
-def _class_pictures(folder: Path, names: Sequence[str], classes: Sequence[str]) -> FilePictures:
+def _class_pictures(folder: Path, classes: Sequence[str]) -> FilePictures:
     files: list[Path] = []
     labels: list[int] = []
-    for name in names:
-        found = picture_files(folder / name)
+    for entry in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+        if entry.name not in classes:
+            raise unknown(f"class in {str(folder)!r}", entry.name, classes)
+        found = picture_files(entry)
         if not found:
-            raise GodeeperError(f"class {name!r} of {str(folder)!r} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+            raise GodeeperError(f"class {entry.name!r} of {str(folder)!r} holds no pictures ({', '.join(sorted(SUFFIXES))})")
         files += found
-        labels += [classes.index(name)] * len(found)
+        labels += [classes.index(entry.name)] * len(found)
+    if not files:
+        raise GodeeperError(f"{str(folder)!r} has no classes: put the pictures of each class in a folder of its own there")
     return FilePictures(files, labels)
 
 

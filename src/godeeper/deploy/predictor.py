@@ -12,7 +12,7 @@ from PIL import Image
 from ..data.augment import normalise, take
 from ..data.crops import views
 from ..data.decode import decode
-from ..models.network import Network, device_of
+from ..models.network import Network, best_device, device_of, to_device
 from ..models.weights import load
 
 
@@ -31,10 +31,9 @@ class Predictor:
     """
 
     def __init__(self, model: Network | str | Path) -> None:
-        self.network = model.eval() if isinstance(model, Network) else load(model)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        classes = self.network.classes or tuple(map(str, range(int(str(self.network.arguments["num_classes"])))))
-        self.classes = classes
+        network = model if isinstance(model, Network) else load(model)
+        self.network = to_device(network, best_device()).eval()
+        self.classes = network.classes or tuple(str(index) for index in range(network.num_classes))
 
     def __call__(
         self, pictures: Iterable[str | Path | bytes | Image.Image], *, top: int = 5, crops: int = 1

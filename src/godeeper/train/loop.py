@@ -15,7 +15,7 @@ from ..data.augment import normalise
 from ..data.loader import Batch, EpochBatches, training_loader
 from ..data.sources import Pictures
 from ..errors import GodeeperError
-from ..models.network import Network
+from ..models.network import Network, to_device
 from ..models.weights import save_weights
 from .checkpoint import load_newest, save_checkpoint
 from .curves import draw_curves
@@ -52,7 +52,7 @@ def train(
     batches = EpochBatches(
         len(pictures), recipe.batch_size, recipe.seed, accelerator.process_index, accelerator.num_processes
     )
-    network.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    to_device(network, accelerator.device)
     step = Step(network, recipe, accelerator, len(batches))
     if resume:
         done = load_newest(run.checkpoints, network, step.average.network, step.optimizer)

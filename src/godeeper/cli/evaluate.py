@@ -1,0 +1,50 @@
+"""`evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .output import Json, print_json, print_table
+
+def evaluate_command(
+    run: Annotated[Path, typer.Argument(help="A run folder or weights file.")],
+    data: Annotated[str, typer.Option(help="`digits`, or a class folder.")],
+    crops: Annotated[int, typer.Option(help="Views a picture: 1, 10 or 144.")] = 1,
+    part: Annotated[Literal["test", "train", "all"], typer.Option(help="Which pictures of the data.")] = "test",
+    batch_size: Annotated[int, typer.Option(min=1, help="Views at a time.")] = 128,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode pictures.")] = 0,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count pictures that cannot be decoded.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Count the top-1 and top-5 errors of a model."""
+    from ..data.sources import open_source
+    from ..evaluate.classify import evaluate
+    from ..models.network import best_device, to_device
+    from ..models.weights import load
+    from .progress import counting
+
+    network = load(run)
+    source = open_source(data, network.classes)
+    pictures = source.part(part)
+    device = best_device()
+    with counting("evaluating", len(pictures)) as progress:
+        result = evaluate(
+            to_device(network, device), pictures, network.preprocess, crops=crops, batch_size=batch_size, workers=workers,
+            skip_bad=skip_bad, device=device, progress=progress,
+        )  # fmt: skip
+    for reason in result.skipped:
+        print(f"skipped {reason}", file=sys.stderr)
+    if as_json:
+        print_json(result.as_dict() | {"models": [str(run)], "part": part, "split": source.split})
+        return
+    row = (str(run), crops, result.images, f"{result.top1_error:.2f} %", f"{result.top5_error:.2f} %", len(result.skipped))
+    head = ("model", "crops", "images", "top-1 error", "top-5 error", "skipped")
+    print_table(head, [row], right=head[1:])
+    print(f"\n{part} pictures of {data}: {source.split}", file=sys.stderr)
+
+
+COMMANDS = (evaluate_command,)

@@ -1,0 +1,91 @@
+"""`godeeper COMMAND`: exit status 0 done, 2 the input is bad, 1 our fault, 130 interrupted, 143 terminated."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import GodeeperError
+from . import evaluate, papers, predict, train
+
+app = typer.Typer(
+    help="GoogLeNet and the Inception family as the papers print them: counted, trained, evaluated, used.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for module in (papers, train, evaluate, predict):
+    for command in module.COMMANDS:
+        app.command(command.__name__.removesuffix("_command"))(command)
+
+
+UsageError = typer.BadParameter.__mro__[1]  # of click, wherever typer has it: newer releases carry their own copy
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        print(f"godeeper {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of any error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_version)] = False,
+) -> None:
+    """What every command shares; `status` reads --debug itself, as it must know before anything fails."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command and exits with its status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if "--debug" in arguments:  # anywhere on the line, as people add it at the end
+        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    sys.exit(status(arguments))
+
+
+def status(arguments: list[str]) -> int:
+    """Runs a command and returns its exit status; errors become one line on stderr, or a traceback with --debug."""
+    arguments = arguments or ["--help"]
+    debug = arguments[:1] == ["--debug"]
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        result: Any = app(arguments, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except GodeeperError as error:
+        if debug:
+            raise
+        return _say(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("interrupted", 130)
+    except Terminated:
+        return _say("terminated", 143)
+    except BrokenPipeError:  # `godeeper audit ... | head`
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if isinstance(error, UsageError):
+            path = error.ctx.command_path if error.ctx else "godeeper"  # type: ignore[attr-defined]
+            return _say(f"{error.format_message()} (see {path} --help)", 2)  # type: ignore[attr-defined]
+        if debug:
+            raise
+        return _say(f"an error of godeeper itself, please report it with the output of --debug: {error!r}", 1)
+
+
+def _say(text: str, code: int) -> int:
+    print(f"godeeper: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated

@@ -1,0 +1,109 @@
+"""`train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import GodeeperError
+
+if TYPE_CHECKING:
+    from ..models.network import Network
+    from ..train.recipe import Recipe
+
+
+def train_command(
+    out: Annotated[Path, typer.Option(help="The run folder to make.", show_default=False)],
+    model: Annotated[str | None, typer.Option(help="A model's name (see `godeeper models`).")] = None,
+    data: Annotated[str | None, typer.Option(help="`digits`, or a class folder.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="A recipe's name; by default the data's own, or `standard`.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training pictures.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a step, over all processes.")] = None,
+    width: Annotated[float | None, typer.Option(help="Scales every filter count.")] = None,
+    small: Annotated[bool | None, typer.Option("--small", help="For pictures of 64 pixels and less.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that decode pictures; by default by the machine.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of the recipe; may be repeated.")] = None,
+) -> None:
+    """Train a model and leave a run folder."""
+    given = {"model": model, "data": data, "width": width, "small": small}
+    shorthand = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
+    sets = [*(f"{name}={value}" for name, value in shorthand.items() if value is not None), *(settings or [])]
+    if resume:
+        plan = _resumed(out, given, recipe, sets)
+    else:
+        for name in ("model", "data"):
+            if given[name] is None:
+                raise typer.BadParameter(f"--{name} is needed (or --resume, to go on with a run)")
+        plan = _fresh(given, recipe, sets)
+    run(out, plan, workers, resume)
+
+
+Plan = dict[str, Any]  # model, data, width, small, recipe: a Recipe
+
+
+def _fresh(given: dict[str, Any], recipe: str | None, sets: list[str]) -> Plan:
+    from ..train.recipe import recipe_named, recipes
+
+    name = recipe or (given["data"] if given["data"] in recipes else "standard")
+    defaults = {"width": 1.0, "small": False}
+    plan = {key: defaults.get(key) if value is None else value for key, value in given.items()}
+    return {**plan, "recipe": recipe_named(name).having(sets)}
+
+
+def _resumed(out: Path, given: dict[str, Any], recipe: str | None, sets: list[str]) -> Plan:
+    """The plan of the run in `out`; GodeeperError where an option says otherwise."""
+    from ..train.recipe import Recipe
+    from ..train.run import RunFolder
+
+    saved = RunFolder(out).read()
+    kept = Recipe.from_dict(saved["recipe"])
+    arguments = saved["model"]
+    plan = {"model": arguments["name"], "data": saved["data"], "width": arguments["width"], "small": arguments["small"]}
+    for name, value in given.items():
+        if value is not None and value != plan[name]:
+            raise GodeeperError(f"--{name} {value} differs from {plan[name]!r} of the run in {str(out)!r}: leave it out to resume")
+    if recipe is not None or kept.having(sets) != kept:
+        raise GodeeperError(f"the run in {str(out)!r} keeps the recipe it began with: leave --recipe, --set and the like out to resume")
+    return {**plan, "recipe": kept}
+
+
+def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
+    """Opens the data, builds the network, trains it."""
+    import torch
+
+    from ..data.sources import open_source
+    from ..models.registry import create_model
+    from ..train.loop import train
+
+    recipe: Recipe = plan["recipe"]
+    source = open_source(plan["data"])
+    workers = _default_workers(plan["data"]) if workers is None else workers
+    torch.manual_seed(recipe.seed)
+    network = create_model(
+        plan["model"], num_classes=len(source.classes), width=plan["width"], small=plan["small"], aux=recipe.auxiliary_weight > 0
+    )
+    network.classes = source.classes
+
+    def tested(network: Network) -> dict[str, float]:
+        from ..evaluate.classify import evaluate
+        from ..models.network import device_of
+
+        skip = {"skip_bad": True, "workers": workers}  # a bad test picture is counted, and must not end a long run
+        result = evaluate(network, source.test, network.preprocess, device=device_of(network), **skip)
+        return {"top1_error": result.top1_error, "top5_error": result.top5_error, "test_skipped": len(result.skipped)}
+
+    notes = {"data": plan["data"], "split": source.split, "classes": list(source.classes)}
+    train(network, source.train, recipe, out, evaluate=tested, workers=workers, resume=resume, notes=notes)
+
+
+def _default_workers(data: str) -> int:
+    import os
+
+    return 0 if data == "digits" else max(1, min(8, (os.cpu_count() or 1) - 1))
+
+
+COMMANDS = (train_command,)
