@@ -10,6 +10,7 @@ import typer
 
 from .output import Json, print_json, print_table
 
+
 def evaluate_command(
     run: Annotated[Path, typer.Argument(help="A run folder or weights file.")],
     data: Annotated[str, typer.Option(help="`digits`, or a class folder.")],

@@ -61,6 +61,8 @@ def status(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         result: Any = app(arguments, standalone_mode=False)
+        if result == 130:  # how newer releases of typer report Ctrl-C
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except GodeeperError as error:
         if debug:

@@ -77,7 +77,16 @@ def _row(line: Line, prefix: str = "") -> tuple[object, ...]:
 
 
 def _totals(described: Description) -> dict[str, object]:
-    names = ("name", "image_size", "minimum_size", "parameters", "parameters_with_heads", "multiply_adds", "depth", "depth_with_pools")
+    names = (
+        "name",
+        "image_size",
+        "minimum_size",
+        "parameters",
+        "parameters_with_heads",
+        "multiply_adds",
+        "depth",
+        "depth_with_pools",
+    )
     return {name: getattr(described, name) for name in names}
 
 

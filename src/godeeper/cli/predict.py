@@ -50,7 +50,10 @@ def predict_command(
         _print(predicted)
     if picture is not None and predicted:
         left_out = draw_cards(predicted, picture)
-        print(f"drawn: {picture}" + (f" (the first {len(predicted) - left_out} of {len(predicted)})" if left_out else ""), file=sys.stderr)
+        print(
+            f"drawn: {picture}" + (f" (the first {len(predicted) - left_out} of {len(predicted)})" if left_out else ""),
+            file=sys.stderr,
+        )
     if bad:
         for reason in bad.values():
             print(f"godeeper: {reason}", file=sys.stderr)

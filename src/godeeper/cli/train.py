@@ -65,9 +65,13 @@ def _resumed(out: Path, given: dict[str, Any], recipe: str | None, sets: list[st
     plan = {"model": arguments["name"], "data": saved["data"], "width": arguments["width"], "small": arguments["small"]}
     for name, value in given.items():
         if value is not None and value != plan[name]:
-            raise GodeeperError(f"--{name} {value} differs from {plan[name]!r} of the run in {str(out)!r}: leave it out to resume")
+            raise GodeeperError(
+                f"--{name} {value} differs from {plan[name]!r} of the run in {str(out)!r}: leave it out to resume"
+            )
     if recipe is not None or kept.having(sets) != kept:
-        raise GodeeperError(f"the run in {str(out)!r} keeps the recipe it began with: leave --recipe, --set and the like out to resume")
+        raise GodeeperError(
+            f"the run in {str(out)!r} keeps the recipe it began with: leave --recipe, --set and the like out to resume"
+        )
     return {**plan, "recipe": kept}
 
 
@@ -92,8 +96,9 @@ def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
         from ..evaluate.classify import evaluate
         from ..models.network import device_of
 
-        skip = {"skip_bad": True, "workers": workers}  # a bad test picture is counted, and must not end a long run
-        result = evaluate(network, source.test, network.preprocess, device=device_of(network), **skip)
+        # A bad test picture is counted; it must not end a long run.
+        device = device_of(network)
+        result = evaluate(network, source.test, network.preprocess, workers=workers, skip_bad=True, device=device)
         return {"top1_error": result.top1_error, "top5_error": result.top5_error, "test_skipped": len(result.skipped)}
 
     notes = {"data": plan["data"], "split": source.split, "classes": list(source.classes)}

@@ -112,7 +112,7 @@ def view_loader(
     """The views of the pictures at `indices`, in order, `batch_size` pictures at a time."""
     return DataLoader(
         _ViewSet(pictures, image_size, scheme),
-        sampler=indices,  # type: ignore[arg-type]
+        sampler=indices,
         batch_size=batch_size,
         num_workers=workers,
         collate_fn=_collate,

@@ -24,7 +24,8 @@ Part = Literal["train", "test", "all"]
 class Pictures(Protocol):
     """Labelled pictures, in a fixed order."""
 
-    labels: Sequence[int]
+    @property
+    def labels(self) -> Sequence[int]: ...
 
     def __len__(self) -> int: ...
 
@@ -139,7 +140,9 @@ def _folders_here() -> list[str]:
 def _digits(classes: Sequence[str] | None) -> Source:
     names = tuple(str(digit) for digit in range(10))
     if classes is not None and tuple(classes) != names:
-        raise GodeeperError(f"the digits have the classes 0 to 9, the network has {len(classes)} others: {', '.join(classes[:5])} ...")
+        raise GodeeperError(
+            f"the digits have the classes 0 to 9, the network has {len(classes)} others: {', '.join(classes[:5])} ..."
+        )
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -183,7 +186,7 @@ def _folder(folder: Path, known: tuple[str, ...] | None) -> Source:
         return Source(classes, _class_pictures(train, classes), _class_pictures(test, classes), split)
     classes = known or _classes(folder)
     everything = _class_pictures(folder, classes)
-    for label, name in enumerate(classes):
+    for label, name in enumerate(() if known else classes):
         if everything.labels.count(label) == 1:
             raise GodeeperError(f"class {name!r} of {str(folder)!r} has one picture: two are needed, to train and to test")
 

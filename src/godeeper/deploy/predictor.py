@@ -35,9 +35,7 @@ class Predictor:
         self.network = to_device(network, best_device()).eval()
         self.classes = network.classes or tuple(str(index) for index in range(network.num_classes))
 
-    def __call__(
-        self, pictures: Iterable[str | Path | bytes | Image.Image], *, top: int = 5, crops: int = 1
-    ) -> list[Prediction]:
+    def __call__(self, pictures: Iterable[str | Path | bytes | Image.Image], *, top: int = 5, crops: int = 1) -> list[Prediction]:
         return list(self.stream(pictures, top=top, crops=crops))
 
     @torch.inference_mode()

@@ -94,7 +94,9 @@ def evaluate(
             progress(counted.images + len(counted.skipped), len(mine))
     result = _gathered(counted) if ranks > 1 else counted
     if not result.images:
-        raise GodeeperError("there is no picture to evaluate on: none could be decoded" if result.skipped else "there is no picture")
+        raise GodeeperError(
+            "there is no picture to evaluate on: none could be decoded" if result.skipped else "there is no picture"
+        )
     return result
 
 
@@ -104,7 +106,8 @@ def _probabilities(
     """Pictures (N, views, 3, H, W) uint8 -> probabilities (N, classes), averaged over views."""
     flat = pictures.flatten(0, 1)
     parts = [logits_of(normalise(part.to(device), preprocess)).float().softmax(1).cpu() for part in flat.split(batch_size)]
-    return torch.cat(parts).unflatten(0, pictures.shape[:2]).mean(1)
+    probabilities: Tensor = torch.cat(parts).unflatten(0, pictures.shape[:2])  # (N, views, classes)
+    return probabilities.mean(1)
 
 
 def _gathered(mine: Evaluation) -> Evaluation:

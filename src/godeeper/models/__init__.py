@@ -1,0 +1,1 @@
+"""Tables -> torch: modules, networks, weights."""

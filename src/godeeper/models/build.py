@@ -23,9 +23,7 @@ def build(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> nn.Module:
         case Separable(filters, kernel, stride, multiplier, padding):
             middle = flow.channels * multiplier
             margin = kernel // 2 if padding == SAME else 0
-            depthwise = nn.Conv2d(
-                flow.channels, middle, kernel, stride, margin, groups=flow.channels, bias=False
-            )
+            depthwise = nn.Conv2d(flow.channels, middle, kernel, stride, margin, groups=flow.channels, bias=False)
             pointwise = build(Conv(filters), Flow(middle, 1, 1), batch_norm)
             return nn.Sequential(OrderedDict(depthwise=depthwise, pointwise=pointwise))
         case Max(kernel, stride, padding):
@@ -58,9 +56,7 @@ def build_stage(stage: Stage, flow: Flow, batch_norm: BatchNorm | None) -> nn.Mo
     return nn.Sequential(*modules)
 
 
-def build_stages(
-    stages: Mapping[str, Stage], flow: Flow, batch_norm: BatchNorm | None
-) -> tuple[nn.ModuleDict, dict[str, Flow]]:
+def build_stages(stages: Mapping[str, Stage], flow: Flow, batch_norm: BatchNorm | None) -> tuple[nn.ModuleDict, dict[str, Flow]]:
     """The modules of named stages, and what flows out of each."""
     modules, flows = nn.ModuleDict(), {}
     for name, stage in stages.items():

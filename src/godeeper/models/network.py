@@ -105,7 +105,11 @@ def device_of(network: nn.Module) -> torch.device:
 
 def best_device() -> torch.device:
     """The accelerator where there is one, else the CPU."""
-    return torch.accelerator.current_accelerator() or torch.device("cpu") if torch.accelerator.is_available() else torch.device("cpu")
+    return (
+        torch.accelerator.current_accelerator() or torch.device("cpu")
+        if torch.accelerator.is_available()
+        else torch.device("cpu")
+    )
 
 
 def to_device(network: Network, device: torch.device | str) -> Network:

@@ -12,12 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import BadCheckpoint
+from ..errors import BadCheckpoint, GodeeperError
 from ..preprocess import Preprocess
 from .network import Network
 from .registry import create_model
 
 WEIGHTS_FILE = "model.safetensors"
+ARGUMENTS = {"name", "num_classes", "in_channels", "width", "small"}  # of `create_model`, as a file's metadata keeps them
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -68,12 +69,15 @@ def load(path: str | Path) -> Network:
     """
     file = weights_file(Path(path))
     tensors, metadata = load_tensors(file)
-    if not isinstance(metadata.get("model"), dict) or "name" not in metadata["model"]:
+    arguments = metadata.get("model")
+    if not isinstance(arguments, dict) or "name" not in arguments:
         raise BadCheckpoint(f"{str(file)!r} does not say which model it holds: it was not written by godeeper")
+    for name in arguments.keys() ^ ARGUMENTS:
+        raise BadCheckpoint(f"{str(file)!r} describes its model in terms that this version does not know: {name!r}")
     try:
-        network = create_model(**metadata["model"])
-    except TypeError:
-        raise BadCheckpoint(f"{str(file)!r} describes its model in terms this version does not know") from None
+        network = create_model(**arguments)
+    except (GodeeperError, TypeError) as error:
+        raise BadCheckpoint(f"{str(file)!r} describes a model that this version cannot make: {error}") from None
     _fill(network, tensors, metadata, file)
     return network.eval()
 
@@ -101,10 +105,16 @@ def weights_file(path: Path) -> Path:
 def _fill(network: Network, tensors: dict[str, Tensor], metadata: dict[str, Any], file: Path) -> None:
     check_same(network, tensors, metadata, file)
     network.load_state_dict(tensors, strict=False)
-    if metadata.get("classes"):
-        network.classes = tuple(metadata["classes"])
-    if metadata.get("preprocess"):
-        network.preprocess = Preprocess.from_dict(metadata["preprocess"])
+    classes = metadata.get("classes")
+    if classes is not None:
+        if not isinstance(classes, list) or len(classes) != network.num_classes or not all(isinstance(c, str) for c in classes):
+            raise BadCheckpoint(f"{str(file)!r} does not name {network.num_classes} classes")
+        network.classes = tuple(classes)
+    if metadata.get("preprocess") is not None:
+        try:
+            network.preprocess = Preprocess.from_dict(metadata["preprocess"])
+        except GodeeperError as error:
+            raise BadCheckpoint(f"{str(file)!r}: {error}") from None
 
 
 def check_same(network: Network, tensors: dict[str, Tensor], metadata: dict[str, Any], file: Path) -> None:

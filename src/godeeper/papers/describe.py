@@ -7,8 +7,24 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
-from ..errors import GodeeperError
-from .notation import LRN, SAME, AvgTo, Cat, Conv, Definition, Dropout, FullyConnected, Linear, Max, Padding, Row, Separable, Stage, rows
+from ..errors import GodeeperError, unknown
+from .notation import (
+    LRN,
+    SAME,
+    AvgTo,
+    Cat,
+    Conv,
+    Definition,
+    Dropout,
+    FullyConnected,
+    Linear,
+    Max,
+    Padding,
+    Row,
+    Separable,
+    Stage,
+    rows,
+)
 from .registry import definition as named
 
 
@@ -145,7 +161,10 @@ class Description:
         return len(self.lines)
 
     def __getitem__(self, name: str) -> Line:
-        return next(line for line in self.lines if line.name == name)
+        for line in self.lines:
+            if line.name == name:
+                return line
+        raise unknown("stage", name, (line.name for line in self.lines))
 
     @property
     def parameters(self) -> int:
@@ -186,7 +205,8 @@ def describe(network: str | Defined | Definition, image_size: int | None = None)
     naming the minimum, for a picture smaller than the network takes.
     """
     definition = named(network) if isinstance(network, str) else getattr(network, "definition", network)
-    assert isinstance(definition, Definition)
+    if not isinstance(definition, Definition):
+        raise GodeeperError(f"describe takes a model's name, a definition or a network, not {network!r}")
     size = definition.image_size if image_size is None else image_size
     minimum = minimum_size(definition)
     if size < minimum:
@@ -203,20 +223,19 @@ def describe(network: str | Defined | Definition, image_size: int | None = None)
 def _lines(stages: Mapping[str, Stage], flow: Flow, batch_norm: bool) -> tuple[tuple[Line, ...], dict[str, Flow]]:
     lines, flows = [], {}
     for name, stage in stages.items():
-        kind = kind_of(stage, flow)
+        before, _ = along(rows(stage)[:-1], flow, batch_norm)
+        kind = kind_of(rows(stage)[-1], before)
         flow, cost = along(stage, flow, batch_norm)
         flows[name] = flow
         lines.append(
-            Line(
-                name, kind, flow.shape, cost.parameters, cost.multiply_adds, flow.field, cost.depth, cost.depth_with_pools
-            )
+            Line(name, kind, flow.shape, cost.parameters, cost.multiply_adds, flow.field, cost.depth, cost.depth_with_pools)
         )
     return tuple(lines), flows
 
 
-def kind_of(stage: Stage, flow: Flow) -> str:
-    """What a stage is called in the papers' first column, with filter size and stride."""
-    match rows(stage)[-1]:
+def kind_of(row: Row, flow: Flow) -> str:
+    """What a row is called in the papers' first column, with filter size and stride, when `flow` enters it."""
+    match row:
         case Conv(_, kernel, stride):
             return f"convolution {kernel}x{kernel}/{stride}"
         case Separable(_, kernel, stride):

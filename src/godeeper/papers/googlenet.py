@@ -2,7 +2,21 @@
 
 from dataclasses import replace
 
-from .notation import LRN, Auxiliary, AvgTo, BatchNorm, Cat, Conv, Definition, Dropout, FullyConnected, Linear, Max, Separable
+from .notation import (
+    LRN,
+    Auxiliary,
+    AvgTo,
+    BatchNorm,
+    Cat,
+    Conv,
+    Definition,
+    Dropout,
+    FullyConnected,
+    Linear,
+    Max,
+    Separable,
+    Stage,
+)
 
 
 def inception(c1: int, r3: int, c3: int, r5: int, c5: int, proj: int) -> Cat:
@@ -10,7 +24,7 @@ def inception(c1: int, r3: int, c3: int, r5: int, c5: int, proj: int) -> Cat:
     return Cat([Conv(c1)], [Conv(r3), Conv(c3, 3)], [Conv(r5), Conv(c5, 5)], [Max(3), Conv(proj)])
 
 
-AUXILIARY_HEAD = {  # Section 5
+AUXILIARY_HEAD: dict[str, Stage] = {  # Section 5
     "avgpool": AvgTo(4),  # 5x5/3, valid, on the 14x14 of 4a and 4d
     "conv": Conv(128),
     "fc": FullyConnected(1024),

@@ -14,8 +14,19 @@ SAME: Padding = "same"  # as many outputs as strides fit: ceil(size / stride); t
 VALID: Padding = "valid"  # only where the whole filter fits; the figures' "(V)"
 
 
+class _Window:
+    """What slides over its input; an even filter has no middle to put "same" padding around."""
+
+    kernel: int
+    padding: Padding
+
+    def __post_init__(self) -> None:
+        if self.padding == SAME and self.kernel % 2 == 0:
+            raise ValueError(f"same padding needs an odd filter, not {self.kernel}x{self.kernel}")
+
+
 @dataclass(frozen=True)
-class Conv:
+class Conv(_Window):
     """A convolution, then (by the definition) batch norm, then ReLU."""
 
     filters: int
@@ -25,7 +36,7 @@ class Conv:
 
 
 @dataclass(frozen=True)
-class Separable:
+class Separable(_Window):
     """A depthwise convolution with `multiplier` filters a channel, then 1x1 to `filters`, then norm and ReLU."""
 
     filters: int
@@ -36,7 +47,7 @@ class Separable:
 
 
 @dataclass(frozen=True)
-class Max:
+class Max(_Window):
     """A max pool."""
 
     kernel: int

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import GodeeperError, unknown
 from .googlenet import GOOGLENET, GOOGLENET_BN, GOOGLENET_COUNTED
-from .notation import Cat, Conv, Definition, FullyConnected, Linear, Max, Row, Separable, Stage
+from .notation import Cat, Conv, Definition, FullyConnected, Linear, Max, Row, Separable, Stage, rows
 
 DEFINITIONS = {definition.name: definition for definition in (GOOGLENET, GOOGLENET_COUNTED, GOOGLENET_BN)}
 
@@ -32,23 +33,24 @@ def variant(
     stem to 1, for pictures of 64 pixels and less, and expects 32 pixels. GodeeperError for values out of range.
     """
     for what, value in {"num_classes": num_classes, "in_channels": in_channels}.items():
-        if value < 1:
-            raise GodeeperError(f"{what} is {value}: it must be at least 1")
+        if not 1 <= value <= 1_000_000:
+            raise GodeeperError(f"{what} is {value}: it must be at least 1 and at most 1,000,000")
     if not 0 < width <= 16:
         raise GodeeperError(f"width is {width}: it must be above 0 and at most 16")
 
+    def stages_variant(stages: Mapping[str, Stage]) -> dict[str, Stage]:
+        return {name: stage_variant(name, stage) for name, stage in stages.items()}
+
     def stage_variant(name: str, stage: Stage) -> Stage:
-        change = lambda row: _row_variant(row, num_classes, width, small and name in original.stem)  # noqa: E731
-        return tuple(change(row) for row in stage) if isinstance(stage, tuple) else change(stage)
+        unstrided = small and name in original.stem
+        changed = tuple(_row_variant(row, num_classes, width, unstrided) for row in rows(stage))
+        return changed if isinstance(stage, tuple) else changed[0]
 
     return replace(
         original,
-        stages={name: stage_variant(name, stage) for name, stage in original.stages.items()},
-        head={name: stage_variant(name, stage) for name, stage in original.head.items()},
-        auxiliary={
-            name: replace(aux, stages={key: stage_variant(key, stage) for key, stage in aux.stages.items()})
-            for name, aux in original.auxiliary.items()
-        },
+        stages=stages_variant(original.stages),
+        head=stages_variant(original.head),
+        auxiliary={name: replace(aux, stages=stages_variant(aux.stages)) for name, aux in original.auxiliary.items()},
         in_channels=in_channels,
         image_size=32 if small else original.image_size,
     )
@@ -60,12 +62,11 @@ def scaled(count: int, width: float) -> int:
 
 
 def _row_variant(row: Row, num_classes: int, width: float, unstrided: bool) -> Row:
-    stride = {"stride": 1} if unstrided else {}
     match row:
         case Conv() | Separable():
-            return replace(row, filters=scaled(row.filters, width), **stride)
+            return replace(row, filters=scaled(row.filters, width), stride=1 if unstrided else row.stride)
         case Max():
-            return replace(row, **stride)
+            return replace(row, stride=1 if unstrided else row.stride)
         case FullyConnected():
             return FullyConnected(scaled(row.units, width))
         case Linear():

@@ -24,9 +24,7 @@ def _parts(network: Network, average: Network, optimizer: torch.optim.Optimizer)
     return tensors
 
 
-def save_checkpoint(
-    folder: Path, epoch: int, network: Network, average: Network, optimizer: torch.optim.Optimizer
-) -> None:
+def save_checkpoint(folder: Path, epoch: int, network: Network, average: Network, optimizer: torch.optim.Optimizer) -> None:
     """Writes the state after `epoch` epochs, then removes all but the newest `KEEP`."""
     path = folder / f"epoch-{epoch:05d}.safetensors"
     save_tensors(path, _parts(network, average, optimizer), {"epoch": epoch, "model": network.arguments})

@@ -22,7 +22,9 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path, title: str) -> No
     loss.plot(epochs, [record["loss"] for record in records], label="training loss, with the auxiliary heads'")
     error.plot(epochs, [record["train_error"] for record in records], label="training, augmented")
     if tested:
-        error.plot([record["epoch"] for record in tested], [record["top1_error"] for record in tested], label="test, averaged weights")
+        error.plot(
+            [record["epoch"] for record in tested], [record["top1_error"] for record in tested], label="test, averaged weights"
+        )
     rate.plot(epochs, [record["lr"] for record in records], label="at the epoch's end")
     for axis, label in ((loss, "loss"), (error, "top-1 error (%)"), (rate, "learning rate")):
         axis.set(xlabel="epoch", ylabel=label, ylim=(0, None))

@@ -46,12 +46,10 @@ def train(
     for a folder that holds a run already, pictures below the network's minimum size, and a loss that is no longer finite.
     """
     run = RunFolder(Path(out))
-    accelerator = Accelerator(mixed_precision=mixed_precision(recipe))
+    accelerator = Accelerator()
     main = accelerator.is_main_process
     network.preprocess = replace(network.preprocess, image_size=_image_size(network, recipe))
-    batches = EpochBatches(
-        len(pictures), recipe.batch_size, recipe.seed, accelerator.process_index, accelerator.num_processes
-    )
+    batches = EpochBatches(len(pictures), recipe.batch_size, recipe.seed, accelerator.process_index, accelerator.num_processes)
     to_device(network, accelerator.device)
     step = Step(network, recipe, accelerator, len(batches))
     if resume:
@@ -59,7 +57,7 @@ def train(
     else:
         done = 0
         if main:
-            run.begin({"model": network.arguments, "recipe": recipe.as_dict(), **(notes or {})})
+            run.begin({"model": network.arguments, "recipe": recipe.as_dict(), "bf16": step.bf16, **(notes or {})})
     loader = training_loader(pictures, network.preprocess.image_size, recipe.augment, batches, workers)
     bar = Bar(recipe.epochs, len(batches), done, show=main)
 
@@ -92,6 +90,7 @@ class Step:
         self.optimizer = make_optimizer(network, recipe)
         self.average = WeightAverage(network, recipe.average_decay)
         self.objective = accelerator.prepare(Objective(network, recipe.label_smoothing, recipe.auxiliary_weight))
+        self.bf16 = uses_bf16(recipe)
         self.lr = 0.0
 
     def __call__(self, batch: Batch, number: int) -> tuple[Tensor, Tensor, Tensor, tuple[str, ...]]:
@@ -106,7 +105,8 @@ class Step:
         labels = batch.labels.to(device, non_blocking=True)
         torch.manual_seed(_seed(self.recipe.seed, number, self.accelerator.process_index))  # dropout, too, is reproducible
         self.objective.train()
-        loss, logits = self.objective(x.contiguous(memory_format=torch.channels_last), labels)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+            loss, logits = self.objective(x.contiguous(memory_format=torch.channels_last), labels)
         if not torch.isfinite(loss):
             raise GodeeperError(f"the loss is {loss.item()} at step {number + 1}: try a lower lr, or clip_norm=1")
         self.accelerator.backward(loss)
@@ -118,14 +118,14 @@ class Step:
         return loss.detach(), logits.detach(), labels, batch.bad
 
 
-def mixed_precision(recipe: Recipe) -> str:
-    """Accelerate's name for the recipe's precision; "auto" is bf16 where the processor multiplies it natively."""
+def uses_bf16(recipe: Recipe) -> bool:
+    """Whether to multiply in bf16; "auto" does where the processor has it natively."""
     if recipe.precision != "auto":
-        return "no" if recipe.precision == "fp32" else "bf16"
+        return recipe.precision == "bf16"
     if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     native = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question for it
-    return "bf16" if any(getattr(torch.cpu, name, lambda: False)() for name in native) else "no"
+    return any(getattr(torch.cpu, name, lambda: False)() for name in native)
 
 
 def _image_size(network: Network, recipe: Recipe) -> int:

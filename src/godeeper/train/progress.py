@@ -52,7 +52,9 @@ class Bar:
     def __init__(self, epochs: int, steps: int, done_epochs: int, show: bool) -> None:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}"))
-        self.bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=not (show and console.is_terminal), transient=True)
+        self.bar = Progress(
+            *columns, TimeRemainingColumn(), console=console, disable=not (show and console.is_terminal), transient=True
+        )
         self.epochs = epochs
         self.task = self.bar.add_task("", total=epochs * steps, completed=done_epochs * steps, state="")
 

@@ -77,7 +77,8 @@ class Recipe:
         for name in values:
             if name not in _names():
                 raise unknown("recipe field", name, _names())
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        fields_of: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return cls(**fields_of)
 
 
 def _names() -> list[str]:
@@ -112,8 +113,8 @@ recipes: dict[str, Recipe] = {
     # The handwritten digits: small, quick, and learnt from 1,437 pictures, so little may be cut away.
     # `godeeper train --model googlenet_bn --small --width 0.25 --data digits --recipe digits --out runs/digits`
     "digits": Recipe(
-        epochs=20, batch_size=32, lr=0.05, warmup_epochs=2, weight_decay=5e-4, average_decay=0.99, label_smoothing=0.05,
-        clip_norm=2.0, area=(0.6, 1.0), mirror=False, distort=False,
+        epochs=16, batch_size=32, lr=0.05, warmup_epochs=2, weight_decay=5e-4, average_decay=0.99, label_smoothing=0.05,
+        clip_norm=2.0, area=(0.6, 1.0), distort=False,
     ),
     # Pictures of 32 pixels. `godeeper train --model googlenet_bn --small --width 0.25 --data cifar10 --recipe cifar10 ...`
     "cifar10": Recipe(

@@ -1,0 +1,46 @@
+# `make demo` and `make test` need python3 (3.11 or later) and make; they set everything else up in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+DEMO := runs/demo
+
+.PHONY: help demo test test-all lint clean
+help:
+	@echo "make demo      train, evaluate and predict on the built-in handwritten digits"
+	@echo "make test      lint, types, tests"
+	@echo "make test-all  the same, with the slow tests"
+	@echo "make lint      lint and types only"
+	@echo "make clean     remove .venv and what tools left"
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "godeeper needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,dev]'
+	touch $@
+
+demo: $(READY)
+	rm -rf $(DEMO)
+	$(BIN)/godeeper train --model googlenet_bn --small --width 0.25 --data digits --out $(DEMO)
+	$(BIN)/godeeper evaluate $(DEMO) --data digits
+	$(BIN)/godeeper evaluate $(DEMO) --data digits --crops 144
+	$(BIN)/python examples/save_digits.py $(DEMO)/pictures
+	$(BIN)/godeeper predict $(DEMO) $(DEMO)/pictures --top 3 --picture $(DEMO)/predictions.png
+	@echo
+	@echo "The run:          $(DEMO)  (recipe.json, metrics.jsonl, log.txt, curves.png, checkpoints/)"
+	@echo "The network:      $(DEMO)/model.safetensors"
+	@echo "The curves:       $(DEMO)/curves.png"
+	@echo "The predictions:  $(DEMO)/predictions.png, of the pictures in $(DEMO)/pictures"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest -m "not slow"
+
+test-all: lint
+	$(BIN)/pytest
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist

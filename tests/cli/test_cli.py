@@ -1,0 +1,178 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from godeeper.cli.main import status
+
+GODEEPER = [sys.executable, "-m", "godeeper"]
+
+
+def test_help_is_quick_because_it_does_not_import_torch():
+    code = "import sys; from godeeper.cli.main import status; status(['--help']); assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("models", "describe", "audit", "train", "evaluate", "predict"):
+        assert command in done.stdout
+
+
+def test_describe_prints_the_papers_totals(capsys):
+    assert status(["describe", "googlenet"]) == 0
+    out = capsys.readouterr().out
+    assert "6,998,552 parameters (13,378,280 with auxiliary heads)" in out
+    assert "7x7x1024" in out
+    assert status(["describe", "googlenet", "--image-size", "448", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["lines"][0]["output"] == [64, 224, 224]
+
+
+def test_audit_as_json(capsys):
+    assert status(["audit", "--all", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    not_reproduced = {f["where"] for f in document["googlenet"] if f["verdict"] != "reproduced" and f["where"].endswith(" ops")}
+    assert not_reproduced == {"conv1 ops", "4a ops", "5a ops"}
+
+
+def test_models_lists_every_name(capsys):
+    assert status(["models"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("googlenet ", "googlenet_counted", "googlenet_bn"))
+    assert status(["models", "googlenet", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["parameters"] == 6998552
+
+
+@pytest.fixture
+def places(tmp_path: Path, class_folder: Path, weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "one" / "cat").mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(tmp_path / "one" / "cat" / "a.png")
+    (tmp_path / "text.safetensors").write_text("not weights")
+    monkeypatch.chdir(tmp_path)
+    return {"DATA": str(class_folder), "WEIGHTS": str(weights_file)}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("describe googlnet", ["'googlnet'", "'googlenet'"]),
+        ("descrbe googlenet", ["descrbe", "describe"]),
+        ("describe googlenet --image-size 0", ["at least 1x1"]),
+        ("describe", ["name"]),
+        ("audit googlenet_bn", ["googlenet_bn", "googlenet"]),
+        ("audit", ["--all"]),
+        ("train --model googlenet_bm --data digits --out x", ["'googlenet_bm'", "'googlenet_bn'"]),
+        ("train --model googlenet_bn --data nowhere/at/all --out x", ["no folder 'nowhere/at/all'"]),
+        ("train --model googlenet_bn --data digts --out x", ["'digts'", "'digits'"]),
+        ("train --model googlenet_bn --data empty --out x", ["'empty'", "no classes"]),
+        ("train --model googlenet_bn --data one --out x", ["'one'", "one class only", "'cat'"]),
+        ("train --model googlenet_bn --data DATA --out x --recipe standrd", ["'standrd'", "'standard'"]),
+        ("train --model googlenet_bn --data DATA --out x --set lerning_rate=1", ["lerning_rate"]),
+        ("train --model googlenet_bn --data DATA --out x --width 0", ["width", "above 0"]),
+        ("train --model googlenet_bn --data DATA --out x --epochs 0", ["epochs", "between"]),
+        ("train --model googlenet_bn --data DATA --out text.safetensors/x", ["text.safetensors/x"]),
+        ("train --resume --out empty", ["'empty'", "no run to resume"]),
+        ("train --data digits --out x", ["--model"]),
+        ("evaluate nothing --data digits", ["'nothing'"]),
+        ("evaluate empty --data digits", ["'empty'", "model.safetensors"]),
+        ("evaluate text.safetensors --data digits", ["text.safetensors", "not a safetensors file"]),
+        ("evaluate WEIGHTS --data digits", ["classes"]),
+        ("evaluate WEIGHTS --data one --crops 12", ["12", "144"]),
+        ("evaluate WEIGHTS --data missing/folder", ["missing/folder"]),
+        ("predict WEIGHTS nothing.jpg", ["nothing.jpg"]),
+        ("predict WEIGHTS empty", ["'empty'"]),
+        ("predict WEIGHTS text.safetensors", ["text.safetensors", "not a picture"]),
+        ("predict WEIGHTS one --picture out.xyz", ["out.xyz", ".png"]),
+        ("predict WEIGHTS one --picture no/such/place.png", ["place.png"]),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(line, words, places, capsys):
+    for name, value in places.items():
+        line = line.replace(name, value)
+    assert status(line.split()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("godeeper: ")
+    assert len(error.strip().splitlines()) == 1, error
+    assert "Traceback" not in error
+    for word in words:
+        assert word in error
+    assert not Path("x").exists()
+
+
+def test_our_own_faults_are_status_1_and_debug_shows_them(monkeypatch, capsys):
+    monkeypatch.setattr("godeeper.cli.papers.describe", lambda *_: 1 / 0)
+    assert status(["describe", "googlenet"]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    with pytest.raises(ZeroDivisionError):
+        status(["--debug", "describe", "googlenet"])
+
+
+def test_train_resume_evaluate_predict(class_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data, run = str(class_folder), "runs/mine"
+    settings = ["--set", "image_size=32", "--set", "warmup_epochs=0", "--workers", "0"]
+    command = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", data, "--out", run]
+    assert status([*command, "--epochs", "2", "--batch-size", "8", *settings]) == 0
+    assert status(command) == 2
+    assert "--resume" in capsys.readouterr().err
+    weights = load_file(f"{run}/model.safetensors")
+    Path(run, "model.safetensors").unlink()
+    assert status(["train", "--resume", "--out", run, "--width", "0.5"]) == 2
+    assert "0.25" in capsys.readouterr().err
+    assert status(["train", "--resume", "--out", run, "--epochs", "3"]) == 2
+    assert "recipe" in capsys.readouterr().err
+    assert status(["train", "--resume", "--out", run, "--workers", "0"]) == 0
+    again = load_file(f"{run}/model.safetensors")
+    assert all(torch.equal(tensor, again[name]) for name, tensor in weights.items())
+    capsys.readouterr()
+    assert status(["evaluate", run, "--data", data, "--crops", "10", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["images"] == 8
+    assert document["crops"] == 10
+    assert document["models"] == [run]
+    assert {"top1_error", "top5_error", "skipped"} <= document.keys()
+    assert status(["evaluate", run, "--data", str(class_folder / "train"), "--part", "all", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 24
+
+
+def test_bad_test_pictures_stop_evaluation_unless_skipped(class_folder, weights_file, capsys):
+    for wrong in ("dog", "cat"):
+        (class_folder / "val" / wrong / "broken.jpg").write_bytes(b"")
+    line = ["evaluate", str(weights_file), "--data", str(class_folder)]
+    assert status(line) == 2
+    assert "broken.jpg" in capsys.readouterr().err
+    assert status([*line, "--skip-bad", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["images"] == 8
+    assert len(document["skipped"]) == 2
+
+
+def wait_for(file: Path, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not file.exists():
+        assert time.monotonic() < end, f"{file} did not appear"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_ends_training_with_its_status_and_keeps_checkpoints(tmp_path, number, expected, word):
+    run = tmp_path / "run"
+    line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", "digits", "--epochs", "1000"]
+    line += ["--set", "image_size=13", "--out", str(run)]
+    process = subprocess.Popen([*GODEEPER, *line], stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    wait_for(run / "checkpoints" / "epoch-00001.safetensors")
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == expected
+    assert error.strip().splitlines()[-1].startswith(f"godeeper: {word}")
+    assert "Traceback" not in error
+    assert list((run / "checkpoints").glob("epoch-*.safetensors"))

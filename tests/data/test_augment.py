@@ -1,0 +1,175 @@
+import random as python_random
+import resource
+import time
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+import godeeper
+from godeeper.data.augment import FILTERS, Augment, normalise, photometric, take
+from godeeper.preprocess import Preprocess
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return Image.fromarray(load_sample_image("china.jpg"))  # 640 x 427
+
+
+def reference(picture, view):
+    """The slow, obvious way: resize the whole picture, cut, resize the cut, mirror."""
+    whole = picture.resize(view.resize, Image.Resampling.BILINEAR)
+    crop = whole.crop(view.box).resize(view.out, Image.Resampling.BILINEAR)
+    pixels = np.asarray(crop).astype(int).transpose(2, 0, 1)
+    return pixels[..., ::-1] if view.flip else pixels
+
+
+def shifted(pixels):
+    return np.roll(pixels, 1, axis=-1)
+
+
+@pytest.mark.parametrize("rotation", [None, Image.Transpose.ROTATE_90], ids=["landscape", "portrait"])
+@pytest.mark.parametrize(("size", "scheme"), [(224, 1), (224, 10), (224, 144), (96, 144)])
+def test_take_equals_resizing_the_whole_picture_and_cutting(photo, rotation, size, scheme):
+    picture = photo if rotation is None else photo.transpose(rotation)
+    views = godeeper.views(*picture.size, size, scheme)
+    taken = take(picture, views)
+    assert taken.shape == (scheme, 3, size, size)
+    assert taken.dtype == torch.uint8
+    for view, pixels in zip(views, taken.numpy().astype(int), strict=True):
+        expected = reference(picture, view)
+        assert expected.std() > 30  # a crop of plain sky would prove nothing
+        difference = abs(pixels - expected)
+        if view.box[2] - view.box[0] == size:
+            assert difference.max() <= 1
+            assert abs(shifted(expected) - expected).max() > 20  # a pixel's shift would show
+        else:  # a whole square: the reference resamples it twice
+            assert difference.mean() < 2.5
+            assert abs(shifted(expected) - expected).mean() > 2 * difference.mean()
+
+
+def test_mirrored_views_are_the_exact_mirror_and_views_differ(photo):
+    taken = take(photo, godeeper.views(*photo.size, 64, 144))
+    assert torch.equal(taken[1::2], taken[::2].flip(-1))
+    assert len({pixels.numpy().tobytes() for pixels in taken}) == 144
+
+
+@pytest.mark.parametrize("tall", [True, False])
+def test_a_picture_one_pixel_thin_needs_neither_time_nor_memory(tall):
+    ramp = (np.arange(10000) * 255 // 9999).astype(np.uint8)
+    grey = ramp[:, None] if tall else ramp[None, :]
+    picture = Image.fromarray(grey).convert("RGB")
+    memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    taken = take(picture, godeeper.views(*picture.size, 224, 144))
+    assert time.perf_counter() - start < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 300_000  # KiB; the resized whole is 3.7 GB
+    assert taken.shape == (144, 3, 224, 224)
+    squares = taken.view(4, 3, 12, -1).float()
+    assert squares[:, 0].max() <= 1  # the first pixel of the ramp
+    assert squares[:, 1].min() >= 126
+    assert squares[:, 1].max() <= 128
+    assert squares[:, 2].min() >= 254
+
+
+@pytest.mark.parametrize("width_height", [(1, 1), (8, 8), (33, 32), (3, 500)])
+def test_take_works_for_small_pictures(width_height):
+    picture = Image.new("RGB", width_height, (10, 200, 90))
+    taken = take(picture, godeeper.views(*width_height, 32, 144))
+    assert taken.shape == (144, 3, 32, 32)
+    assert taken.amin((0, 2, 3)).tolist() == taken.amax((0, 2, 3)).tolist() == [10, 200, 90]
+
+
+@pytest.mark.parametrize("size", [32, 224])
+@pytest.mark.parametrize("distort", [True, False])
+def test_augment_gives_bytes_of_the_size_asked_for(photo, size, distort):
+    pixels = Augment(distort=distort)(photo, size, Random(0))
+    assert pixels.shape == (3, size, size)
+    assert pixels.dtype == torch.uint8
+    assert pixels.float().std() > 10
+
+
+def test_augment_depends_on_nothing_but_the_random_passed(photo):
+    def drawn(seed):
+        return Augment()(photo, 64, Random(seed))
+
+    python_random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    first = [drawn(seed) for seed in range(8)]
+    python_random.seed(2), np.random.seed(2), torch.manual_seed(2)
+    again = [drawn(seed) for seed in range(8)]
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert len({pixels.numpy().tobytes() for pixels in first}) == 8
+
+
+def test_augment_leaves_the_picture_as_it_was(photo):
+    before = photo.tobytes()
+    Augment()(photo, 64, Random(0))
+    assert photo.tobytes() == before
+
+
+def test_augmenting_with_the_whole_picture_at_its_own_size_is_the_picture_or_its_mirror(photo):
+    square = photo.crop((100, 100, 228, 228))
+    expected = torch.from_numpy(np.array(square)).permute(2, 0, 1)
+    whole = {"area": (1.0, 1.0), "aspect": (1.0, 1.0), "distort": False}
+    for seed in range(10):
+        assert torch.equal(Augment(**whole, mirror=False)(square, 128, Random(seed)), expected)
+    mirrored = [torch.equal(Augment(**whole)(square, 128, Random(seed)), expected.flip(-1)) for seed in range(20)]
+    plain = [torch.equal(Augment(**whole)(square, 128, Random(seed)), expected) for seed in range(20)]
+    assert all(a != b for a, b in zip(mirrored, plain, strict=True))
+    assert any(mirrored)
+    assert any(plain)
+
+
+def test_the_four_interpolations_are_four_filters():
+    assert set(FILTERS) == {"bilinear", "area", "nearest", "cubic"}
+    picture = Image.fromarray((np.arange(49) * 5).astype(np.uint8).reshape(7, 7))
+    assert len({picture.resize((5, 5), how).tobytes() for how in FILTERS.values()}) == 4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_photometric_keeps_the_size_and_changes_the_pixels(photo, seed):
+    picture = photo.resize((64, 48))
+    changed = photometric(picture, Random(seed))
+    assert changed.size == (64, 48)
+    assert changed.mode == "RGB"
+    assert changed.tobytes() != picture.tobytes()
+    assert changed.tobytes() == photometric(picture, Random(seed)).tobytes()
+
+
+def test_brightness_varies_by_half_both_ways():
+    grey = Image.new("RGB", (4, 4), (100, 100, 100))  # contrast and colour leave an even grey alone
+    levels = [photometric(grey, Random(seed)).getpixel((0, 0))[0] for seed in range(400)]
+    assert 50 - 1 <= min(levels) <= 55
+    assert 145 <= max(levels) <= 150 + 1
+    assert abs(np.mean(levels) - 100) < 6
+
+
+def test_contrast_and_colour_vary_both_ways(photo):
+    def spread(picture):
+        pixels = np.asarray(picture).astype(float)
+        return pixels.mean(2).std() / pixels.mean(), (pixels.max(2) - pixels.min(2)).mean() / pixels.mean()
+
+    picture = photo.resize((64, 48))
+    contrast, colour = spread(picture)
+    changed = [spread(photometric(picture, Random(seed))) for seed in range(100)]
+    assert min(c for c, _ in changed) < 0.7 * contrast
+    assert max(c for c, _ in changed) > 1.2 * contrast
+    assert min(c for _, c in changed) < 0.7 * colour
+    assert max(c for _, c in changed) > 1.3 * colour
+
+
+def test_normalise_by_hand():
+    pictures = torch.tensor([[0, 51, 255]] * 3, dtype=torch.uint8).view(1, 3, 1, 3)
+    fed = normalise(pictures, Preprocess(mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 2.0)))
+    expected = torch.tensor([[-1, -0.6, 1], [-1, -0.2, 3], [0, 0.1, 0.5]]).view(1, 3, 1, 3)  # 51 / 255 = 0.2
+    assert fed.dtype == torch.float32
+    torch.testing.assert_close(fed, expected, atol=1e-6, rtol=0)
+
+
+def test_normalise_by_the_imagenet_numbers():
+    pictures = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 1, 1)
+    fed = normalise(pictures, Preprocess()).flatten(1)
+    expected = torch.tensor([[-2.1179, -2.0357, -1.8044], [2.2489, 2.4286, 2.6400]])
+    torch.testing.assert_close(fed, expected, atol=1e-4, rtol=0)

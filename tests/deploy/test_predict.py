@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from godeeper import Predictor, decode, load, views
+from godeeper.cli.main import status
+from godeeper.data.augment import normalise, take
+
+
+@pytest.fixture
+def difficult(tmp_path: Path) -> Path:
+    """Every awkward file of the picture contract, good ones and bad ones."""
+    folder = tmp_path / "difficult"
+    folder.mkdir()
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8))
+    noise.save(folder / "plain.jpg")
+    noise.convert("CMYK").save(folder / "cmyk.jpg")
+    noise.quantize(16).save(folder / "palette.png", transparency=3)
+    Image.fromarray(np.arange(4800, dtype=np.uint16).reshape(60, 80) * 13).save(folder / "sixteen.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise.save(folder / "rotated.jpg", exif=exif)
+    Image.new("RGB", (1, 1), (9, 200, 30)).save(folder / "one.png")
+    whole = (folder / "plain.jpg").read_bytes()
+    (folder / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("this is no picture")
+    return folder
+
+
+GOOD = {"plain.jpg", "cmyk.jpg", "palette.png", "sixteen.png", "rotated.jpg", "one.png"}
+BAD = {"truncated.jpg", "empty.jpg", "text.jpg"}
+
+
+def test_a_folder_of_good_and_bad_pictures(difficult, weights_file, capsys):
+    assert status(["predict", str(weights_file), str(difficult), "--json"]) == 2
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    predicted = {Path(entry["picture"]).name for entry in document if "predictions" in entry}
+    refused = {Path(entry["picture"]).name for entry in document if "error" in entry}
+    assert (predicted, refused) == (GOOD, BAD)
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == len(BAD)
+    assert all(any(name in line for line in lines) for name in BAD)
+    for entry in document:
+        probabilities = [p["probability"] for p in entry.get("predictions", [])]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert sum(probabilities) == pytest.approx(1 if probabilities else 0, abs=1e-5)
+
+
+def test_probabilities_are_those_of_the_network(difficult, weights_file):
+    network = load(weights_file)
+    names = ("plain.jpg", "rotated.jpg", "cmyk.jpg")
+    found = Predictor(weights_file)([difficult / name for name in names], top=3, crops=10)
+    for name, prediction in zip(names, found, strict=True):
+        picture = decode(difficult / name)
+        x = normalise(take(picture, views(*picture.size, 32, 10)), network.preprocess)
+        with torch.no_grad():
+            expected = dict(zip(network.classes, network(x).softmax(1).mean(0).tolist(), strict=True))
+        assert dict(zip(prediction.labels, prediction.probabilities, strict=True)) == pytest.approx(expected, abs=1e-4)
+    assert len({prediction.probabilities for prediction in found}) > 1
+
+
+def test_bytes_paths_and_pictures_give_the_same(difficult, weights_file):
+    file = difficult / "plain.jpg"
+    by_path, by_text, by_bytes, by_picture = Predictor(load(weights_file))([file, str(file), file.read_bytes(), decode(file)])
+    assert by_path == by_text == by_bytes == by_picture
+
+
+def test_globs_top_and_drawing(difficult, weights_file, tmp_path, capsys):
+    sheet = tmp_path / "sheet.png"
+    line = ["predict", str(weights_file), str(difficult / "p*.*"), str(difficult / "one.png"), "--top", "2"]
+    assert status([*line, "--picture", str(sheet)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("%") == 6  # palette.png, plain.jpg, one.png
+    assert "plain.jpg" in out
+    with Image.open(sheet) as drawn:
+        assert drawn.width > drawn.height / 2
+        assert len(set(drawn.convert("RGB").resize((64, 64)).get_flattened_data())) > 50  # pictures and bars, not a blank sheet
+
+
+@pytest.mark.slow
+def test_real_photographs_go_through_144_views_and_predict(shared, tmp_path):
+    import tarfile
+
+    with tarfile.open(shared / "photos.tar") as archive:
+        archive.extractall(tmp_path, filter="data")
+    files = sorted(tmp_path.rglob("*.JPEG"))
+    assert len(files) == 200
+    from godeeper import create_model
+
+    predictor = Predictor(create_model("googlenet", width=0.25))
+    for file in files:
+        picture = decode(file)
+        crops = take(picture, views(*picture.size, 224, 144))
+        assert crops.shape == (144, 3, 224, 224)
+        assert crops.float().std() > 1
+        assert len(predictor([picture])[0].labels) == 5

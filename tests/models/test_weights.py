@@ -1,0 +1,268 @@
+"""Weights on disk: what is saved comes back bit for bit, and what is not ours is refused in one line."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from godeeper import BadCheckpoint, create_model, list_models, load
+from godeeper.models.network import to_device
+from godeeper.models.weights import load_tensors, save_tensors, save_weights
+from godeeper.preprocess import Preprocess
+
+TINY: dict[str, Any] = {"width": 0.25, "num_classes": 3, "small": True}
+
+
+def network(name="googlenet", **arguments):
+    return create_model(name, **{**TINY, **arguments})
+
+
+def assert_same(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for key, tensor in ours.items():
+        assert tensor.dtype == theirs[key].dtype
+        assert torch.equal(tensor, theirs[key]), key
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A good weights file of the tiny googlenet."""
+    file = tmp_path / "good.safetensors"
+    save_weights(network(), file)
+    return file
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_what_is_saved_comes_back(name, tmp_path):
+    original = to_device(network(name), "cpu")
+    for tensor in original.state_dict().values():  # batch-norm statistics too
+        tensor.add_(1 if tensor.dtype == torch.int64 else 0.01 * torch.rand(tensor.shape))
+    original.classes = ("bird", "猫", 'dog\'s "bed"')
+    original.preprocess = Preprocess(48, (0.1, 0.2, 0.3), (0.4, 0.5, 1 / 3))
+    save_weights(original, tmp_path / "runs" / "one" / "model.safetensors")
+    for path in (tmp_path / "runs" / "one" / "model.safetensors", str(tmp_path / "runs" / "one")):  # a file, a run folder
+        loaded = load(path)
+        assert_same(loaded.state_dict(), original.state_dict())
+        assert loaded.classes == original.classes
+        assert loaded.preprocess == original.preprocess
+        assert loaded.arguments == original.arguments
+        assert not loaded.training
+    x = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(loaded(x), original.eval()(x))
+
+
+def test_no_classes_come_back_as_none(saved):
+    loaded = load(saved)
+    assert loaded.classes is None
+    assert loaded.preprocess == Preprocess(32)
+
+
+def test_create_model_takes_the_weights(saved):
+    assert_same(create_model("googlenet", weights=saved, **TINY).state_dict(), load(saved).state_dict())
+
+
+def test_heads_stay_at_home(tmp_path):
+    headed = network(aux=True)
+    save_weights(headed, tmp_path / "model.safetensors")
+    loaded = load(tmp_path)
+    trunk = {key: tensor for key, tensor in headed.state_dict().items() if not key.startswith("auxiliary.")}
+    assert len(trunk) < len(headed.state_dict())
+    assert_same(loaded.state_dict(), trunk)
+    again = network(aux=True, weights=tmp_path)  # fresh heads on the saved trunk
+    assert_same({key: again.state_dict()[key] for key in trunk}, trunk)
+
+
+def test_other_tensors_may_be_saved_in_the_networks_place(tmp_path):
+    original = network()
+    averaged = {key: tensor + 1 for key, tensor in original.state_dict().items()}
+    save_weights(original, tmp_path / "model.safetensors", averaged)
+    assert_same(load(tmp_path).state_dict(), averaged)
+
+
+# What is not ours
+
+
+def missing(folder, good):
+    return folder / "nowhere" / "model.safetensors"
+
+
+def empty_folder(folder, good):
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def unfinished_run(folder, good):
+    (folder / "unfinished").mkdir()
+    (folder / "unfinished" / "recipe.json").write_text("{}")
+    return folder / "unfinished"
+
+
+def empty_file(folder, good):
+    return written(folder, b"")
+
+
+def truncated(folder, good):
+    return written(folder, good.read_bytes()[:-1000])
+
+
+def truncated_header(folder, good):
+    return written(folder, good.read_bytes()[:100])
+
+
+def text(folder, good):
+    return written(folder, b"weights are elsewhere\n" * 20)
+
+
+def written(folder, content):
+    (folder / "bad.safetensors").write_bytes(content)
+    return folder / "bad.safetensors"
+
+
+def another_programs(folder, good):
+    save_file(load_tensors(good)[0], folder / "bad.safetensors")
+    return folder / "bad.safetensors"
+
+
+def another_programs_with_metadata(folder, good):
+    save_file(load_tensors(good)[0], folder / "bad.safetensors", {"format": "pt"})
+    return folder / "bad.safetensors"
+
+
+def altered(**metadata):
+    """Ours, but with other metadata."""
+
+    def make(folder, good):
+        tensors, ours = load_tensors(good)
+        save_tensors(folder / "bad.safetensors", tensors, ours | metadata)
+        return folder / "bad.safetensors"
+
+    return make
+
+
+MODEL = {"name": "googlenet", "num_classes": 3, "in_channels": 3, "width": 0.25, "small": True}
+BAD = {
+    "missing": (missing, "there is no"),
+    "empty folder": (empty_folder, "holds no model.safetensors: it is not a run folder"),
+    "unfinished run": (unfinished_run, "holds no model.safetensors: its training has not finished; go on with --resume"),
+    "empty file": (empty_file, "damaged"),
+    "truncated": (truncated, "damaged"),
+    "truncated header": (truncated_header, "damaged"),
+    "text": (text, "damaged"),
+    "another program's": (another_programs, "does not say which model"),
+    "another program's, with metadata": (another_programs_with_metadata, "not a safetensors file of godeeper"),
+    "metadata without a model": (altered(model=None), "does not say which model"),
+    "metadata with another model": (altered(model=MODEL | {"name": "googlenet_bn"}), "does not fit 'googlenet_bn'"),
+    "metadata with another width": (altered(model=MODEL | {"width": 0.5}), "does not fit 'googlenet'"),
+    "metadata of a later version": (altered(model=MODEL | {"depth": 2}), "terms this version does not know"),
+    "metadata with an unknown model": (altered(model=MODEL | {"name": "resnet"}), "resnet"),
+    "metadata with no classes": (altered(model=MODEL | {"num_classes": 0}), "num_classes"),
+    "classes that are none": (altered(classes=5), "classes"),
+    "fewer classes than logits": (altered(classes=["a", "b"]), "classes"),
+    "preprocessing that is none": (altered(preprocess={"image_size": 3}), "preprocess"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_weights_are_refused_in_one_line_with_the_file(case, tmp_path, saved):
+    make, says = BAD[case]
+    path = make(tmp_path, saved)
+    with pytest.raises(BadCheckpoint, match=says) as caught:
+        load(path)
+    assert repr(str(path)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("googlenet_bn", {}, "holds 'googlenet', not 'googlenet_bn'"),
+        ("googlenet_counted", {}, "holds 'googlenet', not 'googlenet_counted'"),
+        ("googlenet", {"width": 0.5}, "compare --width"),
+        (
+            "googlenet",
+            {"num_classes": 4},
+            r"is \(3,.*\) there, \(4,.*\) here; compare .* the number of classes",
+        ),
+        ("googlenet", {"in_channels": 1}, "'stages.conv1.conv.weight' is"),
+    ],
+)
+def test_another_networks_weights_are_refused(saved, name, arguments, says):
+    with pytest.raises(BadCheckpoint, match=says) as caught:
+        network(name, weights=saved, **arguments)
+    assert repr(str(saved)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("case", ["lacks", "has"])
+def test_every_name_is_accounted_for(tmp_path, saved, case):
+    tensors, metadata = load_tensors(saved)
+    if case == "lacks":
+        del tensors["stages.4c.branches.2.1.conv.bias"]
+    else:
+        tensors["stages.4c.branches.2.1.conv.extra"] = torch.zeros(1)
+    save_tensors(tmp_path / "bad.safetensors", tensors, metadata)
+    with pytest.raises(BadCheckpoint, match=f"it {case} 'stages.4c.branches.2.1.conv"):
+        load(tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_must_be_finite(tmp_path, value):
+    broken = network()
+    with torch.no_grad():
+        broken.stages["4c"].branches[2][1].conv.bias[0] = value
+    save_weights(broken, tmp_path / "bad.safetensors")
+    with pytest.raises(BadCheckpoint, match=r"bad\.safetensors' holds values that are not finite, in 'stages\.4c"):
+        load(tmp_path / "bad.safetensors")
+
+
+class Trap:
+    """Leaves a trace when unpickled."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+@pytest.mark.parametrize("dump", [torch.save, lambda thing, file: file.write_bytes(pickle.dumps(thing))], ids=["torch", "pickle"])
+@pytest.mark.parametrize("name", ["bad.safetensors", "bad.pth"])
+def test_nothing_is_unpickled(tmp_path, dump, name):
+    file, trace = tmp_path / name, tmp_path / "trace"
+    dump({"weights": Trap(trace)}, file)
+    for ask in (load, lambda path: network(weights=path)):
+        with pytest.raises(BadCheckpoint, match=name) as caught:
+            ask(file)
+        assert "\n" not in str(caught.value)
+    assert not trace.exists()
+    pickle.loads(pickle.dumps(Trap(trace)))
+    assert trace.exists()  # the trap works
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()], ids=["disk full", "interrupted"])
+def test_an_interrupted_write_leaves_the_old_file(saved, monkeypatch, error):
+    def half_a_file(tensors, path, metadata):
+        Path(path).write_bytes(b"half")
+        raise error
+
+    before = saved.read_bytes()
+    monkeypatch.setattr("godeeper.models.weights.save_file", half_a_file)
+    with pytest.raises(type(error)):
+        save_weights(network(), saved)
+    assert saved.read_bytes() == before
+    assert os.listdir(saved.parent) == [saved.name]
+    with pytest.raises(type(error)):
+        save_weights(network(), saved.parent / "new.safetensors")
+    assert os.listdir(saved.parent) == [saved.name]
+
+
+def test_the_metadata_can_be_read_by_anyone(saved):
+    header = saved.read_bytes()
+    length = int.from_bytes(header[:8], "little")
+    metadata = json.loads(header[8 : 8 + length])["__metadata__"]
+    assert json.loads(metadata["model"]) == MODEL

@@ -1,0 +1,116 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from godeeper import BadCheckpoint, GodeeperError, Recipe, create_model, load
+from godeeper.data.sources import ArrayPictures
+from godeeper.train import train
+
+RECIPE = Recipe(epochs=3, batch_size=8, image_size=32, lr=0.02, warmup_epochs=1, clip_norm=1.0, average_decay=0.9, area=(0.5, 1))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Bright pictures and dark ones: learnable in a few steps."""
+    random = np.random.default_rng(0)
+    arrays = random.integers(0, 100, (24, 12, 12), dtype=np.uint8)
+    arrays[::2] += 150
+    return ArrayPictures(arrays, [index % 2 for index in range(24)], "made")
+
+
+def network(model="googlenet_bn", aux=True):
+    torch.manual_seed(0)
+    made = create_model(model, num_classes=2, width=0.25, small=True, aux=aux)
+    made.classes = ("bright", "dark")
+    return made
+
+
+def test_a_run_leaves_everything_it_should(tmp_path, pictures):
+    seen = []
+    run = train(network(), pictures, RECIPE, tmp_path / "run", evaluate=lambda net: seen.append(net) or {"top1_error": 12.5})
+    names = {path.name for path in run.iterdir()}
+    assert names == {"recipe.json", "metrics.jsonl", "curves.png", "log.txt", "model.safetensors", "checkpoints"}
+    assert [path.name for path in sorted((run / "checkpoints").iterdir())] == [
+        "epoch-00002.safetensors",
+        "epoch-00003.safetensors",
+    ]
+    saved = json.loads((run / "recipe.json").read_text())
+    assert Recipe.from_dict(saved["recipe"]) == RECIPE
+    assert saved["model"]["name"] == "googlenet_bn"
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in metrics] == [1, 2, 3]
+    assert all(record["top1_error"] == 12.5 and record["pictures"] == 24 for record in metrics)
+    assert len(seen) == 3
+    loaded = load(run)
+    assert loaded.classes == ("bright", "dark")
+    assert loaded.preprocess.image_size == 32
+    assert not any(name.startswith("auxiliary") for name in load_file(run / "model.safetensors"))
+
+
+@pytest.mark.parametrize("model", ["googlenet", "googlenet_bn"])
+def test_it_learns_bright_from_dark(tmp_path, pictures, model):
+    recipe = replace(RECIPE, epochs=12, distort=False, lr=0.05, precision="fp32")
+    run = train(network(model), pictures, recipe, tmp_path / "run")
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert metrics[0]["train_error"] > 25
+    assert sum(record["train_error"] for record in metrics[-4:]) / 4 <= 15
+
+
+def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, pictures):
+    whole = train(network(), pictures, RECIPE, tmp_path / "whole")
+
+    def interrupted(net, calls=[]):  # noqa: B006
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return {}
+
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), pictures, RECIPE, tmp_path / "broken", evaluate=interrupted)
+    assert not (tmp_path / "broken" / "model.safetensors").exists()
+    torch.manual_seed(77)  # a new process knows nothing of the old one's state
+    fresh = create_model("googlenet_bn", num_classes=2, width=0.25, small=True, aux=True)
+    resumed = train(fresh, pictures, RECIPE, tmp_path / "broken", resume=True, workers=1)
+    expected, ended = load_file(whole / "model.safetensors"), load_file(resumed / "model.safetensors")
+    assert expected.keys() == ended.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(tensor, ended[name]), name
+    assert len((resumed / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_an_existing_run_is_never_overwritten(tmp_path, pictures):
+    recipe = replace(RECIPE, epochs=1)
+    run = train(network(), pictures, recipe, tmp_path / "run")
+    before = (run / "model.safetensors").read_bytes()
+    with pytest.raises(GodeeperError, match="--resume"):
+        train(network(), pictures, recipe, run)
+    assert (run / "model.safetensors").read_bytes() == before
+
+
+def test_a_checkpoint_of_another_model_or_a_damaged_one_is_refused(tmp_path, pictures):
+    recipe = replace(RECIPE, epochs=1)
+    run = train(network(), pictures, recipe, tmp_path / "run")
+    with pytest.raises(BadCheckpoint, match="'googlenet_bn'"):
+        train(network("googlenet"), pictures, recipe, run, resume=True)
+    with pytest.raises(BadCheckpoint, match="auxiliary_weight"):
+        train(network(aux=False), pictures, recipe, run, resume=True)
+    newest = run / "checkpoints" / "epoch-00001.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    with pytest.raises(BadCheckpoint, match=r"epoch-00001\.safetensors"):
+        train(network(), pictures, recipe, run, resume=True)
+
+
+def test_a_loss_that_explodes_stops_the_run_with_a_remedy(tmp_path, pictures):
+    recipe = replace(RECIPE, lr=1000, warmup_epochs=0, clip_norm=0, epochs=20)
+    with pytest.raises(GodeeperError, match="lower lr"):
+        train(network("googlenet"), pictures, recipe, tmp_path / "run")
+
+
+def test_pictures_too_small_for_the_heads_are_refused_before_anything_is_written(tmp_path, pictures):
+    with pytest.raises(GodeeperError, match="at least 13"):  # 4a sees a quarter of the side: 13 -> 7 -> 4
+        train(network(), pictures, replace(RECIPE, image_size=12), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
