@@ -342,9 +342,9 @@ def test_an_unknown_scheme_is_refused_with_the_choices(scheme):
 @pytest.mark.parametrize("width_height_size", [(0, 480, 224), (640, 0, 224), (640, 480, 0), (-1, 5, 224)])
 @pytest.mark.parametrize("scheme", [1, 10, 144])
 def test_an_empty_picture_is_refused_with_its_size(width_height_size, scheme):
-    width, height, _ = width_height_size
+    width, height, size = width_height_size
     with pytest.raises(GodeeperError, match=f"{width}x{height}"):
-        godeeper.views(*width_height_size, scheme)
+        godeeper.views(width, height, size, scheme)
 
 
 def patches(width, height, count, **options):

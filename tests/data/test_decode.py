@@ -213,7 +213,7 @@ def test_16_bit_colour_and_grey_with_alpha():
 def test_pixels_without_a_range_are_refused():
     text = message(encoded(Image.new("F", (4, 4), 0.5), "TIFF"), name="depth.tif")
     assert text.startswith("depth.tif: ")
-    assert "floating-point" in text
+    assert "32-bit" in text
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_the_first_frame_of_an_animation(kind):
     options = {"lossless": True} if kind == "WEBP" else {}
     data = encoded(first, kind, save_all=True, append_images=[second], **options)
     with Image.open(io.BytesIO(data)) as stored:
-        assert stored.n_frames == 2
+        assert getattr(stored, "n_frames", 1) == 2
     assert (pixels(decode(data)) == RED).all()
 
 

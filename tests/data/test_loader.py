@@ -169,7 +169,7 @@ def test_a_picture_depends_on_seed_epoch_and_index_alone():
 
 def test_ranks_draw_what_one_process_draws():
     whole = by_label(loaded(noise(12), 4, 0))
-    shares = {}
+    shares: dict[int, torch.Tensor] = {}
     for rank in range(2):
         batches = EpochBatches(12, 4, 3, rank=rank, ranks=2)
         shares |= by_label(training_loader(noise(12), 20, Augment(), batches))

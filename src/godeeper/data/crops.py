@@ -101,10 +101,10 @@ def patch(
     aspect: tuple[float, float] = (3 / 4, 4 / 3),
     mirror: bool = True,
 ) -> Patch:
-    """A random patch: an even share of the area, an aspect ratio (width / height), a place, a resizing and a mirroring.
+    """A random patch: a share of the area and an aspect ratio (width / height), a place, a resizing and a mirroring.
 
-    arXiv 1409.4842, Section 6. The ratio is drawn evenly in its logarithm, so that 3/4 and 4/3 are equals. Where ten draws do
-    not fit into the picture, the largest centred box whose ratio is allowed stands in.
+    arXiv 1409.4842, Section 6. The share is drawn evenly, the ratio evenly in its logarithm, so that 3/4 and 4/3 are equals;
+    a draw that does not fit into the picture is repeated. After ten, the largest centred box of an allowed ratio stands in.
     """
     interpolation: Interpolation = random.choice(("bilinear", "area", "nearest", "cubic"))
     flip = mirror and random.random() < 0.5

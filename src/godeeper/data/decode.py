@@ -24,10 +24,13 @@ def decode(picture: str | Path | bytes, name: str | None = None) -> Image.Image:
     there, is not one of `FORMATS`, is damaged, or has more than `MAX_PIXELS` pixels.
     """
     name = name or (f"{len(picture)} bytes" if isinstance(picture, bytes) else str(picture))
+    name = name if name.isprintable() else repr(name)  # a message is one line, whatever the file is called
     try:
         data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
     except OSError as error:
         raise BadImage(f"{name}: {error.strerror or error}") from None
+    except ValueError as error:  # a name that no file can have
+        raise BadImage(f"{name}: {error}") from None
     if not data:
         raise BadImage(f"{name}: the file is empty")
     try:
@@ -37,6 +40,8 @@ def decode(picture: str | Path | bytes, name: str | None = None) -> Image.Image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise BadImage(f"{name}: {width}x{height} pixels are more than the limit of {MAX_PIXELS:,}")
+                if image.mode in ("I", "F"):
+                    raise BadImage(f"{name}: 32-bit pixels have no agreed range: save it with 8 or 16 bits")
                 image.load()
                 return _rgb(_upright(image))
     except BadImage:
@@ -57,12 +62,18 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I;16", "I;16L", "I;16B", "I"):  # 16-bit grey; "I" is how PNG files of it arrive in some versions
-        values = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no agreed range")
+    if image.mode.startswith("I;16"):
+        return _from_16_bits(image)
     if image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image).convert("RGB")
     return image.convert("RGB")
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)  # (H, W), 0..65535
+    grey = Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        grey.paste(BACKGROUND, mask=Image.fromarray(values == transparent))
+    return grey

@@ -60,6 +60,8 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     """
 
     def __init__(self, length: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
+        if batch_size < 1:
+            raise GodeeperError(f"a batch of {batch_size} pictures is not possible: give at least 1")
         if batch_size % ranks:
             raise GodeeperError(f"a batch of {batch_size} cannot be shared evenly by {ranks} processes")
         if length < ranks:

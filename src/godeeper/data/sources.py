@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,16 +90,12 @@ class Source:
         return self.train if which == "train" else self.test
 
 
-@dataclass(frozen=True)
 class Joined:
     """Two sets of pictures, one after the other."""
 
-    first: Pictures
-    second: Pictures
-
-    @property
-    def labels(self) -> Sequence[int]:
-        return [*self.first.labels, *self.second.labels]
+    def __init__(self, first: Pictures, second: Pictures) -> None:
+        self.first, self.second = first, second
+        self.labels = [*first.labels, *second.labels]
 
     def __len__(self) -> int:
         return len(self.first) + len(self.second)
@@ -159,10 +156,12 @@ def _digits(classes: Sequence[str] | None) -> Source:
 
 
 def _split(labels: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Indices for training and testing: a seeded `TEST_FRACTION` of each class, at least one picture on either side."""
+    """Indices for training and testing: of each class a seeded `TEST_FRACTION`, at least one picture, for testing."""
+    indices: defaultdict[int, list[int]] = defaultdict(list)
+    for index, label in enumerate(labels):
+        indices[label].append(index)
     train, test = [], []
-    for label in sorted(set(labels)):
-        mine = [index for index, other in enumerate(labels) if other == label]
+    for mine in indices.values():
         Random(SPLIT_SEED).shuffle(mine)
         cut = max(1, round(len(mine) * TEST_FRACTION))
         test += mine[:cut]
@@ -177,7 +176,7 @@ def _split_note() -> str:
 def _folder(folder: Path, known: tuple[str, ...] | None) -> Source:
     train = folder / "train"
     tests = [folder / name for name in ("val", "test") if (folder / name).is_dir()]
-    if train.is_dir():
+    if train.is_dir() and any(entry.is_dir() for entry in train.iterdir()):  # with classes in it; else it is a class itself
         if not tests:
             raise GodeeperError(f"{str(folder)!r} has train/ but neither val/ nor test/: add one, or give {str(train)!r}")
         classes = known or _classes(train)
@@ -186,8 +185,9 @@ def _folder(folder: Path, known: tuple[str, ...] | None) -> Source:
         return Source(classes, _class_pictures(train, classes), _class_pictures(test, classes), split)
     classes = known or _classes(folder)
     everything = _class_pictures(folder, classes)
+    counts = Counter(everything.labels)
     for label, name in enumerate(() if known else classes):
-        if everything.labels.count(label) == 1:
+        if counts[label] == 1:
             raise GodeeperError(f"class {name!r} of {str(folder)!r} has one picture: two are needed, to train and to test")
 
     def pick(chosen: list[int]) -> FilePictures:

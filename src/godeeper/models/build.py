@@ -10,24 +10,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..papers.describe import Flow, along, through
-from ..papers.notation import LRN, SAME, AvgTo, BatchNorm, Cat, Conv, Dropout, FullyConnected, Linear, Max, Row, Separable, Stage
+from ..papers.notation import LRN, AvgTo, BatchNorm, Cat, Conv, Dropout, FullyConnected, Linear, Max, Row, Separable, Stage
 
 
 def build(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> nn.Module:
     """The module of one row that is fed `flow`."""
     match row:
-        case Conv(filters, kernel, stride, padding):
+        case Conv(filters, kernel, stride):
             bias = batch_norm is None
-            margin = kernel // 2 if padding == SAME else 0
-            return _unit(nn.Conv2d(flow.channels, filters, kernel, stride, margin, bias=bias), filters, batch_norm)
-        case Separable(filters, kernel, stride, multiplier, padding):
+            return _unit(nn.Conv2d(flow.channels, filters, kernel, stride, row.margin, bias=bias), filters, batch_norm)
+        case Separable(filters, kernel, stride, multiplier):
             middle = flow.channels * multiplier
-            margin = kernel // 2 if padding == SAME else 0
-            depthwise = nn.Conv2d(flow.channels, middle, kernel, stride, margin, groups=flow.channels, bias=False)
+            depthwise = nn.Conv2d(flow.channels, middle, kernel, stride, row.margin, groups=flow.channels, bias=False)
             pointwise = build(Conv(filters), Flow(middle, 1, 1), batch_norm)
             return nn.Sequential(OrderedDict(depthwise=depthwise, pointwise=pointwise))
-        case Max(kernel, stride, padding):
-            return nn.MaxPool2d(kernel, stride, kernel // 2 if padding == SAME else 0)
+        case Max(kernel, stride):
+            return nn.MaxPool2d(kernel, stride, row.margin)
         case AvgTo(grid):
             return AveragePoolTo(grid)
         case LRN(size, alpha, beta, k):

@@ -24,6 +24,11 @@ class _Window:
         if self.padding == SAME and self.kernel % 2 == 0:
             raise ValueError(f"same padding needs an odd filter, not {self.kernel}x{self.kernel}")
 
+    @property
+    def margin(self) -> int:
+        """The zeros on each side of the input."""
+        return self.kernel // 2 if self.padding == SAME else 0
+
 
 @dataclass(frozen=True)
 class Conv(_Window):

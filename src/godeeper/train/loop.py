@@ -71,8 +71,8 @@ def train(
         record = {"epoch": epoch + 1, "lr": step.lr, **totals.result(accelerator)}
         record |= evaluate(step.average.network) if evaluate is not None else {}
         if main:
+            run.record(record)  # before the checkpoint: should this be the end, the epoch is run, and recorded, again
             save_checkpoint(run.checkpoints, epoch + 1, network, step.average.network, step.optimizer)
-            run.record(record)
             run.log(_line(record, recipe.epochs))
             for reason in totals.bad:
                 run.log(f"skipped {reason}")
@@ -123,7 +123,7 @@ def uses_bf16(recipe: Recipe) -> bool:
     if recipe.precision != "auto":
         return recipe.precision == "bf16"
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     native = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question for it
     return any(getattr(torch.cpu, name, lambda: False)() for name in native)
 
