@@ -9,7 +9,6 @@ import sys
 import torch
 
 import godeeper
-from godeeper.data.augment import normalise, take
 
 if len(sys.argv) < 3:
     sys.exit(__doc__)
@@ -25,7 +24,7 @@ for path in sys.argv[2:]:
     # The paper's views: 1, 10 or 144 crops; their probabilities are averaged.
     # 论文的多裁剪测试：1、10 或 144 个视图，概率取平均。
     crops = godeeper.views(picture.width, picture.height, size, 10)
-    x = normalise(take(picture, crops), network.preprocess)  # (10, 3, size, size)
+    x = godeeper.normalise(godeeper.take(picture, crops), network.preprocess)  # (10, 3, size, size)
     with torch.inference_mode():
         probabilities = network(x).softmax(dim=1).mean(dim=0)  # (classes,)
     print(path)

@@ -11,10 +11,7 @@ from random import Random
 import torch
 
 import godeeper
-from godeeper.data.augment import Augment, normalise
 from godeeper.evaluate import evaluate
-from godeeper.models.weights import save_weights
-from godeeper.train.loss import Objective
 
 epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 12
 out = Path(sys.argv[2] if len(sys.argv) > 2 else "runs/example.safetensors")
@@ -22,13 +19,13 @@ torch.manual_seed(0)
 
 # The pictures: 8x8 digits, 80 % to learn from, 20 % held out.  数据：8x8 手写数字，八成训练，两成测试。
 source = godeeper.open_source("digits")
-augment = Augment(area=(0.6, 1.0), distort=False)  # patches of 60-100 % of the area  随机裁剪，面积占 60%–100%
+augment = godeeper.Augment(area=(0.6, 1.0), distort=False)  # patches of 60-100 % of the area  随机裁剪，面积占 60%–100%
 
 # The network: Table 1 at a quarter of its width, for small pictures, with both auxiliary heads.
 # 网络：论文表 1，通道数取四分之一，改成适合小图的步长，带两个辅助分类器。
 network = godeeper.create_model("googlenet_bn", num_classes=len(source.classes), width=0.25, small=True, aux=True)
 network.classes = source.classes
-objective = Objective(network, auxiliary_weight=0.3)  # loss + 0.3 x each head's  总损失 = 主损失 + 0.3 × 各辅助损失
+objective = godeeper.Objective(network, auxiliary_weight=0.3)  # loss + 0.3 x each head's  总损失 = 主损失 + 0.3 × 各辅助损失
 optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
 schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
 
@@ -38,7 +35,7 @@ for epoch in range(epochs):
     for start in range(0, len(order) - 31, 32):
         chosen = order[start : start + 32]
         pictures = [augment(source.train.picture(i), 32, Random(f"{epoch}/{i}")) for i in chosen]
-        x = normalise(torch.stack(pictures), network.preprocess)  # (32, 3, 32, 32)
+        x = godeeper.normalise(torch.stack(pictures), network.preprocess)  # (32, 3, 32, 32)
         labels = torch.tensor([source.train.labels[i] for i in chosen])
         loss, logits = objective(x, labels)
         optimizer.zero_grad()
@@ -49,5 +46,5 @@ for epoch in range(epochs):
     result = evaluate(network.eval(), source.test, network.preprocess)
     print(f"epoch {epoch + 1}/{epochs}: loss {loss.item():.3f}, top-1 error {result.top1_error:.2f} %", flush=True)
 
-save_weights(network, out)
+godeeper.save_weights(network, out)
 print(f"saved / 已保存: {out}")

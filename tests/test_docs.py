@@ -18,7 +18,9 @@ def read(page):
 def test_both_languages_have_the_same_shape_commands_and_numbers(english, chinese):
     ours, theirs = read(english), read(chinese)
     assert [len(h) for h in re.findall(r"^#+(?= )", ours, re.M)] == [len(h) for h in re.findall(r"^#+(?= )", theirs, re.M)]
-    assert re.findall(r"^    .*?(?:godeeper|make) \S.*$", ours, re.M) == re.findall(r"^    .*?(?:godeeper|make) \S.*$", theirs, re.M)
+    assert re.findall(r"^    .*?(?:godeeper|make) \S.*$", ours, re.M) == re.findall(
+        r"^    .*?(?:godeeper|make) \S.*$", theirs, re.M
+    )
     assert re.findall(r"```python.*?```", ours, re.S) == re.findall(r"```python.*?```", theirs, re.S)
     assert sorted(re.findall(r"\d[\d,.]*\d %", ours)) == sorted(re.findall(r"\d[\d,.]*\d %", theirs))
 

@@ -13,21 +13,25 @@ from .errors import BadCheckpoint, BadImage, GodeeperError
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .data.augment import Augment, normalise, take
     from .data.crops import View, views
     from .data.decode import decode
     from .data.sources import open_source
     from .deploy.predictor import Predictor
     from .models.registry import create_model
-    from .models.weights import load
+    from .models.weights import load, save_weights
     from .papers.audit import audit
     from .papers.describe import describe
     from .papers.registry import list_models
+    from .train.loss import Objective
     from .train.recipe import Recipe, recipes
 
 __all__ = [
+    "Augment",
     "BadCheckpoint",
     "BadImage",
     "GodeeperError",
+    "Objective",
     "Predictor",
     "Recipe",
     "View",
@@ -37,8 +41,11 @@ __all__ = [
     "describe",
     "list_models",
     "load",
+    "normalise",
     "open_source",
     "recipes",
+    "save_weights",
+    "take",
     "views",
 ]
 
@@ -47,6 +54,11 @@ _HOME = {
     "Recipe": "train.recipe",
     "View": "data.crops",
     "audit": "papers.audit",
+    "Augment": "data.augment",
+    "Objective": "train.loss",
+    "normalise": "data.augment",
+    "save_weights": "models.weights",
+    "take": "data.augment",
     "create_model": "models.registry",
     "decode": "data.decode",
     "describe": "papers.describe",

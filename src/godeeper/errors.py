@@ -17,8 +17,9 @@ class BadCheckpoint(GodeeperError):
 
 
 def unknown(what: str, given: str, choices: Iterable[str]) -> GodeeperError:
-    """The error for a name that is not among `choices`: it names the nearest one, or all of them."""
+    """The error for a name that is not among `choices`: it names the nearest one, or some of them."""
     names = sorted(choices)
     near = get_close_matches(given, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(names)}"
+    some = ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {some}"
     return GodeeperError(f"unknown {what} {given!r}: {hint}")

@@ -115,7 +115,7 @@ def _count_in_process(rank, folder):
 def test_two_processes_count_what_one_counts(tmp_path):
     levels = list(range(0, 250, 10))
     alone = evaluate(by_brightness, grey(levels, [index % 2 for index in range(25)]), PLAIN)
-    torch.multiprocessing.start_processes(_count_in_process, (tmp_path,), nprocs=2, start_method="fork")
+    torch.multiprocessing.start_processes(_count_in_process, (tmp_path,), nprocs=2, start_method="spawn")
     expected = f"{alone.images} {alone.top1_errors}"
     assert alone.images == 25
     assert alone.top1_errors > 0

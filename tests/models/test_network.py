@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from godeeper import GodeeperError, create_model, describe, list_models
-from godeeper.models.build import AveragePoolTo
+from godeeper.models.build import AveragePool
 from godeeper.models.network import Network
 from godeeper.papers.notation import (
     LRN,
@@ -170,10 +170,10 @@ def test_small_keeps_16x16_for_3a(name):
 
 def test_average_pool_to():
     x = pictures(14).double()
-    assert torch.equal(AveragePoolTo(4)(x), F.avg_pool2d(x, 5, 3))
-    assert torch.equal(AveragePoolTo(2)(x[..., :9, :]), F.avg_pool2d(x[..., :9, :], (5, 7), (4, 7)))
+    assert torch.equal(AveragePool(AvgTo(4))(x), F.avg_pool2d(x, 5, 3))
+    assert torch.equal(AveragePool(AvgTo(2))(x[..., :9, :]), F.avg_pool2d(x[..., :9, :], (5, 7), (4, 7)))
     for oblong in (x, x[..., :7, :]):
-        assert torch.allclose(AveragePoolTo(1)(oblong), F.adaptive_avg_pool2d(oblong, 1), rtol=1e-12, atol=1e-12)
+        assert torch.allclose(AveragePool(AvgTo(1))(oblong), F.adaptive_avg_pool2d(oblong, 1), rtol=1e-12, atol=1e-12)
 
 
 # Bad input
@@ -187,12 +187,13 @@ MINIMUM = [(False, False, 1), (True, False, 49), (False, True, 1), (True, True, 
 @pytest.mark.parametrize("name", MODELS)
 def test_minimum_size(name, aux, small, minimum):
     network = create_model(name, width=0.25, num_classes=5, aux=aux, small=small).eval()
-    assert network.minimum_size == minimum
+    assert network.minimum_size == 1
     logits, heads = network.with_auxiliary(pictures(minimum))
     assert all(tensor.shape == (2, 5) for tensor in (logits, *heads.values()))
     for shape in [(minimum - 1, minimum - 1), (minimum - 1, 64), (64, minimum - 1)]:
         with pytest.raises(GodeeperError, match=f"at least {minimum}x{minimum} pixels, not {shape[0]}x{shape[1]}$"):
-            network(torch.zeros(1, 3, *shape))
+            network.with_auxiliary(torch.zeros(1, 3, *shape))
+    assert network(pictures(1)).shape == (2, 5)  # heads or not: only the loss runs them
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (2, 1, 32, 32), (2, 4, 32, 32), (2, 32, 32, 3), (2, 3, 32), (1, 2, 3, 32, 32)])

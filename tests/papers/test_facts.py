@@ -24,11 +24,12 @@ inception (5b) |       | 7x7x1024   | 2 | 384 | 192 | 384 | 48 | 128 | 128 | 138
 avg pool       | 7x7/1 | 1x1x1024   | 0 |     |     |     |    |     |     |       |
 dropout (40%)  |       | 1x1x1024   | 0 |     |     |     |    |     |     |       |
 linear         |       | 1x1x1000   | 1 |     |     |     |    |     |     | 1000K | 1M
-"""  # the last row, softmax, changes and costs nothing and is left out
+softmax        |       | 1x1x1000   | 0 |     |     |     |    |     |     |       |
+"""
 
 STAGES = (
     "conv1", "pool1", "conv2", "pool2", "3a", "3b", "pool3", "4a", "4b", "4c", "4d", "4e", "pool4", "5a", "5b",
-    "avgpool", "dropout", "linear",
+    "avgpool", "dropout", "linear", "softmax",
 )  # fmt: skip
 FILTERS = ("n1x1", "n3x3_reduce", "n3x3", "n5x5_reduce", "n5x5", "pool_proj")
 ROWS = dict(zip(STAGES, ([cell.strip() for cell in line.split("|")] for line in PRINT.strip().splitlines()), strict=True))

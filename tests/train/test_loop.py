@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from godeeper import BadCheckpoint, GodeeperError, Recipe, create_model, load
+from godeeper import BadCheckpoint, GodeeperError, Recipe, create_model, load, open_source
 from godeeper.data.sources import ArrayPictures
 from godeeper.train import train
 
@@ -114,3 +117,45 @@ def test_pictures_too_small_for_the_heads_are_refused_before_anything_is_written
     with pytest.raises(GodeeperError, match="at least 13"):  # 4a sees a quarter of the side: 13 -> 7 -> 4
         train(network(), pictures, replace(RECIPE, image_size=12), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_undecodable_pictures_are_left_out_and_named_never_fatal(tmp_path, class_folder):
+    (class_folder / "train" / "cat" / "broken.png").write_bytes(b"no picture")
+    source = open_source(class_folder)
+    run = train(network(), source.train, replace(RECIPE, epochs=1, batch_size=1), tmp_path / "run")
+    record = json.loads((run / "metrics.jsonl").read_text())
+    assert (record["pictures"], record["skipped"]) == (24, 1)
+    assert "broken.png" in (run / "log.txt").read_text()
+
+
+def test_a_folder_with_other_runs_weights_is_left_alone(tmp_path, pictures):
+    run = train(network(), pictures, replace(RECIPE, epochs=1), tmp_path / "run")
+    (run / "recipe.json").unlink()
+    with pytest.raises(GodeeperError, match="holds a run already"):
+        train(network(), pictures, RECIPE, run)
+
+
+def test_two_processes_train_one_network(tmp_path, class_folder):
+    """Under torchrun the ranks share each batch, count every picture once, and one of them writes."""
+    line = [
+        "train",
+        "--model",
+        "googlenet_bn",
+        "--small",
+        "--width",
+        "0.25",
+        "--data",
+        str(class_folder),
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    line += ["--epochs", "2", "--batch-size", "8", "--workers", "0", "--set", "image_size=16"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "godeeper", *line]
+    done = subprocess.run(
+        launch, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    metrics = [json.loads(text) for text in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [(record["epoch"], record["pictures"]) for record in metrics] == [(1, 24), (2, 24)]
+    assert done.stderr.count("done: ") == 1
+    assert load(tmp_path / "run").classes == ("cat", "dog")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..errors import GodeeperError
 from .output import Json, print_json, print_table
 
 
@@ -17,19 +18,25 @@ def evaluate_command(
     crops: Annotated[int, typer.Option(help="Views a picture: 1, 10 or 144.")] = 1,
     part: Annotated[Literal["test", "train", "all"], typer.Option(help="Which pictures of the data.")] = "test",
     batch_size: Annotated[int, typer.Option(min=1, help="Views at a time.")] = 128,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode pictures.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode; by default by the machine.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count pictures that cannot be decoded.")] = False,
     as_json: Json = False,
 ) -> None:
     """Count the top-1 and top-5 errors of a model."""
+    from ..data.crops import check_scheme
+    from ..data.loader import default_workers
     from ..data.sources import open_source
     from ..evaluate.classify import evaluate
     from ..models.network import best_device, to_device
     from ..models.weights import load
     from .progress import counting
 
+    check_scheme(crops)
     network = load(run)
     source = open_source(data, network.classes)
+    workers = default_workers(data) if workers is None else workers
+    if len(source.classes) != network.num_classes:
+        raise GodeeperError(f"{str(run)!r} has {network.num_classes} classes without names, {data!r} has {len(source.classes)}")
     pictures = source.part(part)
     device = best_device()
     with counting("evaluating", len(pictures)) as progress:

@@ -72,9 +72,10 @@ def status(arguments: list[str]) -> int:
         return _say("interrupted", 130)
     except Terminated:
         return _say("terminated", 143)
-    except BrokenPipeError:  # `godeeper audit ... | head`
-        sys.stderr.close()
-        return 0
+    except OSError as error:  # a full disk, a folder that may not be read
+        if debug:
+            raise
+        return _say(f"{error.filename or 'the system'}: {error.strerror or error}", 2)
     except Exception as error:
         if isinstance(error, UsageError):
             path = error.ctx.command_path if error.ctx else "godeeper"  # type: ignore[attr-defined]

@@ -26,11 +26,13 @@ def predict_command(
     as_json: Json = False,
 ) -> None:
     """Name what is in pictures: the likeliest classes and their probabilities."""
+    from ..data.crops import check_scheme
     from ..data.decode import decode
     from ..deploy.predictor import Predictor
     from ..explain.card import draw_cards
     from .progress import counting
 
+    check_scheme(crops)
     files = _expanded(pictures)
     if picture is not None and picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise GodeeperError(f"--picture {str(picture)!r}: name a .png, .jpg or .webp file")
@@ -45,7 +47,8 @@ def predict_command(
                 bad[file] = str(error)
             progress(done, len(files))
     if as_json:
-        print_json([_document(file, dict(predicted), bad) for file in files])
+        known = dict(predicted)
+        print_json([_document(file, known, bad) for file in files])
     else:
         _print(predicted)
     if picture is not None and predicted:
@@ -67,6 +70,8 @@ def _expanded(pictures: Sequence[str]) -> list[Path]:
     files: list[Path] = []
     for argument in pictures:
         path = Path(argument)
+        if len(path.name) > 255:  # no file system has such a name; asking for it would raise
+            raise GodeeperError(f"there are no pictures at {argument[:40]!r}...")
         if path.is_dir():
             found = picture_files(path)
         elif path.exists():

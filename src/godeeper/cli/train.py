@@ -18,13 +18,13 @@ def train_command(
     out: Annotated[Path, typer.Option(help="The run folder to make.", show_default=False)],
     model: Annotated[str | None, typer.Option(help="A model's name (see `godeeper models`).")] = None,
     data: Annotated[str | None, typer.Option(help="`digits`, or a class folder.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="A recipe's name; by default the data's own, or `standard`.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="A recipe's name; `digits` for the digits, else `standard`.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training pictures.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures a step, over all processes.")] = None,
     width: Annotated[float | None, typer.Option(help="Scales every filter count.")] = None,
     small: Annotated[bool | None, typer.Option("--small", help="For pictures of 64 pixels and less.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that decode pictures; by default by the machine.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode pictures; by default by the machine.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of the recipe; may be repeated.")] = None,
 ) -> None:
@@ -42,13 +42,13 @@ def train_command(
     run(out, plan, workers, resume)
 
 
-Plan = dict[str, Any]  # model, data, width, small, recipe: a Recipe
+Plan = dict[str, Any]  # model, data, width, small; recipe: a Recipe; of a resumed run, classes
 
 
 def _fresh(given: dict[str, Any], recipe: str | None, sets: list[str]) -> Plan:
-    from ..train.recipe import recipe_named, recipes
+    from ..train.recipe import recipe_named
 
-    name = recipe or (given["data"] if given["data"] in recipes else "standard")
+    name = recipe or ("digits" if given["data"] == "digits" else "standard")
     defaults = {"width": 1.0, "small": False}
     plan = {key: defaults.get(key) if value is None else value for key, value in given.items()}
     return {**plan, "recipe": recipe_named(name).having(sets)}
@@ -60,6 +60,8 @@ def _resumed(out: Path, given: dict[str, Any], recipe: str | None, sets: list[st
     from ..train.run import RunFolder
 
     saved = RunFolder(out).read()
+    if "data" not in saved:
+        raise GodeeperError(f"the run in {str(out)!r} was made from Python: go on with it there, by train(..., resume=True)")
     kept = Recipe.from_dict(saved["recipe"])
     arguments = saved["model"]
     plan = {"model": arguments["name"], "data": saved["data"], "width": arguments["width"], "small": arguments["small"]}
@@ -72,20 +74,21 @@ def _resumed(out: Path, given: dict[str, Any], recipe: str | None, sets: list[st
         raise GodeeperError(
             f"the run in {str(out)!r} keeps the recipe it began with: leave --recipe, --set and the like out to resume"
         )
-    return {**plan, "recipe": kept}
+    return {**plan, "recipe": kept, "classes": saved["classes"]}
 
 
 def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
     """Opens the data, builds the network, trains it."""
     import torch
 
+    from ..data.loader import default_workers
     from ..data.sources import open_source
     from ..models.registry import create_model
     from ..train.loop import train
 
     recipe: Recipe = plan["recipe"]
-    source = open_source(plan["data"])
-    workers = _default_workers(plan["data"]) if workers is None else workers
+    source = open_source(plan["data"], plan.get("classes"))
+    workers = default_workers(plan["data"]) if workers is None else workers
     torch.manual_seed(recipe.seed)
     network = create_model(
         plan["model"], num_classes=len(source.classes), width=plan["width"], small=plan["small"], aux=recipe.auxiliary_weight > 0
@@ -103,12 +106,6 @@ def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
 
     notes = {"data": plan["data"], "split": source.split, "classes": list(source.classes)}
     train(network, source.train, recipe, out, evaluate=tested, workers=workers, resume=resume, notes=notes)
-
-
-def _default_workers(data: str) -> int:
-    import os
-
-    return 0 if data == "digits" else max(1, min(8, (os.cpu_count() or 1) - 1))
 
 
 COMMANDS = (train_command,)

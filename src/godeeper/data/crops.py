@@ -38,8 +38,7 @@ def views(width: int, height: int, size: int = PRINTED_SIZE, scheme: int = 1) ->
     et al. 2012). 144: arXiv 1409.4842, Section 7: 4 scales x 3 squares x (4 corners, centre, whole square) x mirror. Scales
     are those of 224-pixel crops and grow in proportion to `size`. GodeeperError for another scheme or an empty picture.
     """
-    if scheme not in SCHEMES:
-        raise GodeeperError(f"there is no scheme of {scheme} crops: choose one of {', '.join(map(str, SCHEMES))}")
+    check_scheme(scheme)
     if min(width, height, size) < 1:
         raise GodeeperError(f"cannot crop {size}x{size} from a picture of {width}x{height}")
     if scheme == 144:
@@ -51,6 +50,12 @@ def views(width: int, height: int, size: int = PRINTED_SIZE, scheme: int = 1) ->
         return [View(resize, centre, (size, size))]
     boxes = _corners_and_centre(square, size)
     return [View(resize, box, (size, size), flip) for box in boxes for flip in (False, True)]
+
+
+def check_scheme(scheme: int) -> None:
+    """GodeeperError unless there is a scheme of that many crops."""
+    if scheme not in SCHEMES:
+        raise GodeeperError(f"there is no scheme of {scheme} crops: choose one of {', '.join(map(str, SCHEMES))}")
 
 
 def _scale_views(width: int, height: int, size: int, scale: int) -> Iterator[View]:

@@ -40,7 +40,7 @@ def decode(picture: str | Path | bytes, name: str | None = None) -> Image.Image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise BadImage(f"{name}: {width}x{height} pixels are more than the limit of {MAX_PIXELS:,}")
-                if image.mode in ("I", "F"):
+                if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):  # Pillow's 16-bit PPM is "I", 0..65535
                     raise BadImage(f"{name}: 32-bit pixels have no agreed range: save it with 8 or 16 bits")
                 image.load()
                 return _rgb(_upright(image))
@@ -62,7 +62,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I"):
         return _from_16_bits(image)
     if image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")

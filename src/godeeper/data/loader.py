@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -14,6 +15,11 @@ from ..errors import BadImage, GodeeperError
 from .augment import Augment, take
 from .crops import views
 from .sources import Pictures
+
+
+def default_workers(source: str) -> int:
+    """How many processes decode the pictures of a source on this machine: none for the digits, which lie in memory."""
+    return 0 if source == "digits" else max(1, min(8, (os.cpu_count() or 1) - 1))
 
 
 @dataclass(frozen=True)

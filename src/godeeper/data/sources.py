@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from random import Random
 from typing import Literal, Protocol
 
 import numpy as np
@@ -147,7 +147,7 @@ def _digits(classes: Sequence[str] | None) -> Source:
     digits = load_digits()
     arrays = np.round(digits.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8), 0..16 -> 0..255
     labels = [int(label) for label in digits.target]
-    train, test = _split(labels)
+    train, test = _split(labels, [str(index) for index in range(len(labels))])
 
     def pick(chosen: list[int], name: str) -> ArrayPictures:
         return ArrayPictures(arrays[chosen], [labels[i] for i in chosen], f"digits/{name}")
@@ -155,17 +155,21 @@ def _digits(classes: Sequence[str] | None) -> Source:
     return Source(names, pick(train, "train"), pick(test, "test"), _split_note())
 
 
-def _split(labels: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Indices for training and testing: of each class a seeded `TEST_FRACTION`, at least one picture, for testing."""
-    indices: defaultdict[int, list[int]] = defaultdict(list)
+def _split(labels: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Indices for training and testing: of each class `TEST_FRACTION`, at least one picture, for testing.
+
+    Which ones depends on each picture's name and the seed, so that pictures added later hardly move the others.
+    """
+    order = [sha256(f"{SPLIT_SEED}/{name}".encode(errors="surrogateescape")).digest() for name in names]
+    of_class: defaultdict[int, list[int]] = defaultdict(list)
     for index, label in enumerate(labels):
-        indices[label].append(index)
+        of_class[label].append(index)
     train, test = [], []
-    for mine in indices.values():
-        Random(SPLIT_SEED).shuffle(mine)
-        cut = max(1, round(len(mine) * TEST_FRACTION))
-        test += mine[:cut]
-        train += mine[cut:]
+    for indices in of_class.values():
+        indices.sort(key=order.__getitem__)
+        cut = max(1, round(len(indices) * TEST_FRACTION))
+        test += indices[:cut]
+        train += indices[cut:]
     return sorted(train), sorted(test)
 
 
@@ -193,7 +197,7 @@ def _folder(folder: Path, known: tuple[str, ...] | None) -> Source:
     def pick(chosen: list[int]) -> FilePictures:
         return FilePictures([everything.files[i] for i in chosen], [everything.labels[i] for i in chosen])
 
-    into_train, into_test = _split(everything.labels)
+    into_train, into_test = _split(everything.labels, [path.relative_to(folder).as_posix() for path in everything.files])
     return Source(classes, pick(into_train), pick(into_test), _split_note())
 
 
@@ -207,16 +211,17 @@ def _classes(folder: Path) -> tuple[str, ...]:
 
 
 def _class_pictures(folder: Path, classes: Sequence[str]) -> FilePictures:
+    label_of = {name: label for label, name in enumerate(classes)}
     files: list[Path] = []
     labels: list[int] = []
     for entry in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        if entry.name not in classes:
+        if entry.name not in label_of:
             raise unknown(f"class in {str(folder)!r}", entry.name, classes)
         found = picture_files(entry)
         if not found:
             raise GodeeperError(f"class {entry.name!r} of {str(folder)!r} holds no pictures ({', '.join(sorted(SUFFIXES))})")
         files += found
-        labels += [classes.index(entry.name)] * len(found)
+        labels += [label_of[entry.name]] * len(found)
     if not files:
         raise GodeeperError(f"{str(folder)!r} has no classes: put the pictures of each class in a folder of its own there")
     return FilePictures(files, labels)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from ..data.augment import normalise
+from ..data.crops import check_scheme
 from ..data.loader import view_loader
 from ..data.sources import Pictures
 from ..errors import BadImage, GodeeperError
@@ -80,6 +81,7 @@ def evaluate(
     `batch_size` counts views. Under torch.distributed each process takes every n-th picture, and all return the whole result.
     BadImage for a picture that cannot be decoded unless `skip_bad`; GodeeperError if nothing is left to count.
     """
+    check_scheme(crops)
     rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     mine = range(rank, len(pictures), ranks)
     loader = view_loader(pictures, mine, preprocess.image_size, crops, max(1, batch_size // crops), workers)

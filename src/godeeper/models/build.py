@@ -26,8 +26,8 @@ def build(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> nn.Module:
             return nn.Sequential(OrderedDict(depthwise=depthwise, pointwise=pointwise))
         case Max(kernel, stride):
             return nn.MaxPool2d(kernel, stride, row.margin)
-        case AvgTo(grid):
-            return AveragePoolTo(grid)
+        case AvgTo():
+            return AveragePool(row)
         case LRN(size, alpha, beta, k):
             return nn.LocalResponseNorm(size, alpha, beta, k)
         case Dropout(ratio):
@@ -83,22 +83,21 @@ class Concat(nn.Module):
         return torch.cat([branch(x) for branch in self.branches], dim=1)
 
 
-class AveragePoolTo(nn.Module):
-    """The average pool of `AvgTo`: (N, C, H, W) -> (N, C, grid, grid)."""
+class AveragePool(nn.Module):
+    """The average pool of an `AvgTo` row: (N, C, H, W) -> (N, C, grid, grid)."""
 
-    def __init__(self, grid: int) -> None:
+    def __init__(self, row: AvgTo) -> None:
         super().__init__()
-        self.grid = grid
+        self.row = row
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.grid == 1:
+        if self.row.grid == 1:
             return x.mean(dim=(2, 3), keepdim=True)
-        stride = [side // self.grid for side in x.shape[2:]]
-        kernel = [side - (self.grid - 1) * step for side, step in zip(x.shape[2:], stride, strict=True)]
-        return F.avg_pool2d(x, kernel, stride)
+        (kernel_h, stride_h), (kernel_w, stride_w) = (self.row.window(side) for side in x.shape[2:])
+        return F.avg_pool2d(x, (kernel_h, kernel_w), (stride_h, stride_w))
 
     def extra_repr(self) -> str:
-        return f"grid={self.grid}"
+        return f"grid={self.row.grid}"
 
 
 @torch.no_grad()

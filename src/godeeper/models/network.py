@@ -31,7 +31,7 @@ class Network(nn.Module):
         self.auxiliary = nn.ModuleDict()
         for name, head in definition.auxiliary.items() if aux else ():
             self.auxiliary[name], _ = build_stages(head.stages, flows[head.on], definition.batch_norm)
-        self.minimum_size = minimum_size(definition, heads=aux)
+        self.minimum_size = minimum_size(definition)
         self.classes: tuple[str, ...] | None = None
         self.preprocess = Preprocess(definition.image_size)
         self.arguments: dict[str, object] = {}
@@ -42,10 +42,10 @@ class Network(nn.Module):
 
         GodeeperError for an unknown tap, a wrong number of channels, and pictures below the minimum size.
         """
+        self._check(x, self.minimum_size)
         wanted = set(taps)
         for name in wanted - set(self.stages):
             raise unknown("stage", name, self.stages)
-        self._check(x)
         tapped = {}
         for name, stage in self.stages.items():
             x = stage(x)
@@ -64,6 +64,7 @@ class Network(nn.Module):
 
     def with_auxiliary(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Pictures -> logits, and the logits of each auxiliary head: what the training loss needs."""
+        self._check(x, minimum_size(self.definition, heads=len(self.auxiliary) > 0))
         taps = {name: self.definition.auxiliary[name].on for name in self.auxiliary}
         features, tapped = self.features(x, taps.values())
         return self.classify(features), {name: _run(head, tapped[taps[name]]) for name, head in self.auxiliary.items()}  # type: ignore[arg-type]
@@ -74,16 +75,16 @@ class Network(nn.Module):
         linear = [module for module in self.head.modules() if isinstance(module, nn.Linear)][-1]
         return linear.out_features
 
-    def _check(self, x: Tensor) -> None:
+    def _check(self, x: Tensor, minimum: int) -> None:
         if x.ndim != 4 or x.shape[1] != self.definition.in_channels:
             raise GodeeperError(
                 f"{self.definition.name} takes pictures of shape (N, {self.definition.in_channels}, H, W), not {tuple(x.shape)}"
             )
-        if min(x.shape[2:]) < self.minimum_size:
-            side = self.minimum_size
-            heads = " with auxiliary heads" if len(self.auxiliary) else ""
+        if min(x.shape[2:]) < minimum:
+            height, width = x.shape[2:]
+            heads = " with auxiliary heads" if minimum > self.minimum_size else ""
             raise GodeeperError(
-                f"{self.definition.name}{heads} takes pictures of at least {side}x{side} pixels, not {x.shape[2]}x{x.shape[3]}"
+                f"{self.definition.name}{heads} takes pictures of at least {minimum}x{minimum} pixels, not {height}x{width}"
             )
 
 
@@ -105,11 +106,7 @@ def device_of(network: nn.Module) -> torch.device:
 
 def best_device() -> torch.device:
     """The accelerator where there is one, else the CPU."""
-    return (
-        torch.accelerator.current_accelerator() or torch.device("cpu")
-        if torch.accelerator.is_available()
-        else torch.device("cpu")
-    )
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
 def to_device(network: Network, device: torch.device | str) -> Network:

@@ -51,15 +51,15 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise BadCheckpoint(f"{str(path)!r} is not a safetensors file of godeeper, or is damaged: {error}") from None
 
 
-def save_weights(network: Network, path: Path, tensors: dict[str, Tensor] | None = None) -> None:
-    """Writes the network's weights (or `tensors` in their place) without auxiliary heads, which serve training only."""
-    state = network.state_dict() if tensors is None else tensors
+def save_weights(network: Network, path: str | Path) -> None:
+    """Writes the network's weights, classes and preprocessing; auxiliary heads, which serve training only, stay behind."""
     metadata = {
         "model": network.arguments,
         "classes": list(network.classes) if network.classes else None,
         "preprocess": network.preprocess.as_dict(),
     }
-    save_tensors(path, {name: t for name, t in state.items() if not name.startswith("auxiliary.")}, metadata)
+    kept = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("auxiliary.")}
+    save_tensors(Path(path), kept, metadata)
 
 
 def load(path: str | Path) -> Network:
@@ -120,7 +120,8 @@ def _fill(network: Network, tensors: dict[str, Tensor], metadata: dict[str, Any]
 def check_same(network: Network, tensors: dict[str, Tensor], metadata: dict[str, Any], file: Path) -> None:
     """BadCheckpoint, naming the first difference, unless `tensors` are this network's (auxiliary heads may be absent)."""
     ours = network.state_dict()
-    theirs = (metadata.get("model") or {}).get("name")
+    arguments = metadata.get("model")
+    theirs = arguments.get("name") if isinstance(arguments, dict) else None
     name = network.arguments.get("name")
     if theirs and theirs != name:
         raise BadCheckpoint(f"{str(file)!r} holds {theirs!r}, not {name!r}")

@@ -49,7 +49,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a row costs; `depth` and `pools` are layers with parameters, and with pools too, on the longest path.
+    """What a row costs; `depth` counts layers with parameters on the longest path, `depth_with_pools` the pools too.
 
     Multiply-adds are those of convolutions and linear layers, biases left out: the paper's "ops".
     """
@@ -88,8 +88,8 @@ def through(row: Row, flow: Flow, batch_norm: bool) -> tuple[Flow, Cost]:
             return out, cost + Cost(middle.channels * kernel**2, depthwise)
         case Max(kernel, stride, padding):
             return _windows(flow, flow.channels, kernel, stride, padding), Cost(depth_with_pools=1)
-        case AvgTo(grid):
-            return _grid(flow, grid), Cost(depth_with_pools=1)
+        case AvgTo():
+            return _grid(row, flow), Cost(depth_with_pools=1)
         case FullyConnected(units) | Linear(units):
             inputs = flow.channels * flow.height * flow.width
             seen = flow.field + (max(flow.height, flow.width) - 1) * flow.jump
@@ -115,19 +115,18 @@ def along(stage: Stage, flow: Flow, batch_norm: bool) -> tuple[Flow, Cost]:
 
 
 def _windows(flow: Flow, channels: int, kernel: int, stride: int, padding: Padding) -> Flow:
-    margin = 0 if padding == SAME else kernel - 1
-    height, width = (-(-(side - margin) // stride) for side in (flow.height, flow.width))  # ceil
+    lost = 0 if padding == SAME else kernel - 1
+    height, width = (-(-(side - lost) // stride) for side in (flow.height, flow.width))  # ceil
     if min(height, width) < 1:
         raise TooSmall(f"a {kernel}x{kernel} filter does not fit in {flow.height}x{flow.width}")
     return Flow(channels, height, width, flow.field + (kernel - 1) * flow.jump, flow.jump * stride)
 
 
-def _grid(flow: Flow, grid: int) -> Flow:
-    if min(flow.height, flow.width) < grid:
-        raise TooSmall(f"{flow.height}x{flow.width} cannot be pooled to {grid}x{grid}")
-    stride = max(flow.height, flow.width) // grid
-    kernel = max(flow.height, flow.width) - (grid - 1) * stride
-    return Flow(flow.channels, grid, grid, flow.field + (kernel - 1) * flow.jump, flow.jump * stride)
+def _grid(pool: AvgTo, flow: Flow) -> Flow:
+    if min(flow.height, flow.width) < pool.grid:
+        raise TooSmall(f"{flow.height}x{flow.width} cannot be pooled to {pool.grid}x{pool.grid}")
+    kernel, stride = pool.window(max(flow.height, flow.width))
+    return Flow(flow.channels, pool.grid, pool.grid, flow.field + (kernel - 1) * flow.jump, flow.jump * stride)
 
 
 @dataclass(frozen=True)
@@ -243,8 +242,7 @@ def kind_of(row: Row, flow: Flow) -> str:
         case Max(kernel, stride):
             return f"max pool {kernel}x{kernel}/{stride}"
         case AvgTo(grid):
-            stride = flow.height // grid
-            kernel = flow.height - (grid - 1) * stride
+            kernel, stride = row.window(flow.height)
             return f"avg pool {kernel}x{kernel}/{stride if grid > 1 else 1}"
         case LRN():
             return "local response norm"

@@ -41,6 +41,7 @@ GOOGLENET_TABLE_1 = (
     Printed("avgpool", 7, 1, (1024, 1, 1), 0),
     Printed("dropout", None, None, (1024, 1, 1), 0),
     Printed("linear", None, None, (1000, 1, 1), 1, params="1000K", ops="1M"),
+    Printed("softmax", None, None, (1000, 1, 1), 0),
 )
 
 # Section 5: average pool 5x5, stride 3, on the outputs of 4a and 4d.

@@ -64,11 +64,16 @@ class Max(_Window):
 class AvgTo:
     """An average pool, valid, whose filter and stride are such that the output is `grid` x `grid`.
 
-    On an input of n x n the stride is n // grid and the filter n - (grid - 1) * stride. At the papers' picture size that
-    is what they print: 7x7/1 for `AvgTo(1)` on 7x7, 5x5/3 for `AvgTo(4)` on 14x14. It also serves every other size.
+    At the papers' picture size that is what they print: 7x7 for `AvgTo(1)` on 7x7, 5x5/3 for `AvgTo(4)` on 14x14. It serves
+    every other size too.
     """
 
     grid: int
+
+    def window(self, side: int) -> tuple[int, int]:
+        """The filter's side and the stride, on an input of that side."""
+        stride = side // self.grid
+        return side - (self.grid - 1) * stride, stride
 
 
 @dataclass(frozen=True)

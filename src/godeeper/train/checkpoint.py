@@ -46,7 +46,10 @@ def load_newest(folder: Path, network: Network, average: Network, optimizer: tor
     if not found:
         return 0
     path = found[-1]
-    tensors, notes = load_tensors(path)
+    try:
+        tensors, notes = load_tensors(path)
+    except BadCheckpoint as error:
+        raise BadCheckpoint(f"{error}; remove it to go on with the one before" if len(found) > 1 else str(error)) from None
     if notes.get("model") != network.arguments:
         raise BadCheckpoint(f"{str(path)!r} is a checkpoint of {notes.get('model')}, not of {network.arguments}")
     parameters = dict(network.named_parameters())

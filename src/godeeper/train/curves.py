@@ -15,17 +15,17 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path, title: str) -> No
         from matplotlib.figure import Figure
     except ImportError:
         raise GodeeperError(f"{path.name} needs matplotlib: pip install 'godeeper[demo]'") from None
-    epochs = [record["epoch"] for record in records]
     tested = [record for record in records if "top1_error" in record]
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     loss, error, rate = figure.subplots(1, 3)
-    loss.plot(epochs, [record["loss"] for record in records], label="training loss, with the auxiliary heads'")
-    error.plot(epochs, [record["train_error"] for record in records], label="training, augmented")
-    if tested:
-        error.plot(
-            [record["epoch"] for record in tested], [record["top1_error"] for record in tested], label="test, averaged weights"
-        )
-    rate.plot(epochs, [record["lr"] for record in records], label="at the epoch's end")
+    for axis, chosen, name, label in (
+        (loss, records, "loss", "training, with the auxiliary heads'"),
+        (error, records, "train_error", "training, augmented"),
+        (error, tested, "top1_error", "test, averaged weights"),
+        (rate, records, "lr", "at the epoch's end"),
+    ):
+        if chosen:
+            axis.plot([record["epoch"] for record in chosen], [record[name] for record in chosen], marker=".", label=label)
     for axis, label in ((loss, "loss"), (error, "top-1 error (%)"), (rate, "learning rate")):
         axis.set(xlabel="epoch", ylabel=label, ylim=(0, None))
         axis.grid(alpha=0.3)

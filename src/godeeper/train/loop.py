@@ -17,6 +17,7 @@ from ..data.sources import Pictures
 from ..errors import GodeeperError
 from ..models.network import Network, to_device
 from ..models.weights import save_weights
+from ..papers.describe import minimum_size
 from .checkpoint import load_newest, save_checkpoint
 from .curves import draw_curves
 from .loss import Objective
@@ -46,7 +47,8 @@ def train(
     for a folder that holds a run already, pictures below the network's minimum size, and a loss that is no longer finite.
     """
     run = RunFolder(Path(out))
-    accelerator = Accelerator()
+    # Without an accelerator torch's processes meet over gloo; precision is ours to choose, whatever the environment says.
+    accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
     main = accelerator.is_main_process
     network.preprocess = replace(network.preprocess, image_size=_image_size(network, recipe))
     batches = EpochBatches(len(pictures), recipe.batch_size, recipe.seed, accelerator.process_index, accelerator.num_processes)
@@ -66,9 +68,12 @@ def train(
         totals = Totals()
         with bar.epoch(epoch):
             for number, batch in enumerate(loader, start=epoch * len(batches)):
-                totals.add(*step(batch, number))
+                if len(batch.labels) or accelerator.num_processes > 1:
+                    totals.add(*step(batch, number))
+                totals.bad += batch.bad
                 bar.step(totals)
         record = {"epoch": epoch + 1, "lr": step.lr, **totals.result(accelerator)}
+        step.average.synchronise()
         record |= evaluate(step.average.network) if evaluate is not None else {}
         if main:
             run.record(record)  # before the checkpoint: should this be the end, the epoch is run, and recorded, again
@@ -93,10 +98,10 @@ class Step:
         self.bf16 = uses_bf16(recipe)
         self.lr = 0.0
 
-    def __call__(self, batch: Batch, number: int) -> tuple[Tensor, Tensor, Tensor, tuple[str, ...]]:
-        """Learns from a batch; `number` counts steps over the whole run. Gives loss, logits, labels and undecodable pictures."""
-        if not len(batch.labels):
-            raise GodeeperError(f"no picture of a whole batch can be decoded, the first: {batch.bad[0]}")
+    def __call__(self, batch: Batch, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Learns from a batch; `number` counts steps over the whole run. Gives loss, logits (N, classes) and labels (N,)."""
+        if not len(batch.labels):  # one process alone skips the step; several must keep step with each other
+            raise GodeeperError(f"no picture of a process's share of a batch can be decoded, the first: {batch.bad[0]}")
         self.lr = learning_rate(self.recipe, number, self.steps_per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr
@@ -115,7 +120,7 @@ class Step:
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update(self.network, number)
-        return loss.detach(), logits.detach(), labels, batch.bad
+        return loss.detach(), logits.detach(), labels
 
 
 def uses_bf16(recipe: Recipe) -> bool:
@@ -130,10 +135,9 @@ def uses_bf16(recipe: Recipe) -> bool:
 
 def _image_size(network: Network, recipe: Recipe) -> int:
     size = recipe.image_size or network.preprocess.image_size
-    if size < network.minimum_size:
-        raise GodeeperError(
-            f"recipe: image_size is {size}, but {network.arguments['name']} needs at least {network.minimum_size} to train"
-        )
+    minimum = minimum_size(network.definition, heads=len(network.auxiliary) > 0)
+    if size < minimum:
+        raise GodeeperError(f"recipe: image_size is {size}, but {network.definition.name} needs at least {minimum} to train")
     return size
 
 

@@ -6,6 +6,7 @@ import copy
 import math
 
 import torch
+from accelerate.utils import broadcast
 from torch import nn
 
 from ..models.network import Network
@@ -44,10 +45,15 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: Network, step: int) -> None:
-        """Takes in the weights after `step` steps."""
+        """Takes in the weights after step number `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages, currents = self.network.state_dict(), network.state_dict()
         floats = [name for name, tensor in averages.items() if tensor.is_floating_point()]
         torch._foreach_lerp_([averages[name] for name in floats], [currents[name] for name in floats], 1 - decay)
         for name in averages.keys() - set(floats):
             averages[name].copy_(currents[name])
+
+    def synchronise(self) -> None:
+        """Gives all processes the first one's batch-norm statistics; the weights are equal already."""
+        for buffer in self.network.buffers():
+            broadcast(buffer)

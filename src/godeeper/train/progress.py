@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
+
+from ..errors import GodeeperError
 
 
 @dataclass
@@ -24,23 +27,28 @@ class Totals:
     bad: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor, bad: tuple[str, ...]) -> None:
-        """Takes in a step: its mean loss, logits (N, classes), labels (N,) and undecodable pictures."""
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Takes in a step: its mean loss, logits (N, classes) and labels (N,)."""
         self.loss = self.loss + loss * len(labels)
         self.errors = self.errors + (logits.argmax(1) != labels).sum()
         self.pictures += len(labels)
-        self.bad += bad
 
     def result(self, accelerator: Accelerator) -> dict[str, float]:
-        """Mean loss, top-1 error in percent, and speed over all processes."""
-        here = torch.tensor([float(self.loss), float(self.errors), self.pictures, len(self.bad)], device=accelerator.device)
-        loss, errors, pictures, skipped = accelerator.reduce(here, reduction="sum").tolist()
+        """Mean loss, top-1 error in percent, and speed over all processes, whose undecodable pictures are gathered here.
+
+        GodeeperError if not one picture could be decoded.
+        """
+        self.bad = gather_object(self.bad)
+        here = torch.tensor([float(self.loss), float(self.errors), self.pictures], device=accelerator.device)
+        loss, errors, pictures = accelerator.reduce(here, reduction="sum").tolist()
+        if not pictures:
+            raise GodeeperError(f"none of the training pictures can be decoded, the first: {self.bad[0]}")
         seconds = time.monotonic() - self.started
         return {
             "loss": loss / pictures,
             "train_error": 100 * errors / pictures,
             "pictures": int(pictures),
-            "skipped": int(skipped),
+            "skipped": len(self.bad),
             "seconds": round(seconds, 2),
             "pictures_per_second": round(pictures / seconds, 1),
         }
@@ -67,7 +75,7 @@ class Bar:
 
     def step(self, totals: Totals) -> None:
         """Shows the epoch's figures so far."""
-        if self.bar.disable:
+        if self.bar.disable or not totals.pictures:
             return
         speed = totals.pictures / (time.monotonic() - totals.started)
         loss, error = float(totals.loss) / totals.pictures, 100 * float(totals.errors) / totals.pictures

@@ -41,6 +41,7 @@ class Recipe:
             "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "image_size": (0, 10_000), "lr": (0, 1000), "momentum": (0, 1),
             "weight_decay": (0, 10), "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1),
             "average_decay": (0, 1), "label_smoothing": (0, 1), "clip_norm": (0, 1e9), "auxiliary_weight": (0, 100),
+            "seed": (0, 2**31 - 1),
         }  # fmt: skip
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:

@@ -30,7 +30,7 @@ class RunFolder:
 
     def begin(self, description: Mapping[str, Any]) -> None:
         """Makes the folder; GodeeperError if a run is in it already."""
-        if (self.path / RECIPE_FILE).exists():
+        if (self.path / RECIPE_FILE).exists() or self.weights.exists() or any(self.checkpoints.glob("*.safetensors")):
             raise GodeeperError(f"{str(self.path)!r} holds a run already: go on with --resume, or choose another --out")
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
