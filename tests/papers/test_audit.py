@@ -25,7 +25,8 @@ def verdicts(name, column):
 def test_every_printed_number_is_judged_once():
     places = [finding.where for finding in audit("googlenet")]
     assert len(set(places)) == len(places)
-    # outputs and depths of 18 rows, softmax's output, 7 patches, 9 modules of 6 filters and conv2's 2, 12 params, 12 ops, 2 heads, 4 claims
+    # outputs and depths of 18 rows, softmax's output,
+    # 7 patches, 9 modules of 6 filters and conv2's 2, 12 params, 12 ops, 2 heads, 4 claims
     assert len(places) == 2 * 18 + 1 + 7 + 9 * 6 + 2 + 2 * 12 + 2 + 4
 
 

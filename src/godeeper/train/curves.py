@@ -13,6 +13,7 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path, title: str) -> No
     """Draws a run's metrics into `path`; GodeeperError, naming the extra, where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
     except ImportError:
         raise GodeeperError(f"{path.name} needs matplotlib: pip install 'godeeper[demo]'") from None
     tested = [record for record in records if "top1_error" in record]
@@ -28,6 +29,7 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path, title: str) -> No
             axis.plot([record["epoch"] for record in chosen], [record[name] for record in chosen], marker=".", label=label)
     for axis, label in ((loss, "loss"), (error, "top-1 error (%)"), (rate, "learning rate")):
         axis.set(xlabel="epoch", ylabel=label, ylim=(0, None))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
         axis.legend()
     figure.suptitle(title)
