@@ -51,7 +51,7 @@ def _card(picture: Image.Image, name: str, prediction: Prediction) -> Image.Imag
         draw.text((ROW + TEXT - MARGIN, top), f"{100 * probability:.1f} %", fill=INK, font=font, anchor="ra")
         length = round((TEXT - MARGIN) * probability)
         if length:
-            draw.rectangle((ROW, top + 20, ROW + length, top + 24), fill=BAR)
+            draw.rectangle((ROW, top + 23, ROW + length, top + 26), fill=BAR)
     return card
 
 
