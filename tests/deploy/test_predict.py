@@ -29,11 +29,12 @@ def difficult(tmp_path: Path) -> Path:
     (folder / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "text.jpg").write_text("this is no picture")
+    (folder / "nowhere.jpg").symlink_to(folder / "is_not_there.jpg")
     return folder
 
 
 GOOD = {"plain.jpg", "cmyk.jpg", "palette.png", "sixteen.png", "rotated.jpg", "one.png"}
-BAD = {"truncated.jpg", "empty.jpg", "text.jpg"}
+BAD = {"truncated.jpg", "empty.jpg", "text.jpg", "nowhere.jpg"}
 
 
 def test_a_folder_of_good_and_bad_pictures(difficult, weights_file, capsys):

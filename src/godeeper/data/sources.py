@@ -233,6 +233,6 @@ def picture_files(folder: Path) -> list[Path]:
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in SUFFIXES
-        and path.is_file()
+        and not path.is_dir()  # a link that leads nowhere stays, to be reported like any other bad picture
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
