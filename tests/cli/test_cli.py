@@ -95,8 +95,11 @@ def places(tmp_path: Path, class_folder: Path, weights_file: Path, monkeypatch: 
         ("predict WEIGHTS nothing.jpg", ["nothing.jpg"]),
         ("predict WEIGHTS empty", ["'empty'"]),
         ("predict WEIGHTS text.safetensors", ["text.safetensors", "not a picture"]),
+        ("train --model googlenet_bn --data DATA --out DATA", ["lies in the data"]),
+        ("train --model googlenet_bn --data DATA --out DATA/runs/x", ["lies in the data"]),
+        ("predict WEIGHTS one/cat/a.png --picture one/cat/a.png", ["one/cat/a.png", "name another"]),
         ("predict WEIGHTS one --picture out.xyz", ["out.xyz", ".png"]),
-        ("predict WEIGHTS one --picture no/such/place.png", ["place.png"]),
+        ("predict WEIGHTS one --picture no/such/place.png", ["place.png", "no folder"]),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(line, words, places, capsys):
@@ -182,3 +185,19 @@ def test_a_signal_ends_training_with_its_status_and_keeps_checkpoints(tmp_path, 
     assert error.strip().splitlines()[-1].startswith(f"godeeper: {word}")
     assert "Traceback" not in error
     assert list((run / "checkpoints").glob("epoch-*.safetensors"))
+
+
+def test_a_drawing_never_replaces_a_picture_nor_a_run_the_data(class_folder, weights_file, capsys):
+    picture = class_folder / "val" / "cat" / "0.png"
+    before, listed = picture.read_bytes(), sorted(class_folder.rglob("*"))
+    assert status(["predict", str(weights_file), str(picture), "--picture", str(picture)]) == 2
+    line = ["train", "--model", "googlenet_bn", "--small", "--data", str(class_folder), "--out", str(class_folder)]
+    assert status(line) == 2
+    assert (picture.read_bytes(), sorted(class_folder.rglob("*"))) == (before, listed)
+    assert "predict" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", [["predict", "WEIGHTS", ""], ["train", "--model", "googlenet_bn", "--data", "", "--out", "x"]])
+def test_an_empty_name_is_not_the_folder_here(line, places, capsys):
+    assert status([places.get(word, word) for word in line]) == 2
+    assert "empty" in capsys.readouterr().err

@@ -34,8 +34,8 @@ def predict_command(
 
     check_scheme(crops)
     files = _expanded(pictures)
-    if picture is not None and picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
-        raise GodeeperError(f"--picture {str(picture)!r}: name a .png, .jpg or .webp file")
+    if picture is not None:
+        _check_drawing(picture, files)
     predictor = Predictor(run)
     predicted: list[tuple[Path, Prediction]] = []
     bad: dict[Path, str] = {}
@@ -63,6 +63,16 @@ def predict_command(
         raise typer.Exit(2)
 
 
+def _check_drawing(picture: Path, files: Sequence[Path]) -> None:
+    """GodeeperError, before any work is done, unless the drawing can be written without touching a picture it shows."""
+    if picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise GodeeperError(f"--picture {str(picture)!r}: name a .png, .jpg or .webp file")
+    if not picture.parent.is_dir():
+        raise GodeeperError(f"--picture {str(picture)!r}: there is no folder {str(picture.parent)!r}")
+    if picture.resolve() in {file.resolve() for file in files}:
+        raise GodeeperError(f"--picture {str(picture)!r} is one of the pictures to predict: name another file")
+
+
 def _expanded(pictures: Sequence[str]) -> list[Path]:
     """The files that the arguments mean, in order; GodeeperError for one that means none."""
     from ..data.sources import picture_files
@@ -70,11 +80,13 @@ def _expanded(pictures: Sequence[str]) -> list[Path]:
     files: list[Path] = []
     for argument in pictures:
         path = Path(argument)
+        if not argument:
+            raise GodeeperError("a picture's name is empty: give a file, a folder or a pattern")
         if len(path.name) > 255:  # no file system has such a name; asking for it would raise
             raise GodeeperError(f"there are no pictures at {argument[:40]!r}...")
         if path.is_dir():
             found = picture_files(path)
-        elif path.exists():
+        elif path.exists() or path.is_symlink():
             found = [path]
         else:
             found = sorted(Path(match) for match in glob(argument, recursive=True) if Path(match).is_file())
@@ -93,7 +105,7 @@ def _document(file: Path, predicted: dict[Path, Prediction], bad: dict[Path, str
 
 def _print(predicted: Sequence[tuple[Path, Prediction]]) -> None:
     for file, prediction in predicted:
-        print(file)
+        print(file if str(file).isprintable() else repr(str(file)))
         for label, probability in zip(prediction.labels, prediction.probabilities, strict=True):
             print(f"  {100 * probability:6.2f} %  {label}")
 

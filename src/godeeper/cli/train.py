@@ -77,6 +77,13 @@ def _resumed(out: Path, given: dict[str, Any], recipe: str | None, sets: list[st
     return {**plan, "recipe": kept, "classes": saved["classes"]}
 
 
+def _check_apart(out: Path, data: str) -> None:
+    """GodeeperError if the run would lie among the pictures, where its folders would pass for classes."""
+    folder = Path(data).resolve()
+    if data != "digits" and folder in (out.resolve(), *out.resolve().parents):
+        raise GodeeperError(f"--out {str(out)!r} lies in the data {data!r}: choose a folder outside it")
+
+
 def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
     """Opens the data, builds the network, trains it."""
     import torch
@@ -88,6 +95,7 @@ def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
 
     recipe: Recipe = plan["recipe"]
     source = open_source(plan["data"], plan.get("classes"))
+    _check_apart(out, plan["data"])
     workers = default_workers(plan["data"]) if workers is None else workers
     torch.manual_seed(recipe.seed)
     network = create_model(

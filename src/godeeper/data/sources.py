@@ -120,13 +120,15 @@ def open_source(source: str | Path, classes: Sequence[str] | None = None) -> Sou
     """
     if str(source) == "digits":
         return _digits(classes)
+    if not str(source):
+        raise GodeeperError("the data's name is empty: give `digits` or a class folder")
     folder = Path(source)
     if not folder.is_dir():
         if folder.exists():
             raise GodeeperError(f"data {str(source)!r} is a file: give the folder that holds one folder a class")
         if "/" in str(source) or "\\" in str(source):
             raise GodeeperError(f"there is no folder {str(source)!r}")
-        raise unknown("data source", str(source), ["digits", *_folders_here()])
+        raise unknown("data source or folder", str(source), ["digits", *_folders_here()])
     return _folder(folder, None if classes is None else tuple(classes))
 
 

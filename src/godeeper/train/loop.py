@@ -147,6 +147,8 @@ def _seed(seed: int, step: int, rank: int) -> int:
 
 def _line(record: Mapping[str, Any], epochs: int) -> str:
     tested = f", test error {record['top1_error']:.2f} %" if "top1_error" in record else ""
+    if record.get("test_skipped"):
+        tested += f" ({record['test_skipped']} test pictures cannot be decoded: `godeeper evaluate` names them)"
     speed = f"{record['seconds']:.1f} s, {record['pictures_per_second']:.0f} pictures/s"
     return f"epoch {record['epoch']}/{epochs}: loss {record['loss']:.4f}, error {record['train_error']:.2f} %{tested}, {speed}"
 
