@@ -17,14 +17,12 @@ if len(sys.argv) < 3:
 # 权重文件里记着网络结构、类别名和预处理方式，不用再手工对一遍。
 network = godeeper.load(sys.argv[1])
 classes = network.classes or tuple(map(str, range(network.num_classes)))
-size = network.preprocess.image_size
 
 for path in sys.argv[2:]:
     picture = godeeper.decode(path)  # RGB, upright; BadImage if damaged  统一成 RGB、摆正方向；坏图会报清楚原因
     # The paper's views: 1, 10 or 144 crops; their probabilities are averaged.
     # 论文的多裁剪测试：1、10 或 144 个视图，概率取平均。
-    crops = godeeper.views(picture.width, picture.height, size, 10)
-    x = godeeper.normalise(godeeper.take(picture, crops), network.preprocess)  # (10, 3, size, size)
+    x = godeeper.normalise(godeeper.take_views(picture, network.preprocess, 10), network.preprocess)  # (10, 3, size, size)
     with torch.inference_mode():
         probabilities = network(x).softmax(dim=1).mean(dim=0)  # (classes,)
     print(path)

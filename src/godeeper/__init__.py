@@ -13,7 +13,7 @@ from .errors import BadCheckpoint, BadImage, GodeeperError
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .data.augment import Augment, normalise, take
+    from .data.augment import Augment, normalise, take, take_views
     from .data.crops import View, views
     from .data.decode import decode
     from .data.sources import open_source
@@ -46,6 +46,7 @@ __all__ = [
     "recipes",
     "save_weights",
     "take",
+    "take_views",
     "views",
 ]
 
@@ -59,6 +60,7 @@ _HOME = {
     "normalise": "data.augment",
     "save_weights": "models.weights",
     "take": "data.augment",
+    "take_views": "data.augment",
     "create_model": "models.registry",
     "decode": "data.decode",
     "describe": "papers.describe",

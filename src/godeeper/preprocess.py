@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from .errors import GodeeperError
+
+Interpolation = Literal["bilinear", "area", "nearest", "cubic"]
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """The crop's side in pixels, and the mean and deviation (of 0..1 RGB) that normalise it: (x - mean) / std.
+    """The crop's side in pixels and its share of the picture's shorter side, how pictures are resized, mean and deviation.
 
-    The defaults are ImageNet's, as everyone uses them.
+    Mean and deviation are of RGB in 0..1, and normalise it: (x - mean) / std. The defaults are ImageNet's, as everyone uses them.
     """
 
     image_size: int = 224
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    crop_fraction: float = 224 / 256
+    interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
-        if self.image_size < 1 or len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+        sound = self.image_size >= 1 and 0 < self.crop_fraction <= 1 and self.interpolation in get_args(Interpolation)
+        if not sound or len(self.mean) != 3 or len(self.std) != 3 or not min(self.std) > 0:
             raise GodeeperError(f"preprocessing is out of range: {self}")
+
+    @property
+    def resize(self) -> int:
+        """The picture's shorter side, in pixels, once it is resized for one crop."""
+        return round(self.image_size / self.crop_fraction)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -30,6 +40,8 @@ class Preprocess:
     def from_dict(cls, values: dict[str, Any]) -> Preprocess:
         """The reverse of `as_dict`; GodeeperError for missing or wrong values."""
         try:
-            return cls(int(values["image_size"]), tuple(map(float, values["mean"])), tuple(map(float, values["std"])))  # type: ignore[arg-type]
+            mean, std = (tuple(float(value) for value in values[name]) for name in ("mean", "std"))
+            known = {name: values[name] for name in ("crop_fraction", "interpolation") if name in values}
+            return cls(int(values["image_size"]), mean, std, **known)  # type: ignore[arg-type]
         except (KeyError, TypeError, ValueError) as error:
             raise GodeeperError(f"preprocessing cannot be read: {error!r}") from None

@@ -10,6 +10,7 @@ from godeeper import BadImage, GodeeperError
 from godeeper.data.augment import Augment, take
 from godeeper.data.loader import EpochBatches, training_loader, view_loader
 from godeeper.data.sources import ArrayPictures, FilePictures
+from godeeper.preprocess import Preprocess
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # two workers on a machine of one core
 
@@ -214,7 +215,7 @@ def test_a_batch_with_nothing_but_bad_pictures_is_empty():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_views_come_in_the_order_asked_for(scheme, workers):
     pictures, indices = noise(9), [7, 0, 3, 8, 1]
-    batches = list(view_loader(pictures, indices, 10, scheme, 2, workers))
+    batches = list(view_loader(pictures, indices, Preprocess(10), scheme, 2, workers))
     assert [batch.pictures.shape for batch in batches] == [(n, scheme, 3, 10, 10) for n in (2, 2, 1)]
     assert [label for batch in batches for label in batch.labels.tolist()] == indices
     every = torch.cat([batch.pictures for batch in batches])
@@ -228,13 +229,13 @@ def test_views_of_pictures_of_different_sizes_make_one_batch(tmp_path):
     files = [tmp_path / f"{number}.png" for number in range(3)]
     for file, width_height in zip(files, [(9, 9), (40, 20), (1, 300)], strict=True):
         Image.new("RGB", width_height, (50, 60, 70)).save(file)
-    (batch,) = view_loader(FilePictures(files, [0, 1, 2]), range(3), 16, 10, 3)
+    (batch,) = view_loader(FilePictures(files, [0, 1, 2]), range(3), Preprocess(16), 10, 3)
     assert batch.pictures.shape == (3, 10, 3, 16, 16)
     assert batch.pictures.amin((0, 1, 3, 4)).tolist() == [50, 60, 70]
 
 
 def test_bad_pictures_are_named_when_evaluating():
-    batches = list(view_loader(SomeBad(noise(6), (1, 4)), range(6), 10, 1, 3))
+    batches = list(view_loader(SomeBad(noise(6), (1, 4)), range(6), Preprocess(10), 1, 3))
     assert [batch.labels.tolist() for batch in batches] == [[0, 2], [3, 5]]
     assert [batch.bad for batch in batches] == [("noise[1]: damaged",), ("noise[4]: damaged",)]
     assert batches[1].pictures.shape == (2, 1, 3, 10, 10)

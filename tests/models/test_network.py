@@ -1,6 +1,7 @@
 """The torch networks: torch counts what describe counts, and a network takes, gives and learns what it says."""
 
 import time
+from itertools import product
 from typing import Any
 
 import pytest
@@ -8,27 +9,35 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from godeeper import GodeeperError, create_model, describe, list_models
-from godeeper.models.build import AveragePool
+from godeeper import GodeeperError, create_model, describe
+from godeeper.models.build import AveragePool, ResidualBlock, build
 from godeeper.models.network import Network
+from godeeper.papers.flow import Flow, TooSmall, Uneven, through
 from godeeper.papers.notation import (
+    CEIL,
     LRN,
+    SAME,
     VALID,
+    Adaptive,
+    Avg,
     AvgTo,
     BatchNorm,
     Cat,
     Conv,
     Definition,
     Dropout,
+    Embedding,
     FullyConnected,
     Linear,
     Max,
+    Residual,
     Separable,
     Stage,
+    times,
 )
 from godeeper.train.loss import Objective
 
-MODELS = list_models()
+MODELS = ["googlenet", "googlenet_counted", "googlenet_bn"]  # Table 1, three ways; all networks are in test_every_model.py
 TINY: dict[str, Any] = {"width": 0.25, "num_classes": 5, "small": True}
 
 
@@ -97,10 +106,29 @@ ROWS: dict[str, Stage] = {
     "fully connected": FullyConnected(10),
     "cat": Cat([Conv(2)], [Conv(3), Conv(4, 3)], [Max(3), Conv(5)]),
     "several": (Conv(4, 3, 2), Max(3, 2), AvgTo(2)),
+    "1x7": Conv(4, (1, 7)),
+    "7x1": Conv(4, (7, 1)),
+    "valid 1x7": Conv(4, (1, 7), padding=VALID),
+    "valid 3x1/2": Conv(4, (3, 1), 2, VALID),
+    "7x7/4 with 2 zeros": Conv(4, 7, 4, 2),
+    "2x2/2 with a zero": Conv(4, 2, 2, 1),
+    "max ceil": Max(3, 2, CEIL),
+    "max ceil 2x2/2": Max(2, 2, CEIL),
+    "max with a zero": Max(3, 2, 1),
+    "average": Avg(3),
+    "average valid": Avg(5, 3, VALID),
+    "average, zeros counted": Avg(3, 2, counts_padding=True),
+    "average ceil": Avg(3, 2, CEIL),
+    "adaptive to 4": Adaptive(4),
+    "adaptive to more": Adaptive(13),
+    "residual": Residual(Cat([Conv(2)], [Conv(3), Conv(4, (1, 7))]), 0.17),
+    "residuals": times(3, Residual(Cat([Conv(8)]), relu=False)),
+    "cat of cats": Cat([Conv(2)], [Conv(3), Cat([Conv(4, (1, 3))], [Conv(5, (3, 1))])]),
 }
+NORMS = {"bias": None, "norm": BatchNorm(), "both": BatchNorm(conv_bias=True)}
 
 
-@pytest.mark.parametrize("batch_norm", [None, BatchNorm()], ids=["bias", "norm"])
+@pytest.mark.parametrize("batch_norm", NORMS.values(), ids=NORMS)
 @pytest.mark.parametrize("size", [11, 12])
 @pytest.mark.parametrize("case", ROWS)
 def test_every_row_is_built_as_it_is_counted(case, size, batch_norm):
@@ -109,6 +137,107 @@ def test_every_row_is_built_as_it_is_counted(case, size, batch_norm):
         network = Network(table)
     described = assert_counted(network, size)
     assert numbers(network) == described.parameters
+
+
+@pytest.mark.parametrize("conv_bias", [False, True])
+def test_an_embedding_is_built_as_it_is_counted(conv_bias):
+    head = {"embedding": Embedding(6), "linear": Linear(3)}
+    table = Definition("tiny", "made up", {"row": Conv(4, 3, 2)}, head, {}, BatchNorm(1e-4, 0.05, conv_bias), image_size=11)
+    network = Network(table).to("meta").eval()
+    described = assert_counted(network, 11)
+    assert [numbers(module) for module in network.head.values()] == [4 * 36 * 6 + 12, 6 * 3 + 3]
+    assert numbers(network) == described.parameters
+    norm = network.head["embedding"].norm
+    assert (norm.eps, norm.momentum, network.head["embedding"].fc.bias) == (1e-4, 0.05, None)
+
+
+def place(row, size):
+    """The output's height and width by the table's count, or None where nothing fits."""
+    try:
+        return through(row, Flow(3, *size), None)[0].shape[1:]
+    except TooSmall:
+        return None
+
+
+CONVOLUTIONS = [
+    Conv(4, kernel, stride, padding)
+    for kernel, stride, padding in product([1, 3, 5, (1, 7), (3, 1), 11], [1, 2, 3, 4], [SAME, VALID, 0, 1, 2])
+]
+POOLS = [
+    word(kernel, stride, padding)
+    for word, kernel, stride, padding in product([Max, Avg], [2, 3, 5, 11], [1, 2, 3, 4], [SAME, VALID, CEIL, 0, 1])
+    if not (kernel % 2 == 0 and padding == SAME) and not (padding == CEIL and kernel < stride)
+]
+SPARSE = [word(1, 2, CEIL) for word in (Max, Avg)]  # of 4: at 0 and 2; a window at 4 would hang over altogether
+
+
+@pytest.mark.parametrize("row", [*CONVOLUTIONS, *POOLS, *SPARSE], ids=repr)
+def test_torch_finds_as_many_places_as_the_table(row):
+    module = build(row, Flow(3, 16, 16), None).to("meta")
+    for size in [(side, side) for side in range(1, 17)] + [(3, 16), (16, 3), (7, 8)]:
+        expected = place(row, size)
+        try:
+            found = tuple(module(torch.empty(1, 3, *size, device="meta")).shape[2:])
+        except RuntimeError:
+            found = None
+        assert found == expected, size
+
+
+def test_a_residual_block_adds_scaled_and_ends_in_relu_if_asked():
+    x = pictures(5)
+    for scale, relu in [(1.0, True), (0.17, True), (1.0, False), (0.2, False)]:
+        block = build(Residual(Cat([Conv(2)], [Conv(3, 3)]), scale, relu), Flow(3, 5, 5), None)
+        assert isinstance(block, ResidualBlock)
+        torch.nn.init.normal_(block.linear.bias)
+        one, two = (F.relu(F.conv2d(x, b[0].conv.weight, b[0].conv.bias, padding=p)) for p, b in enumerate(block.body.branches))
+        wanted = x + scale * F.conv2d(torch.cat([one, two], 1), block.linear.weight, block.linear.bias)
+        assert wanted.min() < -0.5
+        before = x.clone()
+        torch.testing.assert_close(block(x), wanted.clamp(min=0) if relu else wanted)
+        assert torch.equal(x, before)  # no ReLU wrote into its input
+
+
+@pytest.mark.parametrize(("counted", "corner"), [(False, 1.0), (True, 4 / 9)])
+def test_an_average_of_ones_shows_whether_zeros_count(counted, corner):
+    averaged = build(Avg(3, counts_padding=counted), Flow(1, 5, 5), None)(torch.ones(1, 1, 5, 5))
+    assert averaged[0, 0, 0, 0].item() == pytest.approx(corner)
+    assert averaged[0, 0, 2, 2].item() == pytest.approx(1)
+
+
+def test_what_is_1x7_is_1_high_and_7_wide():
+    x = torch.zeros(1, 1, 9, 9)
+    x[0, 0, 4, 4] = 1
+    for kernel, seen in {(1, 7): (1, 7), (7, 1): (7, 1)}.items():
+        row = build(Conv(1, kernel), Flow(1, 9, 9), None)
+        torch.nn.init.ones_(row.conv.weight)
+        torch.nn.init.zeros_(row.conv.bias)
+        lit = row(x)[0, 0].nonzero()
+        assert tuple((lit.amax(0) - lit.amin(0) + 1).tolist()) == seen
+
+
+@pytest.mark.parametrize("name", ["googlenet", "googlenet_torchvision", "inception_resnet_v1_facenet", "alexnet"])
+@torch.no_grad()
+def test_embed_is_what_the_classifier_sees(name):
+    network = create_model(name, **TINY).eval()
+    seen = []
+    network.head["linear"].linear.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    x = pictures(32)
+    logits, embedding = network(x), network.embed(x)
+    assert torch.equal(embedding, seen[0])
+    assert (embedding[0] - embedding[1]).std() > 1e-3 * embedding.std() > 0
+    linear = network.head["linear"].linear
+    torch.testing.assert_close(embedding @ linear.weight.T + linear.bias, logits)
+
+
+@pytest.mark.parametrize(("height", "width"), [(33, 33), (31, 32), (32, 31)])
+def test_a_size_whose_branches_do_not_fit_is_refused_before_torch_sees_it(height, width):
+    even = Cat([Max(3, 2, CEIL)], [Conv(2, 3, 2)])
+    table = Definition("tiny", "made up", {"cat": even, "again": even}, {"avgpool": AvgTo(1), "linear": Linear(3)}, image_size=32)
+    network = Network(table).eval()
+    for fits in [(32, 32), (44, 32)]:
+        assert network(torch.randn(2, 3, *fits)).shape == (2, 3)
+    with pytest.raises(Uneven, match=f"tiny cannot take pictures of {height}x{width} pixels"):
+        network(torch.randn(2, 3, height, width))
 
 
 # What goes in, what comes out

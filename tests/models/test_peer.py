@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import googlenet as torchvision_googlenet  # type: ignore[import-untyped]
 
-from godeeper import create_model, list_models
+from godeeper import create_model
 
 MODULES = ("3a", "3b", "pool", "4a", "4b", "4c", "4d", "4e", "pool", "5a", "5b")
 
@@ -98,7 +98,7 @@ def shaken(network, seed=0):
     return network
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", ["googlenet", "googlenet_counted", "googlenet_bn"])
 @torch.no_grad()
 def test_the_network_is_the_papers(name):
     torch.manual_seed(0)

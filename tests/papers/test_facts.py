@@ -1,8 +1,10 @@
-"""The facts against the print: Table 1 of arXiv 1409.4842, retyped here from the PDF (page 6), cell by cell."""
+"""The facts against the print: tables retyped here from the PDFs, cell by cell (arXiv 1409.4842's Table 1: page 6)."""
 
 import pytest
 
 from godeeper.papers import facts
+from godeeper.papers import facts_inception_v4 as facts_v4
+from godeeper.papers.registry import DEFINITIONS
 
 # type | patch/stride | output | depth | 1x1 | 3x3 reduce | 3x3 | 5x5 reduce | 5x5 | pool proj | params | ops
 PRINT = """
@@ -66,3 +68,112 @@ def test_the_claims_of_the_text():
 def test_a_fact_cannot_be_corrected_by_accident():
     with pytest.raises(AttributeError):
         facts.GOOGLENET_TABLE_1[0].depth = 2  # type: ignore[misc]
+
+
+# --- the later papers, from their PDFs: arXiv 1502.03167 page 11; 1512.00567 pages 6 and 8; 1602.07261 pages 3-10 ---
+
+# type | patch | output | depth | 1x1 | 3x3 reduce | 3x3 | double reduce | double | pool
+FIGURE_5 = """
+convolution*   | 7x7/2    | 112x112x64 | 1 |     |     |     |     |     |
+max pool       | 3x3/2    | 56x56x64   | 0 |     |     |     |     |     |
+convolution    | 3x3/1    | 56x56x192  | 1 |     | 64  | 192 |     |     |
+max pool       | 3x3/2    | 28x28x192  | 0 |     |     |     |     |     |
+inception (3a) |          | 28x28x256  | 3 | 64  | 64  | 64  | 64  | 96  | avg + 32
+inception (3b) |          | 28x28x320  | 3 | 64  | 64  | 96  | 64  | 96  | avg + 64
+inception (3c) | stride 2 | 28x28x576  | 3 | 0   | 128 | 160 | 64  | 96  | max + pass through
+inception (4a) |          | 14x14x576  | 3 | 224 | 64  | 96  | 96  | 128 | avg + 128
+inception (4b) |          | 14x14x576  | 3 | 192 | 96  | 128 | 96  | 128 | avg + 128
+inception (4c) |          | 14x14x576  | 3 | 160 | 128 | 160 | 128 | 160 | avg + 128
+inception (4d) |          | 14x14x576  | 3 | 96  | 128 | 192 | 160 | 192 | avg + 128
+inception (4e) | stride 2 | 14x14x1024 | 3 | 0   | 128 | 192 | 192 | 256 | max + pass through
+inception (5a) |          | 7x7x1024   | 3 | 352 | 192 | 320 | 160 | 224 | avg + 128
+inception (5b) |          | 7x7x1024   | 3 | 352 | 192 | 320 | 192 | 224 | max + 128
+avg pool       | 7x7/1    | 1x1x1024   | 0 |     |     |     |     |     |
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "fact"),
+    list(zip(FIGURE_5.strip().splitlines(), facts.BN_INCEPTION_FIGURE_5, strict=True)),
+    ids=lambda x: str(x)[:14],
+)
+def test_every_cell_of_bn_inceptions_figure(line, fact):
+    kind, *printed = (cell.strip() for cell in line.split("|"))
+    stage, *ours = vars(fact).values()
+    assert ["" if cell is None else str(cell) for cell in ours] == printed
+    assert stage in kind or not kind.startswith("inception")
+
+
+def test_the_claims_about_bn_inception():
+    assert (facts.BN_INCEPTION_PARAMETERS_MORE, facts.BN_INCEPTION_COST_MORE, facts.BN_INCEPTION_LAYERS_MORE) == (25, 30, 9)
+    assert (facts.BN_INCEPTION_MULTIPLIER, facts.BN_INCEPTION_28X28_MODULES) == (8, 3)
+    assert (facts.BN_INCEPTION_PARAMETERS, facts.BN_INCEPTION_DOUBLE_AT_MOST) == ("13.6M", 128)
+
+
+def test_table_1_of_inception_v3():
+    inputs = (
+        "299x299x3 149x149x32 147x147x32 147x147x64 73x73x64 71x71x80 35x35x192 35x35x288 17x17x768 8x8x1280 8x8x2048 1x1x2048"
+    )
+    assert [entering for _, entering in facts.INCEPTION_V3_TABLE_1] == [*inputs.split(), "1x1x1000"]
+    kinds = [kind for kind, _ in facts.INCEPTION_V3_TABLE_1]
+    assert [kind.rpartition(" ")[2] for kind in kinds[:7]] == ["3x3/2", "3x3/1", "3x3/1", "3x3/2", "3x3/1", "3x3/2", "3x3/1"]
+    assert [kind for kind in kinds if "padded" in kind or "pool" in kind] == [kinds[2], kinds[3], kinds[10]]
+    assert kinds[7:10] == ["3 x Inception, Figure 5", "5 x Inception, Figure 6", "2 x Inception, Figure 7"]
+
+
+def test_the_claims_about_inception_v3():
+    assert (facts.INCEPTION_V3_LAYERS, facts.INCEPTION_V3_PARAMETERS_BELOW) == (42, 25_000_000)
+    assert (facts.INCEPTION_V3_MULTIPLY_ADDS, set(facts.INCEPTION_V3_COST.values())) == ("5G", {2.5})
+    assert facts.INCEPTION_V3_CUTS == (14, 25)  # "the top-5 (top-1) error by 25% (14%)"
+    assert [cost for _, _, cost in facts.INCEPTION_V3_TABLE_3.values()] == [1.5, 1.5, 2.0, 3.8, 3.8, 3.8, 4.8, 4.8]
+    assert [second for _, second in facts.INCEPTION_V3_TABLE_4.values()] == [9.15, 7.89, 6.8, 5.82, 7.38, 5.71, 4.48, 4.2]
+
+
+def filters(branch):
+    """What a printed branch gives: the filters at its end, of both sides where it ends in two; None for a pool."""
+    last = branch.split(", ")[-1]
+    return None if "pool" in last else sum(int(side.split()[1]) for side in last.split(" | "))
+
+
+@pytest.mark.parametrize(("figure", "channels"), [("Figure 4", 384), ("Figure 5", 1024), ("Figure 6", 1536)])
+def test_the_printed_branches_of_inception_v4_add_up_to_the_printed_outputs(figure, channels):
+    assert sum(filters(branch) for branch in facts_v4.BLOCKS[figure].branches) == channels
+    assert channels in {int(output.split("x")[-1]) for _, _, output in facts_v4.SCHEMAS["Figure 9"]}
+
+
+@pytest.mark.parametrize(
+    ("figure", "enter", "leave"), [("Figure 8", 1024, 1536), ("Figure 12", 896, 1792), ("Figure 18", 1152, 2144)]
+)
+def test_the_printed_reductions_add_up(figure, enter, leave):
+    assert enter + sum(filters(branch) or 0 for branch in facts_v4.BLOCKS[figure].branches) == leave
+
+
+def test_table_1_of_inception_v4_adds_up_to_the_printed_outputs():
+    enters = {facts_v4.V4: 384, facts_v4.RESNET_V1: 256}
+    leaves = {name: enters[name] + row["m"] + row["n"] for name, row in facts_v4.REDUCTION_A_FILTERS.items() if name in enters}
+    assert leaves == {facts_v4.V4: 1024, facts_v4.RESNET_V1: 896}
+    assert list(facts_v4.REDUCTION_A_FILTERS[facts_v4.RESNET_V2].values()) == [256, 256, 384, 384]
+
+
+def test_the_linear_widths_and_block_counts():
+    widths = {figure: block.linear for figure, block in facts_v4.BLOCKS.items() if block.linear is not None}
+    assert widths == {
+        "Figure 10": 256, "Figure 11": 896, "Figure 13": 1792, "Figure 16": 384, "Figure 17": 1154, "Figure 19": 2048,
+    }  # fmt: skip
+    counts = {figure: [count for _, count, _ in parts if count] for figure, parts in facts_v4.SCHEMAS.items()}
+    assert counts == {"Figure 9": [4, 7, 3], "Figure 15": [5, 10, 5]}
+    assert facts_v4.DROPOUT_KEEP == 0.8
+
+
+def test_the_error_tables():
+    assert list(facts_v4.TABLE_2.values()) == [(25.2, 7.8), (21.2, 5.6), (21.3, 5.5), (20.0, 5.0), (19.9, 4.9)]
+    assert list(facts_v4.TABLE_3.values()) == [(21.4, 5.7), (19.8, 4.6), (19.8, 4.6), (18.7, 4.2), (18.7, 4.1)]
+    assert list(facts_v4.TABLE_4.values()) == [(19.4, 4.5), (18.9, 4.3), (18.8, 4.3), (17.7, 3.8), (17.8, 3.7)]
+    assert list(facts_v4.TABLE_5.values()) == [(None, 3.6), (17.3, 3.6), (16.5, 3.1)]
+
+
+def test_the_printed_errors_are_of_known_models():
+    assert set(facts.PRINTED_ERRORS) <= set(DEFINITIONS)
+    assert facts.PRINTED_ERRORS["googlenet"] == (None, 10.07, "arXiv 1409.4842, Table 3")
+    assert facts.PRINTED_ERRORS["inception_v3"][:2] == facts_v4.TABLE_2["Inception-v3"]  # both papers print it
+    assert all(top1 is None or top1 > top5 for top1, top5, _ in facts.PRINTED_ERRORS.values())

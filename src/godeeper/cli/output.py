@@ -19,10 +19,10 @@ def print_json(document: Any) -> None:
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()) -> None:
-    """A plain table, columns named in `right` flush right, that a pipe may read as well."""
-    body = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(line[column]) for line in [list(head), *body]) for column in range(len(head))]
-    flush = [name in set(right) for name in head]
-    for line in [list(head), *body]:
+    """A plain table, columns named in `right` flush right, that a pipe may read as well; without a head where it is empty."""
+    lines = [[str(cell) for cell in line] for line in [*([head] if head else []), *rows]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    flush = [name in set(right) for name in head] or [False] * len(widths)
+    for line in lines:
         cells = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, flush, strict=True)]
         print("  ".join(cells).rstrip())

@@ -7,24 +7,83 @@ from typing import Annotated
 
 import typer
 
-from ..papers.audit import OTHER_READING, audit
+from ..models.published import PUBLISHED, Published
+from ..papers.audit import AUDITED, audit
 from ..papers.describe import Description, Line, describe
+from ..papers.facts import PRINTED_ERRORS
+from ..papers.notation import Definition
 from ..papers.registry import DEFINITIONS, definition
 from .output import Json, print_json, print_table
 
 
-def models_command(name: Annotated[str | None, typer.Argument(help="One model only.")] = None, as_json: Json = False) -> None:
-    """List the models, with their parameters and multiply-adds."""
+def models_command(name: Annotated[str | None, typer.Argument(help="One model's card.")] = None, as_json: Json = False) -> None:
+    """List the models: parameters, multiply-adds, printed errors, published weights; of one model, all that is known."""
     chosen = [definition(name)] if name else list(DEFINITIONS.values())
     described = {table.name: describe(table) for table in chosen}
     if as_json:
-        print_json([_totals(described[table.name]) | {"source": table.source} for table in chosen])
+        documents = [_document(table, described[table.name]) for table in chosen]
+        print_json(documents)
+    elif name:
+        _print_card(chosen[0], described[name])
+    else:
+        head = ("name", "parameters", "multiply-adds", "size", "printed errors", "weights")
+        rows = [
+            (
+                d.name, f"{d.parameters:,}", f"{d.multiply_adds / 1e9:.2f} G", d.image_size,
+                _errors(d.name), _first(_published(d.name)),
+            )
+            for d in described.values()
+        ]  # fmt: skip
+        print_table(head, rows, right=head[1:4])
+        print("\nprinted errors: top-1 / top-5 in percent, one model, one crop; sources and all weights: godeeper models NAME")
+
+
+def _print_card(table: Definition, described: Description) -> None:
+    print(f"{table.name}: {table.source}\n")
+    print_table(
+        (),
+        [
+            ("parameters", f"{described.parameters:,} ({described.parameters_with_heads:,} with auxiliary heads)"),
+            ("multiply-adds", f"{described.multiply_adds:,} at {described.image_size}x{described.image_size}"),
+            ("smallest picture", f"{described.minimum_size}x{described.minimum_size}"),
+            ("layers", f"{described.depth} with parameters, {described.depth_with_pools} with pools"),
+            ("auxiliary heads", ", ".join(f"{head} on {aux.on}" for head, aux in table.auxiliary.items()) or "none"),
+            ("printed errors", f"{_errors(table.name)}, {PRINTED_ERRORS[table.name][2]}" if _errors(table.name) else "none"),
+        ],
+    )
+    weights = _published(table.name)
+    if not weights:
+        print("\nno published weights")
         return
+    print()
     rows = [
-        (t.name, f"{d.parameters:,}", f"{d.multiply_adds / 1e9:.2f} G", d.image_size, t.source)
-        for t, d in ((table, described[table.name]) for table in chosen)
+        (w.name, *(f"{100 - a:.2f} %" if a else "" for a in (w.top1_accuracy, w.top5_accuracy)), w.source, w.licence, w.url)
+        for w in weights
     ]
-    print_table(("name", "parameters", "multiply-adds", "size", "source"), rows, right=("parameters", "multiply-adds", "size"))
+    head = ("weights", "top-1 error", "top-5 error", "source", "licence", "from")
+    print_table(head, rows, right=head[1:3])
+
+
+def _document(table: Definition, described: Description) -> dict[str, object]:
+    top1, top5, where = PRINTED_ERRORS.get(table.name, (None, None, None))
+    printed = {"top1_error": top1, "top5_error": top5, "where": where}
+    weights = [asdict(weights) for weights in _published(table.name)]
+    return _totals(described) | {"source": table.source, "printed": printed, "weights": weights}
+
+
+def _published(name: str) -> list[Published]:
+    return [weights for weights in PUBLISHED.values() if weights.architecture == name]
+
+
+def _first(weights: list[Published]) -> str:
+    return "" if not weights else weights[0].name + (f" +{len(weights) - 1}" if len(weights) > 1 else "")
+
+
+def _errors(name: str) -> str:
+    if name not in PRINTED_ERRORS:
+        return ""
+    top1, top5, _ = PRINTED_ERRORS[name]
+    return f"{'-' if top1 is None else top1} / {top5}"
 
 
 def describe_command(
@@ -59,7 +118,7 @@ def audit_command(
     """Hold every number that a paper prints against what its table gives."""
     if all_models == (name is not None):
         raise typer.BadParameter("give a model's name, or --all")
-    findings = {model: audit(model) for model in (OTHER_READING if name is None else [name])}
+    findings = {model: audit(model) for model in (AUDITED if name is None else [name])}
     if as_json:
         print_json({model: [asdict(finding) for finding in found] for model, found in findings.items()})
         return

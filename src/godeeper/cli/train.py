@@ -23,13 +23,14 @@ def train_command(
     batch_size: Annotated[int | None, typer.Option(help="Pictures a step, over all processes.")] = None,
     width: Annotated[float | None, typer.Option(help="Scales every filter count.")] = None,
     small: Annotated[bool | None, typer.Option("--small", help="For pictures of 64 pixels and less.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Start from these: a run folder, weights file or published name.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode pictures; by default by the machine.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of the recipe; may be repeated.")] = None,
 ) -> None:
     """Train a model and leave a run folder."""
-    given = {"model": model, "data": data, "width": width, "small": small}
+    given = {"model": model, "data": data, "width": width, "small": small, "weights": weights}
     shorthand = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
     sets = [*(f"{name}={value}" for name, value in shorthand.items() if value is not None), *(settings or [])]
     if resume:
@@ -42,7 +43,7 @@ def train_command(
     run(out, plan, workers, resume)
 
 
-Plan = dict[str, Any]  # model, data, width, small; recipe: a Recipe; of a resumed run, classes
+Plan = dict[str, Any]  # model, data, width, small, weights; recipe: a Recipe; of a resumed run, classes
 
 
 def _fresh(given: dict[str, Any], recipe: str | None, sets: list[str]) -> Plan:
@@ -65,6 +66,7 @@ def _resumed(out: Path, given: dict[str, Any], recipe: str | None, sets: list[st
     kept = Recipe.from_dict(saved["recipe"])
     arguments = saved["model"]
     plan = {"model": arguments["name"], "data": saved["data"], "width": arguments["width"], "small": arguments["small"]}
+    plan["weights"] = saved.get("weights")
     for name, value in given.items():
         if value is not None and value != plan[name]:
             raise GodeeperError(
@@ -99,8 +101,9 @@ def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
     workers = default_workers(plan["data"]) if workers is None else workers
     torch.manual_seed(recipe.seed)
     network = create_model(
-        plan["model"], num_classes=len(source.classes), width=plan["width"], small=plan["small"], aux=recipe.auxiliary_weight > 0
-    )
+        plan["model"], num_classes=len(source.classes), width=plan["width"], small=plan["small"], aux=recipe.auxiliary_weight > 0,
+        weights=None if resume else plan["weights"],
+    )  # fmt: skip
     network.classes = source.classes
 
     def tested(network: Network) -> dict[str, float]:
@@ -112,7 +115,7 @@ def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
         result = evaluate(network, source.test, network.preprocess, workers=workers, skip_bad=True, device=device)
         return {"top1_error": result.top1_error, "top5_error": result.top5_error, "test_skipped": len(result.skipped)}
 
-    notes = {"data": plan["data"], "split": source.split, "classes": list(source.classes)}
+    notes = {"data": plan["data"], "weights": plan["weights"], "split": source.split, "classes": list(source.classes)}
     train(network, source.train, recipe, out, evaluate=tested, workers=workers, resume=resume, notes=notes)
 
 

@@ -11,8 +11,8 @@ import torch
 from PIL import Image, ImageEnhance
 from torch import Tensor
 
-from ..preprocess import Preprocess
-from .crops import View, patch
+from ..preprocess import Interpolation, Preprocess
+from .crops import View, patch, views
 
 FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -48,7 +48,7 @@ def photometric(picture: Image.Image, random: Random) -> Image.Image:
     return picture
 
 
-def take(picture: Image.Image, crops: Sequence[View]) -> Tensor:
+def take(picture: Image.Image, crops: Sequence[View], interpolation: Interpolation = "bilinear") -> Tensor:
     """The views of one picture: uint8, (views, 3, height, width).
 
     Each view is resampled in one step, straight from the picture's pixels under it, so that memory depends on the views and
@@ -62,7 +62,7 @@ def take(picture: Image.Image, crops: Sequence[View]) -> Tensor:
             x, y = picture.width / view.resize[0], picture.height / view.resize[1]
             left, top, right, bottom = view.box
             source = (left * x, top * y, min(right * x, picture.width), min(bottom * y, picture.height))
-            drawn[key] = _tensor(picture.resize(view.out, Image.Resampling.BILINEAR, source))
+            drawn[key] = _tensor(picture.resize(view.out, FILTERS[interpolation], source))
         result.append(drawn[key].flip(-1) if view.flip else drawn[key])
     return torch.stack(result)
 
@@ -72,6 +72,12 @@ def _tensor(picture: Image.Image, flip: bool = False) -> Tensor:
     if flip:
         pixels = pixels[:, ::-1].copy()
     return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def take_views(picture: Image.Image, preprocess: Preprocess, scheme: int = 1) -> Tensor:
+    """The views of one picture as a network wants them, before `normalise`: uint8, (views, 3, size, size)."""
+    crops = views(picture.width, picture.height, preprocess.image_size, scheme, preprocess.resize)
+    return take(picture, crops, preprocess.interpolation)
 
 
 def normalise(pictures: Tensor, preprocess: Preprocess) -> Tensor:

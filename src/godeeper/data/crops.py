@@ -9,12 +9,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
 
 from ..errors import GodeeperError
+from ..preprocess import Interpolation
 
 Box = tuple[int, int, int, int]
-Interpolation = Literal["bilinear", "area", "nearest", "cubic"]
 
 PRINTED_SIZE = 224
 PRINTED_SCALES = (256, 288, 320, 352)  # the shorter side, for crops of 224: arXiv 1409.4842, Section 7
@@ -31,25 +30,28 @@ class View:
     flip: bool = False
 
 
-def views(width: int, height: int, size: int = PRINTED_SIZE, scheme: int = 1) -> list[View]:
+def views(width: int, height: int, size: int = PRINTED_SIZE, scheme: int = 1, resize: int | None = None) -> list[View]:
     """The crops of `scheme` for a picture of that width and height and a network input of `size` pixels.
 
     1: the centre crop at scale 256. 10: four corners and centre of the central square at scale 256, mirrored too (Krizhevsky
     et al. 2012). 144: arXiv 1409.4842, Section 7: 4 scales x 3 squares x (4 corners, centre, whole square) x mirror. Scales
-    are those of 224-pixel crops and grow in proportion to `size`. GodeeperError for another scheme or an empty picture.
+    are those of 224-pixel crops and grow in proportion to `size`; `resize` sets that of schemes 1 and 10, the shorter side in
+    pixels. GodeeperError for another scheme, an empty picture, and a crop larger than the resized picture.
     """
     check_scheme(scheme)
     if min(width, height, size) < 1:
         raise GodeeperError(f"cannot crop {size}x{size} from a picture of {width}x{height}")
     if scheme == 144:
-        return [view for scale in PRINTED_SCALES for view in _scale_views(width, height, size, scale)]
-    resize, side = _resized(width, height, size, PRINTED_SCALES[0])
-    square = _squares(*resize, side)[1]
-    centre = _corners_and_centre(square, size)[-1]
+        return [view for scale in PRINTED_SCALES for view in _scale_views(width, height, size, _side(scale, size))]
+    side = _side(PRINTED_SCALES[0], size) if resize is None else resize
+    if side < size:
+        raise GodeeperError(f"cannot crop {size}x{size} from a picture resized to {side}")
+    resized = _resized(width, height, side)
     if scheme == 1:
-        return [View(resize, centre, (size, size))]
-    boxes = _corners_and_centre(square, size)
-    return [View(resize, box, (size, size), flip) for box in boxes for flip in (False, True)]
+        left, top = round((resized[0] - size) / 2), round((resized[1] - size) / 2)
+        return [View(resized, (left, top, left + size, top + size), (size, size))]
+    boxes = _corners_and_centre(_squares(*resized, side)[1], size)
+    return [View(resized, box, (size, size), flip) for box in boxes for flip in (False, True)]
 
 
 def check_scheme(scheme: int) -> None:
@@ -58,19 +60,23 @@ def check_scheme(scheme: int) -> None:
         raise GodeeperError(f"there is no scheme of {scheme} crops: choose one of {', '.join(map(str, SCHEMES))}")
 
 
-def _scale_views(width: int, height: int, size: int, scale: int) -> Iterator[View]:
-    resize, side = _resized(width, height, size, scale)
+def _scale_views(width: int, height: int, size: int, side: int) -> Iterator[View]:
+    resize = _resized(width, height, side)
     for square in _squares(*resize, side):
         for box in (*_corners_and_centre(square, size), square):
             for flip in (False, True):
                 yield View(resize, box, (size, size), flip)
 
 
-def _resized(width: int, height: int, size: int, scale: int) -> tuple[tuple[int, int], int]:
-    """The picture's size once its shorter side is `scale` (in proportion to `size`), and that side."""
-    side = round(scale * size / PRINTED_SIZE)
+def _side(scale: int, size: int) -> int:
+    """A printed scale, in proportion to `size`."""
+    return round(scale * size / PRINTED_SIZE)
+
+
+def _resized(width: int, height: int, side: int) -> tuple[int, int]:
+    """The picture's size once its shorter side is `side`."""
     shorter = min(width, height)
-    return (width * side // shorter, height * side // shorter), side
+    return width * side // shorter, height * side // shorter
 
 
 def _squares(width: int, height: int, side: int) -> list[Box]:

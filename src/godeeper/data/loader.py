@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..errors import BadImage, GodeeperError
-from .augment import Augment, take
-from .crops import views
+from ..preprocess import Preprocess
+from .augment import Augment, take_views
 from .sources import Pictures
 
 
@@ -102,24 +102,23 @@ def training_loader(
 
 
 class _ViewSet(Dataset[Sample]):
-    def __init__(self, pictures: Pictures, image_size: int, scheme: int) -> None:
-        self.pictures, self.image_size, self.scheme = pictures, image_size, scheme
+    def __init__(self, pictures: Pictures, preprocess: Preprocess, scheme: int) -> None:
+        self.pictures, self.preprocess, self.scheme = pictures, preprocess, scheme
 
     def __getitem__(self, index: int) -> Sample:
         try:
             picture = self.pictures.picture(index)
         except BadImage as error:
             return str(error)
-        crops = views(picture.width, picture.height, self.image_size, self.scheme)
-        return take(picture, crops), self.pictures.labels[index]
+        return take_views(picture, self.preprocess, self.scheme), self.pictures.labels[index]
 
 
 def view_loader(
-    pictures: Pictures, indices: Sequence[int], image_size: int, scheme: int, batch_size: int, workers: int = 0
+    pictures: Pictures, indices: Sequence[int], preprocess: Preprocess, scheme: int, batch_size: int, workers: int = 0
 ) -> DataLoader[Sample]:
     """The views of the pictures at `indices`, in order, `batch_size` pictures at a time."""
     return DataLoader(
-        _ViewSet(pictures, image_size, scheme),
+        _ViewSet(pictures, preprocess, scheme),
         sampler=indices,
         batch_size=batch_size,
         num_workers=workers,

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ..data.augment import normalise, take
-from ..data.crops import views
+from ..data.augment import normalise, take_views
 from ..data.decode import decode
 from ..models.network import Network, best_device, device_of, to_device
 from ..models.weights import load
@@ -46,7 +45,7 @@ class Predictor:
         preprocess = self.network.preprocess
         for picture in pictures:
             image = picture.convert("RGB") if isinstance(picture, Image.Image) else decode(picture)
-            crop = take(image, views(image.width, image.height, preprocess.image_size, crops))
+            crop = take_views(image, preprocess, crops)
             x = normalise(crop.to(device_of(self.network)), preprocess).contiguous(memory_format=torch.channels_last)
             probabilities = self.network(x).float().softmax(1).mean(0)
             best = probabilities.topk(min(top, len(self.classes)))

@@ -84,7 +84,7 @@ def evaluate(
     check_scheme(crops)
     rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     mine = range(rank, len(pictures), ranks)
-    loader = view_loader(pictures, mine, preprocess.image_size, crops, max(1, batch_size // crops), workers)
+    loader = view_loader(pictures, mine, preprocess, crops, max(1, batch_size // crops), workers)
     counted = Evaluation(crops)
     for batch in loader:
         if batch.bad and not skip_bad:

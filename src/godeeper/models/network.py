@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import GodeeperError, unknown
-from ..papers.describe import Flow, minimum_size
+from ..papers.describe import check_size, minimum_size
+from ..papers.flow import Flow
 from ..papers.notation import Definition
 from ..preprocess import Preprocess
 from .build import build_stages, initialise
@@ -17,7 +18,8 @@ from .build import build_stages, initialise
 class Network(nn.Module):
     """A network of the papers: stages, then the head; logits in training as in evaluation.
 
-    `aux=True` attaches the auxiliary heads as `auxiliary`, each with its own logits; only the training loss runs them.
+    `aux=True` attaches the auxiliary heads, of networks that have some, as `auxiliary`, each with its own logits; only the
+    training loss runs them.
     `classes` and `preprocess` travel with saved weights; `arguments` are what `create_model` was given.
     """
 
@@ -35,6 +37,7 @@ class Network(nn.Module):
         self.classes: tuple[str, ...] | None = None
         self.preprocess = Preprocess(definition.image_size)
         self.arguments: dict[str, object] = {}
+        self._sizes: set[torch.Size] = set()  # of pictures, known to fit
         initialise(self)
 
     def features(self, x: Tensor, taps: Iterable[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
@@ -55,7 +58,12 @@ class Network(nn.Module):
 
     def classify(self, features: Tensor) -> Tensor:
         """The last stage's output -> logits (N, classes)."""
-        return _run(self.head, features)
+        return _run(self.head.values(), features)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Pictures (N, C, H, W) -> what the classifier sees, (N, units), by which pictures can be compared."""
+        features, _ = self.features(x)
+        return _run(list(self.head.values())[:-1], features).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Pictures (N, C, H, W), normalised -> logits (N, classes)."""
@@ -67,7 +75,10 @@ class Network(nn.Module):
         self._check(x, minimum_size(self.definition, heads=len(self.auxiliary) > 0))
         taps = {name: self.definition.auxiliary[name].on for name in self.auxiliary}
         features, tapped = self.features(x, taps.values())
-        return self.classify(features), {name: _run(head, tapped[taps[name]]) for name, head in self.auxiliary.items()}  # type: ignore[arg-type]
+        return self.classify(features), {
+            name: _run(head.values(), tapped[taps[name]])  # type: ignore[operator]
+            for name, head in self.auxiliary.items()
+        }
 
     @property
     def num_classes(self) -> int:
@@ -86,10 +97,13 @@ class Network(nn.Module):
             raise GodeeperError(
                 f"{self.definition.name}{heads} takes pictures of at least {minimum}x{minimum} pixels, not {height}x{width}"
             )
+        if not torch.compiler.is_compiling() and x.shape[2:] not in self._sizes:
+            check_size(self.definition, *x.shape[2:])
+            self._sizes.add(x.shape[2:])
 
 
-def _run(stages: nn.ModuleDict, x: Tensor) -> Tensor:
-    for stage in stages.values():
+def _run(stages: Iterable[nn.Module], x: Tensor) -> Tensor:
+    for stage in stages:
         x = stage(x)
     return x
 

@@ -11,25 +11,32 @@ from .network import Network
 def create_model(
     name: str,
     *,
-    num_classes: int = 1000,
+    num_classes: int | None = None,
     in_channels: int = 3,
     width: float = 1.0,
     small: bool = False,
     aux: bool = False,
     weights: str | Path | None = None,
 ) -> Network:
-    """The network of that name, with fresh weights or those of `weights` (a safetensors file of ours, or a run folder).
+    """The network of that name, with fresh weights or those of `weights`: a run folder, a weights file or a published name.
 
-    `width` scales every filter count (to multiples of 8), `small` drops the stem's strides for pictures of 64 pixels and
-    less, `aux` attaches the auxiliary heads. GodeeperError for a bad argument, BadCheckpoint for weights of another network.
+    `num_classes` is by default that of the weights, or 1000; where the two differ, every classifier is a fresh one, and that
+    is said. `width` scales every filter count (to multiples of 8), `small` drops the stem's strides for pictures of 64 pixels
+    and less, `aux` attaches the auxiliary heads. GodeeperError for a bad argument, BadCheckpoint for weights that do not fit.
     """
-    table = variant(definition(name), num_classes=num_classes, in_channels=in_channels, width=width, small=small)
+    original = definition(name)
+    read = None
+    if weights is not None:
+        from .weights import fill, read_weights
+
+        read = read_weights(weights)
+    if num_classes is None:
+        num_classes = int(read.arguments["num_classes"]) if read else 1000
+    table = variant(original, num_classes=num_classes, in_channels=in_channels, width=width, small=small)
     network = Network(table, aux=aux)
     network.arguments = {
         "name": name, "num_classes": num_classes, "in_channels": in_channels, "width": width, "small": small,
     }  # fmt: skip
-    if weights is not None:
-        from .weights import load_into
-
-        load_into(network, Path(weights))
+    if read is not None:
+        fill(network, read)
     return network

@@ -2,21 +2,7 @@
 
 from dataclasses import replace
 
-from .notation import (
-    LRN,
-    Auxiliary,
-    AvgTo,
-    BatchNorm,
-    Cat,
-    Conv,
-    Definition,
-    Dropout,
-    FullyConnected,
-    Linear,
-    Max,
-    Separable,
-    Stage,
-)
+from .notation import *
 
 
 def inception(c1: int, r3: int, c3: int, r5: int, c5: int, proj: int) -> Cat:
@@ -83,4 +69,28 @@ GOOGLENET_BN = replace(
     source="arXiv 1409.4842, Table 1, with the batch norm of arXiv 1502.03167",
     stages={name: stage for name, stage in GOOGLENET.stages.items() if not isinstance(stage, LRN)},
     batch_norm=BatchNorm(),
+)
+
+
+def three_for_five(module: Cat) -> Cat:
+    """The module with 3x3 filters where the paper has 5x5."""
+    one, three, (reduce, five), pool = module.branches
+    assert isinstance(five, Conv)
+    return Cat(one, three, (reduce, replace(five, kernel=3)), pool)
+
+
+# torchvision's network, whose trained weights everyone uses: 3x3 for 5x5, max pools that round up, the last of them 2x2.
+GOOGLENET_TORCHVISION = replace(
+    GOOGLENET_BN,
+    name="googlenet_torchvision",
+    source="torchvision's googlenet",
+    stages={
+        **{name: three_for_five(stage) if isinstance(stage, Cat) else stage for name, stage in GOOGLENET_BN.stages.items()},
+        **dict.fromkeys(("pool1", "pool2", "pool3"), Max(3, 2, CEIL)),
+        "pool4": Max(2, 2, CEIL),
+    },
+    head={"avgpool": AvgTo(1), "dropout": Dropout(0.2), "linear": Linear(1000)},
+    auxiliary={
+        name: replace(aux, stages={**AUXILIARY_HEAD, "avgpool": Adaptive(4)}) for name, aux in GOOGLENET.auxiliary.items()
+    },
 )

@@ -5,43 +5,63 @@ A row is one line of a table. A stage is a row, or a few rows one after the othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Padding = Literal["same", "valid"]
-SAME: Padding = "same"  # as many outputs as strides fit: ceil(size / stride); the figures' "(S)"
-VALID: Padding = "valid"  # only where the whole filter fits; the figures' "(V)"
+__all__ = [  # the words that a table is written with; the tables import them all
+    "CEIL", "LRN", "SAME", "VALID", "Adaptive", "Auxiliary", "Avg", "AvgTo", "BatchNorm", "Cat", "Conv", "Definition", "Dropout",
+    "Embedding", "FullyConnected", "Linear", "Max", "Residual", "Row", "Separable", "Stage", "times",
+]  # fmt: skip
+
+Padding = Literal["same", "valid", "ceil"] | int
+SAME: Padding = "same"  # as many outputs as strides fit: ceil(size / stride); zeros on both sides alike
+VALID: Padding = "valid"  # only where the whole filter fits; the figures' "V"
+CEIL: Padding = "ceil"  # as valid, but the last window may hang over the edge: Caffe's pools
 
 
-class _Window:
-    """What slides over its input; an even filter has no middle to put "same" padding around."""
+class Window:
+    """What slides over its input; a number as padding is that many zeros on each side."""
 
-    kernel: int
+    kernel: int | tuple[int, int]  # a side, or height and width: the papers' "1x7" is (1, 7)
+    stride: int
     padding: Padding
 
     def __post_init__(self) -> None:
-        if self.padding == SAME and self.kernel % 2 == 0:
-            raise ValueError(f"same padding needs an odd filter, not {self.kernel}x{self.kernel}")
+        if self.padding == SAME and any(side % 2 == 0 for side in self.sides):  # no middle to put the zeros around
+            raise ValueError(f"same padding needs an odd filter, not {self.size}")
 
     @property
-    def margin(self) -> int:
-        """The zeros on each side of the input."""
-        return self.kernel // 2 if self.padding == SAME else 0
+    def sides(self) -> tuple[int, int]:
+        """The filter's height and width."""
+        return self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
+
+    @property
+    def margins(self) -> tuple[int, int]:
+        """The zeros above and below the input, and left and right of it."""
+        if isinstance(self.padding, int):
+            return self.padding, self.padding
+        height, width = self.sides
+        return (height // 2, width // 2) if self.padding == SAME else (0, 0)
+
+    @property
+    def size(self) -> str:
+        """The filter's size as the papers write it: "1x7"."""
+        return "{}x{}".format(*self.sides)
 
 
 @dataclass(frozen=True)
-class Conv(_Window):
+class Conv(Window):
     """A convolution, then (by the definition) batch norm, then ReLU."""
 
     filters: int
-    kernel: int = 1
+    kernel: int | tuple[int, int] = 1
     stride: int = 1
     padding: Padding = SAME
 
 
 @dataclass(frozen=True)
-class Separable(_Window):
+class Separable(Window):
     """A depthwise convolution with `multiplier` filters a channel, then 1x1 to `filters`, then norm and ReLU."""
 
     filters: int
@@ -52,12 +72,22 @@ class Separable(_Window):
 
 
 @dataclass(frozen=True)
-class Max(_Window):
+class Max(Window):
     """A max pool."""
 
     kernel: int
     stride: int = 1
     padding: Padding = SAME
+
+
+@dataclass(frozen=True)
+class Avg(Window):
+    """An average pool; `counts_padding` says whether the zeros around the input are averaged too."""
+
+    kernel: int
+    stride: int = 1
+    padding: Padding = SAME
+    counts_padding: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +104,13 @@ class AvgTo:
         """The filter's side and the stride, on an input of that side."""
         stride = side // self.grid
         return side - (self.grid - 1) * stride, stride
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """torch's adaptive average pool: `grid` x `grid` windows of nearly one size, which may overlap."""
+
+    grid: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +138,13 @@ class FullyConnected:
 
 
 @dataclass(frozen=True)
+class Embedding:
+    """A linear layer without bias, on the flattened input, then batch norm, and no ReLU."""
+
+    units: int
+
+
+@dataclass(frozen=True)
 class Linear:
     """The classifier: a linear layer from the flattened input to one logit a class."""
 
@@ -113,12 +157,28 @@ class Cat:
 
     branches: tuple[tuple[Row, ...], ...]
 
-    def __init__(self, *branches: list[Row] | tuple[Row, ...]) -> None:
+    def __init__(self, *branches: Sequence[Row]) -> None:
         object.__setattr__(self, "branches", tuple(tuple(branch) for branch in branches))
 
 
-Row = Conv | Separable | Max | AvgTo | LRN | Dropout | FullyConnected | Linear | Cat
+@dataclass(frozen=True)
+class Residual:
+    """x + scale * linear(body(x)), then ReLU: `linear` is a 1x1 convolution back to the input's channels, never normalised."""
+
+    body: Cat
+    scale: float = 1.0
+    relu: bool = True
+
+
+Row = (
+    Conv | Separable | Max | Avg | AvgTo | Adaptive | LRN | Dropout | FullyConnected | Embedding | Linear | Cat | Residual
+)  # fmt: skip
 Stage = Row | tuple[Row, ...]
+
+
+def times(count: int, row: Row) -> Stage:
+    """The figures' "4 x Inception-A": one stage of equal rows."""
+    return (row,) * count
 
 
 def rows(stage: Stage) -> tuple[Row, ...]:
@@ -128,10 +188,11 @@ def rows(stage: Stage) -> tuple[Row, ...]:
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """Batch norm after every convolution, which then has no bias; `momentum` is the new batch's share."""
+    """Batch norm after every convolution; `momentum` is the new batch's share, `conv_bias` keeps the convolutions' biases."""
 
     eps: float = 1e-3
     momentum: float = 0.1
+    conv_bias: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,46 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import GodeeperError, unknown
-from .googlenet import GOOGLENET, GOOGLENET_BN, GOOGLENET_COUNTED
-from .notation import Cat, Conv, Definition, FullyConnected, Linear, Max, Row, Separable, Stage, rows
+from .bn_inception import BN_INCEPTION, BN_INCEPTION_CAFFE
+from .googlenet import GOOGLENET, GOOGLENET_BN, GOOGLENET_COUNTED, GOOGLENET_TORCHVISION
+from .inception_resnet import (
+    INCEPTION_RESNET_V1,
+    INCEPTION_RESNET_V1_FACENET,
+    INCEPTION_RESNET_V2,
+    INCEPTION_RESNET_V2_PRINTED,
+)
+from .inception_v3 import INCEPTION_V3
+from .inception_v4 import INCEPTION_V4, INCEPTION_V4_PRINTED
+from .notation import (
+    CEIL,
+    SAME,
+    Avg,
+    Cat,
+    Conv,
+    Definition,
+    Embedding,
+    FullyConnected,
+    Linear,
+    Max,
+    Residual,
+    Row,
+    Separable,
+    Stage,
+    rows,
+)
+from .related import ALEXNET, VGG16, VGG19, ZFNET
 
-DEFINITIONS = {definition.name: definition for definition in (GOOGLENET, GOOGLENET_COUNTED, GOOGLENET_BN)}
+DEFINITIONS = {
+    definition.name: definition
+    for definition in (
+        GOOGLENET, GOOGLENET_COUNTED, GOOGLENET_BN, GOOGLENET_TORCHVISION,
+        BN_INCEPTION, BN_INCEPTION_CAFFE,
+        INCEPTION_V3,
+        INCEPTION_V4, INCEPTION_V4_PRINTED,
+        INCEPTION_RESNET_V1, INCEPTION_RESNET_V1_FACENET, INCEPTION_RESNET_V2_PRINTED, INCEPTION_RESNET_V2,
+        ALEXNET, ZFNET, VGG16, VGG19,
+    )
+}  # fmt: skip
 
 
 def list_models() -> list[str]:
@@ -65,13 +101,18 @@ def _row_variant(row: Row, num_classes: int, width: float, unstrided: bool) -> R
     match row:
         case Conv() | Separable():
             return replace(row, filters=scaled(row.filters, width), stride=1 if unstrided else row.stride)
-        case Max():
-            return replace(row, stride=1 if unstrided else row.stride)
-        case FullyConnected():
-            return FullyConnected(scaled(row.units, width))
+        case Max() | Avg():
+            padding = SAME if unstrided and row.padding == CEIL else row.padding  # either keeps a grid, whatever the stride
+            return replace(row, stride=1 if unstrided else row.stride, padding=padding)
+        case FullyConnected() | Embedding():
+            return replace(row, units=scaled(row.units, width))
         case Linear():
             return Linear(num_classes)
         case Cat():
             return Cat(*([_row_variant(r, num_classes, width, unstrided) for r in branch] for branch in row.branches))
+        case Residual():
+            body = _row_variant(row.body, num_classes, width, unstrided)
+            assert isinstance(body, Cat)
+            return replace(row, body=body)
         case _:
             return row

@@ -18,10 +18,11 @@ from ..errors import GodeeperError
 from ..models.network import Network, to_device
 from ..models.weights import save_weights
 from ..papers.describe import minimum_size
+from ..preprocess import Preprocess
 from .checkpoint import load_newest, save_checkpoint
 from .curves import draw_curves
 from .loss import Objective
-from .optim import WeightAverage, learning_rate, make_optimizer
+from .optim import WeightAverage, learning_rate, make_optimizer, warm_statistics
 from .progress import Bar, Totals
 from .recipe import Recipe
 from .run import RunFolder
@@ -50,6 +51,8 @@ def train(
     # Without an accelerator torch's processes meet over gloo; precision is ours to choose, whatever the environment says.
     accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
     main = accelerator.is_main_process
+    if resume and "preprocess" in (begun := run.read()):  # weights that the run started from may have brought their own
+        network.preprocess = Preprocess.from_dict(begun["preprocess"])
     network.preprocess = replace(network.preprocess, image_size=_image_size(network, recipe))
     batches = EpochBatches(len(pictures), recipe.batch_size, recipe.seed, accelerator.process_index, accelerator.num_processes)
     to_device(network, accelerator.device)
@@ -59,7 +62,12 @@ def train(
     else:
         done = 0
         if main:
-            run.begin({"model": network.arguments, "recipe": recipe.as_dict(), "bf16": step.bf16, **(notes or {})})
+            run.begin(
+                {
+                    "model": network.arguments, "recipe": recipe.as_dict(), "preprocess": network.preprocess.as_dict(),
+                    "bf16": step.bf16, **(notes or {}),
+                }
+            )  # fmt: skip
     loader = training_loader(pictures, network.preprocess.image_size, recipe.augment, batches, workers)
     bar = Bar(recipe.epochs, len(batches), done, show=main)
 
@@ -110,6 +118,7 @@ class Step:
         labels = batch.labels.to(device, non_blocking=True)
         torch.manual_seed(_seed(self.recipe.seed, number, self.accelerator.process_index))  # dropout, too, is reproducible
         self.objective.train()
+        warm_statistics(self.network, number)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
             loss, logits = self.objective(x.contiguous(memory_format=torch.channels_last), labels)
         if not torch.isfinite(loss):

@@ -1,0 +1,111 @@
+"""Every published set of weights that these networks can load: where it is, what it expects, what it reaches.
+
+Plain data; `models/weights.py` loads them. Errors are those that the publisher states for one centre crop, on ImageNet's 50,000
+validation pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..preprocess import Preprocess
+from .layouts import LAYOUTS
+
+HALF = (0.5, 0.5, 0.5)  # as mean and as deviation: RGB in -1..1, as TensorFlow's networks were trained
+FACE = (127.5 / 255,) * 3
+CAFFE_MEAN = (128 / 255, 117 / 255, 104 / 255)  # of RGB; without division by 255, so the deviation is 1 / 255
+
+TORCHVISION_224 = Preprocess(224)
+# torchvision's GoogLeNet and Inception-v3 normalise ImageNet's way and then undo it within the network (`transform_input`):
+# what the first layer sees is RGB in -1..1.
+TORCHVISION_GOOGLENET = Preprocess(224, HALF, HALF)
+TORCHVISION_INCEPTION = Preprocess(299, HALF, HALF, 299 / 342)
+TIMM = Preprocess(299, HALF, HALF, 299 / 341, "cubic")  # crop fraction 0.875, the resized side rounded down
+TIMM_GLUON = Preprocess(299, crop_fraction=299 / 341, interpolation="cubic")
+TIMM_RESNET = Preprocess(299, HALF, HALF, 0.8975, "cubic")
+CADENE = Preprocess(299, HALF, HALF, 299 / 341)
+CADENE_CAFFE = Preprocess(224, CAFFE_MEAN, (1 / 255,) * 3)
+FACENET = Preprocess(160, FACE, (128 / 255,) * 3, crop_fraction=1.0)  # of a face already cut out
+
+
+@dataclass(frozen=True)
+class Published:
+    """One set of weights.
+
+    `url` ends in the file; of a Hugging Face repository it is the repository's page, and the file `model.safetensors`. The
+    part of a file's name after the last dash is the start of its SHA-256. `classes` counts the file's own: with 1001, ImageNet's
+    1000 after one of background. Accuracies in percent, None where the publisher states none for ImageNet.
+    """
+
+    name: str
+    layout: str  # of models/layouts.py
+    url: str
+    preprocess: Preprocess
+    top1_accuracy: float | None
+    top5_accuracy: float | None
+    source: str  # of the accuracies
+    licence: str
+    classes: int = 1000
+
+    @property
+    def architecture(self) -> str:
+        """The model that they fit."""
+        return LAYOUTS[self.layout].architecture
+
+    @property
+    def repository(self) -> str | None:
+        """Of Hugging Face, "owner/name"; None for a file elsewhere."""
+        return self.url.removeprefix(HUGGING_FACE) if self.url.startswith(HUGGING_FACE) else None
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return "model.safetensors" if self.repository else self.url.rpartition("/")[2]
+
+
+HUGGING_FACE = "https://huggingface.co/"
+PYTORCH = "https://download.pytorch.org/models/"
+LIP6 = "http://data.lip6.fr/cadene/pretrainedmodels/"
+FACENET_RELEASES = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
+BSD, APACHE, MIT = "BSD-3-Clause", "Apache-2.0", "MIT"
+TV, TIMM_RESULTS, CADENE_RESULTS, FACENET_README = (
+    "torchvision's weights page", "timm's results-imagenet.csv", "Cadene's README", "facenet-pytorch's README",
+)  # fmt: skip
+
+PUBLISHED = {
+    weights.name: weights
+    for weights in (
+        Published("torchvision/googlenet", "torchvision googlenet", PYTORCH + "googlenet-1378be20.pth",
+                  TORCHVISION_GOOGLENET, 69.778, 89.530, TV, BSD),
+        Published("torchvision/inception_v3", "torchvision inception_v3", PYTORCH + "inception_v3_google-0cc3c7bd.pth",
+                  TORCHVISION_INCEPTION, 77.294, 93.450, TV, BSD),
+        Published("torchvision/alexnet", "torchvision alexnet", PYTORCH + "alexnet-owt-7be5be79.pth",
+                  TORCHVISION_224, 56.522, 79.066, TV, BSD),
+        Published("torchvision/vgg16", "torchvision vgg16", PYTORCH + "vgg16-397923af.pth",
+                  TORCHVISION_224, 71.592, 90.382, TV, BSD),
+        Published("torchvision/vgg19", "torchvision vgg19", PYTORCH + "vgg19-dcbb9e9d.pth",
+                  TORCHVISION_224, 72.376, 90.876, TV, BSD),
+        *(
+            Published(f"timm/{name}", layout, f"{HUGGING_FACE}timm/{name}", preprocess, top1, top5, TIMM_RESULTS, APACHE)
+            for name, layout, preprocess, top1, top5 in (
+                ("inception_v3.tv_in1k", "torchvision inception_v3", TIMM, 77.47, 93.47),
+                ("inception_v3.tf_in1k", "torchvision inception_v3", TIMM, 77.87, 93.64),
+                ("inception_v3.tf_adv_in1k", "torchvision inception_v3", TIMM, 77.60, 93.73),
+                ("inception_v3.gluon_in1k", "torchvision inception_v3", TIMM_GLUON, 78.81, 94.37),
+                ("inception_v4.tf_in1k", "timm inception_v4", TIMM, 80.14, 94.98),
+                ("inception_resnet_v2.tf_in1k", "timm inception_resnet_v2", TIMM_RESNET, 80.43, 95.31),
+                ("inception_resnet_v2.tf_ens_adv_in1k", "timm inception_resnet_v2", TIMM_RESNET, 80.00, 94.94),
+            )
+        ),
+        Published("cadene/inceptionv4", "timm inception_v4", LIP6 + "inceptionv4-8e4777a0.pth",
+                  CADENE, 80.062, 94.926, CADENE_RESULTS, BSD, classes=1001),
+        Published("cadene/inceptionresnetv2", "Cadene inceptionresnetv2", LIP6 + "inceptionresnetv2-520b38e4.pth",
+                  CADENE, 80.170, 95.234, CADENE_RESULTS, BSD, classes=1001),
+        Published("cadene/bninception", "Cadene bninception", LIP6 + "bn_inception-52deb4733.pth",
+                  CADENE_CAFFE, 73.524, 91.562, CADENE_RESULTS, BSD),
+        Published("facenet/vggface2", "facenet InceptionResnetV1", FACENET_RELEASES + "20180402-114759-vggface2.pt",
+                  FACENET, None, None, FACENET_README, MIT, classes=8631),
+        Published("facenet/casia-webface", "facenet InceptionResnetV1", FACENET_RELEASES + "20180408-102900-casia-webface.pt",
+                  FACENET, None, None, FACENET_README, MIT, classes=10575),
+    )
+}  # fmt: skip

@@ -1,0 +1,155 @@
+"""What a table's rows do to the block of numbers that runs through them, and what they cost; without torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from ..errors import GodeeperError
+from .notation import (
+    CEIL,
+    LRN,
+    Adaptive,
+    Avg,
+    AvgTo,
+    BatchNorm,
+    Cat,
+    Conv,
+    Dropout,
+    Embedding,
+    FullyConnected,
+    Linear,
+    Max,
+    Residual,
+    Row,
+    Separable,
+    Stage,
+    Window,
+    rows,
+)
+
+
+class TooSmall(GodeeperError):
+    """The picture is smaller than the network can take."""
+
+
+class Uneven(GodeeperError):
+    """At this picture size, branches that are to be concatenated have outputs of different sizes."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What runs between two rows: a C x H x W block whose every unit sees `field` pixels, `jump` pixels apart."""
+
+    channels: int
+    height: int
+    width: int
+    field: int = 1
+    jump: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a row costs; `depth` counts layers with parameters on the longest path, `depth_with_pools` the pools too.
+
+    Multiply-adds are those of convolutions and linear layers, biases left out: the paper's "ops".
+    """
+
+    parameters: int = 0
+    multiply_adds: int = 0
+    depth: int = 0
+    depth_with_pools: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.parameters + other.parameters,
+            self.multiply_adds + other.multiply_adds,
+            self.depth + other.depth,
+            self.depth_with_pools + other.depth_with_pools,
+        )
+
+    def beside(self, other: Cost) -> Cost:
+        """The cost of two branches: their sum, at the greater depth."""
+        longest = max(self.depth, other.depth), max(self.depth_with_pools, other.depth_with_pools)
+        return Cost(self.parameters + other.parameters, self.multiply_adds + other.multiply_adds, *longest)
+
+
+def through(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> tuple[Flow, Cost]:
+    """What leaves `row` when `flow` enters it, and its cost. TooSmall where nothing can leave, Uneven where branches disagree."""
+    match row:
+        case Conv(filters):
+            weights = filters * flow.channels * math.prod(row.sides)
+            out = _windows(row, flow, filters)
+            per_filter = 1 if batch_norm is None else 2 + batch_norm.conv_bias  # a bias, or scale and shift, or all three
+            return out, Cost(weights + per_filter * filters, weights * out.height * out.width, 1, 1)
+        case Separable(filters, kernel, _, multiplier):
+            middle = _windows(row, flow, flow.channels * multiplier)
+            depthwise = middle.channels * kernel**2 * middle.height * middle.width
+            out, cost = through(Conv(filters), middle, batch_norm)
+            return out, cost + Cost(middle.channels * kernel**2, depthwise)
+        case Max() | Avg():
+            return _windows(row, flow, flow.channels), Cost(depth_with_pools=1)
+        case AvgTo() | Adaptive():
+            return _grid(row, flow), Cost(depth_with_pools=1)
+        case FullyConnected(units) | Linear(units) | Embedding(units):
+            inputs = flow.channels * flow.height * flow.width
+            seen = flow.field + (max(flow.height, flow.width) - 1) * flow.jump
+            per_unit = 2 if isinstance(row, Embedding) else 1  # scale and shift, or a bias
+            return Flow(units, 1, 1, seen, flow.jump), Cost((inputs + per_unit) * units, inputs * units, 1, 1)
+        case Cat(branches):
+            outs, costs = zip(*(along(branch, flow, batch_norm) for branch in branches), strict=True)
+            if len({(out.height, out.width) for out in outs}) > 1:
+                sizes = ", ".join(f"{out.height}x{out.width}" for out in outs)
+                raise Uneven(f"branches whose outputs are {sizes} cannot be concatenated")
+            total = costs[0]
+            for cost in costs[1:]:
+                total = total.beside(cost)
+            channels, seen = sum(out.channels for out in outs), max(out.field for out in outs)
+            return replace(outs[0], channels=channels, field=seen), total
+        case Residual(body):
+            inner, cost = through(body, flow, batch_norm)
+            linear = inner.channels * flow.channels
+            added = Cost(linear + flow.channels, linear * flow.height * flow.width, 1, 1)
+            return replace(flow, field=max(flow.field, inner.field)), cost + added
+        case LRN() | Dropout():
+            return flow, Cost()
+
+
+def along(stage: Stage, flow: Flow, batch_norm: BatchNorm | None) -> tuple[Flow, Cost]:
+    """`through` for rows one after the other."""
+    total = Cost()
+    for row in rows(stage):
+        flow, cost = through(row, flow, batch_norm)
+        total += cost
+    return flow, total
+
+
+def _windows(window: Window, flow: Flow, channels: int) -> Flow:
+    height, width = (
+        _places(side + 2 * margin, kernel, window.stride, hang=window.padding == CEIL)
+        for side, kernel, margin in zip((flow.height, flow.width), window.sides, window.margins, strict=True)
+    )
+    if min(height, width) < 1:
+        raise TooSmall(f"a {window.size} filter does not fit in {flow.height}x{flow.width}")
+    return Flow(channels, height, width, flow.field + (max(window.sides) - 1) * flow.jump, flow.jump * window.stride)
+
+
+def _places(side: int, kernel: int, stride: int, hang: bool) -> int:
+    """Where a filter fits along one side, one stride apart; `hang`: the last place may reach over the edge."""
+    rest = side - kernel
+    return (-(-rest // stride) if hang else rest // stride) + 1
+
+
+def _grid(pool: AvgTo | Adaptive, flow: Flow) -> Flow:
+    side = max(flow.height, flow.width)
+    if isinstance(pool, AvgTo):
+        if min(flow.height, flow.width) < pool.grid:
+            raise TooSmall(f"{flow.height}x{flow.width} cannot be pooled to {pool.grid}x{pool.grid}")
+        kernel, stride = pool.window(side)
+    else:
+        kernel, stride = -(-side // pool.grid), max(1, side // pool.grid)  # of most windows
+    return Flow(flow.channels, pool.grid, pool.grid, flow.field + (kernel - 1) * flow.jump, flow.jump * stride)

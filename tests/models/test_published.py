@@ -1,0 +1,353 @@
+"""Published weights: a file as its publisher ships it gives, by its public name, the same logits; a bad one is refused."""
+
+import os
+import pickle
+import socket
+import warnings
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import constants
+from PIL import Image
+from safetensors.torch import save_file
+from sklearn.datasets import load_sample_image
+from torch import nn
+from torchvision import models as torchvision
+
+from godeeper import BadCheckpoint, GodeeperError, Predictor, create_model, list_models, load, normalise, save_weights, take_views
+from godeeper.models.layouts import LAYOUTS
+from godeeper.models.published import PUBLISHED
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of the peers' age
+    import facenet_pytorch
+    import pretrainedmodels
+    import timm
+    from pretrainedmodels.utils import TransformImage
+    from timm.data import create_transform, resolve_data_config
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*weights_only.*", "ignore:.*align_corners.*")
+HEAVY = {  # or like another
+    "torchvision/vgg16", "torchvision/vgg19", "timm/inception_v3.tf_in1k", "timm/inception_v3.tf_adv_in1k",
+    "timm/inception_resnet_v2.tf_ens_adv_in1k", "facenet/casia-webface",
+}  # fmt: skip
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in HEAVY else ()) for name in PUBLISHED]
+IMAGENET = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+PHOTO = Image.fromarray(load_sample_image("china.jpg"))
+
+
+@lru_cache(maxsize=2)
+def peer(name):
+    """The publisher's network, random but alive, statistics away from 0 and 1; and what it does to a photograph."""
+    torch.manual_seed(0)
+    library, _, model = name.partition("/")
+    if library == "torchvision":
+        inception = model in ("googlenet", "inception_v3")
+        network = getattr(torchvision, model)(**({"init_weights": False, "transform_input": True} if inception else {}))
+        prepare = torchvision.get_model_weights(model).DEFAULT.transforms()
+    elif library == "timm":
+        network = timm.create_model(model)
+        prepare = create_transform(**resolve_data_config({}, model=network))
+    elif library == "cadene":
+        network = getattr(pretrainedmodels, model)(num_classes=PUBLISHED[name].classes, pretrained=None)
+        settings = {**pretrainedmodels.pretrained_settings[model]["imagenet"]}
+        prepare = TransformImage(type("Options", (), settings)())
+    else:
+        network = facenet_pytorch.InceptionResnetV1(classify=True, num_classes=PUBLISHED[name].classes)
+        prepare = lambda photo: (torch.from_numpy(np.array(centre(photo))).permute(2, 0, 1).float() - 127.5) / 128  # noqa: E731
+    return shaken(network).eval(), prepare
+
+
+def centre(photo):
+    """The central square, at 160 pixels: what a face detector would hand over."""
+    side = min(photo.size)
+    left, top = (photo.width - side) // 2, (photo.height - side) // 2
+    return photo.resize((160, 160), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
+
+
+@torch.no_grad()
+def shaken(network):
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                module.bias.normal_(0, 0.3)
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 1.5)
+            module.weight.uniform_(0.5, 1.5)
+            module.bias.normal_(0, 0.3)
+    return network
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """Empty caches, and no network."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+    def refuse(*_):
+        raise OSError("there is no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return tmp_path
+
+
+def ship(name, state, folder):
+    """Puts the file where the publisher's own tools leave it."""
+    weights = PUBLISHED[name]
+    if weights.repository:
+        repository = folder / "hub" / f"models--{weights.repository.replace('/', '--')}"
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text("0" * 40)
+        file = repository / "snapshots" / ("0" * 40) / "model.safetensors"
+        file.parent.mkdir(parents=True)
+        save_file({key: tensor.contiguous() for key, tensor in state.items()}, file, {"format": "pt"})
+    else:
+        file = folder / "torch" / "hub" / "checkpoints" / weights.url.rpartition("/")[2]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(state, file)
+    return file
+
+
+def kept_classes(logits, name):
+    return logits[:, 1:] if PUBLISHED[name].classes == 1001 else logits
+
+
+@pytest.mark.parametrize("name", NAMES)
+@torch.no_grad()
+def test_a_file_as_published_gives_the_publishers_logits(name, offline):
+    network, prepare = peer(name)
+    ship(name, network.state_dict(), offline)
+    ours = load(name)
+    theirs = prepare(PHOTO)
+    pixels = take_views(centre(PHOTO) if name.startswith("facenet") else PHOTO, ours.preprocess)
+    own = normalise(pixels, ours.preprocess)
+    fed = theirs[None]
+    if getattr(network, "transform_input", False):  # it undoes ImageNet's normalisation itself; ours is fed what comes of that
+        fed = (theirs * IMAGENET[1] + IMAGENET[0] - 0.5)[None] / 0.5
+    if LAYOUTS[PUBLISHED[name].layout].bgr:
+        fed = fed.flip(1)
+    grey = (own - fed).abs() * torch.tensor(ours.preprocess.std).view(3, 1, 1) * 255
+    assert grey.max() < 1.01  # resampled in one step or two: here and there one level of 255
+    assert (grey > 0.01).float().mean() < 0.01
+    expected = kept_classes(network(torch.cat([theirs[None], theirs[None].flip(-1)])), name)
+    logits = ours(torch.cat([fed, fed.flip(-1)]))
+    scale = expected.abs().max()
+    assert (expected[0] - expected[1]).abs().max() > 1e-3 * scale  # alive: a mirrored photograph is another
+    assert (logits - expected).abs().max() < 1e-4 * scale
+    assert len(ours.classes or ()) == (1000 if PUBLISHED[name].classes in (1000, 1001) else 0)
+    if ours.classes:
+        assert (ours.classes[0], ours.classes[281], ours.classes[999]) == ("tench", "tabby", "toilet tissue")
+
+
+def test_a_predictor_takes_the_public_name(offline):
+    network, _ = peer("timm/inception_v4.tf_in1k")
+    ship("timm/inception_v4.tf_in1k", network.state_dict(), offline)
+    predictor = Predictor("timm/inception_v4.tf_in1k")
+    (prediction,) = predictor([PHOTO])
+    assert set(prediction.labels) <= set(predictor.network.classes)
+    assert len(prediction.labels) == 5
+
+
+@pytest.fixture(scope="module")
+def googlenet(tmp_path_factory):
+    """A small stand-in for a published file: torchvision's GoogLeNet, whole."""
+    file = tmp_path_factory.mktemp("published") / "googlenet.pth"
+    torch.save(peer("torchvision/googlenet")[0].state_dict(), file)
+    return file
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".bin"])
+def test_a_local_file_is_known_by_its_keys(googlenet, tmp_path, suffix, caplog):
+    state = torch.load(googlenet, weights_only=True)
+    file = tmp_path / f"mine{suffix}"
+    save_file(state, file) if suffix == ".safetensors" else torch.save({"state_dict": state, "epoch": 3}, file)
+    network = load(file)
+    assert network.arguments["name"] == "googlenet_torchvision"
+    assert network.preprocess == PUBLISHED["torchvision/googlenet"].preprocess
+    assert "named as torchvision googlenet" in caplog.text
+    assert "without its auxiliary heads aux1, aux2" in caplog.text
+
+
+def test_heads_are_kept_where_asked_for(googlenet):
+    network = create_model("googlenet_torchvision", weights=googlenet, aux=True)
+    state = torch.load(googlenet, weights_only=True)
+    for head in ("aux1", "aux2"):
+        assert torch.equal(network.auxiliary[head]["linear"].linear.weight, state[f"{head}.fc2.weight"])
+
+
+def test_another_number_of_classes_gets_fresh_classifiers(googlenet, caplog):
+    torch.manual_seed(1)
+    network = create_model("googlenet_torchvision", weights=googlenet, aux=True, num_classes=7)
+    state = torch.load(googlenet, weights_only=True)
+    assert "with fresh classifiers of 7 classes for its 1000" in caplog.text
+    assert torch.equal(network.stages["conv1"].conv.weight, state["conv1.conv.weight"])
+    assert torch.equal(network.auxiliary["aux1"]["fc"].fc.weight, state["aux1.fc1.weight"])
+    heads = [network.head["linear"], *(head["linear"] for head in network.auxiliary.values())]
+    assert [head.linear.out_features for head in heads] == [7, 7, 7]
+    assert network.classes is None
+    assert network.num_classes == 7
+
+
+@pytest.mark.parametrize(("classes", "first"), [(1001, 1), (1008, 1)])
+def test_other_class_counts_are_cut_to_imagenets(googlenet, tmp_path, classes, first, caplog):
+    state = torch.load(googlenet, weights_only=True)
+    rows = torch.arange(classes * 1024.0).view(classes, 1024)
+    heads = {"fc": 1024, "aux1.fc2": 1024, "aux2.fc2": 1024}
+    for head in heads:
+        state |= {f"{head}.weight": rows, f"{head}.bias": torch.arange(float(classes))}
+    torch.save(state, tmp_path / "more.pth")
+    network = create_model("googlenet_torchvision", weights=tmp_path / "more.pth", aux=True)
+    for linear in (network.head["linear"].linear, network.auxiliary["aux2"]["linear"].linear):
+        assert torch.equal(linear.bias, torch.arange(first, first + 1000.0))
+        assert torch.equal(linear.weight, rows[first : first + 1000])
+    assert f"of its {classes} classes the 1000 of ImageNet are kept" in caplog.text
+    assert (network.classes is None) == (classes == 1008)  # whose order is another, and unnamed here
+
+
+def test_weights_of_another_model_name_their_own(googlenet):
+    with pytest.raises(BadCheckpoint, match="holds 'googlenet_torchvision', not 'googlenet'"):
+        create_model("googlenet", weights=googlenet)
+
+
+class Runs:
+    """A pickle that asks to run code."""
+
+    def __reduce__(self):
+        return os.system, ("touch ran",)
+
+
+def without(key):
+    return lambda state: {name: tensor for name, tensor in state.items() if name != key}
+
+
+DAMAGED = {
+    "one key missing": (without("inception4c.branch3.1.conv.weight"), "lacks 'inception4c.branch3.1.conv.weight'"),
+    "one statistic missing": (without("inception4c.branch3.1.bn.running_var"), "lacks 'inception4c.branch3.1.bn.running_var'"),
+    "half a head": (without("aux2.fc1.weight"), "lacks 'aux2.fc1.weight'"),
+    "one key extra": (lambda state: state | {"inception4c.branch5.conv.weight": torch.zeros(1)}, "has 'inception4c.branch5"),
+    "one wrong shape": (
+        lambda state: state | {"conv3.conv.weight": torch.zeros(192, 64, 5, 5)},
+        r"'conv3.conv.weight' is \(192, 64, 5, 5\) there",
+    ),
+    "one value not finite": (lambda state: state | {"fc.bias": torch.full((1000,), torch.nan)}, "not finite"),
+    "a pickle that runs code": (lambda state: state | {"conv1.conv.weight": Runs()}, "asks to run 'posix.system'"),
+    "a value that is no tensor": (lambda state: state | {"epoch": 3}, "holds 'epoch', which is not a tensor"),
+    "another network's": (lambda state: nn.Linear(2, 2).state_dict(), "names its weights as no library known here does"),
+    "nothing": (lambda state: {}, "holds no weights by name"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_damaged_weights_are_refused_and_the_network_stays(case, googlenet, tmp_path, monkeypatch):
+    from godeeper.models.weights import fill, read_weights
+
+    monkeypatch.chdir(tmp_path)
+    damage, says = DAMAGED[case]
+    torch.save(damage(torch.load(googlenet, weights_only=True)), tmp_path / "bad.pth")
+    network = create_model("googlenet_torchvision", aux=True)
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    with pytest.raises(BadCheckpoint, match=says) as caught:
+        fill(network, read_weights(tmp_path / "bad.pth"))
+    assert repr(str(tmp_path / "bad.pth")) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in network.state_dict().items())
+    assert network.classes is None
+    assert not (tmp_path / "ran").exists()
+
+
+def raw_pickle(file, whole):
+    file.write_bytes(pickle.dumps(Runs(), protocol=2))
+
+
+def truncated(file, whole):
+    file.write_bytes(whole[: len(whole) // 2])
+
+
+def empty(file, whole):
+    file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("make", [raw_pickle, truncated, empty])
+def test_what_cannot_be_read_is_refused_in_one_line(make, suffix, googlenet, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole = googlenet.read_bytes()
+    if suffix == ".safetensors":
+        save_file(torch.load(googlenet, weights_only=True), tmp_path / "whole.safetensors")
+        whole = (tmp_path / "whole.safetensors").read_bytes()
+    file = tmp_path / f"bad{suffix}"
+    make(file, whole)
+    with pytest.raises(BadCheckpoint) as caught:
+        load(file)
+    assert repr(str(file)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_offline_the_error_says_what_to_fetch_and_where_to_put_it(name, offline):
+    with pytest.raises(GodeeperError, match=f"cannot fetch '{name}'") as caught:
+        load(name)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert f"download {PUBLISHED[name].url}" in message
+    place = message.rpartition("put it at ")[2].strip("'")
+    assert place.startswith(str(offline / "torch"))
+
+
+def test_what_is_put_there_is_found(offline):
+    name = "timm/inception_v4.tf_in1k"
+    with pytest.raises(GodeeperError, match="put it at") as caught:
+        load(name)
+    place = str(caught.value).rpartition("put it at ")[2].strip("'")
+    os.makedirs(os.path.dirname(place))
+    state = peer(name)[0].state_dict()
+    save_file(state, place)
+    assert torch.equal(load(name).stages["conv1"].conv.weight, state["features.0.conv.weight"])
+
+
+def test_a_download_with_another_hash_is_refused(offline, monkeypatch):
+    """The file's name holds the beginning of its SHA-256."""
+    served = offline / "served.pth"
+    served.write_bytes(b"something else")
+    monkeypatch.setitem(PUBLISHED, "test/wrong", replace(PUBLISHED["torchvision/googlenet"], name="test/wrong",
+                                                         url=f"{served.parent.as_uri()}/wrong-1378be20.pth"))  # fmt: skip
+    served.rename(served.parent / "wrong-1378be20.pth")
+    with pytest.raises(GodeeperError, match="invalid hash value"):
+        load("test/wrong")
+    assert not list((offline / "torch").rglob("*.pth"))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("timm/inception_v4", "timm/inception_v4.tf_in1k"), ("torchvision/resnet50", "no published")]
+)
+def test_an_unknown_name_is_said(name, says):
+    with pytest.raises(BadCheckpoint, match=says):
+        load(name)
+
+
+def test_every_set_fits_a_model_and_names_its_terms():
+    for name, weights in PUBLISHED.items():
+        assert weights.architecture in list_models()
+        assert name == weights.name
+        assert weights.url.startswith(("https://", "http://"))
+        assert weights.licence
+        if weights.top1_accuracy is not None:
+            assert 50 < weights.top1_accuracy < weights.top5_accuracy < 100
+
+
+def test_a_run_starts_another(tmp_path, caplog):
+    """Weights of our own, with another number of classes."""
+    first = create_model("googlenet_bn", num_classes=3, width=0.25, small=True)
+    save_weights(first, tmp_path / "model.safetensors")
+    second = create_model("googlenet_bn", num_classes=5, width=0.25, small=True, weights=tmp_path)
+    assert torch.equal(second.stages["5b"].branches[0][0].conv.weight, first.stages["5b"].branches[0][0].conv.weight)
+    assert "with fresh classifiers of 5 classes for its 3" in caplog.text
+    assert create_model("googlenet_bn", width=0.25, small=True, weights=tmp_path).num_classes == 3
