@@ -337,7 +337,7 @@ def test_caffes_network_takes_the_sizes_that_cadenes_takes():
     with torch.device("meta"):
         peer = PEERS["Cadene bninception"].make().eval()
     ours, theirs = [], []
-    for size in range(31, 140):
+    for size in range(31, 80):
         try:
             check_size(definition("bn_inception_caffe"), size, size)
             ours.append(size)
@@ -349,7 +349,7 @@ def test_caffes_network_takes_the_sizes_that_cadenes_takes():
         except RuntimeError:
             pass
     assert ours == theirs
-    assert {32, 64, 96, 128} < set(ours) < set(range(31, 140))
+    assert {32, 64} < set(ours) < set(range(31, 80))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

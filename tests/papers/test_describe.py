@@ -166,6 +166,11 @@ def test_a_residual_block_is_its_longest_branch_and_the_linear_1x1():
     assert [(each.depth, each.output) for each in describe(network(times(4, Residual(MODULE))))] == [(12, (3, 7, 7))]
 
 
+def test_a_residual_block_whose_body_changes_the_grid_is_refused():
+    with pytest.raises(GodeeperError):  # 5x5 and 3x3 cannot be summed
+        describe(network(Residual(Cat([Conv(2, 3, 2)])), size=5))
+
+
 def test_times_is_a_stage_of_equal_rows():
     assert times(3, Conv(8, 3)) == (Conv(8, 3), Conv(8, 3), Conv(8, 3))
     assert rows(times(1, MODULE)) == (MODULE,)

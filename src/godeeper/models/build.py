@@ -46,8 +46,8 @@ def build(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> nn.Module:
             return nn.Sequential(OrderedDict(depthwise=depthwise, pointwise=pointwise))
         case Max(_, stride, padding):
             return nn.MaxPool2d(row.sides, stride, row.margins, ceil_mode=padding == CEIL)
-        case Avg(_, stride):
-            return nn.AvgPool2d(row.sides, stride, row.margins, count_include_pad=row.counts_padding)
+        case Avg(_, stride, padding):
+            return nn.AvgPool2d(row.sides, stride, row.margins, padding == CEIL, count_include_pad=row.counts_padding)
         case AvgTo():
             return AveragePool(row)
         case Adaptive(grid):
@@ -59,7 +59,8 @@ def build(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> nn.Module:
         case FullyConnected(units):
             return _flat(fc=nn.Linear(_inputs(flow), units), relu=nn.ReLU(inplace=True))
         case Embedding(units):
-            assert batch_norm is not None
+            if batch_norm is None:
+                raise ValueError("an Embedding row ends in batch norm: its definition needs a `batch_norm`")
             norm = nn.BatchNorm1d(units, batch_norm.eps, batch_norm.momentum)
             return _flat(fc=nn.Linear(_inputs(flow), units, bias=False), norm=norm)
         case Linear(classes):

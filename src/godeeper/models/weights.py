@@ -165,7 +165,7 @@ def weights_file(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        near = get_close_matches(str(path), PUBLISHED, n=1, cutoff=0.75)
+        near = get_close_matches(str(path), PUBLISHED, n=1, cutoff=0.8)
         hint = f"; did you mean {near[0]!r}?" if near else ", and no published weights of that name"
         raise BadCheckpoint(f"there is no run folder or weights file {str(path)!r}{hint}")
     if not (path / WEIGHTS_FILE).is_file():

@@ -112,6 +112,10 @@ def through(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> tuple[Flow, C
             return replace(outs[0], channels=channels, field=seen), total
         case Residual(body):
             inner, cost = through(body, flow, batch_norm)
+            if (inner.height, inner.width) != (flow.height, flow.width):
+                raise Uneven(
+                    f"branches of {inner.height}x{inner.width} cannot be added to their input of {flow.height}x{flow.width}"
+                )
             linear = inner.channels * flow.channels
             added = Cost(linear + flow.channels, linear * flow.height * flow.width, 1, 1)
             return replace(flow, field=max(flow.field, inner.field)), cost + added
@@ -139,9 +143,11 @@ def _windows(window: Window, flow: Flow, channels: int) -> Flow:
 
 
 def _places(side: int, kernel: int, stride: int, hang: bool) -> int:
-    """Where a filter fits along one side, one stride apart; `hang`: the last place may reach over the edge."""
+    """Where a filter fits along one side, one stride apart; `hang`: the last place may reach over the edge, not lie beyond it."""
     rest = side - kernel
-    return (-(-rest // stride) if hang else rest // stride) + 1
+    if not hang:
+        return rest // stride + 1
+    return min(-(-rest // stride), (side - 1) // stride) + 1
 
 
 def _grid(pool: AvgTo | Adaptive, flow: Flow) -> Flow:
@@ -151,5 +157,6 @@ def _grid(pool: AvgTo | Adaptive, flow: Flow) -> Flow:
             raise TooSmall(f"{flow.height}x{flow.width} cannot be pooled to {pool.grid}x{pool.grid}")
         kernel, stride = pool.window(side)
     else:
-        kernel, stride = -(-side // pool.grid), max(1, side // pool.grid)  # of most windows
+        windows = [(-(-(i + 1) * side // pool.grid), i * side // pool.grid) for i in range(pool.grid)]
+        kernel, stride = max(end - start for end, start in windows), max(1, side // pool.grid)
     return Flow(flow.channels, pool.grid, pool.grid, flow.field + (kernel - 1) * flow.jump, flow.jump * stride)
