@@ -326,7 +326,13 @@ def test_a_download_with_another_hash_is_refused(offline, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("timm/inception_v4", "timm/inception_v4.tf_in1k"), ("torchvision/resnet50", "no published")]
+    ("name", "says"),
+    [
+        ("timm/inception_v4", "timm publishes timm/inception_v3.tv_in1k, .*timm/inception_v4.tf_in1k"),
+        ("torchvision/resnet50", "torchvision publishes torchvision/googlenet, torchvision/inception_v3, "),
+        ("inception_v4.tf_in1k", "no published weights of that name"),
+        ("mine/timm/inception_v4", "no published weights of that name"),
+    ],
 )
 def test_an_unknown_name_is_said(name, says):
     with pytest.raises(BadCheckpoint, match=says):

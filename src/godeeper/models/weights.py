@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -165,8 +164,9 @@ def weights_file(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        near = get_close_matches(str(path), PUBLISHED, n=1, cutoff=0.8)
-        hint = f"; did you mean {near[0]!r}?" if near else ", and no published weights of that name"
+        library, slash, _ = str(path).partition("/")
+        published = [name for name in PUBLISHED if slash and name.startswith(f"{library}/")]
+        hint = f"; {library} publishes {', '.join(published)}" if published else ", and no published weights of that name"
         raise BadCheckpoint(f"there is no run folder or weights file {str(path)!r}{hint}")
     if not (path / WEIGHTS_FILE).is_file():
         unfinished = (path / "recipe.json").is_file()
