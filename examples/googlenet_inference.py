@@ -15,11 +15,14 @@ if len(sys.argv) < 3:
 
 # A run folder or weights file knows its network, its classes and its preprocessing.
 # 权重文件里记着网络结构、类别名和预处理方式，不用再手工对一遍。
-network = godeeper.load(sys.argv[1])
+try:
+    network = godeeper.load(sys.argv[1])
+    pictures = {path: godeeper.decode(path) for path in sys.argv[2:]}  # RGB, upright  统一成 RGB、摆正方向
+except godeeper.GodeeperError as error:
+    sys.exit(f"{error}")
 classes = network.classes or tuple(map(str, range(network.num_classes)))
 
-for path in sys.argv[2:]:
-    picture = godeeper.decode(path)  # RGB, upright; BadImage if damaged  统一成 RGB、摆正方向；坏图会报清楚原因
+for path, picture in pictures.items():
     # The paper's views: 1, 10 or 144 crops; their probabilities are averaged.
     # 论文的多裁剪测试：1、10 或 144 个视图，概率取平均。
     x = godeeper.normalise(godeeper.take_views(picture, network.preprocess, 10), network.preprocess)  # (10, 3, size, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any, Literal, get_args
 
 from .errors import GodeeperError
@@ -24,8 +25,10 @@ class Preprocess:
     interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
-        sound = self.image_size >= 1 and 0 < self.crop_fraction <= 1 and self.interpolation in get_args(Interpolation)
-        if not sound or len(self.mean) != 3 or len(self.std) != 3 or not min(self.std) > 0:
+        numbers = (*self.mean, *self.std, self.crop_fraction)
+        sound = all(map(isfinite, numbers)) and len(self.mean) == len(self.std) == 3 and min(self.std) > 0
+        sized = 1 <= self.image_size <= 100_000 and 0.01 <= self.crop_fraction <= 1
+        if not sound or not sized or self.interpolation not in get_args(Interpolation):
             raise GodeeperError(f"preprocessing is out of range: {self}")
 
     @property
@@ -43,5 +46,5 @@ class Preprocess:
             mean, std = (tuple(float(value) for value in values[name]) for name in ("mean", "std"))
             known = {name: values[name] for name in ("crop_fraction", "interpolation") if name in values}
             return cls(int(values["image_size"]), mean, std, **known)  # type: ignore[arg-type]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise GodeeperError(f"preprocessing cannot be read: {error!r}") from None

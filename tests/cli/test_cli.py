@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from godeeper import create_model, load, save_weights
 from godeeper.cli.main import status
 
 GODEEPER = [sys.executable, "-m", "godeeper"]
@@ -149,6 +151,25 @@ def test_train_resume_evaluate_predict(class_folder, tmp_path, capsys, monkeypat
     assert {"top1_error", "top5_error", "skipped"} <= document.keys()
     assert status(["evaluate", run, "--data", str(class_folder / "train"), "--part", "all", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["images"] == 24
+
+
+def test_a_run_from_weights_resumed_before_its_first_checkpoint_starts_from_them_again(class_folder, tmp_path):
+    first = create_model("googlenet_bn", num_classes=2, width=0.25, small=True)
+    first.preprocess = replace(first.preprocess, mean=(0.5, 0.5, 0.5), interpolation="cubic")
+    with torch.no_grad():
+        first.stages["conv1"].conv.weight.fill_(0.123)
+    save_weights(first, tmp_path / "first.safetensors")
+    run = tmp_path / "run"
+    line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", str(class_folder), "--out", str(run)]
+    line += ["--weights", str(tmp_path / "first.safetensors"), "--epochs", "1", "--workers", "0", "--batch-size", "2"]
+    assert status([*line, "--set", "lr=1e-9", "--set", "average_decay=0"]) == 0
+    (run / "model.safetensors").unlink()
+    for checkpoint in (run / "checkpoints").iterdir():  # as if it had been killed within the first epoch
+        checkpoint.unlink()
+    assert status(["train", "--resume", "--out", str(run), "--workers", "0"]) == 0
+    trained = load(run)
+    assert torch.allclose(trained.stages["conv1"].conv.weight, torch.tensor(0.123), atol=1e-4)
+    assert trained.preprocess == first.preprocess
 
 
 def test_bad_test_pictures_stop_evaluation_unless_skipped(class_folder, weights_file, capsys):

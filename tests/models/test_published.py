@@ -18,8 +18,10 @@ from torch import nn
 from torchvision import models as torchvision
 
 from godeeper import BadCheckpoint, GodeeperError, Predictor, create_model, list_models, load, normalise, save_weights, take_views
+from godeeper.models.foreign import likeliest
 from godeeper.models.layouts import LAYOUTS
 from godeeper.models.published import PUBLISHED
+from godeeper.models.weights import fill, name_classes, read_weights
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the peers' age
@@ -109,7 +111,8 @@ def ship(name, state, folder):
         file.parent.mkdir(parents=True)
         save_file({key: tensor.contiguous() for key, tensor in state.items()}, file, {"format": "pt"})
     else:
-        file = folder / "torch" / "hub" / "checkpoints" / weights.url.rpartition("/")[2]
+        caches = folder / "torch" / ("checkpoints" if name.startswith("facenet") else "hub/checkpoints")
+        file = caches / weights.url.rpartition("/")[2]
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.save(state, file)
     return file
@@ -239,15 +242,13 @@ DAMAGED = {
     "one value not finite": (lambda state: state | {"fc.bias": torch.full((1000,), torch.nan)}, "not finite"),
     "a pickle that runs code": (lambda state: state | {"conv1.conv.weight": Runs()}, "asks to run 'posix.system'"),
     "a value that is no tensor": (lambda state: state | {"epoch": 3}, "holds 'epoch', which is not a tensor"),
-    "another network's": (lambda state: nn.Linear(2, 2).state_dict(), "names its weights as no library known here does"),
+    "another network's": (lambda state: nn.Linear(2, 2).state_dict(), "is of no network known here: its first name is 'weight'"),
     "nothing": (lambda state: {}, "holds no weights by name"),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGED)
 def test_damaged_weights_are_refused_and_the_network_stays(case, googlenet, tmp_path, monkeypatch):
-    from godeeper.models.weights import fill, read_weights
-
     monkeypatch.chdir(tmp_path)
     damage, says = DAMAGED[case]
     torch.save(damage(torch.load(googlenet, weights_only=True)), tmp_path / "bad.pth")
@@ -328,9 +329,11 @@ def test_a_download_with_another_hash_is_refused(offline, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("timm/inception_v4", "timm publishes timm/inception_v3.tv_in1k, .*timm/inception_v4.tf_in1k"),
-        ("torchvision/resnet50", "torchvision publishes torchvision/googlenet, torchvision/inception_v3, "),
+        ("timm/inception_v4", "published are timm/inception_v3.tv_in1k, .*timm/inception_v4.tf_in1k"),
+        ("torchvision/resnet50", "published are torchvision/googlenet, torchvision/inception_v3, "),
+        ("inception_v4", "published are timm/inception_v4.tf_in1k, cadene/inceptionv4"),
         ("inception_v4.tf_in1k", "no published weights of that name"),
+        ("", "the name of the weights is empty"),
         ("mine/timm/inception_v4", "no published weights of that name"),
     ],
 )
@@ -357,3 +360,137 @@ def test_a_run_starts_another(tmp_path, caplog):
     assert torch.equal(second.stages["5b"].branches[0][0].conv.weight, first.stages["5b"].branches[0][0].conv.weight)
     assert "with fresh classifiers of 5 classes for its 3" in caplog.text
     assert create_model("googlenet_bn", width=0.25, small=True, weights=tmp_path).num_classes == 3
+
+
+# What once went wrong
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_a_small_network_and_a_whole_one_keep_their_own_size(tmp_path, small):
+    """Their weights have the same shapes."""
+    first = create_model("googlenet_bn", num_classes=3, width=0.25, small=small)
+    first.preprocess = replace(first.preprocess, mean=(0.5, 0.5, 0.5))
+    save_weights(first, tmp_path / "first.safetensors")
+    second = create_model("googlenet_bn", width=0.25, small=not small, weights=tmp_path / "first.safetensors")
+    assert second.preprocess == replace(first.preprocess, image_size=224 if small else 32)
+
+
+def test_other_classes_of_the_same_number_get_fresh_classifiers(caplog):
+    network = create_model("googlenet_bn", num_classes=2, width=0.25, small=True, aux=True)
+    network.classes = ("cat", "dog")
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    name_classes(network, ("cat", "dog"))
+    assert all(torch.equal(tensor, before[key]) for key, tensor in network.state_dict().items())
+    name_classes(network, ("dog", "cat"))
+    changed = {key for key, tensor in network.state_dict().items() if not torch.equal(tensor, before[key])}
+    assert changed == {f"{head}.linear.linear.weight" for head in ("head", "auxiliary.aux1", "auxiliary.aux2")}
+    assert "with fresh classifiers" in caplog.text
+    assert network.classes == ("dog", "cat")
+
+
+def test_faces_are_never_taken_for_imagenets(tmp_path):
+    network = shaken(facenet_pytorch.InceptionResnetV1(classify=True, num_classes=1001))
+    torch.save(network.state_dict(), tmp_path / "faces.pt")
+    loaded = load(tmp_path / "faces.pt")
+    assert (loaded.num_classes, loaded.classes) == (1001, None)
+    assert torch.equal(loaded.head["linear"].linear.bias, network.logits.bias)
+
+
+def test_one_head_of_two_and_heads_of_other_classes(googlenet, tmp_path, caplog):
+    state = torch.load(googlenet, weights_only=True)
+    state |= {"fc.weight": torch.zeros(10, 1024), "fc.bias": torch.zeros(10)}  # fine-tuned, its heads forgotten
+    torch.save({key: tensor for key, tensor in state.items() if not key.startswith("aux2")}, tmp_path / "one.pth")
+    network = create_model("googlenet_torchvision", aux=True, weights=tmp_path / "one.pth")
+    assert torch.equal(network.auxiliary["aux1"]["fc"].fc.weight, state["aux1.fc1.weight"])
+    assert [head["linear"].linear.out_features for head in network.auxiliary.values()] == [10, 10]
+    assert "with fresh auxiliary heads aux2; with a fresh classifier of aux1, whose has 1000 classes" in caplog.text
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "model."])
+@pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "net"])
+def test_wrapped_modules_are_unwrapped(googlenet, tmp_path, prefix, wrapper):
+    state = torch.load(googlenet, weights_only=True)
+    torch.save({wrapper: {prefix + key: tensor for key, tensor in state.items()}, "epoch": 1}, tmp_path / "wrapped.pth")
+    assert torch.equal(load(tmp_path / "wrapped.pth").stages["conv1"].conv.weight, state["conv1.conv.weight"])
+
+
+KINDS = {
+    "0-d": lambda t: torch.tensor(1.0),
+    "1-d": lambda t: torch.zeros(3),
+    "int8": lambda t: t.to(torch.int8),
+    "bool": lambda t: t > 0,
+    "complex": lambda t: t.to(torch.complex64),
+    "float8": lambda t: t.to(torch.float8_e4m3fn),
+    "sparse": lambda t: t.to_sparse(),
+    "quantised": lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8),
+    "meta": lambda t: t.to("meta"),
+    "too great": lambda t: torch.full_like(t, 1e300, dtype=torch.float64),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("key", ["conv1.conv.weight", "fc.weight"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_tensors_of_another_kind_are_refused(googlenet, tmp_path, kind, key):
+    state = torch.load(googlenet, weights_only=True)
+    torch.save(state | {key: KINDS[kind](state[key])}, tmp_path / "odd.pth")
+    with pytest.raises(BadCheckpoint) as caught:
+        load(tmp_path / "odd.pth")
+    assert repr(key) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_read(googlenet, tmp_path, dtype):
+    state = torch.load(googlenet, weights_only=True)
+    save_file({key: t.to(dtype) if t.is_floating_point() else t for key, t in state.items()}, tmp_path / "half.safetensors")
+    network = load(tmp_path / "half.safetensors")
+    assert network.stages["conv1"].conv.weight.dtype == torch.float32
+    assert torch.equal(network.stages["conv1"].conv.weight, state["conv1.conv.weight"].to(dtype).float())
+
+
+def test_a_negative_variance_is_refused(googlenet, tmp_path):
+    state = torch.load(googlenet, weights_only=True)
+    state["conv1.bn.running_var"][0] = -1
+    torch.save(state, tmp_path / "bad.pth")
+    with pytest.raises(BadCheckpoint, match=r"variances below 0, in 'conv1\.bn\.running_var'"):
+        load(tmp_path / "bad.pth")
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ("timm_inception_v3.gluon_in1k.safetensors", "timm/inception_v3.gluon_in1k"),
+        ("timm/inception_v3.gluon_in1k/model.safetensors", "timm/inception_v3.gluon_in1k"),
+        ("models--timm--inception_v3.tf_in1k/snapshots/0/model.safetensors", "timm/inception_v3.tf_in1k"),
+        ("inception_v3_google-0cc3c7bd.pth", "torchvision/inception_v3"),
+        ("mine.pth", "torchvision/inception_v3"),
+    ],
+)
+def test_a_file_without_a_published_name_is_prepared_for_as_its_place_says(where, name, tmp_path):
+    assert likeliest(LAYOUTS["torchvision inception_v3"], tmp_path / where, 1000).name == name
+
+
+def test_cadenes_1001_classes_are_prepared_for_as_cadene_does(tmp_path):
+    assert likeliest(LAYOUTS["timm inception_v4"], tmp_path / "mine.pth", 1001).name == "cadene/inceptionv4"
+
+
+def test_another_file_under_a_published_name_is_refused(googlenet, offline):
+    state = torch.load(googlenet, weights_only=True)
+    ship("torchvision/googlenet", state | {"fc.weight": torch.zeros(10, 1024), "fc.bias": torch.zeros(10)}, offline)
+    with pytest.raises(BadCheckpoint, match="has 10 classes, 'torchvision/googlenet' has 1000"):
+        load("torchvision/googlenet")
+
+
+def test_an_empty_folder_of_a_published_name_does_not_hide_it(offline, monkeypatch):
+    monkeypatch.chdir(offline)
+    (offline / "torchvision" / "alexnet").mkdir(parents=True)
+    with pytest.raises(GodeeperError, match="cannot fetch 'torchvision/alexnet'"):
+        load("torchvision/alexnet")
+
+
+def test_nothing_is_fetched_for_another_model(offline):
+    with pytest.raises(BadCheckpoint, match="holds 'inception_v4', not 'googlenet'"):
+        create_model("googlenet", weights="timm/inception_v4.tf_in1k")
+    with pytest.raises(GodeeperError, match="num_classes is 0"):
+        create_model("inception_v4", weights="timm/inception_v4.tf_in1k", num_classes=0)

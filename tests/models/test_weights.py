@@ -147,7 +147,7 @@ BAD = {
     "truncated header": (truncated_header, "damaged"),
     "text": (text, "damaged"),
     "another program's": (another_programs, "does not say which model"),
-    "another program's, with metadata": (another_programs_with_metadata, "does not say which model"),
+    "another program's, with metadata": (another_programs_with_metadata, "was not written by godeeper"),
     "metadata without a model": (altered(model=None), "does not say which model"),
     "metadata with another model": (altered(model=MODEL | {"name": "googlenet_bn"}), "does not fit 'googlenet_bn'"),
     "metadata with another width": (altered(model=MODEL | {"width": 0.5}), "does not fit 'googlenet'"),
@@ -175,7 +175,7 @@ def test_bad_weights_are_refused_in_one_line_with_the_file(case, tmp_path, saved
     [
         ("googlenet_bn", {}, "holds 'googlenet', not 'googlenet_bn'"),
         ("googlenet_counted", {}, "holds 'googlenet', not 'googlenet_counted'"),
-        ("googlenet", {"width": 0.5}, "compare width, small, in_channels"),
+        ("googlenet", {"width": 0.5}, "compare width, in_channels"),
         ("googlenet", {"in_channels": 1}, "'stages.conv1.conv.weight' is"),
     ],
 )

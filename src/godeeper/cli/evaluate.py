@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -13,7 +12,7 @@ from .output import Json, print_json, print_table
 
 
 def evaluate_command(
-    run: Annotated[Path, typer.Argument(help="A run folder or weights file.")],
+    run: Annotated[str, typer.Argument(help="A run folder, weights file or published name (see `godeeper models`).")],
     data: Annotated[str, typer.Option(help="`digits`, or a class folder.")],
     crops: Annotated[int, typer.Option(help="Views a picture: 1, 10 or 144.")] = 1,
     part: Annotated[Literal["test", "train", "all"], typer.Option(help="Which pictures of the data.")] = "test",

@@ -57,11 +57,15 @@ def _print_card(table: Definition, described: Description) -> None:
         return
     print()
     rows = [
-        (w.name, *(f"{100 - a:.2f} %" if a else "" for a in (w.top1_accuracy, w.top5_accuracy)), w.source, w.licence, w.url)
+        (
+            w.name, w.classes, *(f"{100 - a:.2f} %" if a else "" for a in (w.top1_accuracy, w.top5_accuracy)),
+            f"{w.preprocess.image_size} of {w.preprocess.resize}, {w.preprocess.interpolation}", w.licence, w.url,
+        )
         for w in weights
-    ]
-    head = ("weights", "top-1 error", "top-5 error", "source", "licence", "from")
-    print_table(head, rows, right=head[1:3])
+    ]  # fmt: skip
+    head = ("weights", "classes", "top-1 error", "top-5 error", "pictures", "licence", "from")
+    print_table(head, rows, right=head[1:4])
+    print("\nerrors as published: " + "; ".join(sorted({w.source for w in weights})))
 
 
 def _document(table: Definition, described: Description) -> dict[str, object]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def predict_command(
-    run: Annotated[Path, typer.Argument(help="A run folder or weights file.")],
+    run: Annotated[str, typer.Argument(help="A run folder, weights file or published name (see `godeeper models`).")],
     pictures: Annotated[list[str], typer.Argument(help="Files, folders or patterns such as 'photos/*.jpg'.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     crops: Annotated[int, typer.Option(help="Views a picture: 1, 10 or 144.")] = 1,

@@ -93,7 +93,10 @@ def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
     from ..data.loader import default_workers
     from ..data.sources import open_source
     from ..models.registry import create_model
+    from ..models.weights import name_classes
+    from ..train.checkpoint import checkpoints
     from ..train.loop import train
+    from ..train.run import RunFolder
 
     recipe: Recipe = plan["recipe"]
     source = open_source(plan["data"], plan.get("classes"))
@@ -102,9 +105,9 @@ def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
     torch.manual_seed(recipe.seed)
     network = create_model(
         plan["model"], num_classes=len(source.classes), width=plan["width"], small=plan["small"], aux=recipe.auxiliary_weight > 0,
-        weights=None if resume else plan["weights"],
+        weights=None if resume and checkpoints(RunFolder(out).checkpoints) else plan["weights"],
     )  # fmt: skip
-    network.classes = source.classes
+    name_classes(network, source.classes)
 
     def tested(network: Network) -> dict[str, float]:
         from ..evaluate.classify import evaluate

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ..data.augment import normalise, take_views
 from ..data.decode import decode
+from ..errors import GodeeperError
 from ..models.network import Network, best_device, device_of, to_device
 from ..models.weights import load
 
@@ -24,7 +25,7 @@ class Prediction:
 
 
 class Predictor:
-    """Names what is in a picture. `model` is a network, or the run folder or weights file of one.
+    """Names what is in a picture. `model` is a network, or the run folder, weights file or published name of one.
 
     Calling it with pictures (paths, bytes or PIL pictures) gives a `Prediction` each; BadImage for one that cannot be decoded.
     """
@@ -42,12 +43,16 @@ class Predictor:
         self, pictures: Iterable[str | Path | bytes | Image.Image], *, top: int = 5, crops: int = 1
     ) -> Iterator[Prediction]:
         """The same, one after the other, each probability averaged over `crops` views."""
+        if isinstance(pictures, str | bytes | Path):
+            raise GodeeperError("give the pictures as a list, even a single one")
         preprocess = self.network.preprocess
         for picture in pictures:
             image = picture.convert("RGB") if isinstance(picture, Image.Image) else decode(picture)
             crop = take_views(image, preprocess, crops)
             x = normalise(crop.to(device_of(self.network)), preprocess).contiguous(memory_format=torch.channels_last)
             probabilities = self.network(x).float().softmax(1).mean(0)
+            if not torch.isfinite(probabilities).all():
+                raise GodeeperError("the network's answers are not numbers: its weights are damaged")
             best = probabilities.topk(min(top, len(self.classes)))
             names = tuple(self.classes[index] for index in best.indices.tolist())
             yield Prediction(names, tuple(best.values.tolist()))

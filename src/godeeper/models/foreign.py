@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import re
 import warnings
@@ -16,18 +15,21 @@ from torch import Tensor
 
 from ..errors import BadCheckpoint, GodeeperError
 from .layouts import LAYOUTS, Layout
-from .published import PUBLISHED, Published
+from .published import BACKGROUND, FACENET_RELEASES, PUBLISHED, Published
 
 logger = logging.getLogger("godeeper")
 
-BACKGROUND = {1001: 1, 1008: 1}  # classes of a file -> where ImageNet's 1000 begin in it
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "ema_state_dict", "model_ema")
+PREFIXES = ("model.", "module.", "_orig_mod.", "module.")  # Lightning's, DataParallel's, torch.compile's, in either order
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 HASH = re.compile(r"-([0-9a-f]{8,})\.")  # within a file's name: how its SHA-256 begins
 
 
 def fetch(weights: Published) -> Path:
-    """The file of published weights: from a cache, else downloaded into it, with a progress bar and its hash checked.
+    """The file of published weights: from a cache, else downloaded into it, with a progress bar.
 
-    GodeeperError, saying what to fetch and where to put it, where that fails.
+    Whatever a file's name tells of its SHA-256 is checked on the way; Hugging Face's hub checks its own downloads; facenet's
+    names tell nothing. GodeeperError, saying what to fetch and where to put it, where fetching fails.
     """
     place = _place(weights)
     if place.is_file():
@@ -41,9 +43,11 @@ def fetch(weights: Published) -> Path:
 
 
 def _place(weights: Published) -> Path:
-    """Where the file is looked for first: the cache of torch.hub."""
-    name = f"{weights.name.replace('/', '_')}.safetensors" if weights.repository else weights.file
-    return Path(torch.hub.get_dir()) / "checkpoints" / name
+    """Where the file is looked for first: the caches of torch.hub and of facenet-pytorch."""
+    hub = Path(torch.hub.get_dir())
+    if weights.url.startswith(FACENET_RELEASES):
+        return hub.parent / "checkpoints" / weights.file
+    return hub / "checkpoints" / (f"{weights.name.replace('/', '_')}.safetensors" if weights.repository else weights.file)
 
 
 def _from_hugging_face(weights: Published) -> Path:
@@ -80,18 +84,43 @@ def read_pickled(file: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL (\S+)", str(error))
         reason = f"it asks to run {wanted[1]!r}" if wanted else "it is damaged, or of another kind"
-        raise BadCheckpoint(f"{str(file)!r} is refused: {reason}; only plain tensors are read") from None
-    except Exception as error:  # torch.load raises many kinds
-        raise BadCheckpoint(f"{str(file)!r} cannot be read as weights: {_first_line(error)}") from None
-    for wrapper in ("state_dict", "model"):  # as training scripts save them
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
+        raise BadCheckpoint(
+            f"{str(file)!r} is refused: {reason}; only plain tensors are read, as torch.save(model.state_dict(), ...) leaves them"
+        ) from None
+    except OSError as error:
+        raise BadCheckpoint(f"{str(file)!r} cannot be read: {error.strerror}") from None
+    except Exception as error:  # torch.load raises many kinds, with advice that is not for here
+        reason = "a TorchScript program" if "TorchScript" in str(error) else "damaged, or of another kind"
+        raise BadCheckpoint(
+            f"{str(file)!r} cannot be read as weights: it is {reason}, not what torch.save(model.state_dict(), ...) leaves"
+        ) from None
+    wrappers = [name for name in WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(name), Mapping)]
+    if wrappers:
+        content = content[wrappers[0]]
+        if len(wrappers) > 1:
+            logger.warning("%s: of %s, the first is taken", file, ", ".join(wrappers))
     if not isinstance(content, Mapping) or not content:
         raise BadCheckpoint(f"{str(file)!r} holds no weights by name, but {type(content).__name__}")
     for name, tensor in content.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+        if not isinstance(name, str):
+            raise BadCheckpoint(f"{str(file)!r} holds something under {name!r}, which is no name of weights")
+        if not isinstance(tensor, Tensor):
             raise BadCheckpoint(f"{str(file)!r} holds {name!r}, which is not a tensor")
-    return {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    return dict(content)
+
+
+def plain(tensors: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
+    """The tensors without the prefixes of wrapped modules; BadCheckpoint for one that is not an ordinary array of numbers."""
+    for name, tensor in tensors.items():
+        ordinary = tensor.layout == torch.strided and not (tensor.is_quantized or tensor.is_nested or tensor.is_meta)
+        counts = tensor.dtype == torch.int64 and name.endswith("num_batches_tracked")
+        if not ordinary or not (counts or tensor.dtype in FLOATS):
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise BadCheckpoint(f"{str(file)!r} holds {name!r} as {'' if ordinary else 'special '}{kind}, not as plain floats")
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
 
 
 def recognise(tensors: Mapping[str, Tensor], file: Path) -> Layout:
@@ -101,22 +130,23 @@ def recognise(tensors: Mapping[str, Tensor], file: Path) -> Layout:
         names = {name for ours, name in layout.names.items() if not _optional(ours)}
         return len(names & tensors.keys()) / len(names | {name for name in tensors if not name.endswith("num_batches_tracked")})
 
-    if any(name.startswith("stages.") for name in tensors):
-        raise BadCheckpoint(f"{str(file)!r} does not say which model it holds: the metadata that godeeper writes is missing")
     best = max(LAYOUTS.values(), key=likeness)
     if likeness(best) < 0.5:
-        known = ", ".join(sorted({layout.name.partition(" ")[0] for layout in LAYOUTS.values()}))
-        raise BadCheckpoint(f"{str(file)!r} names its weights as no library known here does ({known})")
+        known = ", ".join(LAYOUTS)
+        raise BadCheckpoint(
+            f"{str(file)!r} is of no network known here: its first name is {next(iter(tensors))!r}; known are {known}"
+        )
     return best
 
 
 def renamed(tensors: Mapping[str, Tensor], layout: Layout, file: Path) -> dict[str, Tensor]:
     """The tensors by our names, for RGB pictures and ImageNet's 1000 classes where there were 1001 or 1008.
 
-    BadCheckpoint, naming the first, for a key too few or too many. Auxiliary heads may be absent, each as a whole.
+    BadCheckpoint, naming the first, for a key too few or too many, or of another shape. Auxiliary heads may be absent, each as
+    a whole.
     """
     heads = {ours.split(".")[1] for ours, theirs in layout.names.items() if ours.startswith("auxiliary.") and theirs in tensors}
-    result = {}
+    result: dict[str, Tensor] = {}
     for ours, theirs in layout.names.items():
         absent_head = ours.startswith("auxiliary.") and ours.split(".")[1] not in heads
         if theirs in tensors:
@@ -125,19 +155,35 @@ def renamed(tensors: Mapping[str, Tensor], layout: Layout, file: Path) -> dict[s
             raise BadCheckpoint(f"{str(file)!r}, {layout.name}, lacks {theirs!r}")
     for extra in sorted(tensors.keys() - set(layout.names.values())):
         raise BadCheckpoint(f"{str(file)!r}, {layout.name}, has {extra!r}, which that network does not")
+    for name, tensor in result.items():
+        wanted, rows = layout.shapes[name], 1 if is_classifier(name) else 0  # any number of classes
+        if tensor.ndim != len(wanted) or tuple(tensor.shape[rows:]) != wanted[rows:]:
+            there = f"{layout.names[name]!r} is {tuple(tensor.shape)} there, {wanted} in that network"
+            raise BadCheckpoint(f"{str(file)!r}, {layout.name}: {there}")
     if layout.bgr:
         first = next(iter(result))
         result[first] = result[first].flip(1)
     for name, tensor in result.items():
-        if ".linear.linear." in f".{name}." and tensor.ndim and len(tensor) in BACKGROUND:
-            start = BACKGROUND[len(tensor)]
-            result[name] = tensor[start : start + 1000]
+        if layout.imagenet and is_classifier(name) and len(tensor) in BACKGROUND:
+            result[name] = tensor[BACKGROUND[len(tensor)] :][:1000]
     return result
 
 
-def preprocessing_of(layout: Layout) -> Published:
-    """The published weights that stand for a layout where a file does not say which it is."""
-    return next(weights for weights in PUBLISHED.values() if weights.layout == layout.name)
+def is_classifier(key: str) -> bool:
+    """Whether one of our names is of a layer with a row a class."""
+    return key.endswith((".linear.linear.weight", ".linear.linear.bias"))
+
+
+def likeliest(layout: Layout, file: Path, classes: int) -> Published:
+    """The published weights that a file of a layout most likely is: by its name or its folder's, else by its classes."""
+    candidates = [weights for weights in PUBLISHED.values() if weights.layout == layout.name]
+
+    def likeness(weights: Published) -> tuple[bool, bool]:
+        repository = weights.repository or "/"
+        names = {_place(weights).name, repository.rpartition("/")[2], f"models--{repository.replace('/', '--')}"}
+        return bool(names & set(file.absolute().parts)), weights.classes == classes
+
+    return max(candidates, key=likeness)
 
 
 @lru_cache(maxsize=1)
@@ -157,6 +203,9 @@ def _optional(ours: str) -> bool:
 
 
 def is_safetensors(file: Path) -> bool:
-    """Whether the content, not the name, is of that format: eight bytes of length, then JSON."""
-    with file.open("rb") as opened:
-        return opened.read(9)[8:] == b"{" and os.path.getsize(file) > 8
+    """Whether the content, not the name, is of that format: eight bytes of length, then JSON. BadCheckpoint if unreadable."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(9)[8:] == b"{"
+    except OSError as error:
+        raise BadCheckpoint(f"{str(file)!r} cannot be read: {error.strerror}") from None

@@ -24,7 +24,8 @@ def numbered(prefix: str, start: int, count: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Layout:
-    """One library's names for one network; `heads`: with its auxiliary heads; `bgr`: fed blue, green, red.
+    """One library's names for one network; `heads`: with its auxiliary heads; `bgr`: fed blue, green, red; `imagenet`: its
+    1000 classes (1001, 1008 with others) are ImageNet's.
 
     `conv` and `norm` are what the library appends to a unit's name for its two parts.
     """
@@ -36,6 +37,7 @@ class Layout:
     norm: str = ".bn"
     heads: bool = False
     bgr: bool = False
+    imagenet: bool = True
     exceptions: Mapping[str, str] = field(default_factory=dict)  # our prefix -> theirs, where no rule holds
 
     @property
@@ -46,11 +48,16 @@ class Layout:
     @property
     def names(self) -> dict[str, str]:
         """Our name of every tensor -> theirs."""
-        return _names(self.name)
+        return _names_and_shapes(self.name)[0]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Our name of every tensor -> its shape, with 1000 classes."""
+        return _names_and_shapes(self.name)[1]
 
 
 @cache
-def _names(layout_name: str) -> dict[str, str]:
+def _names_and_shapes(layout_name: str) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
     import torch  # here, so that the tables can be listed without it
 
     from ..papers.registry import definition
@@ -58,7 +65,7 @@ def _names(layout_name: str) -> dict[str, str]:
 
     layout = LAYOUTS[layout_name]
     with torch.device("meta"):
-        ours = list(Network(definition(layout.architecture), aux=layout.heads).state_dict())
+        ours = Network(definition(layout.architecture), aux=layout.heads).state_dict()
     parts = {name: name.rpartition(".")[0] for name in ours}  # without .weight, .bias, ...
     units = dict.fromkeys(
         part.removesuffix(".conv").removesuffix(".norm") for part in parts.values() if part not in layout.exceptions
@@ -75,7 +82,7 @@ def _names(layout_name: str) -> dict[str, str]:
             names[name] = theirs[part.removesuffix(".norm")] + layout.norm + leaf
         else:
             names[name] = theirs[part] + leaf
-    return names
+    return names, {name: tuple(tensor.shape) for name, tensor in ours.items()}
 
 
 _GOOGLENET = [
@@ -171,7 +178,7 @@ LAYOUTS = {
         Layout("Cadene inceptionresnetv2", "inception_resnet_v2", (*_INCEPTION_RESNET_V2, "last_linear")),
         Layout("Cadene bninception", "bn_inception_caffe", tuple(_BN_INCEPTION), conv="", norm="_bn", bgr=True),
         Layout(
-            "facenet InceptionResnetV1", "inception_resnet_v1_facenet", tuple(_INCEPTION_RESNET_V1),
+            "facenet InceptionResnetV1", "inception_resnet_v1_facenet", tuple(_INCEPTION_RESNET_V1), imagenet=False,
             exceptions={"head.embedding.fc": "last_linear", "head.embedding.norm": "last_bn"},
         ),
         *(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..preprocess import Preprocess
 from .layouts import LAYOUTS
 
+BACKGROUND = {1001: 1, 1008: 1}  # classes of a file -> where ImageNet's 1000 begin in it
 HALF = (0.5, 0.5, 0.5)  # as mean and as deviation: RGB in -1..1, as TensorFlow's networks were trained
 FACE = (127.5 / 255,) * 3
 CAFFE_MEAN = (128 / 255, 117 / 255, 104 / 255)  # of RGB; without division by 255, so the deviation is 1 / 255
@@ -32,9 +33,9 @@ FACENET = Preprocess(160, FACE, (128 / 255,) * 3, crop_fraction=1.0)  # of a fac
 class Published:
     """One set of weights.
 
-    `url` ends in the file; of a Hugging Face repository it is the repository's page, and the file `model.safetensors`. The
-    part of a file's name after the last dash is the start of its SHA-256. `classes` counts the file's own: with 1001, ImageNet's
-    1000 after one of background. Accuracies in percent, None where the publisher states none for ImageNet.
+    `url` ends in the file; of a Hugging Face repository it is the repository's page, and the file `model.safetensors`.
+    `classes` counts the file's own, of which the network keeps 1000 from `label_offset` on if they are ImageNet's. Accuracies
+    in percent, None where the publisher states none for ImageNet. `remark`: what one should know of the auxiliary heads.
     """
 
     name: str
@@ -46,6 +47,12 @@ class Published:
     source: str  # of the accuracies
     licence: str
     classes: int = 1000
+    remark: str = ""
+
+    @property
+    def label_offset(self) -> int:
+        """Where ImageNet's classes begin: after the background where there are 1001 or 1008."""
+        return BACKGROUND.get(self.classes, 0)
 
     @property
     def architecture(self) -> str:
@@ -76,7 +83,8 @@ PUBLISHED = {
     weights.name: weights
     for weights in (
         Published("torchvision/googlenet", "torchvision googlenet", PYTORCH + "googlenet-1378be20.pth",
-                  TORCHVISION_GOOGLENET, 69.778, 89.530, TV, BSD),
+                  TORCHVISION_GOOGLENET, 69.778, 89.530, TV, BSD,
+                  remark="its auxiliary heads were never trained, torchvision says"),
         Published("torchvision/inception_v3", "torchvision inception_v3", PYTORCH + "inception_v3_google-0cc3c7bd.pth",
                   TORCHVISION_INCEPTION, 77.294, 93.450, TV, BSD),
         Published("torchvision/alexnet", "torchvision alexnet", PYTORCH + "alexnet-owt-7be5be79.pth",

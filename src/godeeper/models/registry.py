@@ -25,13 +25,15 @@ def create_model(
     and less, `aux` attaches the auxiliary heads. GodeeperError for a bad argument, BadCheckpoint for weights that do not fit.
     """
     original = definition(name)
+    given = 1000 if num_classes is None else num_classes
+    variant(original, num_classes=given, in_channels=in_channels, width=width)  # refuses before anything is fetched
     read = None
     if weights is not None:
         from .weights import fill, read_weights
 
-        read = read_weights(weights)
+        read = read_weights(weights, name)
     if num_classes is None:
-        num_classes = int(read.arguments["num_classes"]) if read else 1000
+        num_classes = read.arguments["num_classes"] if read else 1000
     table = variant(original, num_classes=num_classes, in_channels=in_channels, width=width, small=small)
     network = Network(table, aux=aux)
     network.arguments = {

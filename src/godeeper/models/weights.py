@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,20 @@ from torch import Tensor
 
 from ..errors import BadCheckpoint, GodeeperError
 from ..preprocess import Preprocess
-from .foreign import fetch, imagenet_classes, is_safetensors, preprocessing_of, read_pickled, recognise, renamed
+from .build import initialise
+from .foreign import (
+    fetch,
+    imagenet_classes,
+    is_classifier,
+    is_safetensors,
+    likeliest,
+    plain,
+    read_pickled,
+    recognise,
+    renamed,
+)
 from .layouts import LAYOUTS
-from .network import Network
+from .network import Network, device_of
 from .published import PUBLISHED, Published
 from .registry import create_model
 
@@ -27,7 +38,9 @@ logger = logging.getLogger("godeeper")
 
 WEIGHTS_FILE = "model.safetensors"
 CLASSIFIER = "head.linear.linear.weight"
-ARGUMENTS = {"name", "num_classes", "in_channels", "width", "small"}  # of `create_model`, as a file's metadata keeps them
+ARGUMENTS: dict[str, tuple[type, ...]] = {  # of `create_model`, as a file's metadata keeps them
+    "name": (str,), "num_classes": (int,), "in_channels": (int,), "width": (int, float), "small": (bool,),
+}  # fmt: skip
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -51,13 +64,23 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """A file of `save_tensors`: its tensors and metadata. BadCheckpoint where it is missing, unreadable or not ours."""
     if not path.is_file():
         raise BadCheckpoint(f"there is no file {str(path)!r}")
+    tensors, metadata = _read_safetensors(path)
+    return tensors, _decoded(metadata, path)
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, {key: json.loads(value) for key, value in metadata.items()}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise BadCheckpoint(f"{str(path)!r} is not a safetensors file of godeeper, or is damaged: {error}") from None
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadCheckpoint(f"{str(path)!r} is not a safetensors file, or is damaged: {error}") from None
+
+
+def _decoded(metadata: dict[str, str], path: Path) -> dict[str, Any]:
+    try:
+        return {key: json.loads(value) for key, value in metadata.items()}
+    except (ValueError, RecursionError) as error:
+        raise BadCheckpoint(f"{str(path)!r} was not written by godeeper, or is damaged: {error}") from None
 
 
 def save_weights(network: Network, path: str | Path) -> None:
@@ -82,81 +105,97 @@ class Weights:
     preprocess: Preprocess | None
     notes: tuple[str, ...] = ()  # what was converted on the way
     names: Mapping[str, str] = field(default_factory=dict)  # our name -> the file's, where they differ
+    remark: str = ""  # on its auxiliary heads
 
 
 def load(source: str | Path) -> Network:
     """The network of a run folder, weights file or published name, in evaluation mode, with `.classes` and `.preprocess`.
 
-    Weights of other libraries are known by their names. BadCheckpoint where there are none, or they cannot be read.
+    Weights of other libraries are known by their names. BadCheckpoint where there are none, or they cannot be read;
+    GodeeperError where they cannot be fetched.
     """
     weights = read_weights(source)
     try:
-        network = create_model(**weights.arguments)
+        with torch.device("meta"):  # no memory, and no fresh weights, before the file's are known to fit
+            network = create_model(**weights.arguments)
     except (GodeeperError, TypeError) as error:
         raise BadCheckpoint(f"{str(weights.file)!r} describes a model that this version cannot make: {error}") from None
     fill(network, weights)
     return network.eval()
 
 
-def read_weights(source: str | Path) -> Weights:
-    """The weights that `source`, a run folder, a file or a published name, means; BadCheckpoint where they cannot be read."""
-    file, published = _located(source)
-    if not is_safetensors(file) and file.suffix != ".safetensors":
-        return _foreign(read_pickled(file), file, published)
-    try:
-        with safe_open(file, framework="pt") as opened:
-            ours = "model" in (opened.metadata() or {})
-    except (SafetensorError, OSError):
-        ours = True  # and the next line says what is wrong
-    if ours:
-        return _ours(file)
-    with safe_open(file, framework="pt") as opened:
-        return _foreign({name: opened.get_tensor(name) for name in opened.keys()}, file, published)  # noqa: SIM118
+def read_weights(source: str | Path, model: str | None = None) -> Weights:
+    """The weights that `source`, a run folder, a file or a published name, means.
+
+    BadCheckpoint where they cannot be read, or are published for another model than `model`; those are not even fetched.
+    """
+    file, published = _located(source, model)
+    if is_safetensors(file) or file.suffix == ".safetensors":
+        tensors, metadata = _read_safetensors(file)
+    else:
+        tensors, metadata = read_pickled(file), {}
+    tensors = plain(tensors, file)
+    if published is None and any(name.startswith("stages.") for name in tensors):
+        return _ours(tensors, _decoded(metadata, file), file)
+    return _foreign(tensors, file, published)
 
 
-def _located(source: str | Path) -> tuple[Path, Published | None]:
+def _located(source: str | Path, model: str | None) -> tuple[Path, Published | None]:
     name = str(source)
+    if not name:
+        raise BadCheckpoint("the name of the weights is empty: give a run folder, a weights file or a published name")
     if len(name) > 4000 or len(Path(name).name) > 255:  # no file system has such a name; asking for it would raise
         raise BadCheckpoint(f"there is no run folder or weights file {name[:40]!r}...")
-    if Path(name).exists() or name not in PUBLISHED:
+    published = PUBLISHED.get(name)
+    if published is None or Path(name).is_file() or (Path(name) / WEIGHTS_FILE).is_file():
         return weights_file(Path(name)), None
-    return fetch(PUBLISHED[name]), PUBLISHED[name]
+    if model is not None and published.architecture != model:
+        raise BadCheckpoint(f"{name!r} holds {published.architecture!r}, not {model!r}")
+    return fetch(published), published
 
 
-def _ours(file: Path) -> Weights:
-    tensors, metadata = load_tensors(file)
+def _ours(tensors: dict[str, Tensor], metadata: dict[str, Any], file: Path) -> Weights:
     arguments = metadata.get("model")
     if not isinstance(arguments, dict) or "name" not in arguments:
-        raise BadCheckpoint(f"{str(file)!r} does not say which model it holds: it was not written by godeeper")
-    for name in arguments.keys() ^ ARGUMENTS:
-        raise BadCheckpoint(f"{str(file)!r} describes its model in terms that this version does not know: {name!r}")
+        raise BadCheckpoint(f"{str(file)!r} does not say which model it holds: the metadata that godeeper writes is missing")
+    unknown = "describes its model in terms that this version does not know"
+    for name in arguments.keys() ^ ARGUMENTS.keys():
+        raise BadCheckpoint(f"{str(file)!r} {unknown}: {name!r}")
+    for name, kinds in ARGUMENTS.items():
+        if type(arguments[name]) not in kinds:
+            raise BadCheckpoint(f"{str(file)!r} {unknown}: {name} is {arguments[name]!r}")
     classes = metadata.get("classes")
     if classes is not None:
         if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
             raise BadCheckpoint(f"{str(file)!r} names its classes in a way that this version does not know")
         if len(classes) != arguments["num_classes"]:
             raise BadCheckpoint(f"{str(file)!r} does not name {arguments['num_classes']} classes, but {len(classes)}")
+    preprocess = metadata.get("preprocess")
     try:
-        preprocess = metadata.get("preprocess") and Preprocess.from_dict(metadata["preprocess"])
+        read = None if preprocess is None else Preprocess.from_dict(preprocess)
     except GodeeperError as error:
         raise BadCheckpoint(f"{str(file)!r}: {error}") from None
-    return Weights(file, tensors, arguments, tuple(classes) if classes else None, preprocess)
+    return Weights(file, tensors, arguments, tuple(classes) if classes else None, read)
 
 
 def _foreign(tensors: dict[str, Tensor], file: Path, published: Published | None) -> Weights:
     layout = LAYOUTS[published.layout] if published else recognise(tensors, file)
     named = renamed(tensors, layout, file)
     before, kept = len(tensors[layout.classifier]), len(named[CLASSIFIER])
+    if published is not None and before not in (published.classes, 1000, 1001):
+        raise BadCheckpoint(f"{str(file)!r} has {before} classes, {published.name!r} has {published.classes}: it is another file")
+    # A file of 1008 classes has ImageNet's in another order, which nothing here names.
+    classes = imagenet_classes() if layout.imagenet and kept == 1000 and before != 1008 else None
     notes = []
     if kept != before:
         notes.append(f"of its {before} classes the {kept} of ImageNet are kept")
+    remark = published.remark if published else ""
     if published is None:
-        published = preprocessing_of(layout)
-        notes.append(f"named as {layout.name}: pictures are prepared as for {published.name!r}")
+        published = likeliest(layout, file, before)
+        assumed = ", and its classes are taken for ImageNet's" if classes else ""
+        notes.append(f"named as {layout.name}: pictures are prepared as for {published.name!r}{assumed}")
     arguments = {"name": layout.architecture, "num_classes": kept, "in_channels": 3, "width": 1.0, "small": False}
-    # A file of 1008 classes has ImageNet's in another order, which nothing here names.
-    classes = imagenet_classes() if kept == 1000 and before != 1008 else None
-    return Weights(file, named, arguments, classes, published.preprocess, tuple(notes), layout.names)
+    return Weights(file, named, arguments, classes, published.preprocess, tuple(notes), layout.names, remark)
 
 
 def weights_file(path: Path) -> Path:
@@ -165,8 +204,11 @@ def weights_file(path: Path) -> Path:
         return path
     if not path.is_dir():
         library, slash, _ = str(path).partition("/")
-        published = [name for name in PUBLISHED if slash and name.startswith(f"{library}/")]
-        hint = f"; {library} publishes {', '.join(published)}" if published else ", and no published weights of that name"
+        ours = [name for name, weights in PUBLISHED.items() if weights.architecture == str(path)]
+        theirs = [name for name in PUBLISHED if slash and name.startswith(f"{library}/")]
+        hint = ", and no published weights of that name"
+        if ours or theirs:
+            hint = f"; published are {', '.join(ours or theirs)}"
         raise BadCheckpoint(f"there is no run folder or weights file {str(path)!r}{hint}")
     if not (path / WEIGHTS_FILE).is_file():
         unfinished = (path / "recipe.json").is_file()
@@ -181,45 +223,63 @@ def fill(network: Network, weights: Weights) -> None:
     Says what does not come along: auxiliary heads that the network lacks, and every classifier where the numbers of classes
     differ; heads and classifiers that the file lacks stay fresh.
     """
-    ours, file = network.state_dict(), str(weights.file)
-    name, theirs = network.arguments["name"], weights.arguments["name"]
-    if theirs != name:
-        raise BadCheckpoint(f"{file!r} holds {theirs!r}, not {name!r}")
-    tensors, notes = dict(weights.tensors), list(weights.notes)
-    heads = sorted({key.split(".")[1] for key in tensors if key.startswith("auxiliary.")})
-    if heads and not network.auxiliary:
-        tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith("auxiliary.")}
-        notes.append(f"without its auxiliary heads {', '.join(heads)}")
-    elif network.auxiliary and not heads:
-        notes.append(f"with fresh auxiliary heads {', '.join(network.auxiliary)}")
+    ours, name = network.state_dict(), network.arguments["name"]
+    if weights.arguments["name"] != name:
+        raise BadCheckpoint(f"{str(weights.file)!r} holds {weights.arguments['name']!r}, not {name!r}")
+    notes = list(weights.notes)
+    theirs = {key.split(".")[1] for key in weights.tensors if key.startswith("auxiliary.")}
+    dropped, fresh = sorted(theirs - set(network.auxiliary)), sorted(set(network.auxiliary) - theirs)
+    if dropped:
+        notes.append(f"without its auxiliary heads {', '.join(dropped)}")
+    if fresh:
+        notes.append(f"with fresh auxiliary heads {', '.join(fresh)}")
+    if theirs & set(network.auxiliary) and weights.remark:
+        notes.append(weights.remark)
     classes = weights.arguments["num_classes"]
-    if classes != network.num_classes:
-        tensors = {key: tensor for key, tensor in tensors.items() if not _is_classifier(key)}
+    same_classes = classes == network.num_classes
+    if not same_classes:
         notes.append(f"with fresh classifiers of {network.num_classes} classes for its {classes}")
-    fresh = {
-        key for key in ours
-        if key.endswith("num_batches_tracked")
-        or (_is_classifier(key) and classes != network.num_classes)
-        or (key.startswith("auxiliary.") and not heads)
-    }  # fmt: skip
-    _check_same(ours, tensors, fresh, weights)
+    for head in sorted(theirs & set(network.auxiliary)):
+        rows = len(weights.tensors[f"auxiliary.{head}.linear.linear.weight"])
+        if same_classes and rows != classes:
+            notes.append(f"with a fresh classifier of {head}, whose has {rows} classes")
+
+    def apart(key: str) -> bool:
+        """Whether the file's tensor, or the network's, has no counterpart in the other that it could be."""
+        head = key.split(".")[1] if key.startswith("auxiliary.") else None
+        if head in (*dropped, *fresh):
+            return True
+        return is_classifier(key) and key in weights.tensors and len(weights.tensors[key]) != network.num_classes
+
+    tensors = {key: tensor for key, tensor in weights.tensors.items() if not apart(key)}
+    _check_same({key: tensor for key, tensor in ours.items() if not apart(key)}, tensors, weights)
+    if device_of(network).type == "meta":
+        network.to_empty(device="cpu")
+        for buffer in network.buffers():
+            buffer.zero_()  # of batches seen, which older files do not count
     network.load_state_dict(tensors, strict=False)
-    if classes == network.num_classes:
-        network.classes = weights.classes
+    network.classes = weights.classes if same_classes else None
     if weights.preprocess is not None:
-        network.preprocess = weights.preprocess
+        # A small network and a whole one have the same shapes, but pictures of different sizes.
+        sized = weights.preprocess if weights.arguments["small"] == network.arguments["small"] else network.preprocess
+        network.preprocess = replace(weights.preprocess, image_size=sized.image_size)
     if notes:
         logger.warning("%s: %s", weights.file, "; ".join(notes))
 
 
-def _is_classifier(key: str) -> bool:
-    return key.endswith((".linear.linear.weight", ".linear.linear.bias"))
+def name_classes(network: Network, classes: tuple[str, ...]) -> None:
+    """Names the classes that the network is to learn; weights that know others of that number get fresh classifiers, aloud."""
+    if network.classes is not None and network.classes != classes:
+        for head in (network.head, *network.auxiliary.values()):
+            initialise(head["linear"])  # type: ignore[index]
+        logger.warning("with fresh classifiers: the weights know other classes, such as %r", network.classes[0])
+    network.classes = classes
 
 
-def _check_same(ours: dict[str, Tensor], tensors: dict[str, Tensor], fresh: set[str], weights: Weights) -> None:
-    """BadCheckpoint, naming the first difference by the file's name for it, unless `tensors` are `ours` but for the `fresh`."""
+def _check_same(ours: dict[str, Tensor], tensors: dict[str, Tensor], weights: Weights) -> None:
+    """BadCheckpoint, naming the first difference by the file's name for it, unless `tensors` are `ours`."""
     file, misfit = repr(str(weights.file)), f"{str(weights.file)!r} does not fit {weights.arguments['name']!r}"
-    missing = [key for key in ours if key not in tensors and key not in fresh]
+    missing = [key for key in ours if key not in tensors and not key.endswith("num_batches_tracked")]  # older files lack those
     for key in [*missing, *(key for key in tensors if key not in ours)]:
         where = "lacks" if key in ours else "has"
         raise BadCheckpoint(f"{misfit}: it {where} {weights.names.get(key, key)!r}")
@@ -228,7 +288,9 @@ def _check_same(ours: dict[str, Tensor], tensors: dict[str, Tensor], fresh: set[
         if tensor.shape != ours[key].shape:
             raise BadCheckpoint(
                 f"{misfit}: {name!r} is {tuple(tensor.shape)} there, {tuple(ours[key].shape)} here;"
-                " compare width, small, in_channels and the number of classes"
+                " compare width, in_channels and the number of classes"
             )
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if key.endswith("running_var") and (tensor < 0).any():
+            raise BadCheckpoint(f"{file} holds variances below 0, in {name!r}")
+        if tensor.is_floating_point() and not torch.isfinite(tensor.to(ours[key].dtype)).all():
             raise BadCheckpoint(f"{file} holds values that are not finite, in {name!r}")

@@ -113,6 +113,7 @@ def describe(network: str | Defined | Definition, image_size: int | None = None)
     minimum = minimum_size(definition)
     if size < minimum:
         raise TooSmall(f"{definition.name} takes pictures of at least {minimum}x{minimum} pixels, not {size}x{size}")
+    check_size(definition, size, size)
     flow = Flow(definition.in_channels, size, size)
     lines, flows = _lines({**definition.stages, **definition.head}, flow, definition.batch_norm)
     auxiliary = {}
@@ -197,7 +198,16 @@ def minimum_size(definition: Definition, heads: bool = False) -> int:
 
 def check_size(definition: Definition, height: int, width: int) -> None:
     """Uneven, naming the size, where the branches of some module would not fit together on pictures of that size."""
-    try:
-        along(tuple(row for stage in definition.stages.values() for row in rows(stage)), Flow(1, height, width), None)
-    except Uneven as error:
-        raise Uneven(f"{definition.name} cannot take pictures of {height}x{width} pixels: {error}") from None
+    path = tuple(row for stage in definition.stages.values() for row in rows(stage))
+
+    def misfit(height: int, width: int) -> Uneven | None:
+        try:
+            along(path, Flow(1, height, width), None)
+        except Uneven as error:
+            return error
+        return None
+
+    if (error := misfit(height, width)) is not None:
+        fits = next((side for side in range(max(height, width), LARGEST) if misfit(side, side) is None), None)
+        remedy = f"; {fits}x{fits} fits" if fits else ""
+        raise Uneven(f"{definition.name} cannot take pictures of {height}x{width} pixels: {error}{remedy}")

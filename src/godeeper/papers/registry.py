@@ -69,10 +69,10 @@ def variant(
     stem to 1, for pictures of 64 pixels and less, and expects 32 pixels. GodeeperError for values out of range.
     """
     for what, value in {"num_classes": num_classes, "in_channels": in_channels}.items():
-        if not 1 <= value <= 1_000_000:
-            raise GodeeperError(f"{what} is {value}: it must be at least 1 and at most 1,000,000")
-    if not 0 < width <= 16:
-        raise GodeeperError(f"width is {width}: it must be above 0 and at most 16")
+        if type(value) is not int or not 1 <= value <= 1_000_000:
+            raise GodeeperError(f"{what} is {value!r}: it must be a whole number from 1 to 1,000,000")
+    if not isinstance(width, int | float) or not 0 < width <= 16:
+        raise GodeeperError(f"width is {width!r}: it must be a number above 0 and at most 16")
 
     def stages_variant(stages: Mapping[str, Stage]) -> dict[str, Stage]:
         return {name: stage_variant(name, stage) for name, stage in stages.items()}
