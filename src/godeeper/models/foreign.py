@@ -200,12 +200,3 @@ def _first_line(error: BaseException) -> str:
 
 def _optional(ours: str) -> bool:
     return ours.startswith("auxiliary.") or ours.endswith("num_batches_tracked")
-
-
-def is_safetensors(file: Path) -> bool:
-    """Whether the content, not the name, is of that format: eight bytes of length, then JSON. BadCheckpoint if unreadable."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(9)[8:] == b"{"
-    except OSError as error:
-        raise BadCheckpoint(f"{str(file)!r} cannot be read: {error.strerror}") from None

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import BadCheckpoint, GodeeperError
 from ..preprocess import Preprocess
 from .build import initialise
+from .files import decoded, is_safetensors, read_safetensors, save_tensors
 from .foreign import (
     fetch,
     imagenet_classes,
     is_classifier,
-    is_safetensors,
     likeliest,
     plain,
     read_pickled,
@@ -41,46 +37,6 @@ CLASSIFIER = "head.linear.linear.weight"
 ARGUMENTS: dict[str, tuple[type, ...]] = {  # of `create_model`, as a file's metadata keeps them
     "name": (str,), "num_classes": (int,), "in_channels": (int,), "width": (int, float), "small": (bool,),
 }  # fmt: skip
-
-
-def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Writes a safetensors file whole or not at all; `metadata` values are kept as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-            partial,
-            {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()},
-        )
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """A file of `save_tensors`: its tensors and metadata. BadCheckpoint where it is missing, unreadable or not ours."""
-    if not path.is_file():
-        raise BadCheckpoint(f"there is no file {str(path)!r}")
-    tensors, metadata = _read_safetensors(path)
-    return tensors, _decoded(metadata, path)
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadCheckpoint(f"{str(path)!r} is not a safetensors file, or is damaged: {error}") from None
-
-
-def _decoded(metadata: dict[str, str], path: Path) -> dict[str, Any]:
-    try:
-        return {key: json.loads(value) for key, value in metadata.items()}
-    except (ValueError, RecursionError) as error:
-        raise BadCheckpoint(f"{str(path)!r} was not written by godeeper, or is damaged: {error}") from None
 
 
 def save_weights(network: Network, path: str | Path) -> None:
@@ -131,12 +87,12 @@ def read_weights(source: str | Path, model: str | None = None) -> Weights:
     """
     file, published = _located(source, model)
     if is_safetensors(file) or file.suffix == ".safetensors":
-        tensors, metadata = _read_safetensors(file)
+        tensors, metadata = read_safetensors(file)
     else:
         tensors, metadata = read_pickled(file), {}
     tensors = plain(tensors, file)
     if published is None and any(name.startswith("stages.") for name in tensors):
-        return _ours(tensors, _decoded(metadata, file), file)
+        return _ours(tensors, decoded(metadata, file), file)
     return _foreign(tensors, file, published)
 
 

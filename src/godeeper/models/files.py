@@ -1,0 +1,65 @@
+"""Safetensors files, whole or not at all, with JSON as metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import BadCheckpoint
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Writes a safetensors file whole or not at all; `metadata` values are kept as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+            partial,
+            {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()},
+        )
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A file of `save_tensors`: its tensors and metadata. BadCheckpoint where it is missing, unreadable or not ours."""
+    if not path.is_file():
+        raise BadCheckpoint(f"there is no file {str(path)!r}")
+    tensors, metadata = read_safetensors(path)
+    return tensors, decoded(metadata, path)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Any safetensors file: its tensors, and its metadata as it stands. BadCheckpoint where it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadCheckpoint(f"{str(path)!r} is not a safetensors file, or is damaged: {error}") from None
+
+
+def decoded(metadata: dict[str, str], path: Path) -> dict[str, Any]:
+    """Metadata that `save_tensors` wrote; BadCheckpoint for another program's."""
+    try:
+        return {key: json.loads(value) for key, value in metadata.items()}
+    except (ValueError, RecursionError) as error:
+        raise BadCheckpoint(f"{str(path)!r} was not written by godeeper, or is damaged: {error}") from None
+
+
+def is_safetensors(file: Path) -> bool:
+    """Whether the content, not the name, is of that format: eight bytes of length, then JSON. BadCheckpoint if unreadable."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(9)[8:] == b"{"
+    except OSError as error:
+        raise BadCheckpoint(f"{str(file)!r} cannot be read: {error.strerror}") from None
