@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .papers.registry import list_models
     from .train.loss import Objective
     from .train.recipe import Recipe, recipes
+    from .train.rmsprop import RMSpropTF
 
 __all__ = [
     "Augment",
@@ -33,6 +34,7 @@ __all__ = [
     "GodeeperError",
     "Objective",
     "Predictor",
+    "RMSpropTF",
     "Recipe",
     "View",
     "audit",
@@ -52,6 +54,7 @@ __all__ = [
 
 _HOME = {
     "Predictor": "deploy.predictor",
+    "RMSpropTF": "train.rmsprop",
     "Recipe": "train.recipe",
     "View": "data.crops",
     "audit": "papers.audit",

@@ -63,8 +63,10 @@ def test_it_learns_bright_from_dark(tmp_path, pictures, model):
     assert sum(record["train_error"] for record in metrics[-4:]) / 4 <= 15
 
 
-def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, pictures):
-    whole = train(network(), pictures, RECIPE, tmp_path / "whole")
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, pictures, optimizer):
+    recipe = replace(RECIPE, optimizer=optimizer)
+    whole = train(network(), pictures, recipe, tmp_path / "whole")
 
     def interrupted(net, calls=[]):  # noqa: B006
         calls.append(1)
@@ -73,11 +75,11 @@ def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, pictures):
         return {}
 
     with pytest.raises(KeyboardInterrupt):
-        train(network(), pictures, RECIPE, tmp_path / "broken", evaluate=interrupted)
+        train(network(), pictures, recipe, tmp_path / "broken", evaluate=interrupted)
     assert not (tmp_path / "broken" / "model.safetensors").exists()
     torch.manual_seed(77)  # a new process knows nothing of the old one's state
     fresh = create_model("googlenet_bn", num_classes=2, width=0.25, small=True, aux=True)
-    resumed = train(fresh, pictures, RECIPE, tmp_path / "broken", resume=True, workers=1)
+    resumed = train(fresh, pictures, recipe, tmp_path / "broken", resume=True, workers=1)
     expected, ended = load_file(whole / "model.safetensors"), load_file(resumed / "model.safetensors")
     assert expected.keys() == ended.keys()
     for name, tensor in expected.items():

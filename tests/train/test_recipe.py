@@ -1,8 +1,10 @@
 import json
 
 import pytest
+import torch
 
-from godeeper import GodeeperError
+from godeeper import GodeeperError, RMSpropTF
+from godeeper.train.optim import learning_rate, make_optimizer
 from godeeper.train.recipe import Recipe, recipe_named, recipes
 
 
@@ -49,3 +51,19 @@ def test_an_unknown_recipe_or_saved_field_is_named():
         recipe_named("digit")
     with pytest.raises(GodeeperError, match="learning_speed"):
         Recipe.from_dict({"learning_speed": 1})
+
+
+def test_the_papers_recipes_are_as_printed():
+    ours = recipes["googlenet_2014"]  # arXiv 1409.4842, Sections 5 and 6
+    assert (ours.optimizer, ours.momentum, ours.nesterov, ours.auxiliary_weight) == ("sgd", 0.9, False, 0.3)
+    rates = [learning_rate(ours, epoch * 10, 10) / ours.lr for epoch in (0, 7, 8, 16)]
+    assert rates == pytest.approx([1, 1, 0.96, 0.96**2])
+    assert (ours.area, ours.aspect, ours.distort, ours.mirror) == ((0.08, 1.0), (3 / 4, 4 / 3), True, True)
+    ours = recipes["inception_2016"]  # arXiv 1602.07261, Section 4
+    assert (ours.optimizer, ours.decay, ours.epsilon, ours.lr) == ("rmsprop", 0.9, 1.0, 0.045)
+    rates = [learning_rate(ours, epoch * 10, 10) / ours.lr for epoch in (0, 1, 2, 4)]
+    assert rates == pytest.approx([1, 1, 0.94, 0.94**2])
+    optimizer = make_optimizer(torch.nn.Linear(2, 2), ours)
+    assert isinstance(optimizer, RMSpropTF)
+    assert (optimizer.defaults["decay"], optimizer.defaults["eps"], optimizer.defaults["lr"]) == (0.9, 1.0, 0.045)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [4e-5, 0.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..data.augment import Augment
 from ..errors import GodeeperError, unknown
@@ -17,9 +17,12 @@ class Recipe:
     epochs: int = 90
     batch_size: int = 128  # pictures a step, over all processes
     image_size: int = 0  # pixels; 0: the network's own
+    optimizer: Literal["sgd", "rmsprop"] = "sgd"  # rmsprop: TensorFlow's, `RMSpropTF`
     lr: float = 0.1
     momentum: float = 0.9
-    nesterov: bool = True
+    nesterov: bool = True  # sgd
+    decay: float = 0.9  # rmsprop: of the mean square
+    epsilon: float = 1.0  # rmsprop: inside the root
     weight_decay: float = 1e-4  # on filters and linear weights; not on biases and norms
     schedule: Literal["cosine", "step"] = "cosine"
     warmup_epochs: float = 1.0  # the rate rises in a straight line
@@ -39,6 +42,7 @@ class Recipe:
     def __post_init__(self) -> None:
         ranges: Mapping[str, tuple[float, float]] = {
             "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "image_size": (0, 10_000), "lr": (0, 1000), "momentum": (0, 1),
+            "decay": (0, 1), "epsilon": (0, 1e6),
             "weight_decay": (0, 10), "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1),
             "average_decay": (0, 1), "label_smoothing": (0, 1), "clip_norm": (0, 1e9), "auxiliary_weight": (0, 100),
             "seed": (0, 2**31 - 1),
@@ -87,7 +91,7 @@ def _names() -> list[str]:
 
 
 def _choices() -> dict[str, tuple[str, ...]]:
-    return {name: get_args(hint) for name, hint in get_type_hints(Recipe).items() if name in ("schedule", "precision")}
+    return {name: get_args(hint) for name, hint in get_type_hints(Recipe).items() if get_origin(hint) is Literal}
 
 
 def _parse(name: str, text: str) -> Any:
@@ -116,6 +120,22 @@ recipes: dict[str, Recipe] = {
     "digits": Recipe(
         epochs=16, batch_size=32, lr=0.05, warmup_epochs=2, weight_decay=5e-4, average_decay=0.99, label_smoothing=0.05,
         clip_norm=2.0, area=(0.6, 1.0), distort=False,
+    ),
+    # arXiv 1409.4842, Section 6: momentum 0.9, the rate cut by 4 % every 8 epochs, averaged weights, heads at 0.3, patches and
+    # distortions as printed. Not printed: rate, batch, epochs, weight decay; these are those of Caffe's replication.
+    # `godeeper train --model googlenet --data FOLDER --recipe googlenet_2014 --out runs/googlenet`
+    "googlenet_2014": Recipe(
+        epochs=60, batch_size=32, lr=0.01, momentum=0.9, nesterov=False, weight_decay=2e-4, schedule="step", warmup_epochs=0,
+        step_epochs=8, step_factor=0.96, average_decay=0.9999, label_smoothing=0.0, auxiliary_weight=0.3,
+    ),
+    # arXiv 1602.07261, Section 4: RMSProp with decay 0.9 and epsilon 1.0, rate 0.045 times 0.94 every 2 epochs, averaged weights.
+    # Not printed: momentum, weight decay, averaging's decay, the heads' weight; these are the released code's. Epochs: the
+    # figures end between 160 and 200. Batch: of one of the paper's 20 replicas, as released.
+    # `godeeper train --model inception_v4 --data FOLDER --recipe inception_2016 --out runs/inception_v4`
+    "inception_2016": Recipe(
+        epochs=160, batch_size=32, optimizer="rmsprop", lr=0.045, momentum=0.9, decay=0.9, epsilon=1.0, weight_decay=4e-5,
+        schedule="step", warmup_epochs=0, step_epochs=2, step_factor=0.94, average_decay=0.9999, label_smoothing=0.1,
+        auxiliary_weight=0.4,
     ),
     # Pictures of 32 pixels. `godeeper train --model googlenet_bn --small --width 0.25 --data cifar10 --recipe cifar10 ...`
     "cifar10": Recipe(
