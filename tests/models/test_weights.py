@@ -154,6 +154,7 @@ BAD = {
     "metadata with another width": (altered(model=MODEL | {"width": 0.5}), "does not fit 'googlenet'"),
     "metadata of a later version": (altered(model=MODEL | {"depth": 2}), "terms that this version does not know"),
     "metadata with an unknown model": (altered(model=MODEL | {"name": "resnet"}), "resnet"),
+    "metadata with other classes than its logits": (altered(model=MODEL | {"num_classes": 5}), "does not fit 'googlenet'"),
     "metadata with no classes": (altered(model=MODEL | {"num_classes": 0}), "num_classes"),
     "classes that are none": (altered(classes=5), "classes"),
     "fewer classes than logits": (altered(classes=["a", "b"]), "classes"),

@@ -179,10 +179,29 @@ def fill(network: Network, weights: Weights) -> None:
     Says what does not come along: auxiliary heads that the network lacks, and every classifier where the numbers of classes
     differ; heads and classifiers that the file lacks stay fresh.
     """
-    ours, name = network.state_dict(), network.arguments["name"]
-    if weights.arguments["name"] != name:
-        raise BadCheckpoint(f"{str(weights.file)!r} holds {weights.arguments['name']!r}, not {name!r}")
+    if weights.arguments["name"] != network.arguments["name"]:
+        raise BadCheckpoint(f"{str(weights.file)!r} holds {weights.arguments['name']!r}, not {network.arguments['name']!r}")
+    apart, notes = _apart(network, weights)
+    tensors = {key: tensor for key, tensor in weights.tensors.items() if key not in apart}
+    _check_same({key: tensor for key, tensor in network.state_dict().items() if key not in apart}, tensors, weights)
+    if device_of(network).type == "meta":
+        network.to_empty(device="cpu")
+        for buffer in network.buffers():
+            buffer.zero_()  # of batches seen, which older files do not count
+    network.load_state_dict(tensors, strict=False)
+    network.classes = weights.classes if weights.arguments["num_classes"] == network.num_classes else None
+    if weights.preprocess is not None:
+        # A small network and a whole one have the same shapes, but pictures of different sizes.
+        sized = weights.preprocess if weights.arguments["small"] == network.arguments["small"] else network.preprocess
+        network.preprocess = replace(weights.preprocess, image_size=sized.image_size)
+    if notes:
+        logger.warning("%s: %s", weights.file, "; ".join(notes))
+
+
+def _apart(network: Network, weights: Weights) -> tuple[set[str], list[str]]:
+    """The names, in the file or the network, that have no counterpart in the other by intention; and what to say of it."""
     notes = list(weights.notes)
+    keys = network.state_dict().keys() | weights.tensors.keys()
     theirs = {key.split(".")[1] for key in weights.tensors if key.startswith("auxiliary.")}
     dropped, fresh = sorted(theirs - set(network.auxiliary)), sorted(set(network.auxiliary) - theirs)
     if dropped:
@@ -191,36 +210,18 @@ def fill(network: Network, weights: Weights) -> None:
         notes.append(f"with fresh auxiliary heads {', '.join(fresh)}")
     if theirs & set(network.auxiliary) and weights.remark:
         notes.append(weights.remark)
-    classes = weights.arguments["num_classes"]
-    same_classes = classes == network.num_classes
-    if not same_classes:
-        notes.append(f"with fresh classifiers of {network.num_classes} classes for its {classes}")
-    for head in sorted(theirs & set(network.auxiliary)):
-        rows = len(weights.tensors[f"auxiliary.{head}.linear.linear.weight"])
-        if same_classes and rows != classes:
-            notes.append(f"with a fresh classifier of {head}, whose has {rows} classes")
-
-    def apart(key: str) -> bool:
-        """Whether the file's tensor, or the network's, has no counterpart in the other that it could be."""
-        head = key.split(".")[1] if key.startswith("auxiliary.") else None
-        if head in (*dropped, *fresh):
-            return True
-        return is_classifier(key) and key in weights.tensors and len(weights.tensors[key]) != network.num_classes
-
-    tensors = {key: tensor for key, tensor in weights.tensors.items() if not apart(key)}
-    _check_same({key: tensor for key, tensor in ours.items() if not apart(key)}, tensors, weights)
-    if device_of(network).type == "meta":
-        network.to_empty(device="cpu")
-        for buffer in network.buffers():
-            buffer.zero_()  # of batches seen, which older files do not count
-    network.load_state_dict(tensors, strict=False)
-    network.classes = weights.classes if same_classes else None
-    if weights.preprocess is not None:
-        # A small network and a whole one have the same shapes, but pictures of different sizes.
-        sized = weights.preprocess if weights.arguments["small"] == network.arguments["small"] else network.preprocess
-        network.preprocess = replace(weights.preprocess, image_size=sized.image_size)
-    if notes:
-        logger.warning("%s: %s", weights.file, "; ".join(notes))
+    apart = {key for key in keys for head in (*dropped, *fresh) if key.startswith(f"auxiliary.{head}.")}
+    classes, wanted = weights.arguments["num_classes"], network.num_classes
+    if classes != wanted:
+        notes.append(f"with fresh classifiers of {wanted} classes for its {classes}")
+        return apart | {key for key in keys if is_classifier(key)}, notes
+    for head in sorted(theirs & set(network.auxiliary)):  # of a file that was tuned to other classes, its heads forgotten
+        own = {key for key in keys if is_classifier(key) and key.startswith(f"auxiliary.{head}.")}
+        rows = {weights.tensors[key].shape[0] for key in own & weights.tensors.keys() if weights.tensors[key].ndim}
+        if rows - {wanted}:
+            notes.append(f"with a fresh classifier of {head}, whose has {max(rows)} classes")
+            apart |= own
+    return apart, notes
 
 
 def name_classes(network: Network, classes: tuple[str, ...]) -> None:

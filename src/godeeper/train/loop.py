@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,24 +62,14 @@ def train(
     else:
         done = 0
         if main:
-            run.begin(
-                {
-                    "model": network.arguments, "recipe": recipe.as_dict(), "preprocess": network.preprocess.as_dict(),
-                    "bf16": step.bf16, **(notes or {}),
-                }
-            )  # fmt: skip
+            run.begin(_description(network, recipe, step) | dict(notes or {}))
     loader = training_loader(pictures, network.preprocess.image_size, recipe.augment, batches, workers)
     bar = Bar(recipe.epochs, len(batches), done, show=main)
 
     for epoch in range(done, recipe.epochs):
         batches.epoch = epoch
-        totals = Totals()
         with bar.epoch(epoch):
-            for number, batch in enumerate(loader, start=epoch * len(batches)):
-                if len(batch.labels) or accelerator.num_processes > 1:
-                    totals.add(*step(batch, number))
-                totals.bad += batch.bad
-                bar.step(totals)
+            totals = _epoch(step, loader, epoch * len(batches), bar)
         record = {"epoch": epoch + 1, "lr": step.lr, **totals.result(accelerator)}
         step.average.synchronise()
         record |= evaluate(step.average.network) if evaluate is not None else {}
@@ -93,6 +83,24 @@ def train(
         _finish(run, network, step.average.network)
     accelerator.wait_for_everyone()
     return run.path
+
+
+def _epoch(step: Step, loader: Iterable[Batch], first: int, bar: Bar) -> Totals:
+    """One pass over the pictures, whose first step has the number `first`."""
+    totals = Totals()
+    for number, batch in enumerate(loader, start=first):
+        if len(batch.labels) or step.accelerator.num_processes > 1:
+            totals.add(*step(batch, number))
+        totals.bad += batch.bad
+        bar.step(totals)
+    return totals
+
+
+def _description(network: Network, recipe: Recipe, step: Step) -> dict[str, Any]:
+    """What `recipe.json` says of a run, and --resume reads."""
+    return {
+        "model": network.arguments, "recipe": recipe.as_dict(), "preprocess": network.preprocess.as_dict(), "bf16": step.bf16,
+    }  # fmt: skip
 
 
 class Step:
