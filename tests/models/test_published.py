@@ -1,5 +1,6 @@
 """Published weights: a file as its publisher ships it gives, by its public name, the same logits; a bad one is refused."""
 
+import hashlib
 import os
 import pickle
 import socket
@@ -18,7 +19,7 @@ from torch import nn
 from torchvision import models as torchvision
 
 from godeeper import BadCheckpoint, GodeeperError, Predictor, create_model, list_models, load, normalise, save_weights, take_views
-from godeeper.models.foreign import likeliest
+from godeeper.models.foreign import fetch, likeliest
 from godeeper.models.layouts import LAYOUTS
 from godeeper.models.published import PUBLISHED
 from godeeper.models.weights import fill, name_classes, read_weights
@@ -324,6 +325,34 @@ def test_a_download_with_another_hash_is_refused(offline, monkeypatch):
     with pytest.raises(GodeeperError, match="invalid hash value"):
         load("test/wrong")
     assert not list((offline / "torch").rglob("*.pth"))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_download_from_the_hub_is_held_against_its_hash(offline, monkeypatch, whole):
+    name = "timm/inception_v4.tf_in1k"
+    content = b"weights"
+    blob = offline / (hashlib.sha256(content).hexdigest())
+    file = offline / "model.safetensors"
+
+    def download(repository, filename):
+        blob.write_bytes(content if whole else b"weight")
+        file.symlink_to(blob)
+        return str(file)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    if whole:
+        assert fetch(PUBLISHED[name]) == file
+    else:
+        with pytest.raises(GodeeperError, match=r"another SHA-256.*: download https"):
+            fetch(PUBLISHED[name])
+        assert not file.exists()
+        assert not blob.exists()
+
+
+def test_a_safetensors_file_of_nothing_is_refused(tmp_path):
+    save_file({}, tmp_path / "empty.safetensors")
+    with pytest.raises(BadCheckpoint, match="of no network known here"):
+        load(tmp_path / "empty.safetensors")
 
 
 @pytest.mark.parametrize(

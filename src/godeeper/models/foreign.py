@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import pickle
 import re
@@ -28,8 +29,8 @@ HASH = re.compile(r"-([0-9a-f]{8,})\.")  # within a file's name: how its SHA-256
 def fetch(weights: Published) -> Path:
     """The file of published weights: from a cache, else downloaded into it, with a progress bar.
 
-    Whatever a file's name tells of its SHA-256 is checked on the way; Hugging Face's hub checks its own downloads; facenet's
-    names tell nothing. GodeeperError, saying what to fetch and where to put it, where fetching fails.
+    What is known of a file's SHA-256 is checked on the way: its beginning, from torchvision's and Cadene's names; all of it, from
+    Hugging Face's cache; nothing of facenet's. GodeeperError, saying what to fetch and where to put it, where fetching fails.
     """
     place = _place(weights)
     if place.is_file():
@@ -62,9 +63,16 @@ def _from_hugging_face(weights: Published) -> Path:
     before = hub.level
     hub.setLevel(logging.ERROR)  # not a line for every try
     try:
-        return Path(hf_hub_download(weights.repository, weights.file))
+        file = Path(hf_hub_download(weights.repository, weights.file))
     finally:
         hub.setLevel(before)
+    blob = file.resolve()  # whose name in the hub's cache is the SHA-256 that the hub announced
+    with blob.open("rb") as opened:
+        if re.fullmatch("[0-9a-f]{64}", blob.name) and hashlib.file_digest(opened, "sha256").hexdigest() != blob.name:
+            file.unlink()
+            blob.unlink(missing_ok=True)
+            raise GodeeperError("what came has another SHA-256")
+    return file
 
 
 def _from_web(weights: Published, place: Path) -> Path:
@@ -134,7 +142,7 @@ def recognise(tensors: Mapping[str, Tensor], file: Path) -> Layout:
     if likeness(best) < 0.5:
         known = ", ".join(LAYOUTS)
         raise BadCheckpoint(
-            f"{str(file)!r} is of no network known here: its first name is {next(iter(tensors))!r}; known are {known}"
+            f"{str(file)!r} is of no network known here: its first name is {next(iter(tensors), None)!r}; known are {known}"
         )
     return best
 
