@@ -19,6 +19,7 @@ torch.manual_seed(0)
 
 # The pictures: 8x8 digits, 80 % to learn from, 20 % held out.  数据：8x8 手写数字，八成训练，两成测试。
 source = godeeper.open_source("digits")
+training = source.part("train")
 augment = godeeper.Augment(area=(0.6, 1.0), distort=False)  # patches of 60-100 % of the area  随机裁剪，面积占 60%–100%
 
 # The network: Table 1 at a quarter of its width, for small pictures, with both auxiliary heads.
@@ -31,12 +32,12 @@ schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
 
 for epoch in range(epochs):
     objective.train()
-    order = torch.randperm(len(source.train)).tolist()  # a new order every epoch  每轮重新打乱
+    order = torch.randperm(len(training)).tolist()  # a new order every epoch  每轮重新打乱
     for start in range(0, len(order) - 31, 32):
         chosen = order[start : start + 32]
-        pictures = [augment(source.train.picture(i), 32, Random(f"{epoch}/{i}")) for i in chosen]
+        pictures = [augment(training.picture(i), 32, Random(f"{epoch}/{i}")) for i in chosen]
         x = godeeper.normalise(torch.stack(pictures), network.preprocess)  # (32, 3, 32, 32)
-        labels = torch.tensor([source.train.labels[i] for i in chosen])
+        labels = torch.tensor([training.labels[i] for i in chosen])
         loss, logits = objective(x, labels)
         optimizer.zero_grad()
         loss.backward()

@@ -17,6 +17,7 @@ epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
 out = sys.argv[2] if len(sys.argv) > 2 else "runs/inception_resnet.safetensors"
 torch.manual_seed(0)
 source = godeeper.open_source("digits")
+training = source.part("train")
 augment = godeeper.Augment(area=(0.6, 1.0), distort=False)
 
 # Figures 10-15 at a quarter of their width. Each residual block is x + scale * linear(branches), then ReLU.
@@ -25,17 +26,17 @@ network = godeeper.create_model("inception_resnet_v1", num_classes=len(source.cl
 network.classes = source.classes
 objective = godeeper.Objective(network, label_smoothing=0.05)
 optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
-steps = len(source.train) // 32
+steps = len(training) // 32
 schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=epochs * steps)
 
 for step in range(epochs * steps):
     if step % steps == 0:
-        order = torch.randperm(len(source.train)).tolist()  # a new order every epoch  每轮重新打乱
+        order = torch.randperm(len(training)).tolist()  # a new order every epoch  每轮重新打乱
     chosen = order[step % steps * 32 :][:32]
-    pictures = [augment(source.train.picture(i), 32, Random(f"{step}/{i}")) for i in chosen]
+    pictures = [augment(training.picture(i), 32, Random(f"{step}/{i}")) for i in chosen]
     x = godeeper.normalise(torch.stack(pictures), network.preprocess)  # (32, 3, 32, 32)
     warm_statistics(network, step)  # its batch norm's slow averages, for a short run  短训练里让批归一化的滑动平均跟得上
-    loss, logits = objective.train()(x, torch.tensor([source.train.labels[i] for i in chosen]))
+    loss, logits = objective.train()(x, torch.tensor([training.labels[i] for i in chosen]))
     optimizer.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)

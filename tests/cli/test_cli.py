@@ -199,7 +199,7 @@ def test_a_signal_ends_training_with_its_status_and_keeps_checkpoints(tmp_path, 
     line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", "digits", "--epochs", "1000"]
     line += ["--set", "image_size=13", "--out", str(run)]
     process = subprocess.Popen([*GODEEPER, *line], stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    wait_for(run / "checkpoints" / "epoch-00001.safetensors")
+    wait_for(run / "metrics.jsonl")
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == expected

@@ -38,7 +38,7 @@ class SomeBad:
     def name(self, index):
         return self.pictures.name(index)
 
-    def picture(self, index):
+    def picture(self, index, shrink=None):
         if index in self.bad:
             raise BadImage(f"{self.name(index)}: damaged")
         return self.pictures.picture(index)

@@ -36,10 +36,10 @@ def test_a_run_leaves_everything_it_should(tmp_path, pictures):
     seen = []
     run = train(network(), pictures, RECIPE, tmp_path / "run", evaluate=lambda net: seen.append(net) or {"top1_error": 12.5})
     names = {path.name for path in run.iterdir()}
-    assert names == {"recipe.json", "metrics.jsonl", "curves.png", "log.txt", "model.safetensors", "checkpoints"}
+    assert names == {"recipe.json", "metrics.jsonl", "curves.png", "log.txt", "model.safetensors", "checkpoints", "tensorboard"}
     assert [path.name for path in sorted((run / "checkpoints").iterdir())] == [
-        "epoch-00002.safetensors",
-        "epoch-00003.safetensors",
+        "epoch-00001-step-0000003.safetensors",
+        "epoch-00002-step-0000003.safetensors",
     ]
     saved = json.loads((run / "recipe.json").read_text())
     assert Recipe.from_dict(saved["recipe"]) == RECIPE
@@ -103,9 +103,9 @@ def test_a_checkpoint_of_another_model_or_a_damaged_one_is_refused(tmp_path, pic
         train(network("googlenet"), pictures, recipe, run, resume=True)
     with pytest.raises(BadCheckpoint, match="auxiliary_weight"):
         train(network(aux=False), pictures, recipe, run, resume=True)
-    newest = run / "checkpoints" / "epoch-00001.safetensors"
+    newest = run / "checkpoints" / "epoch-00000-step-0000003.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1000])
-    with pytest.raises(BadCheckpoint, match=r"epoch-00001\.safetensors"):
+    with pytest.raises(BadCheckpoint, match=r"epoch-00000-step-0000003\.safetensors"):
         train(network(), pictures, recipe, run, resume=True)
 
 

@@ -13,7 +13,7 @@ from .output import Json, print_json, print_table
 
 def evaluate_command(
     run: Annotated[str, typer.Argument(help="A run folder, weights file or published name (see `godeeper models`).")],
-    data: Annotated[str, typer.Option(help="`digits`, or a class folder.")],
+    data: Annotated[str, typer.Option(help="`digits`, a class folder, cifar10 ..., hf:OWNER/NAME, wds:SHARDS.")],
     crops: Annotated[int, typer.Option(help="Views a picture: 1, 10 or 144.")] = 1,
     part: Annotated[Literal["test", "train", "all"], typer.Option(help="Which pictures of the data.")] = "test",
     batch_size: Annotated[int, typer.Option(min=1, help="Views at a time.")] = 128,

@@ -75,7 +75,7 @@ def _check_drawing(picture: Path, files: Sequence[Path]) -> None:
 
 def _expanded(pictures: Sequence[str]) -> list[Path]:
     """The files that the arguments mean, in order; GodeeperError for one that means none."""
-    from ..data.sources import picture_files
+    from ..data.folders import picture_files
 
     files: list[Path] = []
     for argument in pictures:

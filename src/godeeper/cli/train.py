@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def train_command(
     out: Annotated[Path, typer.Option(help="The run folder to make.", show_default=False)],
     model: Annotated[str | None, typer.Option(help="A model's name (see `godeeper models`).")] = None,
-    data: Annotated[str | None, typer.Option(help="`digits`, or a class folder.")] = None,
+    data: Annotated[str | None, typer.Option(help="`digits`, a class folder, cifar10 ..., hf:OWNER/NAME, wds:SHARDS.")] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe's name; `digits` for the digits, else `standard`.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training pictures.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures a step, over all processes.")] = None,
@@ -27,6 +27,11 @@ def train_command(
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode pictures; by default by the machine.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    download: Annotated[bool, typer.Option("--download", help="Fetch a torchvision set that is not here yet.")] = False,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(help="tensorboard (the default, where installed), wandb or none; may be repeated."),
+    ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of the recipe; may be repeated.")] = None,
 ) -> None:
     """Train a model and leave a run folder."""
@@ -40,7 +45,7 @@ def train_command(
             if given[name] is None:
                 raise typer.BadParameter(f"--{name} is needed (or --resume, to go on with a run)")
         plan = _fresh(given, recipe, sets)
-    run(out, plan, workers, resume)
+    run(out, plan, workers, resume, download, None if tracker is None else [name for name in tracker if name != "none"])
 
 
 Plan = dict[str, Any]  # model, data, width, small, weights; recipe: a Recipe; of a resumed run, classes
@@ -86,7 +91,7 @@ def _check_apart(out: Path, data: str) -> None:
         raise GodeeperError(f"--out {str(out)!r} lies in the data {data!r}: choose a folder outside it")
 
 
-def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
+def run(out: Path, plan: Plan, workers: int | None, resume: bool, download: bool, trackers: list[str] | None) -> None:
     """Opens the data, builds the network, trains it."""
     import torch
 
@@ -99,7 +104,7 @@ def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
     from ..train.run import RunFolder
 
     recipe: Recipe = plan["recipe"]
-    source = open_source(plan["data"], plan.get("classes"))
+    source = open_source(plan["data"], plan.get("classes"), download=download)
     _check_apart(out, plan["data"])
     workers = default_workers(plan["data"]) if workers is None else workers
     torch.manual_seed(recipe.seed)
@@ -119,7 +124,9 @@ def run(out: Path, plan: Plan, workers: int | None, resume: bool) -> None:
         return {"top1_error": result.top1_error, "top5_error": result.top5_error, "test_skipped": len(result.skipped)}
 
     notes = {"data": plan["data"], "weights": plan["weights"], "split": source.split, "classes": list(source.classes)}
-    train(network, source.train, recipe, out, evaluate=tested, workers=workers, resume=resume, notes=notes)
+    train(
+        network, source.train, recipe, out, evaluate=tested, workers=workers, resume=resume, notes=notes, trackers=trackers
+    )  # fmt: skip
 
 
 COMMANDS = (train_command,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..preprocess import Interpolation, Preprocess
-from .crops import View, patch, views
+from .crops import Patch, View, patch, views
+from .decode import Shrink
 
 FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -20,6 +22,7 @@ FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "cubic": Image.Resampling.BICUBIC,
 }
+TORCH_MODES = {"bilinear": "bilinear", "cubic": "bicubic"}  # with antialias, what Pillow computes, several times as fast
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,42 @@ class Augment:
     mirror: bool = True
     distort: bool = True
 
-    def __call__(self, picture: Image.Image, size: int, random: Random) -> Tensor:
-        """One training picture: uint8, (3, size, size)."""
-        chosen = patch(picture.width, picture.height, random, self.area, self.aspect, self.mirror)
-        picture = picture.resize((size, size), FILTERS[chosen.interpolation], chosen.box)
+    def __call__(self, picture: Image.Image | Callable[[Shrink], Image.Image], size: int, random: Random) -> Tensor:
+        """One training picture: uint8, (3, size, size).
+
+        `picture` may also be what decodes one, given how many times smaller than its own size will do for the patch drawn.
+        """
+        if isinstance(picture, Image.Image):
+            return self._cut(picture, self._draw(*picture.size, random), size, random)
+        drawn: list[tuple[int, Patch]] = []  # the picture's full width, and the patch
+
+        def shrink(width: int, height: int) -> float:
+            chosen = self._draw(width, height, random)
+            drawn.append((width, chosen))
+            left, top, right, bottom = chosen.box
+            return 1 if chosen.interpolation == "nearest" else min(right - left, bottom - top) / size
+
+        decoded = picture(shrink)
+        if not drawn:  # not a JPEG
+            return self._cut(decoded, self._draw(*decoded.size, random), size, random)
+        width, chosen = drawn[0]
+        return self._cut(decoded, chosen.at(decoded.width / width), size, random)
+
+    def _draw(self, width: int, height: int, random: Random) -> Patch:
+        return patch(width, height, random, self.area, self.aspect, self.mirror)
+
+    def _cut(self, picture: Image.Image, chosen: Patch, size: int, random: Random) -> Tensor:
+        pixels = _resized(picture.crop(chosen.box), size, chosen.interpolation)
         if self.distort:
-            picture = photometric(picture, random)
-        return _tensor(picture, chosen.flip)
+            pixels = _tensor(photometric(Image.fromarray(pixels.permute(1, 2, 0).numpy()), random))
+        return pixels.flip(-1) if chosen.flip else pixels
+
+
+def _resized(picture: Image.Image, size: int, interpolation: Interpolation) -> Tensor:
+    if interpolation in TORCH_MODES:
+        whole = _tensor(picture)[None]
+        return F.interpolate(whole, (size, size), mode=TORCH_MODES[interpolation], antialias=True)[0]
+    return _tensor(picture.resize((size, size), FILTERS[interpolation]))
 
 
 def photometric(picture: Image.Image, random: Random) -> Image.Image:
@@ -67,11 +99,8 @@ def take(picture: Image.Image, crops: Sequence[View], interpolation: Interpolati
     return torch.stack(result)
 
 
-def _tensor(picture: Image.Image, flip: bool = False) -> Tensor:
-    pixels = np.array(picture)  # (H, W, 3)
-    if flip:
-        pixels = pixels[:, ::-1].copy()
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+def _tensor(picture: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)  # (H, W, 3) -> (3, H, W)
 
 
 def take_views(picture: Image.Image, preprocess: Preprocess, scheme: int = 1) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from ..errors import GodeeperError
@@ -102,6 +102,11 @@ class Patch:
     box: Box
     interpolation: Interpolation
     flip: bool
+
+    def at(self, scale: float) -> Patch:
+        """The same patch of the picture made smaller by `scale`, at most 1; never empty."""
+        left, top, right, bottom = (round(side * scale) for side in self.box)
+        return replace(self, box=(left, top, max(right, left + 1), max(bottom, top + 1)))
 
 
 def patch(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
 import torch
@@ -14,7 +17,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ..errors import BadImage, GodeeperError
 from ..preprocess import Preprocess
 from .augment import Augment, take_views
+from .decode import decode
 from .sources import Pictures
+from .stream import Encoded, Stream, StreamBatches
 
 
 def default_workers(source: str) -> int:
@@ -35,6 +40,7 @@ class Batch:
         return replace(self, pictures=self.pictures.pin_memory(), labels=self.labels.pin_memory())
 
 
+ImageSize = int | Callable[[int], int]  # pixels; or pixels in an epoch, counted from 0
 Sample = tuple[Tensor, int] | str  # a picture and its label, or why there is none
 
 
@@ -46,23 +52,28 @@ def _collate(samples: Sequence[Sample]) -> Batch:
 
 
 class _TrainingSet(Dataset[Sample]):
-    def __init__(self, pictures: Pictures, image_size: int, augment: Augment, seed: int) -> None:
+    def __init__(self, pictures: Pictures | Stream, image_size: ImageSize, augment: Augment, seed: int) -> None:
         self.pictures, self.image_size, self.augment, self.seed = pictures, image_size, augment, seed
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, index = key
+    def __getitem__(self, key: tuple[int, int | Encoded]) -> Sample:
+        epoch, sample = key
+        if isinstance(sample, Encoded):
+            index, label, picture = sample.index, sample.label, partial(decode, sample.data, sample.name)
+        else:
+            assert not isinstance(self.pictures, Stream)
+            index, label, picture = sample, self.pictures.labels[sample], partial(self.pictures.picture, sample)
+        size = self.image_size if isinstance(self.image_size, int) else self.image_size(epoch)
         try:
-            picture = self.pictures.picture(index)
+            return self.augment(picture, size, Random(f"{self.seed}/{epoch}/{index}")), label
         except BadImage as error:
             return str(error)
-        random = Random(f"{self.seed}/{epoch}/{index}")
-        return self.augment(picture, self.image_size, random), self.pictures.labels[index]
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """The batches of an epoch as (epoch, index) pairs: a seeded shuffle, of which each rank takes its share of every batch.
 
     The last, incomplete batch is left out. `batch_size` counts over all ranks, so that their number does not change a batch.
+    Set `epoch` before each pass, and `start` to leave out that many batches of it, seen before an interruption.
     """
 
     def __init__(self, length: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
@@ -74,7 +85,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
             raise GodeeperError(f"{length} pictures are too few for {ranks} processes")
         self.length, self.seed, self.rank, self.ranks = length, seed, rank, ranks
         self.batch_size = min(batch_size, length // ranks * ranks)
-        self.epoch = 0
+        self.epoch = self.start = 0
 
     def __len__(self) -> int:
         return self.length // self.batch_size
@@ -82,23 +93,53 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = list(range(self.length))
         Random(f"{self.seed}/{self.epoch}").shuffle(order)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            batch = order[start : start + self.batch_size]
+        for number in range(self.start, len(self)):
+            batch = order[number * self.batch_size : (number + 1) * self.batch_size]
             yield [(self.epoch, index) for index in batch[self.rank :: self.ranks]]
 
 
+Batches = EpochBatches | StreamBatches
+
+
+def batches_of(pictures: Pictures | Stream, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> Batches:
+    """The batches of an epoch, as one of `ranks` processes takes its share of them."""
+    if isinstance(pictures, Stream):
+        return StreamBatches(pictures, batch_size, seed, rank, ranks)
+    return EpochBatches(len(pictures), batch_size, seed, rank, ranks)
+
+
 def training_loader(
-    pictures: Pictures, image_size: int, augment: Augment, batches: EpochBatches, workers: int = 0
+    pictures: Pictures | Stream, image_size: ImageSize, augment: Augment, batches: Batches, workers: int = 0
 ) -> DataLoader[Sample]:
-    """Augmented training batches; set `batches.epoch` before each pass. Undecodable pictures are left out and named."""
+    """Augmented training batches, of one size or of a size by epoch; undecodable pictures are left out and named."""
     return DataLoader(
         _TrainingSet(pictures, image_size, augment, batches.seed),
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_collate,
+        worker_init_fn=_leave_signals_to_the_main_process,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def _leave_signals_to_the_main_process(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def worker_deaths() -> Iterator[None]:
+    """Turns the death of a process that decodes, which torch notices within seconds, into a GodeeperError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        reason = " ".join(str(error).split())
+        raise GodeeperError(
+            f"a process that decodes pictures died, often for want of memory: try fewer --workers ({reason})"
+        ) from None
 
 
 class _ViewSet(Dataset[Sample]):
@@ -123,5 +164,6 @@ def view_loader(
         batch_size=batch_size,
         num_workers=workers,
         collate_fn=_collate,
+        worker_init_fn=_leave_signals_to_the_main_process,
         pin_memory=torch.cuda.is_available(),
     )

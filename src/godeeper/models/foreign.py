@@ -197,7 +197,7 @@ def likeliest(layout: Layout, file: Path, classes: int) -> Published:
 @lru_cache(maxsize=1)
 def imagenet_classes() -> tuple[str, ...]:
     """The English names of ImageNet's 1000 classes, in the usual order."""
-    from torchvision.models import GoogLeNet_Weights  # type: ignore[import-untyped]
+    from torchvision.models import GoogLeNet_Weights
 
     return tuple(GoogLeNet_Weights.IMAGENET1K_V1.meta["categories"])
 

@@ -1,8 +1,13 @@
-"""Training states on disk: each appears whole or not at all; the last two are kept."""
+"""Training states on disk: each appears whole or not at all, carries its checksum, and the last two are kept."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,20 +19,30 @@ from ..models.network import Network
 KEEP = 2
 
 
-def _parts(network: Network, average: Network, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
-    for name, parameter in network.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer.{name}.{key}"] = value
-    return tensors
+@dataclass(frozen=True)
+class State:
+    """All that a step of training changes."""
+
+    network: Network
+    average: Network
+    optimizer: torch.optim.Optimizer
 
 
-def save_checkpoint(folder: Path, epoch: int, network: Network, average: Network, optimizer: torch.optim.Optimizer) -> None:
-    """Writes the state after `epoch` epochs, then removes all but the newest `KEEP`."""
-    path = folder / f"epoch-{epoch:05d}.safetensors"
-    save_tensors(path, _parts(network, average, optimizer), {"epoch": epoch, "model": network.arguments})
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands: epochs done, steps done of the next one, and that epoch's sums so far."""
+
+    epoch: int = 0
+    step: int = 0
+    totals: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save_checkpoint(folder: Path, position: Position, state: State) -> None:
+    """Writes the state at `position`, then removes all but the newest `KEEP`."""
+    tensors = _parts(state)
+    notes = {"epoch": position.epoch, "step": position.step, "totals": position.totals, "model": state.network.arguments}
+    path = folder / f"epoch-{position.epoch:05d}-step-{position.step:07d}.safetensors"
+    save_tensors(path, tensors, {**notes, "sha256": _digest(tensors, notes)})
     for old in checkpoints(folder)[:-KEEP]:
         old.unlink()
 
@@ -37,33 +52,66 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("epoch-*.safetensors"))
 
 
-def load_newest(folder: Path, network: Network, average: Network, optimizer: torch.optim.Optimizer) -> int:
-    """Brings everything back to the newest checkpoint and returns the epochs done, 0 where there is none yet.
+def load_newest(folder: Path, state: State, say: Callable[[str], None]) -> Position:
+    """Brings everything back to the newest whole checkpoint and returns its position, the start where there is none yet.
 
-    BadCheckpoint where it cannot be read, or is of another model.
+    A damaged one is named by `say`, and the one before taken. BadCheckpoint where all are damaged, or of another model.
     """
     found = checkpoints(folder)
-    if not found:
-        return 0
-    path = found[-1]
-    try:
-        tensors, notes = load_tensors(path)
-    except BadCheckpoint as error:
-        raise BadCheckpoint(f"{error}; remove it to go on with the one before" if len(found) > 1 else str(error)) from None
+    for path in reversed(found):
+        try:
+            tensors, notes = _read(path)
+        except BadCheckpoint as error:
+            if path == found[0]:
+                raise BadCheckpoint(f"{error}; no whole checkpoint is left: begin again with another --out") from None
+            say(f"{error}; going on from the checkpoint before")
+            continue
+        _fill(path, tensors, notes, state)
+        return Position(notes["epoch"], notes["step"], notes["totals"])
+    return Position()
+
+
+def _parts(state: State) -> dict[str, Tensor]:
+    tensors = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in state.average.state_dict().items()}
+    for name, parameter in state.network.named_parameters():
+        for key, value in state.optimizer.state.get(parameter, {}).items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{name}.{key}"] = value
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _digest(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> str:
+    digest = sha256(json.dumps(notes, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors, notes = load_tensors(path)
+    expected = notes.pop("sha256", None)
+    if expected != _digest(tensors, notes):
+        raise BadCheckpoint(f"{str(path)!r} is damaged: its content does not have the checksum it was written with")
+    return tensors, notes
+
+
+def _fill(path: Path, tensors: dict[str, Tensor], notes: dict[str, Any], state: State) -> None:
+    network = state.network
     if notes.get("model") != network.arguments:
         raise BadCheckpoint(f"{str(path)!r} is a checkpoint of {notes.get('model')}, not of {network.arguments}")
-    parameters = dict(network.named_parameters())
     try:
         network.load_state_dict(_under(tensors, "network"))
-        average.load_state_dict(_under(tensors, "average"))
+        state.average.load_state_dict(_under(tensors, "average"))
     except RuntimeError:
         raise BadCheckpoint(f"{str(path)!r} does not fit: was auxiliary_weight changed to or from 0?") from None
+    parameters = dict(network.named_parameters())
     for name, tensor in _under(tensors, "optimizer").items():
         parameter_name, _, key = name.rpartition(".")
         parameter = parameters[parameter_name]
         # The memory format of the weights, so that a resumed run computes bit for bit what an uninterrupted one does.
-        optimizer.state[parameter][key] = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
-    return int(notes["epoch"])
+        state.optimizer.state[parameter][key] = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
 
 
 def _under(tensors: dict[str, Tensor], kind: str) -> dict[str, Tensor]:

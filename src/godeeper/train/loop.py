@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from accelerate.utils import broadcast_object_list
+from safetensors import SafetensorError
+from torch import distributed as dist
 
-from ..data.augment import normalise
-from ..data.loader import Batch, EpochBatches, training_loader
+from ..data.loader import batches_of, training_loader, worker_deaths
 from ..data.sources import Pictures
+from ..data.stream import Stream
 from ..errors import GodeeperError
 from ..models.network import Network, to_device
 from ..models.weights import save_weights
 from ..papers.describe import minimum_size
 from ..preprocess import Preprocess
-from .checkpoint import load_newest, save_checkpoint
+from .checkpoint import Position, load_newest, save_checkpoint
 from .curves import draw_curves
-from .loss import Objective
-from .optim import WeightAverage, learning_rate, make_optimizer, warm_statistics
-from .progress import Bar, Totals
+from .interrupt import Interruption
+from .optim import learning_rate
+from .progress import Bar, Totals, epoch_record
 from .recipe import Recipe
 from .run import RunFolder
+from .step import Diverged, Step
+from .trackers import Trackers, check_trackers, default_trackers
 
 Evaluator = Callable[[Network], Mapping[str, float]]
+TRACKED_STEPS = 50  # between the losses that trackers are told
 
 
 def train(
     network: Network,
-    pictures: Pictures,
+    pictures: Pictures | Stream,
     recipe: Recipe,
     out: str | Path,
     *,
@@ -40,126 +48,190 @@ def train(
     workers: int = 0,
     resume: bool = False,
     notes: Mapping[str, Any] | None = None,
+    trackers: Sequence[str] | None = None,
 ) -> Path:
     """Trains `network` on `pictures` and leaves a run folder at `out`, which it returns.
 
-    `evaluate`, given the averaged network, adds its figures to each epoch's; `notes` go into `recipe.json`. With `resume`, goes
-    on after the last whole checkpoint. Under torchrun or `accelerate launch`, the processes share every batch. GodeeperError
-    for a folder that holds a run already, pictures below the network's minimum size, and a loss that is no longer finite.
+    `evaluate`, given the averaged network, adds its figures to each epoch's; `notes` go into `recipe.json`; `trackers` are
+    TensorBoard, where it is installed, unless named. With `resume`, goes on after the last whole checkpoint. SIGINT and SIGTERM
+    take effect once the step under way is done and saved. Under torchrun or `accelerate launch`, the processes share every
+    batch. GodeeperError for a folder that holds a run already, pictures below the network's minimum size, a decoding process
+    that dies, and a loss that stays not finite.
     """
-    run = RunFolder(Path(out))
-    # Without an accelerator torch's processes meet over gloo; precision is ours to choose, whatever the environment says.
-    accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
-    main = accelerator.is_main_process
-    if resume and "preprocess" in (begun := run.read()):  # weights that the run started from may have brought their own
-        network.preprocess = Preprocess.from_dict(begun["preprocess"])
-    network.preprocess = replace(network.preprocess, image_size=_image_size(network, recipe))
-    batches = EpochBatches(len(pictures), recipe.batch_size, recipe.seed, accelerator.process_index, accelerator.num_processes)
-    to_device(network, accelerator.device)
-    step = Step(network, recipe, accelerator, len(batches))
-    if resume:
-        done = load_newest(run.checkpoints, network, step.average.network, step.optimizer)
-    else:
-        done = 0
-        if main:
-            run.begin(_description(network, recipe, step) | dict(notes or {}))
-    loader = training_loader(pictures, network.preprocess.image_size, recipe.augment, batches, workers)
-    bar = Bar(recipe.epochs, len(batches), done, show=main)
-
-    for epoch in range(done, recipe.epochs):
-        batches.epoch = epoch
-        with bar.epoch(epoch):
-            totals = _epoch(step, loader, epoch * len(batches), bar)
-        record = {"epoch": epoch + 1, "lr": step.lr, **totals.result(accelerator)}
-        step.average.synchronise()
-        record |= evaluate(step.average.network) if evaluate is not None else {}
-        if main:
-            run.record(record)  # before the checkpoint: should this be the end, the epoch is run, and recorded, again
-            save_checkpoint(run.checkpoints, epoch + 1, network, step.average.network, step.optimizer)
-            run.log(_line(record, recipe.epochs))
-            for reason in totals.bad:
-                run.log(f"skipped {reason}")
-    if main:
-        _finish(run, network, step.average.network)
-    accelerator.wait_for_everyone()
-    return run.path
+    trackers = default_trackers() if trackers is None else tuple(trackers)
+    check_trackers(trackers)
+    training = _Training(network, pictures, recipe, RunFolder(Path(out)), evaluate, workers)
+    training.begin(resume, notes or {}, trackers)
+    with worker_deaths():
+        training.run()
+    return Path(out)
 
 
-def _epoch(step: Step, loader: Iterable[Batch], first: int, bar: Bar) -> Totals:
-    """One pass over the pictures, whose first step has the number `first`."""
-    totals = Totals()
-    for number, batch in enumerate(loader, start=first):
-        if len(batch.labels) or step.accelerator.num_processes > 1:
-            totals.add(*step(batch, number))
-        totals.bad += batch.bad
-        bar.step(totals)
-    return totals
+class _Training:
+    """A run under way."""
+
+    def __init__(
+        self, network: Network, pictures: Pictures | Stream, recipe: Recipe, folder: RunFolder,
+        evaluate: Evaluator | None, workers: int,
+    ) -> None:  # fmt: skip
+        self.network, self.pictures, self.recipe, self.folder = network, pictures, recipe, folder
+        self.evaluate, self.workers = evaluate, workers
+        # Without an accelerator torch's processes meet over gloo; precision is ours to choose, whatever the environment says.
+        self.accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
+        self.main = self.accelerator.is_main_process
+        self.ranks = self.accelerator.num_processes
+        rank = self.accelerator.process_index
+        self.batches = batches_of(pictures, recipe.batch_size, recipe.seed, rank, self.ranks)
+        self.saved_at = time.monotonic()
+
+    def begin(self, resume: bool, notes: Mapping[str, Any], trackers: Sequence[str]) -> None:
+        """Makes the run folder, or goes back to its newest checkpoint."""
+        network, recipe, folder = self.network, self.recipe, self.folder
+        description = folder.read() if resume else {}
+        if "preprocess" in description:  # weights that the run started from may have brought their own
+            network.preprocess = Preprocess.from_dict(description["preprocess"])
+        size = recipe.image_size or network.preprocess.image_size
+        network.preprocess = replace(network.preprocess, image_size=size)
+        self.size_at = partial(recipe.size_at, full=size)
+        _check_sizes(network, {self.size_at(epoch) for epoch in range(recipe.epochs)})
+        to_device(network, self.accelerator.device)
+        self.step = Step(network, recipe, self.accelerator, len(self.batches))
+        self.position = Position()
+        if resume:
+            self.position = load_newest(folder.checkpoints, self.step.state, self._say)
+            self._check_same_position()
+        elif self.main:
+            description = folder.begin({
+                "model": network.arguments, "recipe": recipe.as_dict(), "preprocess": network.preprocess.as_dict(),
+                "bf16": self.step.bf16, "processes": self.ranks, **notes,
+            })  # fmt: skip
+        names = trackers if self.main else ()
+        self.trackers = Trackers(names, folder.path, description, self._number(self.position.epoch, self.position.step))
+
+    def run(self) -> None:
+        """The epochs that are left, then the final weights."""
+        loader = training_loader(self.pictures, self.size_at, self.recipe.augment, self.batches, self.workers)
+        done = self._number(self.position.epoch, self.position.step)
+        bar = Bar(self.recipe.epochs, len(self.batches), done, show=self.main)
+        while self.position.epoch < self.recipe.epochs:
+            with bar.epoch(self.position.epoch):
+                sums = self._epoch(loader, bar)
+            self._end_of_epoch(self.position.epoch, sums)
+            self.position = Position(self.position.epoch + 1)
+        if self.main:
+            self._finish()
+        self.trackers.finish()
+        self.accelerator.wait_for_everyone()
+
+    def _epoch(self, loader: Any, bar: Bar) -> Mapping[str, Any]:
+        """What is left of an epoch, saved at its end; its sums over all processes. A signal ends it early, saved too."""
+        epoch, begun = self.position.epoch, self.position.totals
+        self.batches.epoch, self.batches.start = epoch, self.position.step
+        totals = Totals(**begun) if self.main else Totals()
+        self.step.begin(epoch)
+        with Interruption() as interruption:
+            done = self.position.step
+            for done, batch in enumerate(loader, start=done + 1):  # noqa: B020
+                totals.bad += batch.bad
+                if len(batch.labels) or self.ranks > 1:
+                    self._learn(batch, epoch, done, totals)
+                bar.step(totals)
+                asked, due = self._agreed(interruption.signal)
+                if asked or (due and done < len(self.batches)):
+                    self._save(epoch, done, totals)
+                if asked:
+                    break
+            else:
+                sums = self._save(epoch, len(self.batches), totals)
+                asked, _ = self._agreed(interruption.signal)
+        if asked:
+            self._say(f"{signal.Signals(asked).name} in epoch {epoch + 1}, after step {done}: --resume goes on from here")
+            signal.raise_signal(asked)
+        return sums
+
+    def _learn(self, batch: Any, epoch: int, done: int, totals: Totals) -> None:
+        number = self._number(epoch, done - 1)
+        try:
+            learnt = self.step(batch, number)
+        except Diverged:
+            self._save(epoch, done, totals)
+            raise
+        totals.add(learnt)
+        if not learnt.good:
+            self._say(f"step {number + 1} is left out: its loss or gradient is not finite")
+        elif number % TRACKED_STEPS == 0 and self.trackers.trackers:
+            self.trackers.log({"step/loss": float(learnt.loss), "step/lr": self.step.lr}, number)
+
+    def _agreed(self, asked: int) -> tuple[int, bool]:
+        """The signal that any process has had, and whether the first one finds a checkpoint due."""
+        due = self.main and time.monotonic() - self.saved_at > 60 * self.recipe.checkpoint_minutes
+        if self.ranks == 1:
+            return asked, due
+        flags = torch.tensor([asked, int(due)], device=self.accelerator.device)
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        asked, due = flags.tolist()
+        return asked, bool(due)
+
+    def _save(self, epoch: int, done: int, totals: Totals) -> Mapping[str, Any]:
+        """Leaves a checkpoint after `done` steps of an epoch, if the disk lets it; the epoch's sums so far."""
+        sums = totals.over_processes(self.accelerator)
+        if self.main:
+            try:
+                save_checkpoint(self.folder.checkpoints, Position(epoch, done, sums), self.step.state)
+            except (OSError, SafetensorError) as error:
+                self._say(f"a checkpoint cannot be written ({error}): training goes on, the one before is kept")
+        self.saved_at = time.monotonic()
+        self.accelerator.wait_for_everyone()
+        return sums
+
+    def _end_of_epoch(self, epoch: int, sums: Mapping[str, Any]) -> None:
+        rate = learning_rate(self.recipe, self._number(epoch + 1, -1), len(self.batches))
+        record = {"epoch": epoch + 1, "lr": rate, **epoch_record(sums)}
+        self.step.average.synchronise()
+        record |= self.evaluate(self.step.average.network) if self.evaluate is not None else {}
+        if not self.main:
+            return
+        try:
+            self.folder.record(record)
+        except OSError as error:
+            self._say(f"metrics.jsonl cannot be written: {error}")
+        self.trackers.log({f"epoch/{name}": value for name, value in record.items()}, self._number(epoch + 1, 0))
+        self._say(_line(record, self.recipe.epochs))
+        for reason in sums["bad"]:
+            self._say(f"skipped {reason}")
+
+    def _number(self, epoch: int, step: int) -> int:
+        return epoch * len(self.batches) + step
+
+    def _say(self, text: str) -> None:
+        if self.main:
+            self.folder.log(text)
+
+    def _check_same_position(self) -> None:
+        mine = (self.position.epoch, self.position.step)
+        first = broadcast_object_list([mine])[0]
+        if tuple(first) != mine:
+            raise GodeeperError(
+                f"process {self.accelerator.process_index} finds another state in {str(self.folder.path)!r} than the first one: "
+                "the run folder must lie on a file system that all machines share"
+            )
+
+    def _finish(self) -> None:
+        average = self.step.average.network
+        average.classes, average.preprocess = self.network.classes, self.network.preprocess
+        save_weights(average, self.folder.weights)
+        try:
+            draw_curves({self.folder.path.name: self.folder.metrics()}, self.folder.path / "curves.png")
+        except GodeeperError as error:
+            self._say(str(error))
+        self._say(f"done: {self.folder.weights}")
 
 
-def _description(network: Network, recipe: Recipe, step: Step) -> dict[str, Any]:
-    """What `recipe.json` says of a run, and --resume reads."""
-    return {
-        "model": network.arguments, "recipe": recipe.as_dict(), "preprocess": network.preprocess.as_dict(), "bf16": step.bf16,
-    }  # fmt: skip
-
-
-class Step:
-    """One step of training: forward, backward, update, average."""
-
-    def __init__(self, network: Network, recipe: Recipe, accelerator: Accelerator, steps_per_epoch: int) -> None:
-        self.network, self.recipe, self.accelerator, self.steps_per_epoch = network, recipe, accelerator, steps_per_epoch
-        self.optimizer = make_optimizer(network, recipe)
-        self.average = WeightAverage(network, recipe.average_decay)
-        self.objective = accelerator.prepare(Objective(network, recipe.label_smoothing, recipe.auxiliary_weight))
-        self.bf16 = uses_bf16(recipe)
-        self.lr = 0.0
-
-    def __call__(self, batch: Batch, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Learns from a batch; `number` counts steps over the whole run. Gives loss, logits (N, classes) and labels (N,)."""
-        if not len(batch.labels):  # one process alone skips the step; several must keep step with each other
-            raise GodeeperError(f"no picture of a process's share of a batch can be decoded, the first: {batch.bad[0]}")
-        self.lr = learning_rate(self.recipe, number, self.steps_per_epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr
-        device = self.accelerator.device
-        x = normalise(batch.pictures.to(device, non_blocking=True), self.network.preprocess)
-        labels = batch.labels.to(device, non_blocking=True)
-        torch.manual_seed(_seed(self.recipe.seed, number, self.accelerator.process_index))  # dropout, too, is reproducible
-        self.objective.train()
-        warm_statistics(self.network, number)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
-            loss, logits = self.objective(x.contiguous(memory_format=torch.channels_last), labels)
-        if not torch.isfinite(loss):
-            raise GodeeperError(f"the loss is {loss.item()} at step {number + 1}: try a lower lr, or clip_norm=1")
-        self.accelerator.backward(loss)
-        if self.recipe.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.average.update(self.network, number)
-        return loss.detach(), logits.detach(), labels
-
-
-def uses_bf16(recipe: Recipe) -> bool:
-    """Whether to multiply in bf16; "auto" does where the processor has it natively."""
-    if recipe.precision != "auto":
-        return recipe.precision == "bf16"
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    native = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question for it
-    return any(getattr(torch.cpu, name, lambda: False)() for name in native)
-
-
-def _image_size(network: Network, recipe: Recipe) -> int:
-    size = recipe.image_size or network.preprocess.image_size
+def _check_sizes(network: Network, sizes: set[int]) -> None:
     minimum = minimum_size(network.definition, heads=len(network.auxiliary) > 0)
-    if size < minimum:
-        raise GodeeperError(f"recipe: image_size is {size}, but {network.definition.name} needs at least {minimum} to train")
-    return size
-
-
-def _seed(seed: int, step: int, rank: int) -> int:
-    return (seed * 1_000_003 + step) * 1_009 + rank
+    for size in sorted(sizes):
+        if size < minimum:
+            raise GodeeperError(f"recipe: image_size is {size}, but {network.definition.name} needs at least {minimum} to train")
 
 
 def _line(record: Mapping[str, Any], epochs: int) -> str:
@@ -168,13 +240,3 @@ def _line(record: Mapping[str, Any], epochs: int) -> str:
         tested += f" ({record['test_skipped']} test pictures cannot be decoded: `godeeper evaluate` names them)"
     speed = f"{record['seconds']:.1f} s, {record['pictures_per_second']:.0f} pictures/s"
     return f"epoch {record['epoch']}/{epochs}: loss {record['loss']:.4f}, error {record['train_error']:.2f} %{tested}, {speed}"
-
-
-def _finish(run: RunFolder, network: Network, average: Network) -> None:
-    average.classes, average.preprocess = network.classes, network.preprocess
-    save_weights(average, run.weights)
-    try:
-        draw_curves(run.metrics(), run.path / "curves.png", run.path.name)
-    except GodeeperError as error:
-        run.log(str(error))
-    run.log(f"done: {run.weights}")

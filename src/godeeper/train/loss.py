@@ -20,13 +20,22 @@ class Objective(nn.Module):
         self.label_smoothing = label_smoothing
         self.auxiliary_weight = auxiliary_weight
 
-    def forward(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (N, C, H, W) and labels (N,) -> the loss, and the logits (N, classes)."""
-        logits, auxiliary = self.network.with_auxiliary(pictures)
-        loss = self._cross_entropy(logits, labels)
-        for head in auxiliary.values():
-            loss = loss + self.auxiliary_weight * self._cross_entropy(head, labels)
-        return loss, logits
+    def forward(
+        self, pictures: Tensor, labels: Tensor, others: Tensor | None = None, share: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """Pictures (N, C, H, W) and labels (N,) -> the loss, and the logits (N, classes).
 
-    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
+        Of mixed pictures, `share` belongs to `labels`, the rest to `others`.
+        """
+        logits, auxiliary = self.network.with_auxiliary(pictures)
+
+        def cross_entropy(logits: Tensor) -> Tensor:
+            loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
+            if others is None or share == 1:
+                return loss
+            return share * loss + (1 - share) * F.cross_entropy(logits.float(), others, label_smoothing=self.label_smoothing)
+
+        loss = cross_entropy(logits)
+        for head in auxiliary.values():
+            loss = loss + self.auxiliary_weight * cross_entropy(head)
+        return loss, logits

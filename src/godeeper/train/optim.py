@@ -14,15 +14,32 @@ from .recipe import Recipe
 from .rmsprop import RMSpropTF
 
 
-def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser; weight decay on filters and linear weights only."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser; weight decay on filters and linear weights only.
+
+    Each group's `scale` multiplies the rate: 1 for the classifiers, `stage_decay` for the last stage, its square for the one
+    before, and so on.
+    """
+    groups = []
+    for scale, parameters in _scaled(network, recipe.stage_decay):
+        for decay, chosen in (
+            (recipe.weight_decay, [p for p in parameters if p.ndim > 1]),
+            (0.0, [p for p in parameters if p.ndim <= 1]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "weight_decay": decay, "scale": scale})
     if recipe.optimizer == "rmsprop":
         return RMSpropTF(groups, recipe.lr, recipe.decay, recipe.epsilon, recipe.momentum)
     nesterov = recipe.nesterov and recipe.momentum > 0
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
+
+
+def _scaled(network: Network, stage_decay: float) -> list[tuple[float, list[nn.Parameter]]]:
+    if stage_decay == 1:
+        return [(1.0, list(network.parameters()))]
+    stages = list(network.stages.values())
+    scaled = [(stage_decay ** (len(stages) - place), list(stage.parameters())) for place, stage in enumerate(stages)]
+    return [*scaled, (1.0, [*network.head.parameters(), *network.auxiliary.parameters()])]
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from ..errors import GodeeperError
+from .step import Learnt
 
 
 @dataclass
@@ -25,46 +27,64 @@ class Totals:
     errors: Tensor | float = 0.0
     pictures: int = 0
     bad: list[str] = field(default_factory=list)
+    bad_steps: int = 0
+    seconds: float = 0.0  # before `started`: of the epoch's part before an interruption
     started: float = field(default_factory=time.monotonic)
 
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Takes in a step: its mean loss, logits (N, classes) and labels (N,)."""
-        self.loss = self.loss + loss * len(labels)
-        self.errors = self.errors + (logits.argmax(1) != labels).sum()
-        self.pictures += len(labels)
+    def add(self, learnt: Learnt) -> None:
+        """Takes in a step."""
+        if not learnt.good:
+            self.bad_steps += 1
+            return
+        self.loss = self.loss + learnt.loss * len(learnt.labels)
+        self.errors = self.errors + (learnt.logits.argmax(1) != learnt.labels).sum()
+        self.pictures += len(learnt.labels)
 
-    def result(self, accelerator: Accelerator) -> dict[str, float]:
-        """Mean loss, top-1 error in percent, and speed over all processes, whose undecodable pictures are gathered here.
-
-        GodeeperError if not one picture could be decoded.
-        """
-        self.bad = gather_object(self.bad)
-        here = torch.tensor([float(self.loss), float(self.errors), self.pictures], device=accelerator.device)
-        loss, errors, pictures = accelerator.reduce(here, reduction="sum").tolist()
-        if not pictures:
-            raise GodeeperError(f"none of the training pictures can be decoded, the first: {self.bad[0]}")
-        seconds = time.monotonic() - self.started
+    def over_processes(self, accelerator: Accelerator) -> dict[str, Any]:
+        """The sums over all processes, in plain numbers, from which `Totals(**sums)` goes on."""
+        device = accelerator.device if accelerator.num_processes > 1 else "cpu"
+        here = torch.tensor(
+            [float(self.loss), float(self.errors), self.pictures, self.bad_steps], dtype=torch.float64, device=device
+        )
+        loss, errors, pictures, bad_steps = accelerator.reduce(here, reduction="sum").tolist()
         return {
-            "loss": loss / pictures,
-            "train_error": 100 * errors / pictures,
-            "pictures": int(pictures),
-            "skipped": len(self.bad),
-            "seconds": round(seconds, 2),
-            "pictures_per_second": round(pictures / seconds, 1),
-        }
+            "loss": loss, "errors": errors, "pictures": int(pictures), "bad": gather_object(self.bad),
+            "bad_steps": int(bad_steps) // accelerator.num_processes, "seconds": self.seconds + time.monotonic() - self.started,
+        }  # fmt: skip
+
+
+def epoch_record(sums: Mapping[str, Any]) -> dict[str, float]:
+    """An epoch's sums as a record of `metrics.jsonl`: mean loss, top-1 error in percent, speed.
+
+    GodeeperError if not one picture could be decoded, or no step was good.
+    """
+    pictures, seconds = sums["pictures"], sums["seconds"]
+    if not pictures and sums["bad_steps"]:
+        raise GodeeperError("no step of the epoch had a finite loss and gradient: begin again with a lower lr, or clip_norm=1")
+    if not pictures:
+        raise GodeeperError(f"none of the training pictures can be decoded, the first: {sums['bad'][0]}")
+    return {
+        "loss": sums["loss"] / pictures,
+        "train_error": 100 * sums["errors"] / pictures,
+        "pictures": pictures,
+        "skipped": len(sums["bad"]),
+        "bad_steps": sums["bad_steps"],
+        "seconds": round(seconds, 2),
+        "pictures_per_second": round(pictures / seconds, 1),
+    }
 
 
 class Bar:
     """The bar of a run of `epochs` x `steps`, on a terminal; nothing where stderr is a file."""
 
-    def __init__(self, epochs: int, steps: int, done_epochs: int, show: bool) -> None:
+    def __init__(self, epochs: int, steps: int, done_steps: int, show: bool) -> None:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}"))
         self.bar = Progress(
             *columns, TimeRemainingColumn(), console=console, disable=not (show and console.is_terminal), transient=True
         )
         self.epochs = epochs
-        self.task = self.bar.add_task("", total=epochs * steps, completed=done_epochs * steps, state="")
+        self.task = self.bar.add_task("", total=epochs * steps, completed=done_steps, state="")
 
     @contextmanager
     def epoch(self, epoch: int) -> Iterator[Bar]:
@@ -77,6 +97,6 @@ class Bar:
         """Shows the epoch's figures so far."""
         if self.bar.disable or not totals.pictures:
             return
-        speed = totals.pictures / (time.monotonic() - totals.started)
+        speed = totals.pictures / (totals.seconds + time.monotonic() - totals.started)
         loss, error = float(totals.loss) / totals.pictures, 100 * float(totals.errors) / totals.pictures
         self.bar.update(self.task, advance=1, state=f"loss {loss:.3f}  error {error:.1f} %  {speed:.0f} pictures/s")

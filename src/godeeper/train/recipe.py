@@ -17,8 +17,11 @@ class Recipe:
     epochs: int = 90
     batch_size: int = 128  # pictures a step, over all processes
     image_size: int = 0  # pixels; 0: the network's own
+    start_size: int = 0  # pixels in the first epoch, growing evenly to `image_size` by the last fifth; 0: the same all along
     optimizer: Literal["sgd", "rmsprop"] = "sgd"  # rmsprop: TensorFlow's, `RMSpropTF`
-    lr: float = 0.1
+    lr: float = 0.1  # of a whole batch, whatever the number of processes
+    stage_decay: float = 1.0  # each stage's rate as a share of the next one's; below 1, early stages learn slowly
+    head_epochs: int = 0  # at first, these epochs train the classifiers only
     momentum: float = 0.9
     nesterov: bool = True  # sgd
     decay: float = 0.9  # rmsprop: of the mean square
@@ -30,6 +33,8 @@ class Recipe:
     step_factor: float = 0.96
     average_decay: float = 0.999  # of the averaged weights, the final model; 0: no averaging
     label_smoothing: float = 0.1
+    mixup: float = 0.0  # alpha of the Beta distribution of the shares of two mixed pictures; 0: no mixing
+    cutmix: float = 0.0  # the same, of their areas; with both, each batch does one or the other
     clip_norm: float = 0.0  # the gradient's largest norm; 0: no clipping
     auxiliary_weight: float = 0.3  # of each auxiliary head's loss; 0: no heads
     area: tuple[float, float] = (0.08, 1.0)  # of a training patch, as a share of the picture
@@ -37,13 +42,16 @@ class Recipe:
     mirror: bool = True
     distort: bool = True  # brightness, contrast, colour
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    sync_batch_norm: bool = True  # statistics over the batch of all processes; false: of each process's share
+    checkpoint_minutes: float = 10.0  # between checkpoints; there is one after each epoch, too
     seed: int = 0
 
     def __post_init__(self) -> None:
         ranges: Mapping[str, tuple[float, float]] = {
-            "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "image_size": (0, 10_000), "lr": (0, 1000), "momentum": (0, 1),
-            "decay": (0, 1), "epsilon": (0, 1e6),
-            "weight_decay": (0, 10), "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1),
+            "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "image_size": (0, 10_000), "start_size": (0, 10_000),
+            "lr": (0, 1000), "stage_decay": (0, 1), "head_epochs": (0, 100_000), "momentum": (0, 1), "decay": (0, 1),
+            "epsilon": (0, 1e6), "mixup": (0, 100), "cutmix": (0, 100), "checkpoint_minutes": (0, 1e6), "weight_decay": (0, 10),
+            "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1),
             "average_decay": (0, 1), "label_smoothing": (0, 1), "clip_norm": (0, 1e9), "auxiliary_weight": (0, 100),
             "seed": (0, 2**31 - 1),
         }  # fmt: skip
@@ -62,6 +70,13 @@ class Recipe:
     def augment(self) -> Augment:
         """How training pictures are varied."""
         return Augment(self.area, self.aspect, self.mirror, self.distort)
+
+    def size_at(self, epoch: int, full: int) -> int:
+        """The side of training pictures in that epoch, counted from 0: a multiple of 8 until it is `full`."""
+        grown = epoch / (0.8 * self.epochs)
+        if not self.start_size or grown >= 1:
+            return full
+        return min(full, int(self.start_size + grown * (full - self.start_size)) // 8 * 8)
 
     def having(self, settings: Iterable[str]) -> Recipe:
         """The recipe with settings such as "lr=0.05" or "area=0.3,1" applied; GodeeperError for an unknown field or bad value."""

@@ -8,9 +8,11 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from ..errors import GodeeperError
 from ..models.weights import WEIGHTS_FILE
@@ -28,15 +30,17 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.weights = path / WEIGHTS_FILE
 
-    def begin(self, description: Mapping[str, Any]) -> None:
-        """Makes the folder; GodeeperError if a run is in it already."""
+    def begin(self, description: Mapping[str, Any]) -> dict[str, Any]:
+        """Makes the folder and returns the description it now holds; GodeeperError if a run is in it already."""
         if (self.path / RECIPE_FILE).exists() or self.weights.exists() or any(self.checkpoints.glob("*.safetensors")):
             raise GodeeperError(f"{str(self.path)!r} holds a run already: go on with --resume, or choose another --out")
+        description = {"id": uuid4().hex, **description, "versions": versions()}
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise GodeeperError(f"cannot make the run folder {str(self.path)!r}: {error.strerror}") from None
-        write_whole(self.path / RECIPE_FILE, json.dumps({**description, "versions": versions()}, indent=2, ensure_ascii=False))
+        write_whole(self.path / RECIPE_FILE, json.dumps(description, indent=2, ensure_ascii=False))
+        return description
 
     def read(self) -> dict[str, Any]:
         """What `begin` wrote; GodeeperError where there is no run, or its description cannot be read."""
@@ -68,9 +72,9 @@ class RunFolder:
 
     def log(self, text: str) -> None:
         """Adds a line to `log.txt`, with the time, and shows it on stderr."""
-        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         print(text, file=sys.stderr)
+        with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:  # a full disk stops no run
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,0 +1,176 @@
+"""Sets of Hugging Face, through `datasets`: `hf:OWNER/NAME`, `hf:OWNER/NAME:CONFIG`, `hf:FOLDER`, each also with `?streaming`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..errors import BadImage, GodeeperError
+from .decode import Shrink, decode
+from .sources import Pictures, Source, check_classes, check_tested
+from .split import split, split_note
+from .stream import Encoded, Stream
+
+STREAMING = "?streaming"
+TESTS = ("validation", "valid", "val", "test")  # the first that has labels
+
+
+@dataclass(frozen=True)
+class HubPictures:
+    """Rows of a set that lies on disk; `rows` says which, in order."""
+
+    dataset: Any
+    column: str
+    labels: Sequence[int]
+    rows: Sequence[int]
+    prefix: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def name(self, index: int) -> str:
+        return f"{self.prefix}[{self.rows[index]}]"
+
+    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
+        return decode(_content(self.dataset[self.rows[index]][self.column], self.name(index)), self.name(index), shrink)
+
+
+@dataclass(frozen=True)
+class EncodedPictures:
+    """Pictures in memory, as their files have them."""
+
+    samples: Sequence[Encoded]
+
+    @property
+    def labels(self) -> list[int]:
+        return [sample.label for sample in self.samples]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def name(self, index: int) -> str:
+        return self.samples[index].name
+
+    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
+        return decode(self.samples[index].data, self.name(index), shrink)
+
+
+@dataclass(frozen=True)
+class HubStream:
+    """A part of a set as it comes from the network."""
+
+    dataset: Any
+    image: str
+    label: str
+    length: int
+    prefix: str
+
+    def __len__(self) -> int:
+        return self.length
+
+    def samples(self) -> Iterator[Encoded]:
+        for index, row in enumerate(self.dataset):
+            name = f"{self.prefix}[{index}]"
+            try:
+                yield Encoded(index, _content(row[self.image], name), int(row[self.label]), name)
+            except BadImage:
+                yield Encoded(index, b"", int(row[self.label]), name)
+
+
+def open_hub(source: str, known: tuple[str, ...] | None) -> Source:
+    """The set that `source` names; GodeeperError where it cannot be had, or is not one of labelled pictures."""
+    name = source.removeprefix("hf:")
+    streaming = name.endswith(STREAMING)
+    parts = _load(name.removesuffix(STREAMING), streaming)
+    if "train" not in parts:
+        raise GodeeperError(f"{source!r} has no part 'train', but {', '.join(parts)}")
+    image, label = _columns(parts["train"], source)
+    classes = tuple(parts["train"].features[label].names)
+    check_classes(classes, known, source)
+    parts = {part: rows.cast_column(image, _undecoded()) for part, rows in parts.items()}
+    train, test, how = (_streams if streaming else _tables)(parts, image, label, source)
+    if known is None:
+        check_tested(classes, test.labels, f"the test part of {source!r}")
+    return Source(classes, train, test, how)
+
+
+def _load(name: str, streaming: bool) -> dict[str, Any]:
+    try:
+        import datasets
+    except ImportError:
+        raise GodeeperError("Hugging Face sets need the library datasets: pip install 'godeeper[data]'") from None
+    path, _, config = (name, "", "") if Path(name).is_dir() else name.partition(":")
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    try:
+        return dict(datasets.load_dataset(path, config or None, streaming=streaming))
+    except Exception as error:  # the library raises many kinds, for names as for networks
+        raise GodeeperError(f"the set {name!r} cannot be had from Hugging Face: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _columns(rows: Any, source: str) -> tuple[str, str]:
+    """The columns of pictures and of labels."""
+    import datasets
+
+    features = rows.features or {}
+    found = []
+    for kind, what in ((datasets.Image, "pictures"), (datasets.ClassLabel, "class labels")):
+        names = [name for name, feature in features.items() if isinstance(feature, kind)]
+        if len(names) != 1:
+            columns = ", ".join(features) or "none that are declared"
+            raise GodeeperError(f"{source!r} has {len(names)} columns of {what}, not one (columns: {columns})")
+        found += names
+    return found[0], found[1]
+
+
+def _undecoded() -> Any:
+    from datasets import Image as Feature
+
+    return Feature(decode=False)
+
+
+def _content(cell: dict[str, Any] | None, name: str) -> bytes:
+    """The file of a picture's cell."""
+    try:
+        return cell["bytes"] or Path(cell["path"]).read_bytes()  # type: ignore[index]
+    except (OSError, TypeError, KeyError) as error:
+        raise BadImage(f"{name}: {error}") from None
+
+
+def _tables(parts: dict[str, Any], image: str, label: str, source: str) -> tuple[Pictures, Pictures, str]:
+    labels = {part: [int(value) for value in rows[label]] for part, rows in parts.items() if part in ("train", *TESTS)}
+
+    def pick(part: str, rows: Sequence[int]) -> HubPictures:
+        return HubPictures(parts[part], image, [labels[part][row] for row in rows], rows, f"{source}/{part}")
+
+    if min(labels["train"], default=-1) < 0:
+        raise GodeeperError(f"{source!r} has pictures without labels in its part 'train'")
+    for test in TESTS:
+        if min(labels.get(test, ()), default=-1) >= 0:
+            return pick("train", range(len(labels["train"]))), pick(test, range(len(labels[test]))), f"parts train and {test}"
+    into_train, into_test = split(labels["train"], [f"train/{row}" for row in range(len(labels["train"]))])
+    return pick("train", into_train), pick("train", into_test), split_note()
+
+
+def _streams(parts: dict[str, Any], image: str, label: str, source: str) -> tuple[Stream, Pictures, str]:
+    def stream(part: str) -> HubStream:
+        splits = parts[part].info.splits or {}
+        if part not in splits or not splits[part].num_examples:
+            raise GodeeperError(f"{source!r} does not say how many pictures it has: leave {STREAMING} out")
+        return HubStream(parts[part], image, label, splits[part].num_examples, f"{source}/{part}")
+
+    for test in TESTS:
+        if test in parts:
+            samples = list(HubStream(parts[test], image, label, 0, f"{source}/{test}").samples())
+            if min((sample.label for sample in samples), default=-1) >= 0:
+                return stream("train"), EncodedPictures(samples), f"parts train, streamed, and {test}"
+    raise GodeeperError(f"{source!r} has no part to test on that has labels: leave {STREAMING} out, and some is held out")

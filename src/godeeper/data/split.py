@@ -1,0 +1,33 @@
+"""Which pictures are held out for testing, where the source does not say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from hashlib import sha256
+
+TEST_FRACTION = 0.2  # of each class
+SPLIT_SEED = 0  # the same split for every run, so that `evaluate` never sees what `train` was shown
+
+
+def split(labels: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Indices for training and testing: of each class `TEST_FRACTION`, at least one picture, for testing.
+
+    Which ones depends on each picture's name and the seed, so that pictures added later hardly move the others.
+    """
+    order = [sha256(f"{SPLIT_SEED}/{name}".encode(errors="surrogateescape")).digest() for name in names]
+    of_class: defaultdict[int, list[int]] = defaultdict(list)
+    for index, label in enumerate(labels):
+        of_class[label].append(index)
+    train, test = [], []
+    for indices in of_class.values():
+        indices.sort(key=order.__getitem__)
+        cut = max(1, round(len(indices) * TEST_FRACTION))
+        test += indices[:cut]
+        train += indices[cut:]
+    return sorted(train), sorted(test)
+
+
+def split_note() -> str:
+    """How `split` divides, in words."""
+    return f"{TEST_FRACTION:.0%} of each class for testing, drawn with seed {SPLIT_SEED}"

@@ -1,0 +1,48 @@
+"""Files at a URL, fetched whole, once, before they are used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+from ..errors import GodeeperError
+from .sources import data_root
+
+
+def is_url(name: str) -> bool:
+    """Whether a name is of a file elsewhere: http, https, s3, gs, hf and whatever else fsspec knows."""
+    return "://" in name
+
+
+def staged(url: str) -> Path:
+    """The local copy of a file, fetched if it is not there yet, by one process of a machine while the others wait.
+
+    GodeeperError, with the reason, where it cannot be had.
+    """
+    import fsspec
+    from filelock import FileLock
+
+    folder = data_root() / "staged" / sha256(url.rpartition("/")[0].encode()).hexdigest()[:16]
+    target = folder / (url.rpartition("/")[2] or "file")
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{partial}.lock"):
+            if not target.is_file():
+                print(f"fetching {url}", file=sys.stderr)
+                with fsspec.open(url, "rb") as source, partial.open("wb") as copy:
+                    shutil.copyfileobj(source, copy, 1 << 22)
+                    copy.flush()
+                    os.fsync(copy.fileno())
+                partial.replace(target)
+    except ImportError as error:
+        raise GodeeperError(f"{url!r} cannot be fetched: {' '.join(str(error).split())} (pip install 'godeeper[data]')") from None
+    except Exception as error:  # each kind of storage has errors of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise GodeeperError(f"{url!r} cannot be fetched into {str(folder)!r}: {reason}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return target

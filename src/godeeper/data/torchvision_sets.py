@@ -1,0 +1,102 @@
+"""The sets that torchvision knows by name, and ImageNet's folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from PIL import Image
+
+from ..errors import BadImage, GodeeperError
+from .decode import Shrink
+from .sources import Source, check_classes, data_root
+
+
+@dataclass(frozen=True)
+class TorchvisionPictures:
+    """The pictures of a torchvision set, which opens them itself."""
+
+    dataset: Any
+    labels: Sequence[int]
+    prefix: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def name(self, index: int) -> str:
+        return f"{self.prefix}[{index}]"
+
+    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
+        try:
+            picture: Image.Image = self.dataset[index][0]
+            return picture.convert("RGB")
+        except (OSError, SyntaxError, ValueError) as error:
+            raise BadImage(f"{self.name(index)}: {error}") from None
+
+
+def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool) -> Source:
+    """The set of that name below `data_root()`; GodeeperError, naming --download, where it is not there."""
+    root = data_root()
+    if name == "imagenet":
+        return _imagenet(known)
+    parts = []
+    for make in _makers(name):
+        try:
+            parts.append(make(str(root), download=download))
+        except OSError as error:  # of the network, or of the disk
+            raise GodeeperError(f"{name} cannot be fetched into {str(root)!r}: {error}") from None
+        except RuntimeError as error:
+            if download:
+                raise GodeeperError(f"{name} cannot be fetched into {str(root)!r}: {error}") from None
+            raise GodeeperError(
+                f"{name} is not in {str(root)!r}, or is damaged: --download fetches it (GODEEPER_DATA names another folder)"
+            ) from None
+    classes = tuple(str(one) for one in parts[0].classes)
+    check_classes(classes, known, name)
+    train, test = (
+        TorchvisionPictures(part, _labels(part), f"{name}/{which}") for part, which in zip(parts, ("train", "test"), strict=True)
+    )
+    return Source(classes, train, test, f"torchvision's {name}: its training and its test part")
+
+
+def _makers(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """What makes the training and the test part.
+
+    torchvision unpickles CIFAR's files, but only after it has held them against the MD5 of the published ones.
+    """
+    from torchvision import datasets
+
+    by_flag = {
+        "cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100, "kmnist": datasets.KMNIST, "mnist": datasets.MNIST,
+        "fashion_mnist": datasets.FashionMNIST,
+    }  # fmt: skip
+    by_name = {
+        "stl10": (datasets.STL10, "train"), "food101": (datasets.Food101, "train"), "dtd": (datasets.DTD, "train"),
+        "flowers102": (datasets.Flowers102, "train"), "oxford_iiit_pet": (datasets.OxfordIIITPet, "trainval"),
+    }  # fmt: skip
+    if name in by_flag:
+        return partial(by_flag[name], train=True), partial(by_flag[name], train=False)
+    kind, training = by_name[name]
+    return partial(kind, split=training), partial(kind, split="test")
+
+
+def _labels(dataset: Any) -> list[int]:
+    """A torchvision set's labels, without opening its pictures."""
+    for field in ("targets", "labels", "_labels"):
+        if hasattr(dataset, field):
+            return [int(label) for label in getattr(dataset, field)]
+    raise NotImplementedError(type(dataset).__name__)
+
+
+def _imagenet(known: tuple[str, ...] | None) -> Source:
+    from .folders import open_folder
+
+    folder = data_root() / "imagenet"
+    if not (folder / "train").is_dir() or not (folder / "val").is_dir():
+        raise GodeeperError(
+            f"ImageNet is not in {str(folder)!r}: put its train/ and val/ there, one folder a synset (image-net.org gives it to "
+            "who has an account; GODEEPER_DATA names another folder)"
+        )
+    return open_folder(folder, known)

@@ -1,0 +1,125 @@
+"""One step of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ..data.augment import normalise
+from ..data.loader import Batch
+from ..errors import GodeeperError
+from ..models.network import Network
+from .checkpoint import State
+from .loss import Objective
+from .mix import mix
+from .optim import WeightAverage, learning_rate, make_optimizer, warm_statistics
+from .processes import share_batches
+from .recipe import Recipe
+
+BAD_STEPS = 10  # in a row, after which a run stops
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a step found: its mean loss, logits (N, classes), labels (N,), and whether the weights could learn from it."""
+
+    loss: Tensor
+    logits: Tensor
+    labels: Tensor
+    good: bool
+
+
+class Diverged(GodeeperError):
+    """Too many steps in a row had a loss or a gradient that is not finite; the weights are those before them."""
+
+
+class Step:
+    """Forward, backward, update, average."""
+
+    def __init__(self, network: Network, recipe: Recipe, accelerator: Accelerator, steps_per_epoch: int) -> None:
+        self.network, self.recipe, self.accelerator, self.steps_per_epoch = network, recipe, accelerator, steps_per_epoch
+        self.average = WeightAverage(network, recipe.average_decay)
+        share_batches(network, accelerator, recipe.sync_batch_norm)
+        self.optimizer = make_optimizer(network, recipe)
+        self.state = State(network, self.average.network, self.optimizer)
+        self.bf16 = uses_bf16(recipe)
+        self.lr = 0.0
+        self.bad_steps = 0
+        self._heads_only: bool | None = None
+        self._statistics = list(network.buffers())
+        self._before = [b.clone() for b in self._statistics]
+
+    def begin(self, epoch: int) -> None:
+        """Decides what learns in an epoch: the classifiers only, at first, where the recipe says so."""
+        heads_only = epoch < self.recipe.head_epochs
+        if heads_only == self._heads_only:
+            return
+        self._heads_only = heads_only
+        self.network.stages.requires_grad_(not heads_only)
+        self.accelerator.free_memory()  # the wrapper that shared the gradients of other weights, if there was one
+        self.objective: nn.Module = self.accelerator.prepare_model(
+            Objective(self.network, self.recipe.label_smoothing, self.recipe.auxiliary_weight)
+        )
+
+    def __call__(self, batch: Batch, number: int) -> Learnt:
+        """Learns from a batch; `number` counts steps over the whole run. Diverged after too many bad steps in a row."""
+        if not len(batch.labels):  # one process alone leaves the step out; several must keep step with each other
+            raise GodeeperError(f"no picture of a process's share of a batch can be decoded, the first: {batch.bad[0]}")
+        self.lr = learning_rate(self.recipe, number, self.steps_per_epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr * group["scale"]
+        device = self.accelerator.device
+        x = normalise(batch.pictures.to(device, non_blocking=True), self.network.preprocess)
+        x = x.contiguous(memory_format=torch.channels_last)
+        mixed = mix(x, batch.labels.to(device, non_blocking=True), self.recipe, number)
+        torch.manual_seed(self.recipe.seed * 1_000_003 + number)  # dropout, too, is reproducible
+        self.objective.train()
+        if self._heads_only:
+            self.network.stages.eval()  # their statistics stay as they were learnt
+        warm_statistics(self.network, number)
+        _copy(self._statistics, self._before)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+            loss, logits = self.objective(mixed.pictures, mixed.labels, mixed.others, mixed.share)
+        self.accelerator.backward(loss)
+        good = self._update(number)
+        return Learnt(loss.detach(), logits.detach(), mixed.labels, good)
+
+    def _update(self, number: int) -> bool:
+        """Moves the weights, unless the gradient is not finite, which every process sees alike once it is averaged."""
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        good = bool(torch.isfinite(norm))
+        if good:
+            if self.recipe.clip_norm and norm > self.recipe.clip_norm:
+                torch._foreach_mul_(gradients, self.recipe.clip_norm / (norm + 1e-6))
+            self.optimizer.step()
+            self.average.update(self.network, number)
+            self.bad_steps = 0
+        else:
+            _copy(self._before, self._statistics)
+            self.bad_steps += 1
+        self.optimizer.zero_grad()
+        if self.bad_steps == BAD_STEPS:
+            raise Diverged(
+                f"the loss or its gradient was not finite in {BAD_STEPS} steps in a row, to step {number + 1}: "
+                "begin again with a lower lr, or clip_norm=1"
+            )
+        return good
+
+
+def _copy(tensors: list[Tensor], into: list[Tensor]) -> None:
+    if tensors:  # a network without batch norm has none
+        torch._foreach_copy_(into, tensors)
+
+
+def uses_bf16(recipe: Recipe) -> bool:
+    """Whether to multiply in bf16; "auto" does where the processor has it natively."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bf16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    native = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question for it
+    return any(getattr(torch.cpu, name, lambda: False)() for name in native)

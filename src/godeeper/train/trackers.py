@@ -1,0 +1,61 @@
+"""Where a run is followed from outside: TensorBoard, Weights & Biases, through Accelerate's trackers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
+
+from ..errors import GodeeperError, unknown
+
+TRACKERS = ("tensorboard", "wandb")
+REMEDY = {"tensorboard": "pip install 'godeeper[demo]'", "wandb": "pip install wandb"}
+
+
+def default_trackers() -> tuple[str, ...]:
+    """TensorBoard where it is installed."""
+    return ("tensorboard",) if find_spec("tensorboard") else ()
+
+
+def check_trackers(names: Iterable[str]) -> None:
+    """GodeeperError for a name that is none, and for a tracker that is not installed."""
+    for name in names:
+        if name not in TRACKERS:
+            raise unknown("tracker", name, TRACKERS)
+        if not find_spec(name):
+            raise GodeeperError(f"the tracker {name!r} is not installed: {REMEDY[name]}")
+
+
+class Trackers:
+    """The trackers of a run, in its first process; they never stop it."""
+
+    def __init__(self, names: Sequence[str], folder: Path, description: Mapping[str, Any], step: int) -> None:
+        """`step` is where the run goes on: what TensorBoard was told of later ones, before an interruption, gives way."""
+        self.trackers: list[GeneralTracker] = []
+        for name in names:
+            if name == "tensorboard":
+                self._start(TensorBoardTracker("tensorboard", folder, purge_step=step))
+            else:
+                about = {"id": description["id"], "resume": "allow", "name": folder.name, "dir": folder}
+                self._start(WandBTracker("godeeper", config=dict(description), **about))
+
+    def _start(self, tracker: GeneralTracker) -> None:
+        tracker.start()
+        self.trackers.append(tracker)
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Adds numbers to each tracker's curves; `step` counts over the whole run."""
+        for tracker in self.trackers:
+            try:
+                tracker.log({name: float(value) for name, value in values.items()}, step=step)
+            except OSError as error:
+                warnings.warn(f"{tracker.name}: {error}", stacklevel=2)
+
+    def finish(self) -> None:
+        """Sends what is left."""
+        for tracker in self.trackers:
+            tracker.finish()

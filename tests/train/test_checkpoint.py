@@ -1,0 +1,130 @@
+"""Training states: whole or not at all, checked, the one before as a reserve."""
+
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from textwrap import dedent
+
+import pytest
+import torch
+
+from godeeper import BadCheckpoint, Recipe, create_model
+from godeeper.train.checkpoint import Position, State, checkpoints, load_newest, save_checkpoint
+from godeeper.train.optim import make_optimizer
+
+RECIPE = Recipe(lr=0.1)
+
+
+def state(seed):
+    torch.manual_seed(seed)
+    network, average = (create_model("googlenet_bn", num_classes=2, width=0.25, small=True) for _ in range(2))
+    optimizer = make_optimizer(network, RECIPE)
+    network.train()(torch.randn(2, 3, 32, 32)).sum().backward()
+    optimizer.step()
+    return State(network, average, optimizer)
+
+
+def numbers(made):
+    momentum = [made.optimizer.state[p]["momentum_buffer"] for p in made.network.parameters()]
+    return [*made.network.state_dict().values(), *made.average.state_dict().values(), *momentum]
+
+
+def fresh():
+    made = state(99)
+    return replace(made, optimizer=make_optimizer(made.network, RECIPE))
+
+
+def test_everything_comes_back(tmp_path):
+    saved, position = state(0), Position(3, 17, {"loss": 1.5, "bad": ["a: damaged"]})
+    save_checkpoint(tmp_path, position, saved)
+    back = fresh()
+    assert load_newest(tmp_path, back, pytest.fail) == position
+    for was, now in zip(numbers(saved), numbers(back), strict=True):
+        assert torch.equal(was, now)
+
+
+def test_the_newest_two_are_kept_and_steps_sort_within_epochs(tmp_path):
+    made = state(0)
+    for position in (Position(0, 900), Position(0, 10_000), Position(1, 5)):
+        save_checkpoint(tmp_path, position, made)
+    assert [path.name for path in checkpoints(tmp_path)] == [
+        "epoch-00000-step-0010000.safetensors",
+        "epoch-00001-step-0000005.safetensors",
+    ]
+    assert load_newest(tmp_path, fresh(), pytest.fail).epoch == 1
+
+
+def flip_a_bit(data):
+    data[-1000] ^= 1  # one bit of one weight: the file still reads as safetensors
+
+
+def cut(data):
+    del data[-1000:]
+
+
+def empty(data):
+    data.clear()
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut, empty])
+def test_a_damaged_newest_one_is_named_and_the_one_before_taken(tmp_path, damage):
+    first, second = state(0), state(1)
+    save_checkpoint(tmp_path, Position(0, 5), first)
+    save_checkpoint(tmp_path, Position(0, 9), second)
+    newest = checkpoints(tmp_path)[-1]
+    data = bytearray(newest.read_bytes())
+    damage(data)
+    newest.write_bytes(data)
+    said, back = [], fresh()
+    assert load_newest(tmp_path, back, said.append).step == 5
+    assert len(said) == 1
+    assert newest.name in said[0]
+    assert torch.equal(numbers(back)[0], numbers(first)[0])
+    older = checkpoints(tmp_path)[0]
+    older.write_bytes(b"")
+    with pytest.raises(BadCheckpoint, match="no whole checkpoint is left"):
+        load_newest(tmp_path, fresh(), said.append)
+
+
+def test_changed_notes_are_noticed_too(tmp_path):
+    save_checkpoint(tmp_path, Position(0, 5), state(0))
+    file = checkpoints(tmp_path)[0]
+    file.write_bytes(file.read_bytes().replace(b'"step":"5"', b'"step":"6"'))
+    with pytest.raises(BadCheckpoint, match="checksum"):
+        load_newest(tmp_path, fresh(), pytest.fail)
+
+
+def test_a_full_disk_warns_keeps_the_old_checkpoint_and_training_goes_on(tmp_path):
+    """A limit on the size of files stands in for the disk: the second checkpoint does not fit."""
+    script = dedent("""
+        import resource, sys
+        import numpy as np
+        from pathlib import Path
+        from godeeper import Recipe, create_model
+        from godeeper.data.sources import ArrayPictures
+        from godeeper.train import train
+        def limit(network):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+            return {"top1_error": 50.0}
+        pictures = ArrayPictures(np.arange(8 * 64, dtype=np.uint8).reshape(8, 8, 8), [0, 1] * 4, "made")
+        network = create_model("googlenet_bn", num_classes=2, width=0.25, small=True)
+        recipe = Recipe(epochs=3, batch_size=4, image_size=32, auxiliary_weight=0)
+        train(network, pictures, recipe, sys.argv[1], evaluate=limit, trackers=())
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "run")],
+        capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.stderr.count("a checkpoint cannot be written") == 2
+    assert "epoch 3/3" in done.stderr  # it went on to the end, where the network itself does not fit either
+    assert done.returncode != 0
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["epoch-00000-step-0000002.safetensors"]
+    assert load_newest(tmp_path / "run" / "checkpoints", fresh_of_eight(), pytest.fail) is not None
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def fresh_of_eight():
+    network, average = (create_model("googlenet_bn", num_classes=2, width=0.25, small=True) for _ in range(2))
+    return State(network, average, make_optimizer(network, RECIPE))

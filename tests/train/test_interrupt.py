@@ -1,0 +1,164 @@
+"""Runs that are stopped, killed, or fed what is not a number."""
+
+import json
+import math
+import os
+import signal
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from godeeper import GodeeperError, Recipe, create_model
+from godeeper.data.sources import ArrayPictures
+from godeeper.train import step as step_module
+from godeeper.train import train
+from godeeper.train.checkpoint import checkpoints
+from godeeper.train.step import BAD_STEPS
+
+RECIPE = Recipe(
+    epochs=2, batch_size=4, image_size=32, lr=0.02, warmup_epochs=0, average_decay=0.9, area=(0.5, 1), mixup=0.2, cutmix=1.0
+)
+PICTURES = ArrayPictures(
+    np.random.default_rng(0).integers(0, 256, (24, 12, 12), dtype=np.uint8), [index % 2 for index in range(24)], "made"
+)
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return create_model("googlenet_bn", num_classes=2, width=0.25, small=True, aux=True)
+
+
+@dataclass
+class Trap:
+    """The pictures; as the n-th is asked for, `act` happens, in the process that asks."""
+
+    at: int
+    act: object
+    labels: list = field(default_factory=lambda: PICTURES.labels)
+    asked: int = 0
+
+    def __len__(self):
+        return len(PICTURES)
+
+    def name(self, index):
+        return PICTURES.name(index)
+
+    def picture(self, index, shrink=None):
+        self.asked += 1
+        if self.asked == self.at:
+            self.act()
+        return PICTURES.picture(index, shrink)
+
+
+def same_weights(one, other):
+    first, second = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
+    return first.keys() == second.keys() and all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def metrics(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The uninterrupted run."""
+    return train(network(), PICTURES, RECIPE, tmp_path_factory.mktemp("whole") / "run", trackers=())
+
+
+class Stopped(BaseException):
+    pass
+
+
+@pytest.fixture
+def on_sigterm():
+    def stop(number, frame):
+        raise Stopped
+
+    before = signal.signal(signal.SIGTERM, stop)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Stopped)], ids=["Ctrl-C", "SIGTERM"]
+)
+@pytest.mark.parametrize("at", [1, 10, 24, 30, 48])
+def test_a_signal_ends_the_step_saves_and_resuming_is_bit_equal(tmp_path, whole, on_sigterm, number, error, at, capsys):
+    trap = Trap(at, lambda: signal.raise_signal(number))
+    with pytest.raises(error):
+        train(network(), trap, RECIPE, tmp_path / "run", trackers=())
+    epoch, step = (at - 1) // 24, (at - 1) % 24 // 4 + 1
+    assert [path.name for path in checkpoints(tmp_path / "run" / "checkpoints")][-1] == (
+        f"epoch-{epoch:05d}-step-{step:07d}.safetensors"
+    )
+    assert f"{number.name} in epoch {epoch + 1}, after step {step}" in capsys.readouterr().err
+    train(network(7), PICTURES, RECIPE, tmp_path / "run", resume=True, workers=2 if at == 10 else 0, trackers=())
+    assert same_weights(tmp_path / "run", whole)
+    records = [
+        [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in (tmp_path / "run", whole)
+    ]
+    for mine, theirs in zip(*records, strict=True):
+        for name in ("epoch", "loss", "train_error", "pictures", "lr"):
+            assert mine[name] == theirs[name], name
+
+
+def test_checkpoints_within_an_epoch_come_by_the_clock(tmp_path, whole):
+    def die():
+        raise OSError("the power fails")
+
+    recipe = replace(RECIPE, checkpoint_minutes=0)
+    with pytest.raises(OSError, match="power"):
+        train(network(), Trap(40, die), recipe, tmp_path / "run", trackers=())
+    names = [path.name for path in checkpoints(tmp_path / "run" / "checkpoints")]
+    assert names == ["epoch-00001-step-0000002.safetensors", "epoch-00001-step-0000003.safetensors"]
+    train(network(7), PICTURES, recipe, tmp_path / "run", resume=True, workers=1, trackers=())
+    assert same_weights(tmp_path / "run", whole)
+
+
+def test_a_decoding_process_that_dies_is_an_error_in_seconds(tmp_path):
+    trap = Trap(3, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    start = time.monotonic()
+    with pytest.raises(GodeeperError, match="process that decodes pictures died"):
+        train(network(), trap, RECIPE, tmp_path / "run", workers=1, trackers=())
+    assert time.monotonic() - start < 30
+
+
+@pytest.fixture
+def poisoned(monkeypatch):
+    """Steps, counted from 0, whose pictures are not numbers."""
+    steps, calls = set(), []
+
+    def normalise(pictures, preprocess, normalise=step_module.normalise):
+        calls.append(1)
+        return normalise(pictures, preprocess) * (math.nan if len(calls) - 1 in steps else 1.0)
+
+    monkeypatch.setattr(step_module, "normalise", normalise)
+    return steps
+
+
+def test_a_loss_that_is_not_a_number_is_left_out(tmp_path, poisoned):
+    poisoned |= {1, 2, 9}
+    run = train(network(), PICTURES, RECIPE, tmp_path / "run", trackers=())
+    records = metrics(run)
+    assert [record["bad_steps"] for record in records] == [2, 1]
+    assert [record["pictures"] for record in records] == [16, 20]
+    assert all(math.isfinite(record["loss"]) for record in records)
+    assert all(tensor.isfinite().all() for tensor in load_file(run / "model.safetensors").values())
+    assert (run / "log.txt").read_text().count("is left out") == 3
+
+
+def test_too_many_in_a_row_stop_the_run_with_the_state_before_them(tmp_path, poisoned):
+    recipe = replace(RECIPE, epochs=4)
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), Trap(16, lambda: signal.raise_signal(signal.SIGINT)), recipe, tmp_path / "four", trackers=())
+    poisoned |= {4 + step for step in range(4, 4 + BAD_STEPS)}  # the calls of the run above count, too
+    with pytest.raises(GodeeperError, match="lower lr"):
+        train(network(), PICTURES, recipe, tmp_path / "run", trackers=())
+    kept, expected = (load_file(checkpoints(tmp_path / run / "checkpoints")[-1]) for run in ("run", "four"))
+    assert kept.keys() == expected.keys()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in kept.items())
+    assert not (tmp_path / "run" / "model.safetensors").exists()

@@ -1,0 +1,119 @@
+"""Several processes compute what one would: losses, weights, evaluation, one report."""
+
+import json
+import os
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from godeeper.train.processes import SharedDropout
+
+SCRIPT = dedent("""
+    import json, sys
+    import torch
+    from godeeper import Recipe, create_model, open_source
+    from godeeper.data.sources import ArrayPictures
+    from godeeper.evaluate import evaluate
+    from godeeper.train import train
+    from godeeper.evaluate import classify
+    from godeeper.train import step
+    from torch import distributed as dist
+
+    out, model, sync = sys.argv[1], sys.argv[2], sys.argv[3] == "sync"
+    digits = open_source("digits")
+    some = lambda pictures, count: ArrayPictures(pictures.arrays[:count], pictures.labels[:count], "some")
+    train_set, test_set = some(digits.train, 24), some(digits.test, 23)  # 23: shared evenly by neither 2 nor 3
+    torch.manual_seed(0)
+    network = create_model(model, num_classes=10, width=0.25, small=True, aux=True)
+    if sys.argv[4] == "float64":
+        network.double()
+        for module in (step, classify):
+            module.normalise = lambda pictures, preprocess, normalise=module.normalise: normalise(pictures, preprocess).double()
+    recipe = Recipe(
+        epochs=20, batch_size=24, image_size=32, lr=0.001, warmup_epochs=0, clip_norm=2.0, mixup=0.2, cutmix=1.0, area=(0.5, 1),
+        average_decay=0.9, precision="fp32", sync_batch_norm=sync,
+    )
+    reports = []
+    def tested(network):
+        result = evaluate(network, test_set, network.preprocess)
+        reports.append([result.images, result.top1_errors, result.top5_errors])
+        return {"top1_error": result.top1_error}
+    train(network, train_set, recipe, out, evaluate=tested, trackers=())
+    rank = dist.get_rank() if dist.is_initialized() else 0
+    with open(f"{out}/reports-{rank}.json", "w") as file:
+        json.dump(reports, file)
+    if dist.is_initialized():
+        dist.destroy_process_group()
+""")
+
+
+def trained(tmp_path, name, processes, model="googlenet_bn", sync="sync", precision="float64"):
+    """The run folder of 20 steps by that many processes."""
+    script, out = tmp_path / "script.py", tmp_path / name
+    script.write_text(SCRIPT)
+    launch = [sys.executable]
+    if processes > 1:
+        launch += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    done = subprocess.run(
+        [*launch, str(script), str(out), model, sync, precision],
+        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("epoch 20/20") == 1  # one log, whatever the number of processes
+    return out
+
+
+def losses(run):
+    return torch.tensor(
+        [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()], dtype=torch.double
+    )
+
+
+def reports(run):
+    return [json.loads(file.read_text()) for file in sorted(run.glob("reports-*.json"))]
+
+
+@pytest.mark.parametrize(
+    ("model", "precision", "tolerance"),
+    [
+        pytest.param("googlenet", "float32", 1e-4, marks=pytest.mark.slow),
+        # Batch norm on so few pictures multiplies any rounding tenfold a step (so does another order of sums in one process),
+        # which is why the claim is tested where rounding is small enough.
+        ("googlenet_bn", "float64", 2e-6),  # the loss itself is float32
+    ],
+)
+def test_two_and_three_processes_have_the_losses_of_one(tmp_path, model, precision, tolerance):
+    one = trained(tmp_path, "one", 1, model, precision=precision)
+    assert losses(one).std() > 0.01
+    for processes in (2, 3):
+        several = trained(tmp_path, f"{processes}", processes, model, precision=precision)
+        assert (losses(several) - losses(one)).abs().max() < tolerance
+        assert len(reports(several)) == processes
+        assert all(report == reports(one)[0] for report in reports(several))
+        assert all(images == 23 for images, _, _ in reports(one)[0])
+        weights, expected = (load_file(run / "model.safetensors") for run in (several, one))
+        for name, tensor in expected.items():
+            assert torch.allclose(weights[name].double(), tensor.double(), atol=tolerance), name
+
+
+@pytest.mark.slow
+def test_local_batch_norm_is_another_training(tmp_path):
+    shared, local = (losses(trained(tmp_path, sync, 2, sync=sync)) for sync in ("sync", "local"))
+    assert (shared - local).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_dropout_is_drawn_for_the_whole_batch(ranks):
+    x = torch.ones(6, 500, 1, 1)
+    torch.manual_seed(3)
+    whole = SharedDropout(0.4, 0, 1)(x)
+    assert (whole == 0).float().mean().item() == pytest.approx(0.4, abs=0.05)
+    assert whole.unique().tolist() == pytest.approx([0, 1 / 0.6])
+    for rank in range(ranks):
+        torch.manual_seed(3)
+        assert torch.equal(SharedDropout(0.4, rank, ranks)(x[rank::ranks]), whole[rank::ranks])
+    assert torch.equal(SharedDropout(0.4, 0, 1).eval()(x), x)
