@@ -1,6 +1,7 @@
 """What several tests share: a small network on disk, and the folder of real pictures where there is one."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 from godeeper import create_model
 from godeeper.models.weights import save_weights
 from godeeper.preprocess import Preprocess
+
+os.environ.setdefault("HF_HOME", tempfile.mkdtemp(prefix="godeeper-hf-"))  # before `datasets` is imported: no test writes at home
 
 
 @pytest.fixture(scope="session")

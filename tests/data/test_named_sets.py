@@ -19,7 +19,9 @@ from godeeper.data.augment import Augment
 from godeeper.data.loader import batches_of, training_loader
 from godeeper.data.stream import Stream
 
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create", "ignore::ResourceWarning", "ignore::DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This DataLoader will create", "ignore::ResourceWarning", "ignore::DeprecationWarning"
+)
 RANDOM = np.random.default_rng(0)
 
 
@@ -99,7 +101,9 @@ def test_imagenet_is_a_folder_that_must_be_there(root, class_folder):
     assert open_source("imagenet").classes == ("cat", "dog")
 
 
-@pytest.mark.parametrize("name", ["cifar100", "stl10", "food101", "dtd", "flowers102", "oxford_iiit_pet", "kmnist", "fashion_mnist"])
+@pytest.mark.parametrize(
+    "name", ["cifar100", "stl10", "food101", "dtd", "flowers102", "oxford_iiit_pet", "kmnist", "fashion_mnist"]
+)
 def test_a_set_that_is_not_there_names_the_remedy(name, capsys, tmp_path):
     assert status(["train", "--model", "googlenet_bn", "--data", name, "--out", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err

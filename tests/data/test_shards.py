@@ -19,7 +19,9 @@ from godeeper.data.augment import Augment
 from godeeper.data.loader import EpochBatches, training_loader
 from godeeper.data.shards import expand
 
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create", "ignore::ResourceWarning", "ignore::DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This DataLoader will create", "ignore::ResourceWarning", "ignore::DeprecationWarning"
+)
 
 
 @pytest.fixture

@@ -152,12 +152,18 @@ def test_two_processes_train_one_network(tmp_path, class_folder):
         str(tmp_path / "run"),
     ]
     line += ["--epochs", "2", "--batch-size", "8", "--workers", "0", "--set", "image_size=16"]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "godeeper", *line]
-    done = subprocess.run(
-        launch, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "godeeper"]
+    done = run_quietly([*launch, *line])
     assert done.returncode == 0, done.stderr
     metrics = [json.loads(text) for text in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [(record["epoch"], record["pictures"]) for record in metrics] == [(1, 24), (2, 24)]
     assert done.stderr.count("done: ") == 1
     assert load(tmp_path / "run").classes == ("cat", "dog")
+    line = ["evaluate", str(tmp_path / "run"), "--data", str(class_folder), "--json", "--workers", "0", "--part", "all"]
+    several, one = run_quietly([*launch, *line]), run_quietly([sys.executable, "-m", "godeeper", *line])
+    assert json.loads(several.stdout) == json.loads(one.stdout)  # one report, and the same
+
+
+def run_quietly(line):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False, env=environment)

@@ -67,3 +67,22 @@ def test_the_papers_recipes_are_as_printed():
     assert isinstance(optimizer, RMSpropTF)
     assert (optimizer.defaults["decay"], optimizer.defaults["eps"], optimizer.defaults["lr"]) == (0.9, 1.0, 0.045)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [4e-5, 0.0]
+
+
+def test_pictures_grow_evenly_in_steps_of_8_and_are_full_for_the_last_fifth():
+    recipe = Recipe(epochs=10, start_size=128)
+    sizes = [recipe.size_at(epoch, 224) for epoch in range(10)]
+    assert sizes == [128, 136, 152, 160, 176, 184, 200, 208, 224, 224]
+    assert {Recipe(epochs=10).size_at(epoch, 299) for epoch in range(10)} == {299}
+
+
+def test_every_recipe_stands_with_its_command_above_it():
+    from pathlib import Path
+
+    import godeeper.train.recipe as module
+
+    source = Path(module.__file__).read_text()
+    for name in recipes:
+        comment = source.partition(f'    "{name}": Recipe(')[0].rsplit("    ),", 1)[-1].rsplit("= {", 1)[-1]
+        assert "`godeeper train --model" in comment, name
+        assert f"--recipe {name}" in comment or name == "standard", name

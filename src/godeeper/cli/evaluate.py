@@ -18,31 +18,40 @@ def evaluate_command(
     part: Annotated[Literal["test", "train", "all"], typer.Option(help="Which pictures of the data.")] = "test",
     batch_size: Annotated[int, typer.Option(min=1, help="Views at a time.")] = 128,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode; by default by the machine.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch a torchvision set that is not here yet.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count pictures that cannot be decoded.")] = False,
     as_json: Json = False,
 ) -> None:
     """Count the top-1 and top-5 errors of a model."""
+    import torch
+    from accelerate import PartialState
+
     from ..data.crops import check_scheme
     from ..data.loader import default_workers
     from ..data.sources import open_source
     from ..evaluate.classify import evaluate
-    from ..models.network import best_device, to_device
+    from ..models.network import to_device
     from ..models.weights import load
     from .progress import counting
 
     check_scheme(crops)
     network = load(run)
-    source = open_source(data, network.classes)
+    source = open_source(data, network.classes, download=download)
     workers = default_workers(data) if workers is None else workers
     if len(source.classes) != network.num_classes:
         raise GodeeperError(f"{str(run)!r} has {network.num_classes} classes without names, {data!r} has {len(source.classes)}")
     pictures = source.part(part)
-    device = best_device()
-    with counting("evaluating", len(pictures)) as progress:
+    processes = PartialState(
+        cpu=not torch.accelerator.is_available()
+    )  # under torchrun, several, which share the pictures; the first one reports
+    device = processes.device
+    with counting("evaluating", len(pictures), show=processes.is_main_process) as progress:
         result = evaluate(
             to_device(network, device), pictures, network.preprocess, crops=crops, batch_size=batch_size, workers=workers,
             skip_bad=skip_bad, device=device, progress=progress,
         )  # fmt: skip
+    if not processes.is_main_process:
+        return
     for reason in result.skipped:
         print(f"skipped {reason}", file=sys.stderr)
     if as_json:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import GodeeperError, unknown
 from .sources import FilePictures, Source, check_tested
-from .split import split, split_note
+from .split import check_divisible, split, split_note
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 
@@ -28,10 +27,8 @@ def open_folder(folder: Path, known: tuple[str, ...] | None) -> Source:
         return Source(classes, *parts, f"folders train/ and {test.name}/")
     classes = known or _classes(folder)
     everything = _class_pictures(folder, classes)
-    counts = Counter(everything.labels)
-    for label, name in enumerate(() if known else classes):
-        if counts[label] == 1:
-            raise GodeeperError(f"class {name!r} of {str(folder)!r} has one picture: two are needed, to train and to test")
+    if known is None:
+        check_divisible(classes, everything.labels, str(folder))
 
     def pick(chosen: list[int]) -> FilePictures:
         return FilePictures([everything.files[i] for i in chosen], [everything.labels[i] for i in chosen])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from PIL import Image
 from ..errors import BadImage, GodeeperError
 from .decode import Shrink, decode
 from .sources import Pictures, Source, check_classes, check_tested
-from .split import split, split_note
+from .split import check_divisible, split, split_note
 from .stream import Encoded, Stream
 
 STREAMING = "?streaming"
@@ -74,12 +75,27 @@ class HubStream:
         return self.length
 
     def samples(self) -> Iterator[Encoded]:
-        for index, row in enumerate(self.dataset):
+        """All of them; GodeeperError where the network fails, or where the set is not what it says."""
+        rows, index = iter(self.dataset), -1
+        while True:
+            try:
+                row = next(rows, None)
+            except Exception as error:  # of many kinds, once the library has tried often enough
+                raise GodeeperError(f"{self.prefix} broke off after {index + 1} pictures: {_one_line(error)}") from None
+            if row is None:
+                break
+            index += 1
             name = f"{self.prefix}[{index}]"
             try:
-                yield Encoded(index, _content(row[self.image], name), int(row[self.label]), name)
+                content = _content(row[self.image], name)
             except BadImage:
-                yield Encoded(index, b"", int(row[self.label]), name)
+                content = b""  # which is a bad picture for the one who decodes it
+            label = _label(row[self.label])
+            if label < 0 and self.length:  # without a length it is a part to test on, which is passed over if it has no labels
+                raise GodeeperError(f"{name} has no label")
+            yield Encoded(index, content, label, name)
+        if index + 1 < self.length:
+            raise GodeeperError(f"{self.prefix} ended after {index + 1} of {self.length} pictures: leave {STREAMING} out")
 
 
 def open_hub(source: str, known: tuple[str, ...] | None) -> Source:
@@ -105,16 +121,23 @@ def _load(name: str, streaming: bool) -> dict[str, Any]:
     except ImportError:
         raise GodeeperError("Hugging Face sets need the library datasets: pip install 'godeeper[data]'") from None
     path, _, config = (name, "", "") if Path(name).is_dir() else name.partition(":")
+    if not path:
+        raise GodeeperError("the set's name is empty: give hf:OWNER/NAME")
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
+    hub = logging.getLogger("huggingface_hub")
+    before = hub.level
+    hub.setLevel(logging.ERROR)  # not a line for every try
     try:
         return dict(datasets.load_dataset(path, config or None, streaming=streaming))
     except Exception as error:  # the library raises many kinds, for names as for networks
-        raise GodeeperError(f"the set {name!r} cannot be had from Hugging Face: {_first_line(error)}") from None
+        raise GodeeperError(f"the set {name!r} cannot be had from Hugging Face: {_one_line(error.__cause__ or error)}") from None
+    finally:
+        hub.setLevel(before)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _columns(rows: Any, source: str) -> tuple[str, str]:
@@ -139,15 +162,29 @@ def _undecoded() -> Any:
 
 
 def _content(cell: dict[str, Any] | None, name: str) -> bytes:
-    """The file of a picture's cell."""
+    """The file of a picture's cell: within it, on disk, or in an archive elsewhere."""
+    if cell is None or not (cell["bytes"] or cell["path"]):
+        raise BadImage(f"{name}: the cell is empty")
     try:
-        return cell["bytes"] or Path(cell["path"]).read_bytes()  # type: ignore[index]
-    except (OSError, TypeError, KeyError) as error:
-        raise BadImage(f"{name}: {error}") from None
+        if cell["bytes"]:
+            return bytes(cell["bytes"])
+        if "://" not in cell["path"]:
+            return Path(cell["path"]).read_bytes()
+        import fsspec
+
+        with fsspec.open(cell["path"], "rb") as file:
+            return bytes(file.read())
+    except Exception as error:  # each kind of storage has errors of its own
+        raise BadImage(f"{name}: {_one_line(error)}") from None
+
+
+def _label(cell: int | None) -> int:
+    """A row's label; -1, as sets write it themselves, where there is none."""
+    return -1 if cell is None else int(cell)
 
 
 def _tables(parts: dict[str, Any], image: str, label: str, source: str) -> tuple[Pictures, Pictures, str]:
-    labels = {part: [int(value) for value in rows[label]] for part, rows in parts.items() if part in ("train", *TESTS)}
+    labels = {part: [_label(value) for value in rows[label]] for part, rows in parts.items() if part in ("train", *TESTS)}
 
     def pick(part: str, rows: Sequence[int]) -> HubPictures:
         return HubPictures(parts[part], image, [labels[part][row] for row in rows], rows, f"{source}/{part}")
@@ -157,6 +194,7 @@ def _tables(parts: dict[str, Any], image: str, label: str, source: str) -> tuple
     for test in TESTS:
         if min(labels.get(test, ()), default=-1) >= 0:
             return pick("train", range(len(labels["train"]))), pick(test, range(len(labels[test]))), f"parts train and {test}"
+    check_divisible(parts["train"].features[label].names, labels["train"], source)
     into_train, into_test = split(labels["train"], [f"train/{row}" for row in range(len(labels["train"]))])
     return pick("train", into_train), pick("train", into_test), split_note()
 

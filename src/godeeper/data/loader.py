@@ -19,7 +19,7 @@ from ..preprocess import Preprocess
 from .augment import Augment, take_views
 from .decode import decode
 from .sources import Pictures
-from .stream import Encoded, Stream, StreamBatches
+from .stream import Encoded, Stream, StreamBatches, check_shares
 
 
 def default_workers(source: str) -> int:
@@ -44,14 +44,24 @@ ImageSize = int | Callable[[int], int]  # pixels; or pixels in an epoch, counted
 Sample = tuple[Tensor, int] | str  # a picture and its label, or why there is none
 
 
-def _collate(samples: Sequence[Sample]) -> Batch:
+def collate(samples: Sequence[Sample]) -> Batch:
+    """One batch of samples, those left out that could not be decoded."""
     good = [sample for sample in samples if not isinstance(sample, str)]
     bad = tuple(sample for sample in samples if isinstance(sample, str))
-    pictures = torch.stack([picture for picture, _ in good]) if good else torch.empty(0, dtype=torch.uint8)
-    return Batch(pictures, torch.tensor([label for _, label in good], dtype=torch.long), bad)
+    return Batch(_stacked([picture for picture, _ in good]), torch.tensor([label for _, label in good], dtype=torch.long), bad)
 
 
-class _TrainingSet(Dataset[Sample]):
+def _stacked(pictures: Sequence[Tensor]) -> Tensor:
+    if not pictures:
+        return torch.empty(0, dtype=torch.uint8)
+    if pictures[0].ndim == 4:  # views
+        return torch.stack(list(pictures))
+    return torch.stack([picture.permute(1, 2, 0) for picture in pictures]).permute(0, 3, 1, 2)  # channels last, as pixels come
+
+
+class TrainingSet(Dataset[Sample]):
+    """Augmented pictures by (epoch, index), or (epoch, Encoded) of a stream."""
+
     def __init__(self, pictures: Pictures | Stream, image_size: ImageSize, augment: Augment, seed: int) -> None:
         self.pictures, self.image_size, self.augment, self.seed = pictures, image_size, augment, seed
 
@@ -77,10 +87,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     """
 
     def __init__(self, length: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
-        if batch_size < 1:
-            raise GodeeperError(f"a batch of {batch_size} pictures is not possible: give at least 1")
-        if batch_size % ranks:
-            raise GodeeperError(f"a batch of {batch_size} cannot be shared evenly by {ranks} processes")
+        check_shares(batch_size, ranks)
         if length < ranks:
             raise GodeeperError(f"{length} pictures are too few for {ranks} processes")
         self.length, self.seed, self.rank, self.ranks = length, seed, rank, ranks
@@ -113,10 +120,10 @@ def training_loader(
 ) -> DataLoader[Sample]:
     """Augmented training batches, of one size or of a size by epoch; undecodable pictures are left out and named."""
     return DataLoader(
-        _TrainingSet(pictures, image_size, augment, batches.seed),
+        TrainingSet(pictures, image_size, augment, batches.seed),
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=_collate,
+        collate_fn=collate,
         worker_init_fn=_leave_signals_to_the_main_process,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
@@ -163,7 +170,7 @@ def view_loader(
         sampler=indices,
         batch_size=batch_size,
         num_workers=workers,
-        collate_fn=_collate,
+        collate_fn=collate,
         worker_init_fn=_leave_signals_to_the_main_process,
         pin_memory=torch.cuda.is_available(),
     )

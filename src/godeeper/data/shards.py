@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
+import sys
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
 
-from ..errors import GodeeperError
+from ..errors import BadImage, GodeeperError
 from .decode import Shrink, decode
 from .folders import SUFFIXES
 from .sources import Source, check_tested
-from .split import split, split_note
+from .split import check_divisible, split, split_note
 from .staging import is_url, staged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # of ImageNet there are over a million
 class Member:
     """A labelled picture within a shard: where its bytes are."""
 
@@ -50,13 +49,13 @@ class ShardPictures:
 
     def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
         member = self.members[index]
-        return decode(os.pread(_descriptor(member.shard, os.getpid()), member.size, member.offset), self.name(index), shrink)
-
-
-@lru_cache(maxsize=256)
-def _descriptor(shard: str, process: int) -> int:
-    """An open file of this process."""
-    return os.open(shard, os.O_RDONLY)
+        try:
+            with open(member.shard, "rb", buffering=0) as shard:  # each time: a set may have more shards than a process may open
+                shard.seek(member.offset)
+                content = shard.read(member.size)
+        except OSError as error:
+            raise BadImage(f"{self.name(index)}: {error.strerror or error}") from None
+        return decode(content, self.name(index), shrink)
 
 
 def open_shards(source: str, known: tuple[str, ...] | None) -> Source:
@@ -69,6 +68,8 @@ def open_shards(source: str, known: tuple[str, ...] | None) -> Source:
     members = _members(train_files)
     if not test_files:
         labels, classes = _labelled(members, known, source)
+        if known is None:
+            check_divisible(classes, labels, source)
         into = split(labels, [member.name for member in members])
         train, test = (ShardPictures([members[i] for i in part], [labels[i] for i in part]) for part in into)
         return Source(classes, train, test, split_note())
@@ -95,6 +96,8 @@ def _files(source: str) -> tuple[list[Path], list[Path]]:
             raise GodeeperError(f"{str(folder)!r} holds no shards: there is no .tar file in it")
         return everything, []
     train, *test = ([_local(name) for name in expand(pattern)] for pattern in patterns)
+    if not train or [] in test:
+        raise GodeeperError(f"{source!r} names no shards: a range such as {{000..099}} counts upwards")
     return train, test[0] if test else []
 
 
@@ -128,7 +131,7 @@ def _members(files: Sequence[Path]) -> list[Member]:
 def _read(file: Path) -> Iterator[Member]:
     """The labelled pictures of one shard, from its headers; only labels are read."""
     pictures: dict[str, tarfile.TarInfo] = {}
-    labels: dict[str, tuple[int, str | None, str | None]] = {}
+    labels: dict[str, tuple[bytes, str, str]] = {}  # content, extension, and what errors call it
     try:
         with tarfile.open(file, "r:") as tar:
             for info in tar:
@@ -137,10 +140,11 @@ def _read(file: Path) -> Iterator[Member]:
                 key = f"{folder}/{stem}" if folder else stem
                 if info.isfile() and f".{extension.lower()}" in SUFFIXES:
                     pictures[key] = info
-                elif info.isfile() and extension in ("cls", "json"):
+                elif info.isfile() and (extension == "cls" or (extension == "json" and key not in labels)):  # .cls goes before
                     content = tar.extractfile(info)
                     assert content is not None
-                    labels[key] = _label(content.read(), extension, f"{file}:{info.name}")
+                    labels[key] = content.read(), extension, f"{file}:{info.name}"
+            _check_end(tar)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise GodeeperError(f"the shard {str(file)!r} cannot be read: {error}") from None
     if not pictures:
@@ -148,8 +152,16 @@ def _read(file: Path) -> Iterator[Member]:
     for key, info in pictures.items():
         if key not in labels:
             raise GodeeperError(f"{file}:{info.name} has no label: {key}.cls or {key}.json is missing")
-        label, class_name, name = labels[key]
-        yield Member(key, str(file), info.offset_data, info.size, label, class_name, name or info.name)
+        label, class_name, name = _label(*labels[key])
+        yield Member(key, str(file), info.offset_data, info.size, label, class_name and sys.intern(class_name), name or info.name)
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """ReadError unless zeros follow the last member: tarfile takes a cut or damaged header for the end."""
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it breaks off, or is damaged, before its end")
 
 
 def _label(content: bytes, extension: str, where: str) -> tuple[int, str | None, str | None]:
@@ -172,9 +184,12 @@ def _counted(label: object) -> int:
 
 def _labelled(members: Sequence[Member], known: tuple[str, ...] | None, source: str) -> tuple[list[int], tuple[str, ...]]:
     """Labels, and the classes they count; by name where the members say it, as those of a trained network may be others."""
-    named = {member.label: member.class_name for member in members}
+    named: dict[int, str | None] = {}
+    for member in members:
+        if named.setdefault(member.label, member.class_name) != member.class_name:
+            raise GodeeperError(f"{source!r} has two classes {member.label}: {named[member.label]!r} and {member.class_name!r}")
     own = tuple(named.get(label) or str(label) for label in range(max(named) + 1))
-    if len(own) < 2:
+    if known is None and len(own) < 2:
         raise GodeeperError(f"{source!r} has one class only, {own[0]!r}: at least two are needed")
     if known is None or known == own:
         return [member.label for member in members], own
@@ -183,7 +198,7 @@ def _labelled(members: Sequence[Member], known: tuple[str, ...] | None, source: 
             raise GodeeperError(f"{source!r} has labels up to {len(own) - 1}, the network {len(known)} classes")
         return [member.label for member in members], known
     place = {name: label for label, name in enumerate(known)}
-    for name in own:
+    for name in named.values():
         if name not in place:
             raise GodeeperError(f"class {name!r} of {source!r} is none of the network's: {', '.join(known[:8])} ...")
     return [place[own[member.label]] for member in members], known

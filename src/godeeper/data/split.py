@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
+
+from ..errors import GodeeperError
 
 TEST_FRACTION = 0.2  # of each class
 SPLIT_SEED = 0  # the same split for every run, so that `evaluate` never sees what `train` was shown
@@ -26,6 +28,14 @@ def split(labels: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[
         test += indices[:cut]
         train += indices[cut:]
     return sorted(train), sorted(test)
+
+
+def check_divisible(classes: Sequence[str], labels: Sequence[int], where: str) -> None:
+    """GodeeperError for a class with a single picture, of which `split` would leave nothing to train on."""
+    counts = Counter(labels)
+    for label, name in enumerate(classes):
+        if counts[label] == 1:
+            raise GodeeperError(f"class {name!r} of {where!r} has one picture: two are needed, to train and to test")
 
 
 def split_note() -> str:

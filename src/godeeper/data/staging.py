@@ -7,9 +7,12 @@ import shutil
 import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from ..errors import GodeeperError
 from .sources import data_root
+
+SILENCE = 60  # seconds without a byte, after which a web server is given up
 
 
 def is_url(name: str) -> bool:
@@ -33,16 +36,29 @@ def staged(url: str) -> Path:
         with FileLock(f"{partial}.lock"):
             if not target.is_file():
                 print(f"fetching {url}", file=sys.stderr)
-                with fsspec.open(url, "rb") as source, partial.open("wb") as copy:
-                    shutil.copyfileobj(source, copy, 1 << 22)
-                    copy.flush()
-                    os.fsync(copy.fileno())
-                partial.replace(target)
+                try:
+                    with fsspec.open(url, "rb", **_options(url)) as source, partial.open("wb") as copy:
+                        shutil.copyfileobj(source, copy, 1 << 22)
+                        copy.flush()
+                        os.fsync(copy.fileno())
+                    partial.replace(target)
+                finally:  # within the lock: outside, it may be another process's
+                    partial.unlink(missing_ok=True)
     except ImportError as error:
-        raise GodeeperError(f"{url!r} cannot be fetched: {' '.join(str(error).split())} (pip install 'godeeper[data]')") from None
+        extra = " (pip install 'godeeper[data]')" if url.startswith("http") else ""  # of other kinds, fsspec names the package
+        raise GodeeperError(f"{url!r} cannot be fetched: {' '.join(str(error).split())}{extra}") from None
+    except FileNotFoundError:
+        raise GodeeperError(f"{url!r} cannot be fetched: there is no such file") from None
     except Exception as error:  # each kind of storage has errors of its own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise GodeeperError(f"{url!r} cannot be fetched into {str(folder)!r}: {reason}") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return target
+
+
+def _options(url: str) -> dict[str, Any]:
+    """For the web: proxies as the environment names them, and as much time as a shard takes; aiohttp gives five minutes."""
+    if not url.startswith(("http://", "https://")):
+        return {}
+    from aiohttp import ClientTimeout
+
+    return {"client_kwargs": {"trust_env": True, "timeout": ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)}}

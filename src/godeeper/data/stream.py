@@ -33,6 +33,14 @@ class Stream(Protocol):
         ...
 
 
+def check_shares(batch_size: int, ranks: int) -> None:
+    """GodeeperError for a batch that is empty, or that `ranks` processes cannot share evenly."""
+    if batch_size < 1:
+        raise GodeeperError(f"a batch of {batch_size} pictures is not possible: give at least 1")
+    if batch_size % ranks:
+        raise GodeeperError(f"a batch of {batch_size} cannot be shared evenly by {ranks} processes")
+
+
 class StreamBatches:
     """The batches of an epoch of a stream as (epoch, Encoded) pairs, of which each rank takes its share.
 
@@ -41,6 +49,7 @@ class StreamBatches:
     """
 
     def __init__(self, stream: Stream, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
+        check_shares(batch_size, ranks)
         if len(stream) < batch_size:
             raise GodeeperError(f"a stream of {len(stream)} pictures does not fill a batch of {batch_size}: leave ?streaming out")
         self.stream, self.batch_size, self.seed, self.rank, self.ranks = stream, batch_size, seed, rank, ranks

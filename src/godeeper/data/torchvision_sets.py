@@ -9,14 +9,14 @@ from typing import Any
 
 from PIL import Image
 
-from ..errors import BadImage, GodeeperError
+from ..errors import GodeeperError
 from .decode import Shrink
-from .sources import Source, check_classes, data_root
+from .sources import FilePictures, Pictures, Source, check_classes, data_root
 
 
 @dataclass(frozen=True)
 class TorchvisionPictures:
-    """The pictures of a torchvision set, which opens them itself."""
+    """The pictures of a torchvision set that lies in memory."""
 
     dataset: Any
     labels: Sequence[int]
@@ -29,11 +29,8 @@ class TorchvisionPictures:
         return f"{self.prefix}[{index}]"
 
     def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
-        try:
-            picture: Image.Image = self.dataset[index][0]
-            return picture.convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:
-            raise BadImage(f"{self.name(index)}: {error}") from None
+        picture: Image.Image = self.dataset[index][0]
+        return picture.convert("RGB")
 
 
 def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool) -> Source:
@@ -45,19 +42,18 @@ def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool) -
     for make in _makers(name):
         try:
             parts.append(make(str(root), download=download))
-        except OSError as error:  # of the network, or of the disk
-            raise GodeeperError(f"{name} cannot be fetched into {str(root)!r}: {error}") from None
-        except RuntimeError as error:
+        except ImportError as error:
+            raise GodeeperError(f"{name} needs {error.name}: pip install 'godeeper[demo]'") from None
+        except Exception as error:  # no network, a full disk, a file cut short: torchvision raises what comes
             if download:
-                raise GodeeperError(f"{name} cannot be fetched into {str(root)!r}: {error}") from None
+                reason = " ".join(str(error).split()) or type(error).__name__
+                raise GodeeperError(f"{name} cannot be fetched into {str(root)!r}: {reason}") from None
             raise GodeeperError(
                 f"{name} is not in {str(root)!r}, or is damaged: --download fetches it (GODEEPER_DATA names another folder)"
             ) from None
     classes = tuple(str(one) for one in parts[0].classes)
     check_classes(classes, known, name)
-    train, test = (
-        TorchvisionPictures(part, _labels(part), f"{name}/{which}") for part, which in zip(parts, ("train", "test"), strict=True)
-    )
+    train, test = (_pictures(part, f"{name}/{which}") for part, which in zip(parts, ("train", "test"), strict=True))
     return Source(classes, train, test, f"torchvision's {name}: its training and its test part")
 
 
@@ -80,6 +76,12 @@ def _makers(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return partial(by_flag[name], train=True), partial(by_flag[name], train=False)
     kind, training = by_name[name]
     return partial(kind, split=training), partial(kind, split="test")
+
+
+def _pictures(dataset: Any, prefix: str) -> Pictures:
+    """A torchvision set's pictures; those in files go through our own decoder."""
+    files = getattr(dataset, "_image_files", None) or getattr(dataset, "_images", None)
+    return FilePictures(files, _labels(dataset)) if files else TorchvisionPictures(dataset, _labels(dataset), prefix)
 
 
 def _labels(dataset: Any) -> list[int]:

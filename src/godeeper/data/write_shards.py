@@ -23,6 +23,8 @@ def write_shards(
     what reads them one after the other sees all classes. GodeeperError for a source that is not of files, and where shards are
     already. A file that cannot be read leaves no shard of its part half written.
     """
+    if root.resolve() in (out.resolve(), *out.resolve().parents):
+        raise GodeeperError(f"{str(out)!r} lies in the pictures' own folder: choose one outside {str(root)!r}")
     if any(out.glob("*.tar")):
         raise GodeeperError(f"{str(out)!r} holds shards already: choose another folder")
     out.mkdir(parents=True, exist_ok=True)
@@ -56,9 +58,8 @@ def _write(shard: Path, pictures: FilePictures, order: list[int], classes: tuple
                 data = file.read_bytes()
                 if taken and tar.offset + len(data) > limit:
                     break
-                name = file.relative_to(root).as_posix().encode(errors="replace").decode()
-                notes = json.dumps({"label": label, "class": classes[label], "name": name}, ensure_ascii=False).encode()
-                for extension, content in ((file.suffix.lower(), data), (".json", notes)):
+                notes = {"label": label, "class": classes[label], "name": file.relative_to(root).as_posix()}
+                for extension, content in ((file.suffix.lower(), data), (".json", json.dumps(notes).encode())):
                     info = tarfile.TarInfo(f"{index:08d}{extension}")
                     info.size = len(content)
                     tar.addfile(info, io.BytesIO(content))

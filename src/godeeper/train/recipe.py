@@ -152,6 +152,20 @@ recipes: dict[str, Recipe] = {
         schedule="step", warmup_epochs=0, step_epochs=2, step_factor=0.94, average_decay=0.9999, label_smoothing=0.1,
         auxiliary_weight=0.4,
     ),
+    # What the field has found since: a cosine, warm-up, decay on filters only, mixed pictures, an average of the weights, and
+    # pictures that grow from 128 pixels. A long run: below some 50 epochs, leave the mixing out (`--set mixup=0 --set cutmix=0`).
+    # `godeeper train --model inception_v4 --data FOLDER --recipe modern --out runs/modern`
+    "modern": Recipe(
+        epochs=100, batch_size=512, lr=0.4, warmup_epochs=5, weight_decay=5e-5, average_decay=0.9999, label_smoothing=0.1,
+        mixup=0.2, cutmix=1.0, start_size=128, auxiliary_weight=0.0,
+    ),
+    # From published weights to pictures of one's own: two epochs of the new classifier alone, then everything, each stage at
+    # 85 % of the next one's rate.
+    # `godeeper train --model inception_v4 --weights timm/inception_v4.tf_in1k --data FOLDER --recipe finetune --out runs/tuned`
+    "finetune": Recipe(
+        epochs=20, batch_size=32, lr=0.02, stage_decay=0.85, head_epochs=2, warmup_epochs=1, weight_decay=1e-4,
+        average_decay=0.99, clip_norm=1.0, area=(0.35, 1.0), auxiliary_weight=0.0,
+    ),
     # Pictures of 32 pixels. `godeeper train --model googlenet_bn --small --width 0.25 --data cifar10 --recipe cifar10 ...`
     "cifar10": Recipe(
         epochs=30, batch_size=128, lr=0.1, warmup_epochs=1, weight_decay=5e-4, average_decay=0.998, label_smoothing=0.05,

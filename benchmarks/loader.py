@@ -1,0 +1,122 @@
+"""How fast pictures become training tensors on one core: ours against Pillow and torchvision; shards against folders.
+
+    python benchmarks/loader.py FOLDER_OF_PHOTOGRAPHS [--size 224] [--rounds 7]
+
+Both sides start from files and end with normalised float32 batches, by one thread: ours decodes, cuts, resizes and collates
+bytes, which it then normalises; the reference is what torchvision's reference script does (RandomResizedCrop, flip, to tensor,
+normalise, collate). Both take turns at the same pictures, a batch at a time; the processor's time counts, and the median over
+batches of the ratios. The pictures are compared, too: our patches against the same patches cut and resized by Pillow from the
+whole picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+import torchvision.transforms as T
+from torch.utils.data import default_collate
+from torchvision.datasets.folder import default_loader
+
+from godeeper import Augment, decode, normalise, open_source
+from godeeper.data.augment import FILTERS
+from godeeper.data.crops import patch
+from godeeper.data.folders import picture_files
+from godeeper.data.loader import TrainingSet, collate
+from godeeper.data.sources import FilePictures, Pictures
+from godeeper.data.write_shards import write_shards
+from godeeper.preprocess import Preprocess
+
+BATCH = 50
+
+
+Side = Callable[[Sequence[int], int], object]  # makes a batch of the pictures at those places; the number varies the draw
+
+
+def ours(pictures: Pictures, size: int) -> Side:
+    dataset, preprocess = TrainingSet(pictures, size, Augment(distort=False), 0), Preprocess(size)
+    return lambda places, number: normalise(collate([dataset[number, place] for place in places]).pictures, preprocess)
+
+
+def reference(files: list[Path], size: int) -> Side:
+    transform = T.Compose([
+        T.RandomResizedCrop(size), T.RandomHorizontalFlip(), T.PILToTensor(), T.ConvertImageDtype(torch.float),
+        T.Normalize(Preprocess().mean, Preprocess().std),
+    ])  # fmt: skip
+    return lambda places, number: default_collate([(transform(default_loader(str(files[place]))), 0) for place in places])
+
+
+def differences(files: list[Path], size: int) -> list[float]:
+    """The mean difference, in levels of 255, of each picture's patch from Pillow's of the whole picture."""
+    found = []
+    for number, file in enumerate(files):
+        whole = decode(file)
+        chosen = patch(*whole.size, Random(number))
+        expected = np.asarray(whole.crop(chosen.box).resize((size, size), FILTERS[chosen.interpolation])).astype(float)
+        expected = expected[:, ::-1] if chosen.flip else expected
+        taken = Augment(distort=False)(partial(decode, file, None), size, Random(number)).permute(1, 2, 0).numpy()
+        found.append(float(abs(taken - expected).mean()))
+    return found
+
+
+def compare(pictures: int, rounds: int, sides: dict[str, Side]) -> None:
+    """Prints the speed of two sides, and how many times faster the second is."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds):
+        for first in range(0, pictures - BATCH + 1, BATCH):
+            for name, side in sides.items():
+                start = time.process_time()
+                side(range(first, first + BATCH), number)
+                seconds[name].append(time.process_time() - start)
+    for name, times in seconds.items():
+        print(f"{name:10s} {BATCH / statistics.median(times):7.0f} pictures/s")
+    one, other = seconds
+    ratios = [a / b for a, b in zip(seconds[one], seconds[other], strict=True)]
+    print(f"{other} / {one}: {statistics.median(ratios):.2f}x (n={len(ratios)}, quartiles {quartiles(ratios)})")
+
+
+def quartiles(values: list[float]) -> str:
+    low, _, high = statistics.quantiles(values, n=4)
+    return f"{low:.2f}-{high:.2f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    files, size = picture_files(arguments.folder), arguments.size
+    print(f"{len(files)} photographs, patches of {size}, torch {torch.__version__}, one thread")
+
+    pictures = FilePictures(files, [0] * len(files))
+    compare(len(files), arguments.rounds, {"reference": reference(files, size), "ours": ours(pictures, size)})
+    found = differences(files, size)
+    print(
+        f"difference from Pillow's patches: {statistics.mean(found):.2f} levels of 255 in the mean, {max(found):.2f} in the worst"
+    )
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "classes"
+        for number, file in enumerate(files):
+            link = root / ("even", "odd")[number % 2] / file.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file.resolve())
+        source = open_source(root)
+        write_shards(source, root, Path(folder) / "shards")
+        shards = open_source(f"wds:{folder}/shards")
+        sides = {"folder": ours(source.part("train"), size), "shards": ours(shards.part("train"), size)}
+        compare(len(source.part("train")), arguments.rounds, sides)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Fine-tuning: the classifiers first, then everything, early stages slowly."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from godeeper import Recipe, create_model
+from godeeper.data.sources import ArrayPictures
+from godeeper.train import train
+from godeeper.train.checkpoint import checkpoints
+from godeeper.train.optim import make_optimizer
+
+PICTURES = ArrayPictures(
+    np.random.default_rng(0).integers(0, 256, (16, 12, 12), dtype=np.uint8), [index % 2 for index in range(16)], "made"
+)
+RECIPE = Recipe(
+    epochs=2,
+    batch_size=8,
+    image_size=32,
+    lr=0.02,
+    warmup_epochs=0,
+    head_epochs=1,
+    stage_decay=0.5,
+    area=(0.5, 1),
+    average_decay=0.5,
+)
+
+
+def network():
+    torch.manual_seed(0)
+    return create_model("googlenet_bn", num_classes=2, width=0.25, small=True, aux=True)
+
+
+def test_the_body_rests_while_the_classifiers_learn(tmp_path):
+    start = network().state_dict()
+    run = train(network(), PICTURES, RECIPE, tmp_path / "run", trackers=())
+    first, second = (load_file(path) for path in checkpoints(run / "checkpoints"))
+    for name, tensor in start.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        classifier = not name.startswith("stages.")
+        assert torch.equal(first[f"network.{name}"], tensor) != classifier, name
+        if name.endswith("weight"):
+            assert not torch.equal(second[f"network.{name}"], tensor), name
+
+
+def test_each_stage_learns_at_a_share_of_the_next_ones_rate():
+    made = network()
+    scales = {}
+    for group in make_optimizer(made, RECIPE).param_groups:
+        for parameter in group["params"]:
+            scales[id(parameter)] = group["scale"]
+    assert len(scales) == len(list(made.parameters()))
+    stages = list(made.stages)
+    for name, parameter in made.named_parameters():
+        part, stage, *_ = name.split(".")
+        expected = 0.5 ** (len(stages) - stages.index(stage)) if part == "stages" else 1
+        assert scales[id(parameter)] == pytest.approx(expected), name
+
+
+def test_resuming_across_the_change_is_bit_equal(tmp_path):
+    whole = train(network(), PICTURES, RECIPE, tmp_path / "whole", trackers=())
+
+    def stop(network):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), PICTURES, RECIPE, tmp_path / "run", evaluate=stop, trackers=())
+    train(network(), PICTURES, RECIPE, tmp_path / "run", resume=True, trackers=())
+    expected, found = (load_file(run / "model.safetensors") for run in (whole, tmp_path / "run"))
+    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
