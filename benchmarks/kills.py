@@ -39,7 +39,7 @@ def resume(out: Path) -> None:
 
 
 def kill(out: Path, seconds: float, inside_a_save: bool) -> str:
-    """Kills a new run `seconds` after its folder appears, or in the first save after that; where it then stood."""
+    """Kills a new run `seconds` after its folder appears, or in the first save after that; where it stood, "" if at its end."""
     process = start(out)
     while not (out / "recipe.json").exists():
         time.sleep(0.002)
@@ -52,7 +52,7 @@ def kill(out: Path, seconds: float, inside_a_save: bool) -> str:
     process.send_signal(signal.SIGKILL)
     process.wait()
     if (out / "model.safetensors").exists():
-        return "after the end"
+        return ""
     if any((out / "checkpoints").glob(".*.partial")):
         where = "inside a save"
     newest = max((out / "checkpoints").glob("epoch-*"), default=None)
@@ -76,10 +76,11 @@ def main() -> int:
         expected = load_file(whole / "model.safetensors")
         equal = 0
         for number in range(arguments.times):
-            out = Path(folder) / f"run{number}"
-            where = kill(out, draw.uniform(0, 0.8 * lasts), inside_a_save=number % 2 == 1)
-            if not where.startswith("after"):
-                resume(out)
+            where, tries = "", 0
+            while not where:  # a kill that comes after the end is none
+                out, tries = Path(folder) / f"run{number}-{tries}", tries + 1
+                where = kill(out, draw.uniform(0, 0.8 * lasts), inside_a_save=number % 2 == 1)
+            resume(out)
             found = load_file(out / "model.safetensors")
             same = found.keys() == expected.keys() and all(torch.equal(found[name], tensor) for name, tensor in expected.items())
             equal += same

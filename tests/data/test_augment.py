@@ -12,6 +12,7 @@ from sklearn.datasets import load_sample_image
 
 import godeeper
 from godeeper.data.augment import FILTERS, Augment, normalise, photometric, take
+from godeeper.data.crops import patch
 from godeeper.preprocess import Preprocess
 
 
@@ -174,3 +175,48 @@ def test_normalise_by_the_imagenet_numbers():
     fed = normalise(pictures, Preprocess()).flatten(1)
     expected = torch.tensor([[-2.1179, -2.0357, -1.8044], [2.2489, 2.4286, 2.6400]])
     torch.testing.assert_close(fed, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_patch_of_a_jpeg_decoded_smaller_is_that_of_the_whole(photo, tmp_path, orientation, seed):
+    """Decoded at a fraction where that will do, the patch is the same but for resampling; the draw is the very same."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo.resize((2560, 1708)).save(tmp_path / "big.jpg", quality=95, exif=exif)
+    sizes = []
+
+    def opened(shrink):
+        picture = godeeper.decode(tmp_path / "big.jpg", shrink=shrink)
+        sizes.append(picture.size)
+        return picture
+
+    augment = Augment(distort=False, area=(0.5, 1))
+    fast = augment(opened, 64, Random(seed)).float()
+    whole = augment(godeeper.decode(tmp_path / "big.jpg"), 64, Random(seed)).float()
+    nearest = Random(seed).choice(("bilinear", "area", "nearest", "cubic")) == "nearest"
+    assert (max(sizes[0]) < 2000) != nearest
+    assert (sizes[0][0] > sizes[0][1]) == (orientation == 1)
+    difference = (fast - whole).abs().mean()
+    assert difference < (0.01 if nearest else 4)
+    assert (fast - whole.roll(1, -1)).abs().mean() > 2.5 * difference  # a pixel's shift would show
+
+
+def test_our_resizing_is_pillows(photo):
+    for seed in range(12):
+        chosen = patch(*photo.size, Random(seed))
+        expected = np.asarray(photo.crop(chosen.box).resize((96, 96), FILTERS[chosen.interpolation])).astype(int)
+        taken = Augment(distort=False)(photo, 96, Random(seed)).permute(1, 2, 0).numpy().astype(int)
+        assert abs(taken - (expected[:, ::-1] if chosen.flip else expected)).max() <= 1
+
+
+def test_normalising_leaves_its_input_alone_and_does_not_care_for_memory_formats():
+    pictures = torch.randint(0, 256, (4, 3, 10, 12), dtype=torch.uint8)
+    preprocess = Preprocess(32)
+    expected = (pictures.double() / 255 - torch.tensor(preprocess.mean).view(3, 1, 1)) / torch.tensor(preprocess.std).view(
+        3, 1, 1
+    )
+    for given in (pictures, pictures.contiguous(memory_format=torch.channels_last), pictures.float()):
+        before = given.clone()
+        assert torch.allclose(normalise(given, preprocess).double(), expected, atol=1e-6)
+        assert torch.equal(given, before)

@@ -219,6 +219,7 @@ def test_an_unreachable_url_is_one_line(tmp_path, monkeypatch, capsys):
     assert status(line) == 2
     error = capsys.readouterr().err
     assert "http://127.0.0.1:9/a.tar" in error.splitlines()[-1]
+    assert "nobody answers" in error
     assert "Traceback" not in error
     with pytest.raises(GodeeperError, match="s3"):
         open_source("wds:s3://nobody/a.tar")

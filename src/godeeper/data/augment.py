@@ -47,7 +47,9 @@ class Augment:
             chosen = self._draw(width, height, random)
             drawn.append((width, chosen))
             left, top, right, bottom = chosen.box
-            return 1 if chosen.interpolation == "nearest" else min(right - left, bottom - top) / size
+            if chosen.interpolation == "nearest":
+                return 1
+            return min(right - left, bottom - top) / (2 * size)  # leaves two pixels a side to resample from
 
         decoded = picture(shrink)
         if not drawn:  # not a JPEG

@@ -47,8 +47,10 @@ def staged(url: str) -> Path:
     except ImportError as error:
         extra = " (pip install 'godeeper[data]')" if url.startswith("http") else ""  # of other kinds, fsspec names the package
         raise GodeeperError(f"{url!r} cannot be fetched: {' '.join(str(error).split())}{extra}") from None
-    except FileNotFoundError:
-        raise GodeeperError(f"{url!r} cannot be fetched: there is no such file") from None
+    except FileNotFoundError as error:  # what fsspec raises for a server that does not answer, too
+        cause = error.__cause__
+        reason = f"nobody answers: {cause}" if isinstance(cause, OSError) else "there is no such file"
+        raise GodeeperError(f"{url!r} cannot be fetched: {reason}") from None
     except Exception as error:  # each kind of storage has errors of its own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise GodeeperError(f"{url!r} cannot be fetched into {str(folder)!r}: {reason}") from None

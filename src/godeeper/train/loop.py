@@ -22,7 +22,7 @@ from ..data.stream import Stream
 from ..errors import GodeeperError
 from ..models.network import Network, to_device
 from ..models.weights import save_weights
-from ..papers.describe import minimum_size
+from ..papers.describe import check_size, minimum_size
 from ..preprocess import Preprocess
 from .checkpoint import Position, load_newest, save_checkpoint
 from .curves import draw_curves
@@ -229,9 +229,13 @@ class _Training:
 
 def _check_sizes(network: Network, sizes: set[int]) -> None:
     minimum = minimum_size(network.definition, heads=len(network.auxiliary) > 0)
-    for size in sorted(sizes):
-        if size < minimum:
-            raise GodeeperError(f"recipe: image_size is {size}, but {network.definition.name} needs at least {minimum} to train")
+    if min(sizes) < minimum:
+        field = "start_size" if len(sizes) > 1 else "image_size"
+        raise GodeeperError(
+            f"recipe: {field} gives pictures of {min(sizes)} pixels; {network.definition.name} needs at least {minimum} to train"
+        )
+    for size in sizes:
+        check_size(network.definition, size, size)
 
 
 def _line(record: Mapping[str, Any], epochs: int) -> str:

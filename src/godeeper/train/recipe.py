@@ -159,11 +159,11 @@ recipes: dict[str, Recipe] = {
         epochs=100, batch_size=512, lr=0.4, warmup_epochs=5, weight_decay=5e-5, average_decay=0.9999, label_smoothing=0.1,
         mixup=0.2, cutmix=1.0, start_size=128, auxiliary_weight=0.0,
     ),
-    # From published weights to pictures of one's own: two epochs of the new classifier alone, then everything, each stage at
-    # 85 % of the next one's rate.
+    # From published weights to pictures of your own: an epoch of the new classifier alone, then everything, each stage at
+    # 90 % of the next one's rate. The papers do not fine-tune.
     # `godeeper train --model inception_v4 --weights timm/inception_v4.tf_in1k --data FOLDER --recipe finetune --out runs/tuned`
     "finetune": Recipe(
-        epochs=20, batch_size=32, lr=0.02, stage_decay=0.85, head_epochs=2, warmup_epochs=1, weight_decay=1e-4,
+        epochs=20, batch_size=32, lr=0.05, stage_decay=0.9, head_epochs=1, warmup_epochs=1, weight_decay=1e-4,
         average_decay=0.99, clip_norm=1.0, area=(0.35, 1.0), auxiliary_weight=0.0,
     ),
     # Pictures of 32 pixels. `godeeper train --model googlenet_bn --small --width 0.25 --data cifar10 --recipe cifar10 ...`
