@@ -118,6 +118,10 @@ def test_a_loss_that_explodes_stops_the_run_with_a_remedy(tmp_path, pictures):
 def test_pictures_too_small_for_the_heads_are_refused_before_anything_is_written(tmp_path, pictures):
     with pytest.raises(GodeeperError, match="at least 13"):  # 4a sees a quarter of the side: 13 -> 7 -> 4
         train(network(), pictures, replace(RECIPE, image_size=12), tmp_path / "run")
+    with pytest.raises(GodeeperError, match="start_size gives pictures of 8"):
+        train(network(), pictures, replace(RECIPE, start_size=8), tmp_path / "run")
+    with pytest.raises(GodeeperError, match="grow to 32 pixels only"):
+        train(network(), pictures, replace(RECIPE, start_size=64), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

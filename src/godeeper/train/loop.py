@@ -91,6 +91,8 @@ class _Training:
         if "preprocess" in description:  # weights that the run started from may have brought their own
             network.preprocess = Preprocess.from_dict(description["preprocess"])
         size = recipe.image_size or network.preprocess.image_size
+        if recipe.start_size > size:
+            raise GodeeperError(f"recipe: start_size is {recipe.start_size}, but pictures grow to {size} pixels only")
         network.preprocess = replace(network.preprocess, image_size=size)
         self.size_at = partial(recipe.size_at, full=size)
         _check_sizes(network, {self.size_at(epoch) for epoch in range(recipe.epochs)})
