@@ -29,6 +29,7 @@ from torchvision.datasets.folder import default_loader
 from godeeper import Augment, decode, normalise, open_source
 from godeeper.data.augment import FILTERS
 from godeeper.data.crops import patch
+from godeeper.data.decode import decode_for
 from godeeper.data.folders import picture_files
 from godeeper.data.loader import TrainingSet, collate
 from godeeper.data.sources import FilePictures, Pictures
@@ -62,7 +63,7 @@ def differences(files: list[Path], size: int) -> list[float]:
         chosen = patch(*whole.size, Random(number))
         expected = np.asarray(whole.crop(chosen.box).resize((size, size), FILTERS[chosen.interpolation])).astype(float)
         expected = expected[:, ::-1] if chosen.flip else expected
-        taken = Augment(distort=False)(partial(decode, file, None), size, Random(number)).permute(1, 2, 0).numpy()
+        taken = Augment(distort=False)(partial(decode_for, picture=file), size, Random(number)).permute(1, 2, 0).numpy()
         found.append(float(abs(taken - expected).mean()))
     return found
 

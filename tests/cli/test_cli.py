@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -222,3 +223,57 @@ def test_a_drawing_never_replaces_a_picture_nor_a_run_the_data(class_folder, wei
 def test_an_empty_name_is_not_the_folder_here(line, places, capsys):
     assert status([places.get(word, word) for word in line]) == 2
     assert "empty" in capsys.readouterr().err
+
+
+def test_a_signal_to_the_whole_job_still_saves(tmp_path, class_folder):
+    """Job managers send SIGTERM to every process, also to those that decode."""
+    run = tmp_path / "run"
+    line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", str(class_folder), "--epochs", "1000"]
+    line += ["--set", "image_size=13", "--batch-size", "4", "--workers", "2", "--tracker", "none", "--out", str(run)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([*GODEEPER, *line], stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    wait_for(run / "metrics.jsonl")
+    os.killpg(process.pid, signal.SIGTERM)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 143, error
+    assert error.strip().splitlines()[-1].startswith("godeeper: terminated")
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda d: d.pop("model"),
+        lambda d: d.update(model=None),
+        lambda d: d["model"].pop("width"),
+        lambda d: d.update(classes=5),
+        lambda d: d["recipe"].update(epochs=2.5),
+        lambda d: d["preprocess"].pop("mean"),
+    ],
+)
+def test_a_damaged_run_description_is_one_line(tmp_path, class_folder, damage, capsys):
+    run = tmp_path / "run"
+    line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", str(class_folder), "--epochs", "1"]
+    assert status([*line, "--set", "image_size=13", "--tracker", "none", "--workers", "0", "--out", str(run)]) == 0
+    description = json.loads((run / "recipe.json").read_text())
+    damage(description)
+    (run / "recipe.json").write_text(json.dumps(description))
+    capsys.readouterr()
+    assert status(["train", "--resume", "--out", str(run)]) == 2
+    error = capsys.readouterr().err
+    assert "recipe.json" in error
+    assert error.count("\n") == 1
+
+
+def test_resuming_with_other_data_is_refused_and_damaged_metrics_do_no_harm(tmp_path, class_folder, capsys):
+    run = tmp_path / "run"
+    line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", str(class_folder), "--epochs", "1"]
+    assert status([*line, "--set", "image_size=13", "--tracker", "none", "--workers", "0", "--out", str(run)]) == 0
+    good = (run / "metrics.jsonl").read_bytes()
+    (run / "metrics.jsonl").write_bytes(b'5\n[1]\n{}\n\xff\xfe\x00\n{"epoch": 1}\n{"epoch": "x", "loss": 1}\n' + good)
+    assert status(["curves", str(run), "--out", str(tmp_path / "x.png")]) == 0
+    assert status(["train", "--resume", "--out", str(run), "--tracker", "none"]) == 0
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 1
+    shutil.copy(class_folder / "train" / "cat" / "0.png", class_folder / "train" / "cat" / "more.png")
+    assert status(["train", "--resume", "--out", str(run)]) == 2
+    assert "the data have changed" in capsys.readouterr().err

@@ -1,4 +1,5 @@
 import io
+import re
 import struct
 import zlib
 
@@ -8,7 +9,7 @@ from PIL import Image
 
 from godeeper import BadImage, GodeeperError
 from godeeper.data import decode as module
-from godeeper.data.decode import decode
+from godeeper.data.decode import decode, decode_for
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 ORIENTATION = 0x0112
@@ -385,3 +386,34 @@ def test_the_picture_outlives_its_file(tmp_path):
     file.unlink()
     picture.putpixel((0, 0), (1, 2, 3))
     assert picture.resize((3, 2), Image.Resampling.NEAREST).getpixel((2, 1)) == (255, 255, 0)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_for_training_has_the_same_pixels(tmp_path, orientation, mode):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = np.random.default_rng(0).integers(0, 256, (41, 63, 3), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(tmp_path / "a.jpg", exif=exif)
+    asked = []
+    decoded = decode_for(lambda width, height: asked.append((width, height)) or 1.9, tmp_path / "a.jpg")
+    expected = decode(tmp_path / "a.jpg")
+    assert asked == [expected.size]
+    if not isinstance(decoded, Image.Image):
+        assert mode != "CMYK"
+        decoded = Image.fromarray(decoded.permute(1, 2, 0).contiguous().numpy())
+    assert decoded.size == expected.size
+    assert decoded.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("cut", [20, 300, 900, -2])
+def test_a_torn_jpeg_is_torn_for_training_too(tmp_path, cut):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (41, 63, 3), dtype=np.uint8)).save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()[:cut]
+    try:
+        expected = decode(data, "a.jpg").tobytes()
+    except BadImage as error:
+        with pytest.raises(BadImage, match=re.escape(str(error))):
+            decode_for(lambda width, height: 1, data, "a.jpg")
+    else:
+        assert decode_for(lambda width, height: 1, data, "a.jpg").tobytes() == expected

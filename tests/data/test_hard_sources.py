@@ -19,6 +19,7 @@ from PIL import Image
 
 from godeeper import BadImage, GodeeperError, open_source
 from godeeper.cli.main import status
+from godeeper.data.decode import decode_for
 from godeeper.data.folders import open_folder
 from godeeper.data.hub import HubStream
 from godeeper.data.staging import staged
@@ -268,7 +269,7 @@ def test_pictures_in_files_pass_through_our_decoder(root):
     picture = open_source("dtd").train.picture(1)
     assert picture.size == (320, 640)
     asked = []
-    smaller = open_source("dtd").train.picture(1, lambda width, height: asked.append((width, height)) or 4)
+    smaller = decode_for(lambda width, height: asked.append((width, height)) or 4, open_source("dtd").train.content(1))
     assert asked == [(320, 640)]
     assert smaller.size == (80, 160)
     (root / "dtd" / "dtd" / "images" / "woven" / "woven_train.jpg").write_bytes(b"")

@@ -9,7 +9,7 @@ import godeeper
 from godeeper import BadImage, GodeeperError
 from godeeper.data.augment import Augment, take
 from godeeper.data.loader import EpochBatches, training_loader, view_loader
-from godeeper.data.sources import ArrayPictures, FilePictures
+from godeeper.data.sources import ArrayPictures, FilePictures, Pictures
 from godeeper.preprocess import Preprocess
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # two workers on a machine of one core
@@ -22,7 +22,7 @@ def noise(count):
 
 
 @dataclass(frozen=True)
-class SomeBad:
+class SomeBad(Pictures):
     """Noise, of which the pictures at `bad` cannot be decoded."""
 
     pictures: ArrayPictures
@@ -38,10 +38,10 @@ class SomeBad:
     def name(self, index):
         return self.pictures.name(index)
 
-    def picture(self, index, shrink=None):
+    def content(self, index):
         if index in self.bad:
             raise BadImage(f"{self.name(index)}: damaged")
-        return self.pictures.picture(index)
+        return self.pictures.content(index)
 
 
 def epoch(batches, number):

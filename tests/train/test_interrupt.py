@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from godeeper import GodeeperError, Recipe, create_model
-from godeeper.data.sources import ArrayPictures
+from godeeper.data.sources import ArrayPictures, Pictures
 from godeeper.train import step as step_module
 from godeeper.train import train
 from godeeper.train.checkpoint import checkpoints
@@ -33,7 +33,7 @@ def network(seed=0):
 
 
 @dataclass
-class Trap:
+class Trap(Pictures):
     """The pictures; as the n-th is asked for, `act` happens, in the process that asks."""
 
     at: int
@@ -47,11 +47,11 @@ class Trap:
     def name(self, index):
         return PICTURES.name(index)
 
-    def picture(self, index, shrink=None):
+    def content(self, index):
         self.asked += 1
         if self.asked == self.at:
             self.act()
-        return PICTURES.picture(index, shrink)
+        return PICTURES.content(index)
 
 
 def same_weights(one, other):

@@ -54,7 +54,7 @@ Plan = dict[str, Any]  # model, data, width, small, weights; recipe: a Recipe; o
 def _fresh(given: dict[str, Any], recipe: str | None, sets: list[str]) -> Plan:
     from ..train.recipe import recipe_named
 
-    name = recipe or ("digits" if given["data"] == "digits" else "standard")
+    name = recipe if recipe is not None else ("digits" if given["data"] == "digits" else "standard")
     defaults = {"width": 1.0, "small": False}
     plan = {key: defaults.get(key) if value is None else value for key, value in given.items()}
     return {**plan, "recipe": recipe_named(name).having(sets)}

@@ -22,6 +22,7 @@ FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "cubic": Image.Resampling.BICUBIC,
 }
+Opener = Callable[[Shrink], Image.Image | Tensor]
 TORCH_MODES = {"bilinear": "bilinear", "cubic": "bicubic"}  # with antialias, what Pillow computes, several times as fast
 
 
@@ -34,10 +35,10 @@ class Augment:
     mirror: bool = True
     distort: bool = True
 
-    def __call__(self, picture: Image.Image | Callable[[Shrink], Image.Image], size: int, random: Random) -> Tensor:
+    def __call__(self, picture: Image.Image | Opener, size: int, random: Random) -> Tensor:
         """One training picture: uint8, (3, size, size).
 
-        `picture` may also be what decodes one, given how many times smaller than its own size will do for the patch drawn.
+        `picture` may also be what opens one, given how many times smaller than its own size will do for the patch drawn.
         """
         if isinstance(picture, Image.Image):
             return self._cut(picture, self._draw(*picture.size, random), size, random)
@@ -51,27 +52,32 @@ class Augment:
                 return 1
             return min(right - left, bottom - top) / (2 * size)  # leaves two pixels a side to resample from
 
-        decoded = picture(shrink)
-        if not drawn:  # not a JPEG
-            return self._cut(decoded, self._draw(*decoded.size, random), size, random)
-        width, chosen = drawn[0]
-        return self._cut(decoded, chosen.at(decoded.width / width), size, random)
+        opened = picture(shrink)
+        width, height = opened.size if isinstance(opened, Image.Image) else (opened.shape[2], opened.shape[1])
+        full_width, chosen = drawn[0] if drawn else (width, self._draw(width, height, random))  # only JPEGs ask
+        return self._cut(opened, chosen.at(width / full_width), size, random)
 
     def _draw(self, width: int, height: int, random: Random) -> Patch:
         return patch(width, height, random, self.area, self.aspect, self.mirror)
 
-    def _cut(self, picture: Image.Image, chosen: Patch, size: int, random: Random) -> Tensor:
-        pixels = _resized(picture.crop(chosen.box), size, chosen.interpolation)
+    def _cut(self, picture: Image.Image | Tensor, chosen: Patch, size: int, random: Random) -> Tensor:
+        if isinstance(picture, Image.Image):
+            pixels = torch.from_numpy(np.array(picture.crop(chosen.box)))
+        else:
+            left, top, right, bottom = chosen.box
+            pixels = picture[:, top:bottom, left:right].permute(1, 2, 0).contiguous()
+        pixels = _resized(pixels, size, chosen.interpolation)
         if self.distort:
             pixels = _tensor(photometric(Image.fromarray(pixels.permute(1, 2, 0).numpy()), random))
         return pixels.flip(-1) if chosen.flip else pixels
 
 
-def _resized(picture: Image.Image, size: int, interpolation: Interpolation) -> Tensor:
+def _resized(pixels: Tensor, size: int, interpolation: Interpolation) -> Tensor:
+    """(H, W, 3) -> (3, size, size)."""
     if interpolation in TORCH_MODES:
-        whole = torch.from_numpy(np.array(picture)[None]).permute(0, 3, 1, 2)  # (1, 3, H, W), channels last
-        return F.interpolate(whole, (size, size), mode=TORCH_MODES[interpolation], antialias=True)[0]
-    return _tensor(picture.resize((size, size), FILTERS[interpolation]))
+        channels_last = pixels[None].permute(0, 3, 1, 2)
+        return F.interpolate(channels_last, (size, size), mode=TORCH_MODES[interpolation], antialias=True)[0]
+    return _tensor(Image.fromarray(pixels.numpy()).resize((size, size), FILTERS[interpolation]))
 
 
 def photometric(picture: Image.Image, random: Random) -> Image.Image:

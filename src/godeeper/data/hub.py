@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from ..errors import BadImage, GodeeperError
-from .decode import Shrink, decode
+from .decode import Content
 from .sources import Pictures, Source, check_classes, check_tested
 from .split import check_divisible, split, split_note
 from .stream import Encoded, Stream
@@ -22,7 +20,7 @@ TESTS = ("validation", "valid", "val", "test")  # the first that has labels
 
 
 @dataclass(frozen=True)
-class HubPictures:
+class HubPictures(Pictures):
     """Rows of a set that lies on disk; `rows` says which, in order."""
 
     dataset: Any
@@ -37,19 +35,16 @@ class HubPictures:
     def name(self, index: int) -> str:
         return f"{self.prefix}[{self.rows[index]}]"
 
-    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
-        return decode(_content(self.dataset[self.rows[index]][self.column], self.name(index)), self.name(index), shrink)
+    def content(self, index: int) -> Content:
+        return _content(self.dataset[self.rows[index]][self.column], self.name(index))
 
 
 @dataclass(frozen=True)
-class EncodedPictures:
+class EncodedPictures(Pictures):
     """Pictures in memory, as their files have them."""
 
     samples: Sequence[Encoded]
-
-    @property
-    def labels(self) -> list[int]:
-        return [sample.label for sample in self.samples]
+    labels: Sequence[int]
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -57,8 +52,8 @@ class EncodedPictures:
     def name(self, index: int) -> str:
         return self.samples[index].name
 
-    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
-        return decode(self.samples[index].data, self.name(index), shrink)
+    def content(self, index: int) -> Content:
+        return self.samples[index].data
 
 
 @dataclass(frozen=True)
@@ -210,5 +205,6 @@ def _streams(parts: dict[str, Any], image: str, label: str, source: str) -> tupl
         if test in parts:
             samples = list(HubStream(parts[test], image, label, 0, f"{source}/{test}").samples())
             if min((sample.label for sample in samples), default=-1) >= 0:
-                return stream("train"), EncodedPictures(samples), f"parts train, streamed, and {test}"
+                pictures = EncodedPictures(samples, [sample.label for sample in samples])
+                return stream("train"), pictures, f"parts train, streamed, and {test}"
     raise GodeeperError(f"{source!r} has no part to test on that has labels: leave {STREAMING} out, and some is held out")

@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
+from types import FrameType
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..errors import BadImage, GodeeperError
 from ..preprocess import Preprocess
 from .augment import Augment, take_views
-from .decode import decode
+from .decode import decode_for
 from .sources import Pictures
 from .stream import Encoded, Stream, StreamBatches, check_shares
 
@@ -67,16 +69,18 @@ class TrainingSet(Dataset[Sample]):
 
     def __getitem__(self, key: tuple[int, int | Encoded]) -> Sample:
         epoch, sample = key
-        if isinstance(sample, Encoded):
-            index, label, picture = sample.index, sample.label, partial(decode, sample.data, sample.name)
-        else:
-            assert not isinstance(self.pictures, Stream)
-            index, label, picture = sample, self.pictures.labels[sample], partial(self.pictures.picture, sample)
         size = self.image_size if isinstance(self.image_size, int) else self.image_size(epoch)
         try:
-            return self.augment(picture, size, Random(f"{self.seed}/{epoch}/{index}")), label
+            encoded = sample if isinstance(sample, Encoded) else self._content(sample)
+            content = encoded.data
+            picture = content if isinstance(content, Image.Image) else partial(decode_for, picture=content, name=encoded.name)
+            return self.augment(picture, size, Random(f"{self.seed}/{epoch}/{encoded.index}")), encoded.label
         except BadImage as error:
             return str(error)
+
+    def _content(self, index: int) -> Encoded:
+        assert not isinstance(self.pictures, Stream)
+        return Encoded(index, self.pictures.content(index), self.pictures.labels[index], self.pictures.name(index))
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
@@ -131,8 +135,13 @@ def training_loader(
 
 
 def _leave_signals_to_the_main_process(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Ctrl-C reaches every process of a terminal, SIGTERM often every one of a job: the main one decides when all may go."""
+
+    def once(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)  # a second one is the main process's, which ends its workers so
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, once)
 
 
 @contextmanager

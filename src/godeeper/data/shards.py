@@ -11,12 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from ..errors import BadImage, GodeeperError
-from .decode import Shrink, decode
+from .decode import Content
 from .folders import SUFFIXES
-from .sources import Source, check_tested
+from .sources import Pictures, Source, check_tested
 from .split import check_divisible, split, split_note
 from .staging import is_url, staged
 
@@ -35,7 +33,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class ShardPictures:
+class ShardPictures(Pictures):
     """Pictures read from shards in any order."""
 
     members: Sequence[Member]
@@ -47,15 +45,14 @@ class ShardPictures:
     def name(self, index: int) -> str:
         return f"{self.members[index].shard}:{self.members[index].name}"
 
-    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
+    def content(self, index: int) -> Content:
         member = self.members[index]
         try:
             with open(member.shard, "rb", buffering=0) as shard:  # each time: a set may have more shards than a process may open
                 shard.seek(member.offset)
-                content = shard.read(member.size)
+                return shard.read(member.size)
         except OSError as error:
             raise BadImage(f"{self.name(index)}: {error.strerror or error}") from None
-        return decode(content, self.name(index), shrink)
 
 
 def open_shards(source: str, known: tuple[str, ...] | None) -> Source:
@@ -172,7 +169,7 @@ def _label(content: bytes, extension: str, where: str) -> tuple[int, str | None,
         document = json.loads(content)
         class_name, name = document.get("class"), document.get("name")
         return _counted(document["label"]), class_name and str(class_name), name and str(name)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise GodeeperError(f"{where} gives no label: a whole number from 0 is wanted, in JSON as 'label'") from None
 
 

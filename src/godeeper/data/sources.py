@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from ..errors import GodeeperError, unknown
-from .decode import Shrink, decode
+from .decode import Content, decode
 from .split import split, split_note
 from .stream import Stream
 
@@ -24,25 +25,30 @@ TORCHVISION_SETS = (
 Part = Literal["train", "test", "all"]
 
 
-class Pictures(Protocol):
+class Pictures(ABC):
     """Labelled pictures, in a fixed order."""
 
-    @property
-    def labels(self) -> Sequence[int]: ...
+    labels: Sequence[int]
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
+    @abstractmethod
     def name(self, index: int) -> str:
         """What a person calls the picture."""
-        ...
 
-    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
+    @abstractmethod
+    def content(self, index: int) -> Content:
+        """The picture as it lies there; BadImage where it does not."""
+
+    def picture(self, index: int) -> Image.Image:
         """The picture, RGB; BadImage where it cannot be decoded."""
-        ...
+        content = self.content(index)
+        return content if isinstance(content, Image.Image) else decode(content, self.name(index))
 
 
 @dataclass(frozen=True)
-class FilePictures:
+class FilePictures(Pictures):
     """Pictures in files, decoded when asked for."""
 
     files: Sequence[Path]
@@ -54,12 +60,12 @@ class FilePictures:
     def name(self, index: int) -> str:
         return str(self.files[index])
 
-    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
-        return decode(self.files[index], shrink=shrink)
+    def content(self, index: int) -> Content:
+        return self.files[index]
 
 
 @dataclass(frozen=True)
-class ArrayPictures:
+class ArrayPictures(Pictures):
     """Grey pictures in memory: uint8, (N, H, W)."""
 
     arrays: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
@@ -72,7 +78,7 @@ class ArrayPictures:
     def name(self, index: int) -> str:
         return f"{self.prefix}[{index}]"
 
-    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
+    def content(self, index: int) -> Content:
         return Image.fromarray(self.arrays[index]).convert("RGB")
 
 
@@ -96,7 +102,7 @@ class Source:
         return self.train
 
 
-class Joined:
+class Joined(Pictures):
     """Two sets of pictures, one after the other."""
 
     def __init__(self, first: Pictures, second: Pictures) -> None:
@@ -113,9 +119,9 @@ class Joined:
         pictures, index = self._at(index)
         return pictures.name(index)
 
-    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
+    def content(self, index: int) -> Content:
         pictures, index = self._at(index)
-        return pictures.picture(index, shrink)
+        return pictures.content(index)
 
 
 def open_source(source: str | Path, classes: Sequence[str] | None = None, *, download: bool = False) -> Source:

@@ -8,16 +8,17 @@ from random import Random
 from typing import Protocol, runtime_checkable
 
 from ..errors import GodeeperError
+from .decode import Content
 
 BUFFER = 2048  # pictures, still encoded, from which the next is drawn: some 250 MB of ImageNet's
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as it came: its place in the stream, its file's content, its label, and what a person calls it."""
+    """A picture as it came: its place in the source, what it is decoded from, its label, and what a person calls it."""
 
     index: int
-    data: bytes
+    data: Content
     label: int
     name: str
 

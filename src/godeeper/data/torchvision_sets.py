@@ -10,12 +10,12 @@ from typing import Any
 from PIL import Image
 
 from ..errors import GodeeperError
-from .decode import Shrink
+from .decode import Content
 from .sources import FilePictures, Pictures, Source, check_classes, data_root
 
 
 @dataclass(frozen=True)
-class TorchvisionPictures:
+class TorchvisionPictures(Pictures):
     """The pictures of a torchvision set that lies in memory."""
 
     dataset: Any
@@ -28,7 +28,7 @@ class TorchvisionPictures:
     def name(self, index: int) -> str:
         return f"{self.prefix}[{index}]"
 
-    def picture(self, index: int, shrink: Shrink | None = None) -> Image.Image:
+    def content(self, index: int) -> Content:
         picture: Image.Image = self.dataset[index][0]
         return picture.convert("RGB")
 

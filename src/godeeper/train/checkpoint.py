@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -65,6 +66,8 @@ def load_newest(folder: Path, state: State, say: Callable[[str], None]) -> Posit
             if path == found[0]:
                 raise BadCheckpoint(f"{error}; no whole checkpoint is left: begin again with another --out") from None
             say(f"{error}; going on from the checkpoint before")
+            with suppress(FileNotFoundError):  # another process may have done it; aside, so that whole ones are kept, not this
+                path.rename(path.with_name(f"damaged-{path.name}"))
             continue
         _fill(path, tensors, notes, state)
         return Position(notes["epoch"], notes["step"], notes["totals"])

@@ -30,9 +30,9 @@ def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> Non
             (rate, records, "lr", "-", "at the epoch's end"),
         ):
             label = what if len(runs) == 1 else name if axis is not error or style == "-" else None
-            points = [record["epoch"] for record in chosen], [record[field] for record in chosen]
-            if chosen:
-                axis.plot(*points, style, marker=".", markersize=4, color=f"C{number % 10}", label=label)
+            points = [(record["epoch"], record[field]) for record in chosen if isinstance(record.get(field), float | int)]
+            if points:
+                axis.plot(*zip(*points, strict=True), style, marker=".", markersize=4, color=f"C{number % 10}", label=label)
     for axis, label in ((loss, "loss"), (error, "top-1 error (%)"), (rate, "learning rate")):
         axis.set(xlabel="epoch", ylabel=label, ylim=(0, None))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -22,13 +22,13 @@ from ..data.stream import Stream
 from ..errors import GodeeperError
 from ..models.network import Network, to_device
 from ..models.weights import save_weights
-from ..papers.describe import check_size, minimum_size
 from ..preprocess import Preprocess
 from .checkpoint import Position, load_newest, save_checkpoint
+from .checks import check_same, check_sizes, fingerprint
 from .curves import draw_curves
 from .interrupt import Interruption
 from .optim import learning_rate
-from .progress import Bar, Totals, epoch_record
+from .progress import Bar, Totals, epoch_line, epoch_record
 from .recipe import Recipe
 from .run import RunFolder
 from .step import Diverged, Step
@@ -95,17 +95,19 @@ class _Training:
             raise GodeeperError(f"recipe: start_size is {recipe.start_size}, but pictures grow to {size} pixels only")
         network.preprocess = replace(network.preprocess, image_size=size)
         self.size_at = partial(recipe.size_at, full=size)
-        _check_sizes(network, {self.size_at(epoch) for epoch in range(recipe.epochs)})
+        check_sizes(network, recipe, {self.size_at(epoch) for epoch in range(recipe.epochs)})
         to_device(network, self.accelerator.device)
         self.step = Step(network, recipe, self.accelerator, len(self.batches))
         self.position = Position()
+        data = fingerprint(self.pictures)
         if resume:
+            check_same(description.get("pictures", data), data)
             self.position = load_newest(folder.checkpoints, self.step.state, self._say)
             self._check_same_position()
         elif self.main:
             description = folder.begin({
                 "model": network.arguments, "recipe": recipe.as_dict(), "preprocess": network.preprocess.as_dict(),
-                "bf16": self.step.bf16, "processes": self.ranks, **notes,
+                "bf16": self.step.bf16, "processes": self.ranks, "pictures": data, **notes,
             })  # fmt: skip
         names = trackers if self.main else ()
         self.trackers = Trackers(names, folder.path, description, self._number(self.position.epoch, self.position.step))
@@ -198,7 +200,7 @@ class _Training:
         except OSError as error:
             self._say(f"metrics.jsonl cannot be written: {error}")
         self.trackers.log({f"epoch/{name}": value for name, value in record.items()}, self._number(epoch + 1, 0))
-        self._say(_line(record, self.recipe.epochs))
+        self._say(epoch_line(record, self.recipe.epochs))
         for reason in sums["bad"]:
             self._say(f"skipped {reason}")
 
@@ -227,22 +229,3 @@ class _Training:
         except GodeeperError as error:
             self._say(str(error))
         self._say(f"done: {self.folder.weights}")
-
-
-def _check_sizes(network: Network, sizes: set[int]) -> None:
-    minimum = minimum_size(network.definition, heads=len(network.auxiliary) > 0)
-    if min(sizes) < minimum:
-        field = "start_size" if len(sizes) > 1 else "image_size"
-        raise GodeeperError(
-            f"recipe: {field} gives pictures of {min(sizes)} pixels; {network.definition.name} needs at least {minimum} to train"
-        )
-    for size in sizes:
-        check_size(network.definition, size, size)
-
-
-def _line(record: Mapping[str, Any], epochs: int) -> str:
-    tested = f", test error {record['top1_error']:.2f} %" if "top1_error" in record else ""
-    if record.get("test_skipped"):
-        tested += f" ({record['test_skipped']} test pictures cannot be decoded: `godeeper evaluate` names them)"
-    speed = f"{record['seconds']:.1f} s, {record['pictures_per_second']:.0f} pictures/s"
-    return f"epoch {record['epoch']}/{epochs}: loss {record['loss']:.4f}, error {record['train_error']:.2f} %{tested}, {speed}"

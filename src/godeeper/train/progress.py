@@ -42,14 +42,13 @@ class Totals:
 
     def over_processes(self, accelerator: Accelerator) -> dict[str, Any]:
         """The sums over all processes, in plain numbers, from which `Totals(**sums)` goes on."""
+        bad_steps = self.bad_steps if accelerator.is_main_process else 0  # all see the same
         device = accelerator.device if accelerator.num_processes > 1 else "cpu"
-        here = torch.tensor(
-            [float(self.loss), float(self.errors), self.pictures, self.bad_steps], dtype=torch.float64, device=device
-        )
+        here = torch.tensor([float(self.loss), float(self.errors), self.pictures, bad_steps], dtype=torch.float64, device=device)
         loss, errors, pictures, bad_steps = accelerator.reduce(here, reduction="sum").tolist()
         return {
             "loss": loss, "errors": errors, "pictures": int(pictures), "bad": gather_object(self.bad),
-            "bad_steps": int(bad_steps) // accelerator.num_processes, "seconds": self.seconds + time.monotonic() - self.started,
+            "bad_steps": int(bad_steps), "seconds": self.seconds + time.monotonic() - self.started,
         }  # fmt: skip
 
 
@@ -72,6 +71,15 @@ def epoch_record(sums: Mapping[str, Any]) -> dict[str, float]:
         "seconds": round(seconds, 2),
         "pictures_per_second": round(pictures / seconds, 1),
     }
+
+
+def epoch_line(record: Mapping[str, Any], epochs: int) -> str:
+    """An epoch's record in words."""
+    tested = f", test error {record['top1_error']:.2f} %" if "top1_error" in record else ""
+    if record.get("test_skipped"):
+        tested += f" ({record['test_skipped']} test pictures cannot be decoded: `godeeper evaluate` names them)"
+    speed = f"{record['seconds']:.1f} s, {record['pictures_per_second']:.0f} pictures/s"
+    return f"epoch {record['epoch']}/{epochs}: loss {record['loss']:.4f}, error {record['train_error']:.2f} %{tested}, {speed}"
 
 
 class Bar:

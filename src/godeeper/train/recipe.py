@@ -49,12 +49,15 @@ class Recipe:
     def __post_init__(self) -> None:
         ranges: Mapping[str, tuple[float, float]] = {
             "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "image_size": (0, 10_000), "start_size": (0, 10_000),
-            "lr": (0, 1000), "stage_decay": (0, 1), "head_epochs": (0, 100_000), "momentum": (0, 1), "decay": (0, 1),
+            "lr": (0, 1000), "stage_decay": (0, 1), "head_epochs": (0, 100_000), "momentum": (0, 0.9999), "decay": (0, 0.9999),
             "epsilon": (0, 1e6), "mixup": (0, 100), "cutmix": (0, 100), "checkpoint_minutes": (0, 1e6), "weight_decay": (0, 10),
             "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1),
             "average_decay": (0, 1), "label_smoothing": (0, 1), "clip_norm": (0, 1e9), "auxiliary_weight": (0, 100),
             "seed": (0, 2**31 - 1),
         }  # fmt: skip
+        for name, kind in get_type_hints(Recipe).items():
+            if kind is int and (not isinstance(getattr(self, name), int) or isinstance(getattr(self, name), bool)):
+                raise GodeeperError(f"recipe: {name} is {getattr(self, name)!r}: it must be a whole number")
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
                 raise GodeeperError(f"recipe: {name} is {getattr(self, name)}: it must lie between {low:g} and {high:g}")

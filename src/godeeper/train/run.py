@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from ..errors import GodeeperError
 from ..models.weights import WEIGHTS_FILE
+from ..preprocess import Preprocess
 from .recipe import Recipe
 
 RECIPE_FILE = "recipe.json"
@@ -48,21 +49,28 @@ class RunFolder:
         if not file.is_file():
             raise GodeeperError(f"{str(self.path)!r} holds no run to resume: it has no {RECIPE_FILE}")
         try:
-            description = json.loads(file.read_text(encoding="utf-8"))
+            description = dict(json.loads(file.read_text(encoding="utf-8")))
             Recipe.from_dict(description["recipe"])
-            return dict(description)
-        except (ValueError, KeyError, TypeError) as error:
-            raise GodeeperError(f"{str(file)!r} cannot be read: {error!r}") from None
+            Preprocess.from_dict(description["preprocess"])
+            if not {"name", "width", "small"} <= set(description["model"]) or not isinstance(
+                description.get("classes", []), list
+            ):
+                raise ValueError("model or classes")
+            return description
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, GodeeperError) as error:
+            raise GodeeperError(f"{str(file)!r} is damaged ({error}): mend it, or begin again with another --out") from None
 
     def metrics(self) -> list[dict[str, Any]]:
-        """One record an epoch; a torn last line is left out."""
+        """One record an epoch; lines that are torn or damaged are left out."""
         file = self.path / METRICS_FILE
         records = []
-        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []:
             try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
+                record = json.loads(line)
+                if isinstance(record["epoch"], int) and isinstance(record["loss"], float | int):
+                    records.append(record)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                continue
         return records
 
     def record(self, record: Mapping[str, Any]) -> None:
