@@ -71,6 +71,8 @@ def _shared(module: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
     with torch.no_grad():
         assert module.running_mean is not None
         assert module.running_var is not None
+        assert module.num_batches_tracked is not None
+        module.num_batches_tracked.add_(1)
         momentum = module.momentum or 0.0
         module.running_mean.lerp_(mean, momentum)
         module.running_var.lerp_(variance * pixels / (pixels - 1).clamp(min=1), momentum)
