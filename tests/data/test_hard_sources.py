@@ -26,15 +26,10 @@ from godeeper.data.staging import staged
 from godeeper.data.stream import Encoded, StreamBatches
 from godeeper.data.write_shards import write_shards
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def root(tmp_path, monkeypatch):
-    monkeypatch.setenv("GODEEPER_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
+pytestmark = [
+    pytest.mark.usefixtures("root"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
+]
 
 
 def encoded(value, kind="PNG", size=(8, 6), **options):
@@ -55,7 +50,7 @@ def shard(path, *members):
 
 def labelled(first=0, last=8, classes=2, named=()):
     for index in range(first, last):
-        yield f"{index:04d}.png", encoded(index)
+        yield f"{index:04d}.png", encoded(index % 256)
         notes = {"label": index % classes} | ({"class": named[index % classes]} if named else {})
         yield f"{index:04d}.json", json.dumps(notes).encode()
 
@@ -77,10 +72,10 @@ def test_more_shards_than_a_process_may_open(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, hard))
     try:
-        for index in range(len(pictures)):
-            pictures.picture(index)
+        reds = [pictures.picture(index).getpixel((0, 0))[0] for index in range(len(pictures))]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sorted(reds) == sorted(number % 256 for number in range(600))
 
 
 def test_a_shard_that_is_gone_is_a_bad_picture(tmp_path):

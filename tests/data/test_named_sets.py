@@ -19,18 +19,11 @@ from godeeper.data.augment import Augment
 from godeeper.data.loader import batches_of, training_loader
 from godeeper.data.stream import Stream
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:This DataLoader will create", "ignore::ResourceWarning", "ignore::DeprecationWarning"
-)
+pytestmark = [
+    pytest.mark.usefixtures("root"),
+    pytest.mark.filterwarnings("ignore:This DataLoader will create", "ignore::ResourceWarning", "ignore::DeprecationWarning"),
+]
 RANDOM = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def root(tmp_path, monkeypatch):
-    monkeypatch.setenv("GODEEPER_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
 
 
 @pytest.fixture

@@ -86,10 +86,8 @@ def _pictures(dataset: Any, prefix: str) -> Pictures:
 
 def _labels(dataset: Any) -> list[int]:
     """A torchvision set's labels, without opening its pictures."""
-    for field in ("targets", "labels", "_labels"):
-        if hasattr(dataset, field):
-            return [int(label) for label in getattr(dataset, field)]
-    raise NotImplementedError(type(dataset).__name__)
+    field = next(name for name in ("targets", "labels", "_labels") if hasattr(dataset, name))  # each set has one of them
+    return [int(label) for label in getattr(dataset, field)]
 
 
 def _imagenet(known: tuple[str, ...] | None) -> Source:
