@@ -17,7 +17,8 @@ MAY = {
     "errors": set(),
     "preprocess": {"errors"},
     "papers": {"errors"},
-    "models": {"papers", "errors", "preprocess"},
+    "tensor_files": {"errors"},
+    "models": {"papers", "errors", "preprocess", "tensor_files"},
 }
 MAY_NOT = {
     "data": {"models", "train", "evaluate", "deploy", "explain"},

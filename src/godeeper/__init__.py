@@ -13,10 +13,11 @@ from .errors import BadCheckpoint, BadImage, GodeeperError
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .data.augment import Augment, normalise, take, take_views
+    from .data.augment import Augment, normalise
     from .data.crops import View, views
     from .data.decode import decode
     from .data.sources import open_source
+    from .data.views import take, take_views
     from .deploy.predictor import Predictor
     from .models.registry import create_model
     from .models.weights import load, save_weights
@@ -62,8 +63,8 @@ _HOME = {
     "Objective": "train.loss",
     "normalise": "data.augment",
     "save_weights": "models.weights",
-    "take": "data.augment",
-    "take_views": "data.augment",
+    "take": "data.views",
+    "take_views": "data.views",
     "create_model": "models.registry",
     "decode": "data.decode",
     "describe": "papers.describe",

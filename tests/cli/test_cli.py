@@ -87,7 +87,7 @@ def places(tmp_path: Path, class_folder: Path, weights_file: Path, monkeypatch: 
         ("evaluate empty --data digits", ["'empty'", "model.safetensors"]),
         ("evaluate text.safetensors --data digits", ["text.safetensors", "not a safetensors file"]),
         ("evaluate WEIGHTS --data digits", ["classes"]),
-        ("evaluate WEIGHTS --data one --crops 12", ["12", "144"]),
+        ("evaluate WEIGHTS --data one --crops 11", ["11", "144"]),
         ("evaluate WEIGHTS --data missing/folder", ["missing/folder"]),
         ("evaluate WEIGHTS --data one --crops 0", ["0", "144"]),
         ("evaluate WEIGHTS --data one --crops 7 --workers 1", ["7", "144"]),

@@ -1,6 +1,4 @@
 import random as python_random
-import resource
-import time
 from dataclasses import replace
 from random import Random
 
@@ -11,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import godeeper
-from godeeper.data.augment import FILTERS, Augment, normalise, photometric, take
+from godeeper.data.augment import FILTERS, Augment, normalise, photometric
 from godeeper.data.crops import patch
 from godeeper.data.decode import decode_for
 from godeeper.preprocess import Preprocess
@@ -20,69 +18,6 @@ from godeeper.preprocess import Preprocess
 @pytest.fixture(scope="module")
 def photo():
     return Image.fromarray(load_sample_image("china.jpg"))  # 640 x 427
-
-
-def reference(picture, view):
-    """The slow, obvious way: resize the whole picture, cut, resize the cut, mirror."""
-    whole = picture.resize(view.resize, Image.Resampling.BILINEAR)
-    crop = whole.crop(view.box).resize(view.out, Image.Resampling.BILINEAR)
-    pixels = np.asarray(crop).astype(int).transpose(2, 0, 1)
-    return pixels[..., ::-1] if view.flip else pixels
-
-
-def shifted(pixels):
-    return np.roll(pixels, 1, axis=-1)
-
-
-@pytest.mark.parametrize("rotation", [None, Image.Transpose.ROTATE_90], ids=["landscape", "portrait"])
-@pytest.mark.parametrize(("size", "scheme"), [(224, 1), (224, 10), (224, 144), (96, 144)])
-def test_take_equals_resizing_the_whole_picture_and_cutting(photo, rotation, size, scheme):
-    picture = photo if rotation is None else photo.transpose(rotation)
-    views = godeeper.views(picture.width, picture.height, size, scheme)
-    taken = take(picture, views)
-    assert taken.shape == (scheme, 3, size, size)
-    assert taken.dtype == torch.uint8
-    for view, pixels in zip(views, taken.numpy().astype(int), strict=True):
-        expected = reference(picture, view)
-        assert expected.std() > 30  # a crop of plain sky would prove nothing
-        difference = abs(pixels - expected)
-        if view.box[2] - view.box[0] == size:
-            assert difference.max() <= 1
-            assert abs(shifted(expected) - expected).max() > 20  # a pixel's shift would show
-        else:  # a whole square: the reference resamples it twice
-            assert difference.mean() < 2.5
-            assert abs(shifted(expected) - expected).mean() > 2 * difference.mean()
-
-
-def test_mirrored_views_are_the_exact_mirror_and_views_differ(photo):
-    taken = take(photo, godeeper.views(photo.width, photo.height, 64, 144))
-    assert torch.equal(taken[1::2], taken[::2].flip(-1))
-    assert len({pixels.numpy().tobytes() for pixels in taken}) == 144
-
-
-@pytest.mark.parametrize("tall", [True, False])
-def test_a_picture_one_pixel_thin_needs_neither_time_nor_memory(tall):
-    ramp = (np.arange(10000) * 255 // 9999).astype(np.uint8)
-    grey = ramp[:, None] if tall else ramp[None, :]
-    picture = Image.fromarray(grey).convert("RGB")
-    memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    taken = take(picture, godeeper.views(picture.width, picture.height, 224, 144))
-    assert time.perf_counter() - start < 20
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 300_000  # KiB; the resized whole is 3.7 GB
-    assert taken.shape == (144, 3, 224, 224)
-    squares = taken.view(4, 3, 12, -1).float()
-    assert squares[:, 0].max() <= 1  # the first pixel of the ramp
-    assert squares[:, 1].min() >= 126
-    assert squares[:, 1].max() <= 128
-    assert squares[:, 2].min() >= 254
-
-
-@pytest.mark.parametrize("width_height", [(1, 1), (8, 8), (33, 32), (3, 500)])
-def test_take_works_for_small_pictures(width_height):
-    picture = Image.new("RGB", width_height, (10, 200, 90))
-    taken = take(picture, godeeper.views(picture.width, picture.height, 32, 144))
-    assert taken.shape == (144, 3, 32, 32)
-    assert taken.amin((0, 2, 3)).tolist() == taken.amax((0, 2, 3)).tolist() == [10, 200, 90]
 
 
 @pytest.mark.parametrize("size", [32, 224])

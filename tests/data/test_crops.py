@@ -7,7 +7,7 @@ import pytest
 
 import godeeper
 from godeeper import GodeeperError
-from godeeper.data.crops import patch
+from godeeper.data.crops import Place, Sheet, nested, patch, sheets
 
 # One line a square: top left, top right, bottom left, bottom right, centre, whole square.
 LANDSCAPE_640X480 = {  # 640 * 256 / 480 = 341.3, and so on: the longer side is rounded down
@@ -312,6 +312,250 @@ def test_the_ten_views_are_corners_and_centre_of_the_central_square_mirrored_too
     assert as_tuples(godeeper.views(width, height, 224, 10)) == expected
 
 
+# Compact, for more pictures: a picture's longer and shorter side, then for crops of 224 and of 299 the first edge of the single
+# crop along the longer side, and a row a scale: the longer side once resized (rounded down), where the central square starts
+# (half of the rest, rounded down) and where the last one does.
+BY_HAND = {
+    (640, 427): {  # 383.7, 431.7, 479.6, 527.6; 512.6, 575.6, 640, 704.4
+        224: (80, [(383, 63, 127), (431, 71, 143), (479, 79, 159), (527, 87, 175)]),  # 79.5 to the even 80
+        299: (106, [(512, 85, 170), (575, 95, 191), (640, 106, 213), (704, 117, 234)]),  # 106.5 to the even 106
+    },
+    (707, 500): {  # 362.0 (361.98), 407.2, 452.5, 497.7; 483.6, 543.0 (542.98), 603.8, 664.6
+        224: (68, [(361, 52, 105), (407, 59, 119), (452, 66, 132), (497, 72, 145)]),  # 68.5
+        299: (92, [(483, 70, 141), (542, 79, 158), (603, 88, 176), (664, 97, 194)]),
+    },
+    (300, 300): {
+        224: (16, [(256, 0, 0), (288, 0, 0), (320, 0, 0), (352, 0, 0)]),
+        299: (22, [(342, 0, 0), (384, 0, 0), (427, 0, 0), (470, 0, 0)]),  # 21.5
+    },
+    (50, 40): {  # smaller than the crop: x 1.25
+        224: (48, [(320, 32, 64), (360, 36, 72), (400, 40, 80), (440, 44, 88)]),
+        299: (64, [(427, 42, 85), (480, 48, 96), (533, 53, 106), (587, 58, 117)]),  # 427.5, 480, 533.75, 587.5
+    },
+    (500, 3): {  # 42666.7, 48000, 53333.3, 58666.7; 57000, 64000, 71166.7, 78333.3
+        224: (21221, [(42666, 21205, 42410), (48000, 23856, 47712), (53333, 26506, 53013), (58666, 29157, 58314)]),
+        299: (28350, [(57000, 28329, 56658), (64000, 31808, 63616), (71166, 35369, 70739), (78333, 38931, 77863)]),  # 28350.5
+    },
+    (10000, 1): {
+        224: (
+            1279888,
+            [
+                (2560000, 1279872, 2559744),
+                (2880000, 1439856, 2879712),
+                (3200000, 1599840, 3199680),
+                (3520000, 1759824, 3519648),
+            ],
+        ),
+        299: (
+            1709850,  # 1709850.5
+            [
+                (3420000, 1709829, 3419658),
+                (3840000, 1919808, 3839616),
+                (4270000, 2134786, 4269573),
+                (4700000, 2349765, 4699530),
+            ],
+        ),
+    },
+}
+SCALES = {  # a scale's shorter side; from a square's edge to its centre crop (rounded down), and to the crop at the far corner
+    224: [(256, 16, 32), (288, 32, 64), (320, 48, 96), (352, 64, 128)],
+    299: [(342, 21, 43), (384, 42, 85), (427, 64, 128), (470, 85, 171)],  # 341.7, 384.4, 427.1, 469.9; 21.5 and 85.5
+}
+EDGE_OF_THE_SINGLE = {224: 16, 299: 22}  # along the shorter side: 21.5 to the even 22
+
+
+def box_at(x, y, side):
+    return x, y, x + side, y + side
+
+
+def six_boxes(start, side, size, middle, far, wide):
+    """Top left, top right, bottom left, bottom right, centre and whole of the square that starts there along the longer side."""
+    x, y = (start, 0) if wide else (0, start)
+    corners = [(0, 0), (far, 0), (0, far), (far, far), (middle, middle)]
+    return [*(box_at(x + right, y + down, size) for right, down in corners), box_at(x, y, side)]
+
+
+@pytest.mark.parametrize("wide", [True, False], ids=["wide", "tall"])
+@pytest.mark.parametrize("size", [224, 299])
+@pytest.mark.parametrize("sides", BY_HAND, ids=str)
+def test_every_scheme_is_as_worked_out_by_hand(sides, size, wide):
+    def turned(pair):
+        return pair if wide else pair[::-1]
+
+    single, rows = BY_HAND[sides][size]
+    table = {}
+    for (side, middle, far), (longer, second, third) in zip(SCALES[size], rows, strict=True):
+        resize = turned((longer, side))
+        table[resize] = [six_boxes(start, side, size, middle, far, wide) for start in (0, second, third)]
+    width, height = turned(sides)
+    assert as_tuples(godeeper.views(width, height, size, 144)) == flat(table, size)
+    first = next(iter(table))
+    central = flat({first: [table[first][1]]}, size)
+    assert as_tuples(godeeper.views(width, height, size, 12)) == central
+    assert as_tuples(godeeper.views(width, height, size, 10)) == central[:10]
+    box = box_at(*turned((single, EDGE_OF_THE_SINGLE[size])), size)
+    assert as_tuples(godeeper.views(width, height, size, 1)) == [(first, box, (size, size), False)]
+
+
+@pytest.mark.parametrize(
+    ("resize", "resized", "square", "middle", "far", "single"),
+    [
+        (299, (398, 299), 49, 0, 0, (50, 0)),  # 398.7 rounded down; half of 99; 49.5 to the even 50
+        (330, (440, 330), 55, 15, 31, (70, 16)),  # half of 110; half of 31; 70.5 and 15.5 to 70 and 16
+        (512, (682, 512), 85, 106, 213, (192, 106)),  # 682.7; half of 170; half of 213; 191.5 and 106.5 to 192 and 106
+    ],
+)
+def test_the_shorter_side_may_be_chosen_for_all_schemes_but_144(resize, resized, square, middle, far, single):
+    central = flat({resized: [six_boxes(square, resize, 299, middle, far, True)]}, 299)
+    assert as_tuples(godeeper.views(640, 480, 299, 12, resize)) == central
+    assert as_tuples(godeeper.views(640, 480, 299, 10, resize)) == central[:10]
+    assert as_tuples(godeeper.views(640, 480, 299, 1, resize)) == [(resized, box_at(*single, 299), (299, 299), False)]
+    assert as_tuples(godeeper.views(640, 480, 299, 144, resize)) == flat(SIZE_299_OF_640X480, 299)
+
+
+@pytest.mark.parametrize("scheme", [1, 10, 12])
+def test_a_crop_larger_than_the_resized_picture_is_refused(scheme):
+    with pytest.raises(GodeeperError, match="224x224 from a picture resized to 223"):
+        godeeper.views(640, 480, 224, scheme, 223)
+
+
+def test_the_schemes_within_a_scheme_are_named_by_hand():
+    named = {scheme: {count: list(places) for count, places in nested(scheme).items()} for scheme in (1, 10, 12, 144)}
+    assert named[1] == {1: [0]}
+    assert named[10] == {1: [8], 10: list(range(10))}  # after four corners and their mirror images
+    assert named[12] == {1: [8], 10: list(range(10)), 12: list(range(12))}
+    assert named[144] == {
+        1: [20],
+        10: list(range(12, 22)),  # the left square's 12 are before the central one's
+        12: list(range(12, 24)),
+        36: list(range(36)),
+        72: list(range(72)),
+        108: list(range(108)),
+        144: list(range(144)),
+    }
+    with pytest.raises(GodeeperError, match="11 crops"):
+        nested(11)
+
+
+@pytest.mark.parametrize("scheme", [1, 10, 12, 144])
+def test_each_scheme_within_another_lies_within_the_next(scheme):
+    named = nested(scheme)
+    assert list(named) == sorted(named)
+    assert list(named)[-1] == scheme
+    before = set()
+    for count, places in named.items():
+        assert len(set(places)) == len(places) == count
+        assert before <= set(places) <= set(range(scheme))
+        before = set(places)
+    assert before == set(range(scheme))
+
+
+@pytest.mark.parametrize("size", [32, 224, 299])
+@pytest.mark.parametrize("width_height", [(640, 427), (500, 707), (300, 300), (50, 40), (3, 500), (10000, 1)])
+def test_the_schemes_within_a_scheme_are_the_very_crops_that_they_would_be_alone(width_height, size):
+    resize = {32: 37, 224: 256, 299: 342}[size]
+    for scheme in (10, 12, 144):
+        views, named = godeeper.views(*width_height, size, scheme), nested(scheme)
+        for count in {10, 12} & set(named):
+            assert [views[place] for place in named[count]] == godeeper.views(*width_height, size, count, resize)
+        (single,), alone = (views[place] for place in named[1]), godeeper.views(*width_height, size, 1, resize)[0]
+        assert (single.resize, single.out, single.flip) == (alone.resize, alone.out, alone.flip)
+        assert max(abs(a - b) for a, b in zip(single.box, alone.box, strict=True)) <= 1  # rounded otherwise
+    scales = [{view.resize for view in views[:count]} for count in (36, 72, 108, 144)]
+    assert [len(scale) for scale in scales] == [1, 2, 3, 4]
+
+
+def test_the_sheets_of_an_ordinary_picture_by_hand():
+    assert sheets(godeeper.views(640, 480)) == (
+        [Sheet((341, 256), (58, 16, 282, 240), (224, 224))],
+        [Place(0, 0, 0, False)],
+    )
+    corners = [(0, 0), (32, 0), (0, 32), (32, 32), (16, 16)]
+    ten = [Place(0, x, y, flip) for x, y in corners for flip in (False, True)]
+    square = (42, 0, 298, 256)
+    assert sheets(godeeper.views(640, 480, 224, 10)) == ([Sheet((341, 256), square, (256, 256))], ten)
+    assert sheets(godeeper.views(640, 480, 224, 12)) == (
+        [Sheet((341, 256), square, (256, 256)), Sheet((341, 256), square, (224, 224))],
+        [*ten, Place(1, 0, 0, False), Place(1, 0, 0, True)],
+    )
+    expected = [Sheet(resize, (0, 0, *resize), resize) for resize in LANDSCAPE_640X480]  # the resized picture, all of it
+    expected += [Sheet(resize, boxes[5], (224, 224)) for resize, squares in LANDSCAPE_640X480.items() for boxes in squares]
+    assert sheets(godeeper.views(640, 480, 224, 144))[0] == expected
+
+
+PICTURES = [(640, 480), (500, 707), (300, 300), (50, 40), (299, 100), (100, 299), (301, 100), (30, 1000), (1, 10000), (10000, 1)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 224, 299])
+@pytest.mark.parametrize("width_height", PICTURES)
+def test_every_view_lies_on_its_sheet(width_height, size):
+    for scheme, resize in [
+        (1, None),
+        (10, None),
+        (12, None),
+        (144, None),
+        (10, size),
+        (12, size),
+        (12, 3 * size),
+        (12, 9 * size),
+    ]:
+        views = godeeper.views(*width_height, size, scheme, resize)
+        wanted, places = sheets(views)
+        assert len(places) == len(views)
+        for view, place in zip(views, places, strict=True):
+            sheet = wanted[place.sheet]
+            assert (sheet.resize, place.flip) == (view.resize, view.flip)
+            if view.box[2] - view.box[0] == size:
+                left, top = sheet.box[0] + place.left, sheet.box[1] + place.top
+                assert sheet.out == size_of(sheet.box)  # pixels of the resized picture, as they are
+                assert (left, top, left + size, top + size) == view.box
+                assert 0 <= place.left <= sheet.out[0] - size
+                assert 0 <= place.top <= sheet.out[1] - size
+            else:
+                assert (sheet.box, sheet.out, place.left, place.top) == (view.box, view.out, 0, 0)
+
+
+@pytest.mark.parametrize("size", [224, 299])
+@pytest.mark.parametrize(
+    ("width_height", "per_scale", "squares"),
+    [
+        ((640, 480), 1, 12),
+        ((500, 707), 1, 12),
+        ((300, 300), 1, 4),  # three squares in one
+        ((50, 40), 1, 12),
+        ((299, 100), 1, 12),
+        ((100, 299), 1, 12),
+        ((300, 100), 3, 12),  # the squares touch
+        ((1, 10000), 3, 12),
+        ((10000, 1), 3, 12),
+    ],
+)
+def test_there_are_few_sheets_and_none_is_large(width_height, per_scale, squares, size):
+    wanted, _ = sheets(godeeper.views(*width_height, size, 144))
+    plain = [sheet for sheet in wanted if sheet.out == size_of(sheet.box)]
+    assert Counter(sheet.resize for sheet in plain) == dict.fromkeys({sheet.resize for sheet in wanted}, per_scale)
+    assert len({sheet.resize for sheet in wanted}) == 4
+    assert wanted[len(plain) :] == [sheet for sheet in wanted if sheet.out != size_of(sheet.box)]  # each after what it is made of
+    assert len(wanted) - len(plain) == squares
+    assert len(set(wanted)) == len(wanted)
+    if per_scale == 3:
+        assert all(sheet.out == (min(sheet.resize), min(sheet.resize)) for sheet in plain)
+    assert sum(3 * sheet.out[0] * sheet.out[1] for sheet in wanted) < 10_000_000  # bytes
+
+
+@pytest.mark.parametrize(
+    ("side", "count"), [(side, 1) for side in (224, 256, 400, 447, 448, 480, 560, 670)] + [(671, 4), (672, 5), (2000, 5)]
+)
+@pytest.mark.parametrize("scheme", [10, 12])
+@pytest.mark.parametrize("width_height", [(640, 480), (480, 640), (300, 300)])
+def test_no_sheet_is_in_vain(width_height, scheme, side, count):
+    """Networks may be shown a small part of a picture, whose crops lie apart."""
+    wanted, places = sheets(godeeper.views(*width_height, 224, scheme, side))
+    assert {place.sheet for place in places} == set(range(len(wanted)))
+    plain = [sheet.box for sheet in wanted if sheet.out == size_of(sheet.box)]
+    assert len(plain) == count  # of 671, the centre crop, 223 to 447, meets the first alone; the others start at 447
+
+
 def test_one_view_of_size_224_is_the_default():
     assert as_tuples(godeeper.views(640, 480)) == [((341, 256), (58, 16, 282, 240), (224, 224), False)]
 
@@ -340,7 +584,7 @@ def test_an_unknown_scheme_is_refused_with_the_choices(scheme):
 
 
 @pytest.mark.parametrize("width_height_size", [(0, 480, 224), (640, 0, 224), (640, 480, 0), (-1, 5, 224)])
-@pytest.mark.parametrize("scheme", [1, 10, 144])
+@pytest.mark.parametrize("scheme", [1, 10, 12, 144])
 def test_an_empty_picture_is_refused_with_its_size(width_height_size, scheme):
     width, height, size = width_height_size
     with pytest.raises(GodeeperError, match=f"{width}x{height}"):

@@ -8,7 +8,8 @@ from PIL import Image
 
 from godeeper import Predictor, decode, load, views
 from godeeper.cli.main import status
-from godeeper.data.augment import normalise, take
+from godeeper.data.augment import normalise
+from godeeper.data.views import take
 
 
 @pytest.fixture

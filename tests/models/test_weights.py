@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 
 from godeeper import BadCheckpoint, create_model, list_models, load
-from godeeper.models.files import load_tensors, save_tensors
 from godeeper.models.network import to_device
 from godeeper.models.weights import save_weights
 from godeeper.preprocess import Preprocess
+from godeeper.tensor_files import load_tensors, save_tensors
 
 TINY: dict[str, Any] = {"width": 0.25, "num_classes": 3, "small": True}
 
@@ -241,7 +241,7 @@ def test_an_interrupted_write_leaves_the_old_file(saved, monkeypatch, error):
         raise error
 
     before = saved.read_bytes()
-    monkeypatch.setattr("godeeper.models.files.save_file", half_a_file)
+    monkeypatch.setattr("godeeper.tensor_files.save_file", half_a_file)
     with pytest.raises(type(error)):
         save_weights(network(), saved)
     assert saved.read_bytes() == before

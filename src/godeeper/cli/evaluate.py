@@ -2,65 +2,122 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
 from ..errors import GodeeperError
-from .output import Json, print_json, print_table
+from .output import Json
+from .panel import Part, architecture, members_of, models_and_source, pictures_of
+from .results import tell
+
+Blacklist = Annotated[Path | None, typer.Option(help="Of ILSVRC's pictures, leave out those that this file lists.")]
+ReportFolder = Annotated[
+    Path | None, typer.Option("--report", help="Write report.html, report.md and result.json into this folder.")
+]
 
 
 def evaluate_command(
-    run: Annotated[str, typer.Argument(help="A run folder, weights file or published name (see `godeeper models`).")],
-    data: Annotated[str, typer.Option(help="`digits`, a class folder, cifar10 ..., hf:OWNER/NAME, wds:SHARDS.")],
-    crops: Annotated[int, typer.Option(help="Views a picture: 1, 10 or 144.")] = 1,
-    part: Annotated[Literal["test", "train", "all"], typer.Option(help="Which pictures of the data.")] = "test",
-    batch_size: Annotated[int, typer.Option(min=1, help="Views at a time.")] = 128,
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="Run folders, weights files, published names, torchvision:NAME, timm:NAME; several: an ensemble."),
+    ],
+    data: Annotated[
+        str, typer.Option(help="`digits`, a class folder, cifar10 ..., hf:OWNER/NAME, wds:SHARDS, ilsvrc:VAL[,KIT].")
+    ],
+    crops: Annotated[int, typer.Option(help="Views a picture: 1, 10, 12 or 144.")] = 1,
+    average: Annotated[Literal["softmax", "logits", "max"], typer.Option(help="What is averaged over views.")] = "softmax",
+    part: Annotated[Part, typer.Option(help="Which pictures of the data.")] = "test",
+    skip_blacklisted: Blacklist = None,
+    save: Annotated[Path | None, typer.Option(help="Keep the probabilities in this file, for `godeeper ensemble`.")] = None,
+    report: ReportFolder = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted evaluation in --report.")] = False,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Views at a time; by default what suits the machine.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode; by default by the machine.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch a torchvision set that is not here yet.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count pictures that cannot be decoded.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Count the top-1 and top-5 errors of a model."""
+    """Count the top-1 and top-5 errors of a model, or of several and of their averaged probabilities."""
     import torch
     from accelerate import PartialState
 
     from ..data.crops import check_scheme
     from ..data.loader import default_workers
-    from ..data.sources import open_source
-    from ..evaluate.classify import evaluate
-    from ..models.network import to_device
-    from ..models.weights import load
+    from ..evaluate.classify import evaluate_members
+    from ..evaluate.ensemble import pictures_digest, save_probabilities
+    from ..evaluate.journal import Journal
+    from ..tensor_files import digest
     from .progress import counting
 
     check_scheme(crops)
-    network = load(run)
-    source = open_source(data, network.classes, download=download)
-    workers = default_workers(data) if workers is None else workers
-    if len(source.classes) != network.num_classes:
-        raise GodeeperError(f"{str(run)!r} has {network.num_classes} classes without names, {data!r} has {len(source.classes)}")
-    pictures = source.part(part)
-    processes = PartialState(
-        cpu=not torch.accelerator.is_available()
-    )  # under torchrun, several, which share the pictures; the first one reports
-    device = processes.device
+    if workers is None:  # of 144 passes a picture, the cores are better left to the network
+        workers = 0 if crops == 144 and not torch.accelerator.is_available() else default_workers(data)
+    check_outputs(save, report, resume)
+    processes = PartialState(cpu=not torch.accelerator.is_available())  # under torchrun, several; the first one reports
+    models, source = models_and_source(runs, data, download)
+    members = members_of(runs, models, source, data, processes.device)
+    pictures, left_out = pictures_of(source, part, skip_blacklisted)
+    about = _about(runs, data, part) | {"split": source.split, "blacklisted": left_out}
+    about["architectures"] = [architecture(model) for model in models]
+    journal = None
+    if report is not None:
+        identity = about | {
+            "crops": crops, "average": average, "saving": save is not None, "pictures": pictures_digest(pictures, source.classes),
+            "weights": [digest(model.state_dict()) for model in models],
+        }  # fmt: skip
+        journal = Journal(report / "partial", identity, resume=resume, rank=processes.process_index)
     with counting("evaluating", len(pictures), show=processes.is_main_process) as progress:
-        result = evaluate(
-            to_device(network, device), pictures, network.preprocess, crops=crops, batch_size=batch_size, workers=workers,
-            skip_bad=skip_bad, device=device, progress=progress,
+        found = evaluate_members(
+            members, pictures, crops=crops, average=average, batch_size=batch_size, skip_bad=skip_bad, device=processes.device,
+            workers=workers, keep=save is not None, journal=journal,
+            progress=progress,
         )  # fmt: skip
     if not processes.is_main_process:
         return
-    for reason in result.skipped:
-        print(f"skipped {reason}", file=sys.stderr)
-    if as_json:
-        print_json(result.as_dict() | {"models": [str(run)], "part": part, "split": source.split})
-        return
-    row = (str(run), crops, result.images, f"{result.top1_error:.2f} %", f"{result.top5_error:.2f} %", len(result.skipped))
-    head = ("model", "crops", "images", "top-1 error", "top-5 error", "skipped")
-    print_table(head, [row], right=head[1:])
-    print(f"\n{part} pictures of {data}: {source.split}", file=sys.stderr)
+    if save is not None:
+        save_probabilities(save, found, source.classes, pictures, about)
+    tell(found, about, source, pictures, report, as_json)
+    if journal is not None:
+        journal.remove()
+
+
+def check_outputs(save: Path | None, report: Path | None, resume: bool) -> None:
+    """GodeeperError, before any work is done, unless the results can be written without overwriting others."""
+    if resume and report is None:
+        raise GodeeperError("--resume needs the --report folder of the interrupted evaluation")
+    if save is not None:
+        if save.suffix != ".safetensors":
+            raise GodeeperError(f"--save {str(save)!r}: name a .safetensors file")
+        if not save.parent.is_dir():
+            raise GodeeperError(f"--save {str(save)!r}: there is no folder {str(save.parent)!r}")
+        if save.exists():
+            raise GodeeperError(f"--save {str(save)!r} is there already: name another file")
+    if report is not None:
+        if (report / "result.json").exists():
+            raise GodeeperError(f"--report {str(report)!r} holds a report already: name another folder")
+        if find_spec("matplotlib") is None:
+            raise GodeeperError("a report's charts need matplotlib: pip install 'godeeper[demo]'")
+
+
+def _about(runs: Sequence[str], data: str, part: Part) -> dict[str, Any]:
+    """What a result says besides its errors."""
+    import platform
+
+    import torch
+
+    from .. import __version__
+
+    return {
+        "models": [str(run) for run in runs],
+        "data": data,
+        "part": part,
+        "ilsvrc": data.startswith("ilsvrc:"),
+        "versions": f"godeeper {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
+    }
 
 
 COMMANDS = (evaluate_command,)

@@ -21,7 +21,7 @@ def predict_command(
     run: Annotated[str, typer.Argument(help="A run folder, weights file or published name (see `godeeper models`).")],
     pictures: Annotated[list[str], typer.Argument(help="Files, folders or patterns such as 'photos/*.jpg'.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
-    crops: Annotated[int, typer.Option(help="Views a picture: 1, 10 or 144.")] = 1,
+    crops: Annotated[int, typer.Option(help="Views a picture: 1, 10, 12 or 144.")] = 1,
     picture: Annotated[Path | None, typer.Option(help="Draw the pictures with their classes into this file.")] = None,
     as_json: Json = False,
 ) -> None:

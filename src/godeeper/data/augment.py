@@ -1,8 +1,8 @@
-"""Crops as pixels: the training patch with its distortions, and the views of evaluation."""
+"""Training patches as pixels, with their distortions; and what every picture goes through last, `normalise`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..preprocess import Interpolation, Preprocess
-from .crops import Patch, View, patch, views
+from .crops import Patch, patch
 from .decode import Shrink
 
 FILTERS = {
@@ -88,33 +88,8 @@ def photometric(picture: Image.Image, random: Random) -> Image.Image:
     return picture
 
 
-def take(picture: Image.Image, crops: Sequence[View], interpolation: Interpolation = "bilinear") -> Tensor:
-    """The views of one picture: uint8, (views, 3, height, width).
-
-    Each view is resampled in one step, straight from the picture's pixels under it, so that memory depends on the views and
-    never on the picture: the same values as resizing the whole first, without a 1 x 10,000 picture growing to 2.6 million rows.
-    """
-    drawn: dict[tuple[object, ...], Tensor] = {}
-    result = []
-    for view in crops:
-        key = (view.resize, view.box, view.out)
-        if key not in drawn:
-            x, y = picture.width / view.resize[0], picture.height / view.resize[1]
-            left, top, right, bottom = view.box
-            source = (left * x, top * y, min(right * x, picture.width), min(bottom * y, picture.height))
-            drawn[key] = _tensor(picture.resize(view.out, FILTERS[interpolation], source))
-        result.append(drawn[key].flip(-1) if view.flip else drawn[key])
-    return torch.stack(result)
-
-
 def _tensor(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)  # (H, W, 3) -> (3, H, W)
-
-
-def take_views(picture: Image.Image, preprocess: Preprocess, scheme: int = 1) -> Tensor:
-    """The views of one picture as a network wants them, before `normalise`: uint8, (views, 3, size, size)."""
-    crops = views(picture.width, picture.height, preprocess.image_size, scheme, preprocess.resize)
-    return take(picture, crops, preprocess.interpolation)
 
 
 def normalise(pictures: Tensor, preprocess: Preprocess) -> Tensor:

@@ -6,7 +6,7 @@ Boxes are (left, top, right, bottom) in pixels, right and bottom excluded.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -17,7 +17,7 @@ Box = tuple[int, int, int, int]
 
 PRINTED_SIZE = 224
 PRINTED_SCALES = (256, 288, 320, 352)  # the shorter side, for crops of 224: arXiv 1409.4842, Section 7
-SCHEMES = (1, 10, 144)
+SCHEMES = (1, 10, 12, 144)
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ def views(width: int, height: int, size: int = PRINTED_SIZE, scheme: int = 1, re
     """The crops of `scheme` for a picture of that width and height and a network input of `size` pixels.
 
     1: the centre crop at scale 256. 10: four corners and centre of the central square at scale 256, mirrored too (Krizhevsky
-    et al. 2012). 144: arXiv 1409.4842, Section 7: 4 scales x 3 squares x (4 corners, centre, whole square) x mirror. Scales
-    are those of 224-pixel crops and grow in proportion to `size`; `resize` sets that of schemes 1 and 10, the shorter side in
-    pixels. GodeeperError for another scheme, an empty picture, and a crop larger than the resized picture.
+    et al. 2012). 12: the whole square, too (arXiv 1602.07261 has 12 crops, undescribed). 144: arXiv 1409.4842, Section 7: 4
+    scales x 3 squares x (4 corners, centre, whole square) x mirror. Scales are those of 224-pixel crops and grow in proportion
+    to `size` (at 299: 342, 384, 427, 470); `resize` sets that of the other schemes, the shorter side in pixels. GodeeperError
+    for another scheme, an empty picture, and a crop larger than the resized picture.
     """
     check_scheme(scheme)
     if min(width, height, size) < 1:
@@ -50,8 +51,97 @@ def views(width: int, height: int, size: int = PRINTED_SIZE, scheme: int = 1, re
     if scheme == 1:
         left, top = round((resized[0] - size) / 2), round((resized[1] - size) / 2)
         return [View(resized, (left, top, left + size, top + size), (size, size))]
-    boxes = _corners_and_centre(_squares(*resized, side)[1], size)
+    square = _squares(*resized, side)[1]
+    boxes = _corners_and_centre(square, size)
+    if scheme == 12:
+        boxes.append(square)
     return [View(resized, box, (size, size), flip) for box in boxes for flip in (False, True)]
+
+
+def nested(scheme: int) -> dict[int, Sequence[int]]:
+    """The smaller schemes within the views of `scheme`: how many crops, and their places among them.
+
+    Of 144, those of 10 and 12 are of its smallest scale, 36 is that scale, 72 and 108 add scales. A single crop is the centre.
+    """
+    check_scheme(scheme)
+    if scheme < 144:
+        sizes = [number for number in (10, 12) if number <= scheme]
+        return ({1: [CENTRE]} if sizes else {1: [0]}) | {number: range(number) for number in sizes}
+    middle = {number: range(12, 12 + number) for number in (10, 12)}  # the second of three squares of 12 views
+    return {1: [12 + CENTRE], **middle, **{number: range(number) for number in (36, 72, 108, 144)}}
+
+
+CENTRE = 8  # the place of the centre crop among a square's: after four corners and their mirror images
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What views are cut from: resize the picture to `resize`, keep `box`, resize that to `out`."""
+
+    resize: tuple[int, int]
+    box: Box
+    out: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a view lies: the sheet's number, and the view's left and top edge there."""
+
+    sheet: int
+    left: int
+    top: int
+    flip: bool
+
+
+def sheets(crops: Sequence[View]) -> tuple[list[Sheet], list[Place]]:
+    """The fewest sheets that the views can be cut from, so that a picture is resized once a scale; and each view's place.
+
+    Boxes of one scale that overlap share a sheet; those far apart, in a very long picture, do not, so that no sheet is longer
+    than its boxes. Views that are themselves resized (whole squares) have a sheet of their own, after the others.
+    """
+    whole = {(view.resize, view.box) for view in crops if view.out == _size(view.box)}
+    result = [
+        Sheet(resize, box, _size(box))
+        for resize in dict.fromkeys(view.resize for view in crops)
+        for box in _merged(box for other, box in whole if other == resize)
+    ]
+    result += dict.fromkeys(Sheet(view.resize, view.box, view.out) for view in crops if view.out != _size(view.box))
+    return result, [_place(view, result) for view in crops]
+
+
+def _place(view: View, among: Sequence[Sheet]) -> Place:
+    if view.out != _size(view.box):
+        return Place(among.index(Sheet(view.resize, view.box, view.out)), 0, 0, view.flip)
+    number = next(n for n, sheet in enumerate(among) if holds(sheet, view.resize, view.box))
+    left, top, _, _ = among[number].box
+    return Place(number, view.box[0] - left, view.box[1] - top, view.flip)
+
+
+def holds(sheet: Sheet, resize: tuple[int, int], box: Box) -> bool:
+    """Whether the pixels of `box`, of the picture resized to `resize`, lie on the sheet."""
+    left, top, right, bottom = sheet.box
+    inside = left <= box[0] and top <= box[1] and box[2] <= right and box[3] <= bottom
+    return inside and sheet.resize == resize and sheet.out == _size(sheet.box)
+
+
+def _merged(boxes: Iterable[Box]) -> list[Box]:
+    """The bounding boxes of boxes that overlap, one after the other."""
+    result: list[Box] = []
+    for box in sorted(boxes):
+        union = box
+        while other := next((other for other in result if _overlap(other, union)), None):
+            result.remove(other)
+            union = min(other[0], union[0]), min(other[1], union[1]), max(other[2], union[2]), max(other[3], union[3])
+        result.append(union)
+    return result
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _size(box: Box) -> tuple[int, int]:
+    return box[2] - box[0], box[3] - box[1]
 
 
 def check_scheme(scheme: int) -> None:

@@ -17,8 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..errors import BadImage, GodeeperError
-from ..preprocess import Preprocess
-from .augment import Augment, take_views
+from .augment import Augment
 from .decode import decode_for
 from .sources import Pictures
 from .stream import Encoded, Stream, StreamBatches, check_shares
@@ -31,7 +30,7 @@ def default_workers(source: str) -> int:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures uint8 (N, 3, H, W), or (N, views, 3, H, W) in evaluation; labels (N,); what could not be decoded."""
+    """Pictures uint8 (N, 3, H, W); labels (N,); what could not be decoded."""
 
     pictures: Tensor
     labels: Tensor
@@ -56,8 +55,6 @@ def collate(samples: Sequence[Sample]) -> Batch:
 def _stacked(pictures: Sequence[Tensor]) -> Tensor:
     if not pictures:
         return torch.empty(0, dtype=torch.uint8)
-    if pictures[0].ndim == 4:  # views
-        return torch.stack(list(pictures))
     return torch.stack([picture.permute(1, 2, 0) for picture in pictures]).permute(0, 3, 1, 2)  # channels last, as pixels come
 
 
@@ -128,13 +125,13 @@ def training_loader(
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate,
-        worker_init_fn=_leave_signals_to_the_main_process,
+        worker_init_fn=leave_signals_to_the_main_process,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
 
 
-def _leave_signals_to_the_main_process(worker: int) -> None:
+def leave_signals_to_the_main_process(worker: int) -> None:
     """Ctrl-C reaches every process of a terminal, SIGTERM often every one of a job: the main one decides when all may go."""
 
     def once(number: int, frame: FrameType | None) -> None:
@@ -156,30 +153,3 @@ def worker_deaths() -> Iterator[None]:
         raise GodeeperError(
             f"a process that decodes pictures died, often for want of memory: try fewer --workers ({reason})"
         ) from None
-
-
-class _ViewSet(Dataset[Sample]):
-    def __init__(self, pictures: Pictures, preprocess: Preprocess, scheme: int) -> None:
-        self.pictures, self.preprocess, self.scheme = pictures, preprocess, scheme
-
-    def __getitem__(self, index: int) -> Sample:
-        try:
-            picture = self.pictures.picture(index)
-        except BadImage as error:
-            return str(error)
-        return take_views(picture, self.preprocess, self.scheme), self.pictures.labels[index]
-
-
-def view_loader(
-    pictures: Pictures, indices: Sequence[int], preprocess: Preprocess, scheme: int, batch_size: int, workers: int = 0
-) -> DataLoader[Sample]:
-    """The views of the pictures at `indices`, in order, `batch_size` pictures at a time."""
-    return DataLoader(
-        _ViewSet(pictures, preprocess, scheme),
-        sampler=indices,
-        batch_size=batch_size,
-        num_workers=workers,
-        collate_fn=collate,
-        worker_init_fn=_leave_signals_to_the_main_process,
-        pin_memory=torch.cuda.is_available(),
-    )

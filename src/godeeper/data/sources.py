@@ -129,8 +129,9 @@ def open_source(source: str | Path, classes: Sequence[str] | None = None, *, dow
 
     `digits`; a class folder: `train/` beside `val/` or `test/`, or one folder a class, a part of each held out; a torchvision
     set such as `cifar10`, fetched first where `download` says so; `hf:OWNER/NAME`, of Hugging Face; `wds:SHARDS`, WebDataset
-    shards. `classes` is the label order of a trained network; by default the source has its own. GodeeperError, with the
-    remedy, for what is missing, has no classes or only one, or has a class not among `classes`.
+    shards; `ilsvrc:PICTURES,KIT`, the validation set of ILSVRC 2012 as released. `classes` is the label order of a trained
+    network; by default the source has its own. GodeeperError, with the remedy, for what is missing, has no classes or only one,
+    or has a class not among `classes`.
     """
     name = str(source)
     known = None if classes is None else tuple(classes)
@@ -144,6 +145,10 @@ def open_source(source: str | Path, classes: Sequence[str] | None = None, *, dow
         from .shards import open_shards
 
         return open_shards(name, known)
+    if name.startswith("ilsvrc:"):
+        from .ilsvrc import open_ilsvrc
+
+        return open_ilsvrc(name, known)
     if name in TORCHVISION_SETS:
         from .torchvision_sets import open_torchvision
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ..data.augment import normalise, take_views
+from ..data.augment import normalise
 from ..data.decode import decode
+from ..data.views import take_views
 from ..errors import GodeeperError
 from ..models.network import Network, best_device, device_of, to_device
 from ..models.weights import load

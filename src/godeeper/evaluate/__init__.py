@@ -1,5 +1,5 @@
 """Errors as the papers count them, of any callable that gives logits. Knows nothing of models."""
 
-from .classify import Evaluation, evaluate
+from .classify import Evaluation, Member, evaluate, evaluate_members
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "Member", "evaluate", "evaluate_members"]

@@ -1,126 +1,272 @@
-"""Top-1 and top-5 error."""
+"""Top-1 and top-5 error of one classifier or of several together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from ..data.augment import normalise
-from ..data.crops import check_scheme
-from ..data.loader import view_loader
+from ..data.crops import check_scheme, nested
 from ..data.sources import Pictures
-from ..errors import BadImage, GodeeperError
+from ..data.view_loader import Resized, ResizedBatch, view_loader
+from ..data.views import Shown, layout, passes
+from ..errors import BadImage, GodeeperError, unknown
 from ..preprocess import Preprocess
+from .journal import Journal, Part
+from .outcome import Outcomes, decide, doubtful, wilson
 
 Classifier = Callable[[Tensor], Tensor]  # normalised pictures (N, 3, H, W) -> logits (N, classes)
+Average = Literal["softmax", "logits", "max"]
+SETTLING_PASS = 16  # views; of the one pass whose bits depend on nothing but the picture
+PASS_VIEWS, PASS_PIXELS = 48, 12 * 224 * 224  # of a pass on the CPU, at most: larger ones leave its caches
 
 
-@dataclass
+@dataclass(frozen=True)
+class Member:
+    """One classifier of an evaluation; `order` has the place among its logits of each class of the pictures, if they differ."""
+
+    name: str
+    logits_of: Classifier
+    preprocess: Preprocess
+    order: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """Errors counted over pictures, each by its averaged views; `skipped` says which could not be decoded, and why."""
+    """What the members and, last, all of them together decided, at each number of crops that the views hold.
 
+    `counts` are those numbers; `index` (N,) has the places of the pictures in their set, `decisions` is (N, members + 1 if
+    several, counts, 4); `probabilities` (N, members, classes) if they were kept; `skipped` says which could not be decoded, and
+    why.
+    """
+
+    members: tuple[str, ...]
     crops: int
-    images: int = 0
-    top1_errors: int = 0
-    top5_errors: int = 0
-    skipped: list[str] = field(default_factory=list)
+    counts: tuple[int, ...]
+    average: Average
+    index: Tensor
+    labels: Tensor
+    decisions: Tensor
+    probabilities: Tensor | None
+    skipped: list[str]
+
+    @property
+    def images(self) -> int:
+        """How many pictures were evaluated."""
+        return len(self.labels)
 
     @property
     def top1_error(self) -> float:
-        """In percent."""
-        return 100 * self.top1_errors / self.images
+        """Of all together, at all crops, in percent."""
+        return self.outcomes().top1_error
 
     @property
     def top5_error(self) -> float:
-        """In percent."""
-        return 100 * self.top5_errors / self.images
+        """Of all together, at all crops, in percent."""
+        return self.outcomes().top5_error
 
-    def add(self, probabilities: Tensor, labels: Tensor) -> None:
-        """Takes in pictures: probabilities (N, classes), labels (N,).
-
-        A picture is right at k if fewer than k other classes are at least as likely as its own: ties, and values that are not
-        numbers, count against the network.
-        """
-        own = probabilities.gather(1, labels[:, None])  # (N, 1)
-        ahead = (~(probabilities < own)).sum(1) - 1  # (N,), without itself
-        self.images += len(labels)
-        self.top1_errors += int((ahead >= 1).sum())
-        self.top5_errors += int((ahead >= 5).sum())
+    def outcomes(self, member: int = -1, crops: int | None = None) -> Outcomes:
+        """What a member (-1: all together) decided at a number of crops, by default all."""
+        return Outcomes(self.labels, self.decisions[:, member, self.counts.index(crops or self.crops)])
 
     def as_dict(self) -> dict[str, Any]:
         """What `--json` gives."""
+        together = _errors(self.outcomes())
+        members = [
+            {"model": name, **_errors(self.outcomes(number)), "by_crops": self._by_crops(number)}
+            for number, name in enumerate(self.members)
+        ]
         return {
-            "top1_error": self.top1_error,
-            "top5_error": self.top5_error,
-            "images": self.images,
+            **together,
             "crops": self.crops,
+            "average": self.average,
+            "by_crops": self._by_crops(-1),
+            "calibration_error": round(self.outcomes().calibration_error(), 6),
+            "members": members,
             "skipped": self.skipped,
         }
 
+    def _by_crops(self, member: int) -> dict[str, dict[str, float]]:
+        found = {crops: self.outcomes(member, crops) for crops in self.counts}
+        return {str(crops): {"top1_error": one.top1_error, "top5_error": one.top5_error} for crops, one in found.items()}
+
+
+def _errors(found: Outcomes) -> dict[str, Any]:
+    return {
+        "top1_error": found.top1_error,
+        "top5_error": found.top5_error,
+        "top1_interval": wilson(found.top1_errors, found.images),
+        "top5_interval": wilson(found.top5_errors, found.images),
+        "images": found.images,
+    }
+
+
+def evaluate(logits_of: Classifier, pictures: Pictures, preprocess: Preprocess, **options: Any) -> Evaluation:
+    """The errors of one classifier; `options` are those of `evaluate_members`."""
+    return evaluate_members([Member("", logits_of, preprocess)], pictures, **options)
+
 
 @torch.inference_mode()
-def evaluate(
-    logits_of: Classifier,
+def evaluate_members(
+    members: Sequence[Member],
     pictures: Pictures,
-    preprocess: Preprocess,
     *,
     crops: int = 1,
-    batch_size: int = 128,
+    average: Average = "softmax",
+    batch_size: int | None = None,
     workers: int = 0,
     skip_bad: bool = False,
     device: torch.device | str = "cpu",
+    keep: bool = False,
+    journal: Journal | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """The errors of a classifier, softmax probabilities averaged over the views of each picture (1, 10 or 144 `crops`).
+    """The errors of classifiers, and of their averaged probabilities, in one pass over the pictures.
 
-    `batch_size` counts views. Under torch.distributed each process takes every n-th picture, and all return the whole result.
-    BadImage for a picture that cannot be decoded unless `skip_bad`; GodeeperError if nothing is left to count.
+    Each picture is shown in `crops` views (1, 10, 12 or 144), whose softmax is averaged; or their logits, or the largest softmax
+    is taken and scaled to sum to 1. `batch_size` counts views; `keep` keeps the probabilities. A `journal` keeps what is done,
+    and what it holds already is not done again. Under torch.distributed each process takes every n-th picture, and all return
+    the whole result. On the CPU that result depends on neither batch size nor processes, threads or workers. BadImage for a
+    picture that cannot be decoded unless `skip_bad`; GodeeperError if nothing is left to count.
     """
     check_scheme(crops)
+    if average not in get_args(Average):
+        raise unknown("average", average, get_args(Average))
+    done = journal.read() if journal else []
+    seen = {place for part in done for place in part.places}
     rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    mine = range(rank, len(pictures), ranks)
-    loader = view_loader(pictures, mine, preprocess, crops, max(1, batch_size // crops), workers)
-    counted = Evaluation(crops)
-    for batch in loader:
-        if batch.bad and not skip_bad:
-            raise BadImage(f"{batch.bad[0]} (--skip-bad leaves such pictures out, and counts them)")
-        counted.skipped += batch.bad
-        if len(batch.labels):
-            counted.add(_probabilities(logits_of, batch.pictures, preprocess, batch_size, device), batch.labels)
-        if progress is not None:
-            progress(counted.images + len(counted.skipped), len(mine))
-    result = _gathered(counted) if ranks > 1 else counted
-    if not result.images:
-        raise GodeeperError(
-            "there is no picture to evaluate on: none could be decoded" if result.skipped else "there is no picture"
-        )
-    return result
+    if ranks > 1:
+        dist.barrier()  # all have read the journal before anyone writes into it
+    todo = [place for place in range(len(pictures)) if place not in seen][rank::ranks]
+    panel = _Panel(members, crops, average, batch_size, device, keep)
+    mine: list[Part] = done if rank == 0 else []
+    counted = len(seen)
+    try:
+        for batch in panel.loader(pictures, todo, workers):
+            if batch.bad and not skip_bad:
+                raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such pictures out, and counts them)")
+            mine.append(panel.judge(batch))
+            counted += len(mine[-1].places)
+            if journal is not None:
+                journal.add(mine[-1])
+            if progress is not None:
+                progress(counted, len(seen) + len(todo))
+    finally:
+        if journal is not None:
+            journal.flush()
+    return _summed(members, crops, average, Part.joined(_gathered(mine) if ranks > 1 else mine))
 
 
-def _probabilities(
-    logits_of: Classifier, pictures: Tensor, preprocess: Preprocess, batch_size: int, device: torch.device | str
-) -> Tensor:
-    """Pictures (N, views, 3, H, W) uint8 -> probabilities (N, classes), averaged over views."""
-    flat = pictures.flatten(0, 1)
-    parts = [logits_of(normalise(part.to(device), preprocess)).float().softmax(1).cpu() for part in flat.split(batch_size)]
-    probabilities: Tensor = torch.cat(parts).unflatten(0, pictures.shape[:2])  # (N, views, classes)
-    return probabilities.mean(1)
+class _Panel:
+    """The members before a batch of pictures."""
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        crops: int,
+        average: Average,
+        batch_size: int | None,
+        device: torch.device | str,
+        keep: bool,
+    ) -> None:
+        self.members, self.crops, self.average, self.device, self.keep = members, crops, average, torch.device(device), keep
+        plain = [replace(member.preprocess, mean=(0, 0, 0), std=(1, 1, 1)) for member in members]  # what resizing depends on
+        self.resizings = tuple(dict.fromkeys(plain))
+        self.resizing_of = [self.resizings.index(one) for one in plain]
+        self.batch_sizes = [batch_size or default_batch_size(one.preprocess.image_size, self.device) for one in members]
+
+    def loader(self, pictures: Pictures, todo: Sequence[int], workers: int) -> Any:
+        """Batches of as many pictures as the largest pass has views for."""
+        together = max(1, max(self.batch_sizes) // self.crops)
+        return view_loader(pictures, todo, self.resizings, self.crops, together, workers)
+
+    def judge(self, batch: ResizedBatch) -> Part:
+        """What all members decide about the batch."""
+        pictures = list(batch)
+        places, labels = [one.index for one in pictures], torch.tensor([one.label for one in pictures], dtype=torch.long)
+        if not pictures:
+            return Part(places, labels, None, None, batch.bad)
+        probabilities = self._probabilities(pictures, self.batch_sizes)
+        if self.device.type == "cpu":
+            self._settle(pictures, labels, probabilities)
+        decisions = [[decide(one, labels) for one in row] for row in _with_mean(probabilities)]
+        kept = torch.stack([row[-1] for row in probabilities], 1) if self.keep else None
+        return Part(places, labels, torch.stack([torch.stack(row, 1) for row in decisions], 1), kept, batch.bad)
+
+    def _probabilities(self, pictures: Sequence[Resized], batch_sizes: Sequence[int]) -> list[list[Tensor]]:
+        """(N, classes) of each member at each number of crops."""
+        result = []
+        for number, member in enumerate(self.members):
+            preprocess, which = member.preprocess, self.resizing_of[number]
+            shown = [
+                Shown(one.sheets[which], layout(one.size, self.resizings[which], self.crops)[1], preprocess, self.device)
+                for one in pictures
+            ]
+            parts = [member.logits_of(x).float().cpu() for x in passes(shown, preprocess.image_size, batch_sizes[number])]
+            logits = torch.cat(parts).unflatten(0, (len(pictures), self.crops))  # (N, views, classes)
+            if member.order is not None:
+                logits = logits[..., list(member.order)]
+            result.append([averaged(logits[:, list(which)], self.average) for which in nested(self.crops).values()])
+        return result
+
+    def _settle(self, pictures: Sequence[Resized], labels: Tensor, probabilities: list[list[Tensor]]) -> None:
+        """Computes once more, alone and in one thread, the pictures whose decisions hang on the last bits."""
+        doubts = torch.stack([doubtful(one, labels) for row in _with_mean(probabilities) for one in row]).any(0)
+        threads = torch.get_num_threads()
+        try:
+            torch.set_num_threads(1)
+            for place in doubts.nonzero()[:, 0].tolist():
+                alone = self._probabilities([pictures[place]], [SETTLING_PASS] * len(self.members))
+                for row, settled in zip(probabilities, alone, strict=True):
+                    for one, value in zip(row, settled, strict=True):
+                        one[place] = value[0]
+        finally:
+            torch.set_num_threads(threads)
 
 
-def _gathered(mine: Evaluation) -> Evaluation:
-    everyones: list[Evaluation | None] = [None] * dist.get_world_size()
+def default_batch_size(image_size: int, device: torch.device) -> int:
+    """Views a pass: on the CPU few enough for its caches, elsewhere enough to fill it."""
+    return 256 if device.type != "cpu" else max(1, min(PASS_VIEWS, PASS_PIXELS // image_size**2))
+
+
+def averaged(logits: Tensor, average: Average) -> Tensor:
+    """Logits of views (N, views, classes) -> probabilities (N, classes)."""
+    if average == "logits":
+        return logits.double().mean(1).softmax(1).float()
+    softmax = logits.softmax(2)
+    if average == "max":
+        largest = softmax.amax(1)
+        return largest / largest.sum(1, keepdim=True)
+    return softmax.double().mean(1).float()
+
+
+def mean_of(members: Sequence[Tensor]) -> Tensor:
+    """The members' probabilities, averaged: the same whether they were just computed or saved."""
+    return torch.stack(list(members)).double().mean(0).float()
+
+
+def _with_mean(probabilities: list[list[Tensor]]) -> list[list[Tensor]]:
+    """The members' rows and, if there are several, that of all together."""
+    if len(probabilities) == 1:
+        return probabilities
+    return [*probabilities, [mean_of(column) for column in zip(*probabilities, strict=True)]]
+
+
+def _summed(members: Sequence[Member], crops: int, average: Average, part: Part) -> Evaluation:
+    skipped = [reason for _, reason in part.bad]
+    if part.decisions is None:
+        raise GodeeperError("there is no picture to evaluate on" + (": none could be decoded" if skipped else ""))
+    names, index = tuple(member.name for member in members), torch.tensor(part.indices)
+    return Evaluation(
+        names, crops, tuple(nested(crops)), average, index, part.labels, part.decisions, part.probabilities, skipped
+    )  # fmt: skip
+
+
+def _gathered(mine: list[Part]) -> list[Part]:
+    everyones: list[list[Part] | None] = [None] * dist.get_world_size()
     dist.all_gather_object(everyones, mine)
-    total = Evaluation(mine.crops)
-    for part in everyones:
-        assert part is not None
-        total.images += part.images
-        total.top1_errors += part.top1_errors
-        total.top5_errors += part.top5_errors
-        total.skipped += part.skipped
-    total.skipped.sort()
-    return total
+    return [part for parts in everyones for part in parts or []]

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..errors import BadCheckpoint, GodeeperError
 from ..preprocess import Preprocess
+from ..tensor_files import decoded, is_safetensors, read_safetensors, save_tensors
 from .build import initialise
-from .files import decoded, is_safetensors, read_safetensors, save_tensors
 from .foreign import (
     fetch,
     imagenet_classes,

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import BadCheckpoint
-from ..models.files import load_tensors, save_tensors
 from ..models.network import Network
+from ..tensor_files import load_tensors, save_tensors
 
 KEEP = 2
 

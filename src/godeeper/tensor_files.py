@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import BadCheckpoint
+from .errors import BadCheckpoint
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -54,6 +57,15 @@ def decoded(metadata: dict[str, str], path: Path) -> dict[str, Any]:
         return {key: json.loads(value) for key, value in metadata.items()}
     except (ValueError, RecursionError) as error:
         raise BadCheckpoint(f"{str(path)!r} was not written by godeeper, or is damaged: {error}") from None
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """What tells one network's weights from another's."""
+    result = sha256()
+    for name, tensor in sorted(tensors.items()):
+        result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        result.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return result.hexdigest()
 
 
 def is_safetensors(file: Path) -> bool:

@@ -1,0 +1,316 @@
+"""The validation set of ILSVRC 2012 as released, `ilsvrc:PICTURES,KIT`: its pictures, its development kit, its blacklist."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..errors import GodeeperError
+from .sources import FilePictures, Pictures, Source
+
+VALIDATION_PICTURES = 50_000  # arXiv 1409.0575, on the classification task
+BLACKLISTED = 1_762  # lines of the 2014 kit's list; arXiv 1602.07261, Section 5, says "about 1700"
+
+GROUND_TRUTHS = ("ILSVRC2012_validation_ground_truth.txt", "ILSVRC2014_clsloc_validation_ground_truth.txt")
+RELEASED = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
+NUMBERED = re.compile(r"ILSVRC2012_val_(\d{8})\.\w+")  # re-encoded or converted, it is the same picture
+NUMBER = re.compile(r"\d{1,9}")
+
+SYNSETS: tuple[str, ...]  # what synsets() gives: read when first asked for
+
+
+def __getattr__(name: str) -> tuple[str, ...]:
+    if name == "SYNSETS":
+        return synsets()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@lru_cache(maxsize=1)
+def kit_order() -> tuple[str, ...]:
+    """The 1000 synsets in the order in which the development kit counts them, as ILSVRC2012_ID, from 1."""
+    return tuple(files("godeeper.data").joinpath("ilsvrc2012.txt").read_text(encoding="ascii").split())
+
+
+@lru_cache(maxsize=1)
+def synsets() -> tuple[str, ...]:
+    """The 1000 synsets in the order in which every ImageNet network counts its classes, from 0: the alphabet's."""
+    return tuple(sorted(kit_order()))
+
+
+def open_ilsvrc(source: str, known: tuple[str, ...] | None) -> Source:
+    """The validation pictures of ILSVRC 2012, all of them for testing; `known` is the label order of a trained network.
+
+    `ilsvrc:PICTURES,KIT`: the flat folder of ILSVRC2012_val_00000001.JPEG and so on, and the development kit's folder or its
+    ground truth file. `ilsvrc:PICTURES`: one folder a synset; a kit given as well is held against them. Not all 50,000 need be
+    there: `split` says how many are. GodeeperError, with the remedy, for names, labels or an order of synsets that are not
+    the challenge's, for a picture without a label or there twice, for what is missing, and for other classes in `known`.
+    """
+    pictures, kit = _places(source)
+    found, by_folder = _pictures(pictures)
+    if kit is not None:
+        label_of = _kit_labels(kit, found)
+        _check_agreement(by_folder, label_of, found, kit)
+    elif by_folder:
+        label_of = by_folder
+    else:
+        raise GodeeperError(
+            f"{str(pictures)!r} holds the pictures without their labels: name the development kit too, 'ilsvrc:{pictures},KIT',"
+            " KIT being the folder ILSVRC2012_devkit_t12 or the ground truth file in it"
+        )
+    classes = _classes(known)
+    place = {synset: label for label, synset in enumerate(classes)}
+    numbers = sorted(found)
+    test = FilePictures([found[number] for number in numbers], [place[label_of[number]] for number in numbers])
+    return Source(classes, FilePictures([], []), test, _note(len(numbers)))
+
+
+def without_blacklisted(pictures: Pictures, file: Path) -> tuple[FilePictures, int]:
+    """The pictures whose number a file does not list, and how many were left out: the kit's blacklist, a number a line.
+
+    GodeeperError for a file that is not there, or with a line that is no number of a validation picture or is there twice; for
+    pictures without numbers; and where every picture would be left out.
+    """
+    listed = _blacklist(file)
+    paths = [_numbered(pictures, index) for index in range(len(pictures))]
+    kept = [index for index, (_, number) in enumerate(paths) if number not in listed]
+    if not kept:
+        raise GodeeperError(
+            f"without those that {str(file)!r} lists, none of the {len(pictures)} pictures remains to evaluate on"
+        )
+    left = FilePictures([paths[index][0] for index in kept], [pictures.labels[index] for index in kept])
+    return left, len(pictures) - len(kept)
+
+
+def _places(source: str) -> tuple[Path, Path | None]:
+    """The folder of pictures, and the kit where one is named."""
+    name, kit = source.removeprefix("ilsvrc:"), None
+    if "," in name and not Path(name).is_dir():  # a folder's own name may have a comma
+        name, _, kit = name.rpartition(",")
+    if not name or kit == "":
+        raise GodeeperError(f"{source!r} is not of the form ilsvrc:PICTURES or ilsvrc:PICTURES,KIT")
+    pictures = Path(name)
+    if pictures.is_file():
+        raise GodeeperError(f"{name!r} is a file: unpack it, and give the folder that holds the validation pictures")
+    if not pictures.is_dir():
+        raise GodeeperError(f"there is no folder {name!r}: give the one that holds the validation pictures of ILSVRC 2012")
+    if kit and not Path(kit).exists():
+        raise GodeeperError(f"there is no kit {kit!r}: give the folder ILSVRC2012_devkit_t12 or the ground truth file in it")
+    return pictures, Path(kit) if kit else None
+
+
+def _pictures(folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
+    """The pictures by number, and by number the synsets whose folders they are in: none in a flat folder."""
+    folders, others = _entries(folder)
+    if folders and any(RELEASED.fullmatch(name) for name in others):
+        raise GodeeperError(f"{str(folder)!r} holds pictures and also the folder {folders[0]!r}: have the one or the other there")
+    if folders and others:
+        raise GodeeperError(f"{str(folder)!r} holds {others[0]!r} beside its class folders: take it out of there")
+    found: dict[int, Path] = {}
+    labels: dict[int, str] = {}
+    for name in folders:
+        if name not in _all_synsets():
+            raise GodeeperError(
+                f"{str(folder / name)!r} is no class of ILSVRC 2012: give the folder that holds one folder a synset, such as"
+                " n01440764, or the flat folder of pictures"
+            )
+        inside = _by_number(folder / name)
+        for number in sorted(inside.keys() & found.keys()):
+            raise GodeeperError(
+                f"picture {number} is there twice, as {str(found[number])!r} and {str(inside[number])!r}: keep one"
+            )
+        found |= inside
+        labels |= dict.fromkeys(inside, name)
+    if not folders:
+        found = _by_number(folder)
+    if not found:
+        raise GodeeperError(f"{str(folder)!r} holds no pictures: ILSVRC2012_val_00000001.JPEG and so on belong there")
+    return found, labels
+
+
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the folders and of all else in a folder, sorted, without hidden ones."""
+    try:
+        with os.scandir(folder) as entries:  # which knows what is a folder without asking once more for each of 50,000
+            named = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        raise GodeeperError(f"{str(folder)!r} cannot be read: {error.strerror}") from None
+    return [name for name, is_folder in named if is_folder], [name for name, is_folder in named if not is_folder]
+
+
+def _by_number(folder: Path) -> dict[int, Path]:
+    """What a folder holds, by the number in its name; GodeeperError for a name that the release does not have."""
+    found: dict[int, Path] = {}
+    folders, others = _entries(folder)
+    for name in (*folders, *others):
+        match = RELEASED.fullmatch(name)
+        number = int(match[1]) if match else 0
+        if not 1 <= number <= VALIDATION_PICTURES:
+            raise GodeeperError(
+                f"{str(folder / name)!r} is not named as a validation picture is, ILSVRC2012_val_00000001.JPEG to"
+                f" ILSVRC2012_val_{VALIDATION_PICTURES:08}.JPEG: take it out of there"
+            )
+        found[number] = folder / name
+    return found
+
+
+def _kit_labels(kit: Path, found: dict[int, Path]) -> dict[int, str]:
+    """The synsets of pictures by a kit, whose own order of synsets, where it lies beside the ground truth, is checked first."""
+    file = _ground_truth_file(kit) if kit.is_dir() else kit
+    names, meta = file.parent / "map_clsloc.txt", file.parent / "meta.mat"
+    if names.is_file():
+        _check_order(_read_map(names), names)
+    if meta.is_file():
+        _check_order(_read_meta(meta), meta)
+    truth = [_synset(line, f"{str(file)!r}, line {number}") for number, line in enumerate(_lines(file), 1)]
+    if len(truth) > VALIDATION_PICTURES:
+        raise GodeeperError(
+            f"{str(file)!r} has {len(truth):,} labels, more than the {VALIDATION_PICTURES:,} of the validation set:"
+            f" give the kit's {GROUND_TRUTHS[0]}"
+        )
+    for number in sorted(found):
+        if number > len(truth):
+            raise GodeeperError(
+                f"{str(found[number])!r} has no label: {str(file)!r} ends with line {len(truth)}; give the kit's whole file"
+            )
+    return {number: truth[number - 1] for number in found}
+
+
+def _synset(line: str, where: str) -> str:
+    """The synset of a line of the ground truth: an ILSVRC2012_ID, or the synset itself."""
+    if NUMBER.fullmatch(line):
+        if 1 <= int(line) <= 1000:
+            return kit_order()[int(line) - 1]
+        hint = ", not labels that count from 0" if int(line) == 0 else ""
+        raise GodeeperError(f"{where}: label {line} is not one of 1 to 1000: the kit's ILSVRC2012_ID is wanted{hint}")
+    if line not in _all_synsets():
+        raise GodeeperError(f"{where}: {line[:60]!r} is no label: an ILSVRC2012_ID, 1 to 1000, or a synset is wanted")
+    return line
+
+
+@lru_cache(maxsize=1)
+def _all_synsets() -> frozenset[str]:
+    return frozenset(kit_order())
+
+
+def _ground_truth_file(kit: Path) -> Path:
+    for name in GROUND_TRUTHS:
+        found = sorted(kit.rglob(name))
+        if len(found) > 1:
+            raise GodeeperError(f"{str(kit)!r} holds {name} more than once, as {str(found[0])!r} and {str(found[1])!r}: give one")
+        if found:
+            return found[0]
+    raise GodeeperError(f"{str(kit)!r} holds no ground truth, {' or '.join(GROUND_TRUTHS)}: give the kit's folder or that file")
+
+
+def _read_map(file: Path) -> list[tuple[int, str]]:
+    """The IDs and synsets of map_clsloc.txt."""
+    pairs = []
+    for number, line in enumerate(_lines(file), 1):
+        match = re.match(r"(n\d{8})\s+(\d{1,9})(\s|$)", line)
+        if not match:
+            raise GodeeperError(f"{str(file)!r}, line {number}: {line[:60]!r} is not of the form 'n02119789 1 kit_fox'")
+        pairs.append((int(match[2]), match[1]))
+    return pairs
+
+
+def _read_meta(file: Path) -> list[tuple[int, str]]:
+    """The IDs and synsets of meta.mat's leaves: above 1000 it counts what they are grouped in."""
+    try:
+        from scipy.io import loadmat  # type: ignore[import-untyped]
+    except ImportError:
+        raise GodeeperError(f"reading {str(file)!r} needs scipy: pip install 'godeeper[demo]'") from None
+    try:
+        rows: Any = loadmat(file, squeeze_me=True)["synsets"].reshape(-1)
+        return [(int(row["ILSVRC2012_ID"]), str(row["WNID"])) for row in rows if row["ILSVRC2012_ID"] <= 1000]
+    except Exception as error:  # scipy raises many kinds for a damaged file; one with other fields raises others
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise GodeeperError(f"{str(file)!r} is not the kit's list of synsets ({reason}): unpack the kit anew") from None
+
+
+def _check_order(pairs: Iterable[tuple[int, str]], file: Path) -> None:
+    """GodeeperError unless a kit counts the synsets as the challenge does."""
+    counted = sorted(pairs)
+    alphabetical = [synset for _, synset in counted] == list(synsets())
+    hint = "that list belongs to labels counted in alphabetical order" if alphabetical else "take the kit's own file"
+    here = dict(counted)
+    for number, synset in enumerate(kit_order(), 1):
+        if here.get(number) != synset:
+            raise GodeeperError(f"{str(file)!r} counts otherwise: ID {number} is {here.get(number)} there, {synset} here; {hint}")
+    if len(counted) != len(here) or len(here) != len(kit_order()):
+        raise GodeeperError(f"{str(file)!r} has {len(counted)} synsets, not the challenge's 1000: {hint}")
+
+
+def _check_agreement(by_folder: dict[int, str], labels: dict[int, str], found: dict[int, Path], kit: Path) -> None:
+    """GodeeperError for a picture that lies in the folder of another synset than the kit's."""
+    for number, synset in sorted(by_folder.items()):
+        if synset != labels[number]:
+            raise GodeeperError(
+                f"{str(found[number])!r} is of {labels[number]} by the ground truth of {str(kit)!r}: it lies in the wrong folder,"
+                " or the kit is another set's"
+            )
+
+
+def _classes(known: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The label order; GodeeperError, with the difference, where a network's classes are not the 1000 synsets."""
+    own = synsets()
+    if known is None or sorted(known) == list(own):
+        return known or own
+    missing = sorted(_all_synsets() - set(known))
+    extra = [name for name in known if name not in _all_synsets()]
+    difference = [f"{what}: {_few(names)}" for what, names in (("lacks", missing), ("has in their place", extra)) if names]
+    raise GodeeperError(
+        f"the network's {len(known)} classes are not the 1000 synsets of ILSVRC 2012;"
+        f" it {'; it '.join(difference) or 'has one of them twice'}"
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" ... ({len(names)} in all)" if len(names) > 4 else "")
+
+
+def _note(count: int) -> str:
+    if count == VALIDATION_PICTURES:
+        return "ILSVRC 2012, validation"
+    return f"ILSVRC 2012, {count:,} of the {VALIDATION_PICTURES:,} validation pictures: figures are not the papers'"
+
+
+def _blacklist(file: Path) -> set[int]:
+    listed: set[int] = set()
+    for number, line in enumerate(_lines(file), 1):
+        if not NUMBER.fullmatch(line) or not 1 <= int(line) <= VALIDATION_PICTURES:
+            raise GodeeperError(
+                f"{str(file)!r}, line {number}: {line[:60]!r} is no number of a validation picture, 1 to {VALIDATION_PICTURES}"
+            )
+        if int(line) in listed:
+            raise GodeeperError(f"{str(file)!r}, line {number}: picture {line} is listed twice; take the kit's own file")
+        listed.add(int(line))
+    return listed
+
+
+def _numbered(pictures: Pictures, index: int) -> tuple[Path, int]:
+    """A picture's file and the number in its name."""
+    content = pictures.content(index)
+    match = NUMBERED.fullmatch(content.name) if isinstance(content, Path) else None
+    if match is None:
+        raise GodeeperError(
+            f"{pictures.name(index)!r} has no number to look for in a blacklist: only files named as ILSVRC 2012's validation"
+            " pictures are, ILSVRC2012_val_00000001.JPEG, have one"
+        )
+    assert isinstance(content, Path)
+    return content, int(match[1])
+
+
+def _lines(file: Path) -> list[str]:
+    """The lines of a text file, without blanks around them or at its end."""
+    try:
+        text = file.read_bytes().decode("ascii")
+    except OSError as error:
+        raise GodeeperError(f"{str(file)!r} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise GodeeperError(f"{str(file)!r} is no text, from byte {error.start} on: unpack the kit anew") from None
+    return [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []

@@ -1,0 +1,97 @@
+"""Pictures for evaluation, decoded and resized by other processes, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..errors import BadImage
+from ..preprocess import Preprocess
+from .loader import leave_signals_to_the_main_process
+from .sources import Pictures
+from .views import layout, resample
+
+
+@dataclass(frozen=True)
+class Resized:
+    """A picture's place in its set, its label, width and height, and its sheets for each preprocessing, (H, W, 3) in bytes."""
+
+    index: int
+    label: int
+    size: tuple[int, int]
+    sheets: list[list[Tensor]]
+
+
+@dataclass(frozen=True)
+class ResizedBatch:
+    """Pictures whose sheets lie in one row of bytes, so that a batch travels as one tensor; what could not be decoded."""
+
+    pixels: Tensor
+    pictures: list[tuple[int, int, tuple[int, int]]]  # index, label, width and height
+    bad: list[tuple[int, str]]  # index, and why
+    preprocesses: tuple[Preprocess, ...]
+    scheme: int
+
+    def pin_memory(self) -> ResizedBatch:
+        """The same batch in page-locked memory, as the loader asks of types of our own."""
+        return replace(self, pixels=self.pixels.pin_memory())
+
+    def __iter__(self) -> Iterator[Resized]:
+        start = 0
+        for index, label, size in self.pictures:
+            drawn: list[list[Tensor]] = []
+            for preprocess in self.preprocesses:
+                drawn.append([])
+                for sheet in layout(size, preprocess, self.scheme)[0]:
+                    width, height = sheet.out
+                    drawn[-1].append(self.pixels[start : start + height * width * 3].view(height, width, 3))
+                    start += height * width * 3
+            yield Resized(index, label, size, drawn)
+
+
+Sample = Resized | tuple[int, str]
+
+
+class _ResizedSet(Dataset[Sample]):
+    def __init__(self, pictures: Pictures, preprocesses: tuple[Preprocess, ...], scheme: int) -> None:
+        self.pictures, self.preprocesses, self.scheme = pictures, preprocesses, scheme
+
+    def __getitem__(self, index: int) -> Sample:
+        try:
+            picture = self.pictures.picture(index)
+        except BadImage as error:
+            return index, str(error)
+        drawn = [resample(picture, layout(picture.size, one, self.scheme)[0], one.interpolation) for one in self.preprocesses]
+        return Resized(index, self.pictures.labels[index], picture.size, drawn)
+
+    def collate(self, samples: Sequence[Sample]) -> ResizedBatch:
+        good = [sample for sample in samples if isinstance(sample, Resized)]
+        bad = [sample for sample in samples if not isinstance(sample, Resized)]
+        flat = [sheet.flatten() for one in good for drawn in one.sheets for sheet in drawn]
+        pixels = torch.cat(flat) if flat else torch.empty(0, dtype=torch.uint8)
+        return ResizedBatch(pixels, [(one.index, one.label, one.size) for one in good], bad, self.preprocesses, self.scheme)
+
+
+def view_loader(
+    pictures: Pictures,
+    indices: Sequence[int],
+    preprocesses: Sequence[Preprocess],
+    scheme: int,
+    batch_size: int,
+    workers: int = 0,
+) -> DataLoader[Sample]:
+    """The pictures at `indices`, in order, `batch_size` at a time: decoded once, and resized as each preprocessing asks."""
+    dataset = _ResizedSet(pictures, tuple(preprocesses), scheme)
+    return DataLoader(
+        dataset,
+        sampler=indices,
+        batch_size=batch_size,
+        num_workers=workers,
+        collate_fn=dataset.collate,
+        worker_init_fn=leave_signals_to_the_main_process,
+        pin_memory=torch.cuda.is_available(),
+    )

@@ -1,0 +1,96 @@
+"""Views as pixels: a picture is resized once a scale, where it is decoded; its views are cut where the network is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..preprocess import Interpolation, Preprocess
+from .augment import FILTERS, normalise
+from .crops import Place, Sheet, View, holds, sheets, views
+
+
+def resample(picture: Image.Image, wanted: Sequence[Sheet], interpolation: Interpolation = "bilinear") -> list[Tensor]:
+    """The sheets of one picture: uint8, (height, width, 3) each.
+
+    A sheet is resampled straight from the picture's pixels under it: the same values as resizing the whole first, without a
+    1 x 10,000 picture growing to millions of rows. A sheet that is resized itself is made of another one's pixels.
+    """
+    drawn: list[Image.Image] = []
+    for number, sheet in enumerate(wanted):
+        on = next((place for place in range(number) if holds(wanted[place], sheet.resize, sheet.box)), None)
+        if on is None:
+            drawn.append(picture.resize(sheet.out, FILTERS[interpolation], _scaled(sheet, picture)))
+        else:  # cut first: what lies beside a square is no part of it
+            square = drawn[on].crop(_on(wanted[on], sheet))
+            drawn.append(square.resize(sheet.out, FILTERS[interpolation]))
+    return [torch.from_numpy(np.array(one)) for one in drawn]
+
+
+def _scaled(sheet: Sheet, picture: Image.Image) -> tuple[float, float, float, float]:
+    """The sheet's box in the picture's own pixels."""
+    x, y = picture.width / sheet.resize[0], picture.height / sheet.resize[1]
+    left, top, right, bottom = sheet.box
+    return left * x, top * y, min(right * x, picture.width), min(bottom * y, picture.height)
+
+
+def _on(other: Sheet, sheet: Sheet) -> tuple[float, float, float, float]:
+    """The sheet's box in the pixels of another one that holds it."""
+    left, top, right, bottom = sheet.box
+    x, y = other.box[:2]
+    return left - x, top - y, right - x, bottom - y
+
+
+def cut(drawn: Sequence[Tensor], place: Place, out: tuple[int, int]) -> Tensor:
+    """One view, (3, height, width), of sheets (height, width, 3); the pixels are the sheet's own unless it is mirrored."""
+    width, height = out
+    view = drawn[place.sheet][place.top : place.top + height, place.left : place.left + width].permute(2, 0, 1)
+    return view.flip(-1) if place.flip else view
+
+
+def take(picture: Image.Image, crops: Sequence[View], interpolation: Interpolation = "bilinear") -> Tensor:
+    """The views of one picture: uint8, (views, 3, height, width), the picture resized once a scale."""
+    wanted, places = sheets(crops)
+    drawn = resample(picture, wanted, interpolation)
+    return torch.stack([cut(drawn, place, view.out) for place, view in zip(places, crops, strict=True)])
+
+
+def take_views(picture: Image.Image, preprocess: Preprocess, scheme: int = 1) -> Tensor:
+    """The views of one picture as a network wants them, before `normalise`: uint8, (views, 3, size, size)."""
+    crops = views(*picture.size, preprocess.image_size, scheme, preprocess.resize)
+    return take(picture, crops, preprocess.interpolation)
+
+
+@lru_cache(maxsize=256)
+def layout(size: tuple[int, int], preprocess: Preprocess, scheme: int) -> tuple[list[Sheet], list[Place]]:
+    """The sheets and places of the views that a network is shown of a picture of that width and height."""
+    return sheets(views(*size, preprocess.image_size, scheme, preprocess.resize))
+
+
+class Shown:
+    """One picture before one network: its sheets, normalised on the device, and where the views lie on them."""
+
+    def __init__(
+        self, drawn: Sequence[Tensor], places: Sequence[Place], preprocess: Preprocess, device: torch.device | str
+    ) -> None:
+        self.places = places
+        self.drawn = [  # (H, W, 3) in bytes -> the same in numbers
+            normalise(sheet.to(device).permute(2, 0, 1)[None], preprocess)[0].permute(1, 2, 0) for sheet in drawn
+        ]
+
+
+def passes(pictures: Sequence[Shown], size: int, batch_size: int) -> Iterator[Tensor]:
+    """The views of all pictures, one after the other, `batch_size` at a time: (N, 3, size, size), channels last."""
+    queue = [(picture.drawn, place) for picture in pictures for place in picture.places]
+    for start in range(0, len(queue), batch_size):
+        part = queue[start : start + batch_size]
+        like = part[0][0][0]
+        batch = torch.empty((len(part), 3, size, size), dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
+        for view, (drawn, place) in zip(batch, part, strict=True):
+            view.copy_(cut(drawn, place, (size, size)))
+        yield batch

@@ -1,0 +1,51 @@
+"""An evaluation's two charts: confidence against accuracy, and error against the number of crops."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import GodeeperError
+
+
+def calibration_chart(bins: Sequence[tuple[int, int, int]]) -> bytes:
+    """A PNG of `Outcomes.calibration`: how often the network was right, against how sure it was."""
+    figure, axis = _chart("confidence (%)", "accuracy (%)")
+    filled = [(total / n, 100 * right / n) for n, total, right in bins if n]
+    axis.bar([x for x, _ in filled], [y for _, y in filled], width=90 / len(bins), color="C0", alpha=0.6)
+    axis.plot([0, 100], [0, 100], "--", color="grey", label="as sure as right")
+    axis.set(xlim=(0, 100), ylim=(0, 100))
+    axis.legend(loc="upper left")
+    return _png(figure)
+
+
+def crops_chart(errors: Mapping[str, Mapping[int, float]]) -> bytes:
+    """A PNG of top-1 errors (%) by the number of crops, a line a model."""
+    figure, axis = _chart("crops", "top-1 error (%)")
+    for name, points in errors.items():
+        axis.plot(list(points), list(points.values()), marker="o", markersize=4, label=name)
+    axis.set_xscale("log")
+    ticks = list(next(iter(errors.values())))
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.minorticks_off()
+    axis.legend(fontsize="small")
+    return _png(figure)
+
+
+def _chart(x: str, y: str) -> tuple[Any, Any]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise GodeeperError("a report's charts need matplotlib: pip install 'godeeper[demo]'") from None
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axis = figure.subplots()
+    axis.set(xlabel=x, ylabel=y)
+    axis.grid(alpha=0.3)
+    return figure, axis
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -1,0 +1,161 @@
+"""Several models together: their classes in one order, their probabilities saved, recombined, and every subset counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import combinations
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from ..data.sources import Pictures
+from ..errors import BadCheckpoint, GodeeperError
+from ..tensor_files import load_tensors, save_tensors
+from .classify import Average, Evaluation, mean_of
+from .outcome import Outcomes, decide
+
+SUBSETS_OF = 7  # models, at most: 127 subsets
+CHUNK = 2048  # pictures at a time
+
+Classes = tuple[str, ...]
+
+
+def order_of(name: str, own: Classes | None, count: int, classes: Classes, other: str) -> tuple[int, ...] | None:
+    """The place among a model's `count` classes of each of `other`'s `classes`; None if they are in the same order.
+
+    A model that does not name its classes is taken to have them in the same order. GodeeperError, with the difference, where
+    the classes are others.
+    """
+    if own is None:
+        if count != len(classes):
+            raise GodeeperError(f"{name!r} has {count} classes without names, {other} has {len(classes)}")
+        return None
+    if own == classes:
+        return None
+    missing, unknown = [one for one in classes if one not in set(own)], [one for one in own if one not in set(classes)]
+    if missing or unknown or len(set(own)) != len(own) or len(own) != len(classes):
+        raise GodeeperError(f"{name!r} and {other} have different classes: {_difference(missing, unknown, name, other)}")
+    return tuple(own.index(one) for one in classes)
+
+
+def _difference(missing: Sequence[str], unknown: Sequence[str], name: str, other: str) -> str:
+    parts = []
+    for classes, whose in ((unknown, repr(name)), (missing, other)):
+        if classes:
+            more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
+            parts.append(f"only {whose} knows {', '.join(classes[:5])}{more}")
+    return "; ".join(parts) or "a name stands twice, so that their order cannot be told"
+
+
+def pictures_digest(pictures: Pictures, classes: Classes) -> str:
+    """What tells one set of labelled pictures from another: of their files' names and their classes."""
+    lines = (f"{Path(pictures.name(index)).name} {classes[label]}" for index, label in enumerate(pictures.labels))
+    return sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Probabilities (N, members, classes) of the pictures at `index`, and what they are of; `about` is what the caller added."""
+
+    file: str
+    members: tuple[str, ...]
+    classes: Classes
+    crops: int
+    average: Average
+    pictures: str  # digest
+    skipped: list[str]
+    about: dict[str, Any]
+    index: Tensor
+    labels: Tensor
+    probabilities: Tensor
+
+
+def save_probabilities(file: Path, found: Evaluation, classes: Classes, pictures: Pictures, about: dict[str, Any]) -> None:
+    """Writes an evaluation's probabilities, whole or not at all."""
+    assert found.probabilities is not None
+    words = {
+        "members": found.members, "classes": classes, "crops": found.crops, "average": found.average,
+        "pictures": pictures_digest(pictures, classes), "skipped": found.skipped, "about": about,
+    }  # fmt: skip
+    save_tensors(file, {"index": found.index, "labels": found.labels, "probabilities": found.probabilities}, words)
+
+
+def read_probabilities(file: Path) -> Saved:
+    """What `save_probabilities` wrote; GodeeperError for anything else."""
+    try:
+        tensors, words = load_tensors(file)
+        words |= {name: tuple(words[name]) for name in ("members", "classes")}
+        saved = Saved(file=str(file), **words, **cast(dict[str, Any], tensors))
+    except (KeyError, TypeError) as error:
+        raise BadCheckpoint(f"{str(file)!r} was not saved by `godeeper evaluate --save`: {error}") from None
+    if saved.probabilities.shape != (len(saved.index), len(saved.members), len(saved.classes)):
+        raise GodeeperError(f"{str(file)!r} is damaged: its probabilities are {tuple(saved.probabilities.shape)}")
+    return saved
+
+
+def check_pictures(saved: Saved, pictures: Pictures, classes: Classes, data: str) -> None:
+    """GodeeperError unless the probabilities are of these pictures."""
+    if pictures_digest(pictures, classes) != saved.pictures:
+        raise GodeeperError(f"{saved.file!r} is not of the {len(pictures):,} pictures of {data!r}, but of others")
+
+
+def recombined(saved: Sequence[Saved]) -> Evaluation:
+    """The evaluation of all saved models together; GodeeperError, with the difference, unless they saw the same pictures."""
+    first = saved[0]
+    for other in saved[1:]:
+        _check_alike(first, other)
+    probabilities = []
+    for one in saved:
+        order = order_of(one.file, one.classes, len(one.classes), first.classes, repr(first.file))
+        probabilities.append(one.probabilities if order is None else one.probabilities[..., list(order)])
+    together = torch.cat(probabilities, 1)
+    columns = [together[:, number] for number in range(together.shape[1])]
+    if len(columns) > 1:
+        columns.append(mean_of(columns))
+    decisions = torch.stack([decide(column, first.labels) for column in columns], 1)[:, :, None]
+    members = tuple(name for one in saved for name in one.members)
+    return Evaluation(
+        members, first.crops, (first.crops,), first.average, first.index, first.labels, decisions, together, first.skipped
+    )
+
+
+def _check_alike(first: Saved, other: Saved) -> None:
+    what = f"{first.file!r} and {other.file!r}"
+    for name in ("crops", "average"):
+        mine, theirs = getattr(first, name), getattr(other, name)
+        if mine != theirs:
+            raise GodeeperError(f"{what} do not fit together: {name} {mine} and {theirs}; evaluate both alike")
+    if first.pictures != other.pictures:
+        raise GodeeperError(f"{what} are of different pictures: {len(first.index)} and {len(other.index)}, other names or labels")
+    if not torch.equal(first.index, other.index):
+        apart = set(first.index.tolist()) ^ set(other.index.tolist())
+        raise GodeeperError(f"{what} are of different pictures: {len(apart)} stand in one only, such as number {min(apart)}")
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some of the models together: their places, and what they decided."""
+
+    members: tuple[int, ...]
+    outcomes: Outcomes
+
+
+def subsets(found: Evaluation) -> Iterator[Subset]:
+    """Every subset of the models, small ones first; GodeeperError for more than seven models."""
+    assert found.probabilities is not None
+    count = len(found.members)
+    if count > SUBSETS_OF:
+        raise GodeeperError(f"{count} models have {2**count - 1:,} subsets: --subsets takes at most {SUBSETS_OF} models")
+    chosen = [one for size in range(1, count + 1) for one in combinations(range(count), size)]
+    decisions: dict[tuple[int, ...], list[Tensor]] = {one: [] for one in chosen}
+    for start in range(0, len(found.labels), CHUNK):
+        labels = found.labels[start : start + CHUNK]
+        columns = found.probabilities[start : start + CHUNK].unbind(1)
+        for one in chosen:
+            decisions[one].append(decide(mean_of([columns[number] for number in one]), labels))
+    for one in chosen:
+        yield Subset(one, Outcomes(found.labels, torch.cat(decisions[one])))

@@ -1,0 +1,166 @@
+"""Class orders, saved probabilities, recombination and subsets, against averages made by hand."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from godeeper import BadCheckpoint, GodeeperError
+from godeeper.data.sources import ArrayPictures, FilePictures
+from godeeper.evaluate import Member, evaluate, evaluate_members
+from godeeper.evaluate.ensemble import (
+    check_pictures,
+    order_of,
+    pictures_digest,
+    read_probabilities,
+    recombined,
+    save_probabilities,
+    subsets,
+)
+from godeeper.preprocess import Preprocess
+
+PLAIN = Preprocess(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), crop_fraction=1.0)
+CLASSES = ("cat", "dog", "fish")
+LABELS = [index % 3 for index in range(30)]
+ABOUT = {"models": ["a"], "architectures": ["x"]}
+
+
+def test_orders_are_found_by_name():
+    assert order_of("a", CLASSES, 3, CLASSES, "data") is None
+    assert order_of("a", ("fish", "cat", "dog"), 3, CLASSES, "data") == (1, 2, 0)
+    assert order_of("a", None, 3, CLASSES, "data") is None
+
+
+@pytest.mark.parametrize(
+    ("own", "count", "words"),
+    [
+        (("cat", "dog", "bird"), 3, ["only 'a' knows bird", "only data knows fish"]),
+        (("cat", "dog"), 2, ["only data knows fish"]),
+        (("cat", "dog", "fish", "bird"), 4, ["only 'a' knows bird"]),
+        (("cat", "cat", "dog", "fish"), 4, ["twice"]),
+        (None, 5, ["5 classes without names", "data has 3"]),
+        (tuple(f"n{index}" for index in range(40)), 40, ["n0, n1, n2, n3, n4 and 35 more"]),
+    ],
+)
+def test_other_classes_are_refused_with_the_difference(own, count, words):
+    with pytest.raises(GodeeperError) as caught:
+        order_of("a", own, count, CLASSES, "data")
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def random_pictures():
+    return ArrayPictures(np.random.default_rng(0).integers(0, 255, (30, 8, 8), dtype=np.uint8), LABELS, "noise")
+
+
+def random_network(seed, classes=3):
+    weight = torch.randn(192, classes, generator=torch.Generator().manual_seed(seed))
+    return lambda x: x.flatten(1) @ weight
+
+
+def saved(tmp_path, seed, *, classes=CLASSES, pictures=None, crops=1, **options):
+    pictures = pictures or random_pictures()
+    order = [classes.index(name) for name in CLASSES]
+    labels = [classes.index(CLASSES[label]) for label in LABELS]
+    network = random_network(seed)
+    inverse = [order.index(place) for place in range(3)]
+    found = evaluate(
+        lambda x: network(x)[:, inverse],
+        ArrayPictures(pictures.arrays, labels, "noise"),
+        PLAIN,
+        crops=crops,
+        keep=True,
+        **options,
+    )
+    file = tmp_path / f"{seed}-{'-'.join(classes)}-{crops}.safetensors"
+    save_probabilities(file, found, classes, ArrayPictures(pictures.arrays, labels, "noise"), ABOUT)
+    return file
+
+
+def test_saved_probabilities_recombine_to_what_one_pass_gives(tmp_path):
+    members = [Member(str(seed), random_network(seed), PLAIN) for seed in range(3)]
+    together = evaluate_members(members, random_pictures(), crops=12, keep=True)
+    files = [saved(tmp_path, seed, crops=12) for seed in range(3)]
+    again = recombined([read_probabilities(file) for file in files])
+    assert torch.equal(again.probabilities, together.probabilities)
+    for column in range(4):
+        assert torch.equal(again.outcomes(column).decisions, together.outcomes(column).decisions)
+    assert again.crops == 12
+    assert len({again.outcomes(column).top1_errors for column in range(4)}) > 1
+
+
+def test_other_class_orders_are_turned(tmp_path):
+    plain = recombined([read_probabilities(saved(tmp_path, seed)) for seed in (0, 1)])
+    turned = saved(tmp_path, 1, classes=("fish", "cat", "dog"))
+    mixed = recombined([read_probabilities(saved(tmp_path, 0)), read_probabilities(turned)])
+    assert torch.allclose(mixed.probabilities, plain.probabilities, atol=1e-6)  # softmax adds up in another order
+    assert torch.equal(mixed.decisions, plain.decisions)
+
+
+def test_what_does_not_fit_together_is_said(tmp_path):
+    first = read_probabilities(saved(tmp_path, 0))
+    with pytest.raises(GodeeperError, match="crops 1 and 10"):
+        recombined([first, read_probabilities(saved(tmp_path, 1, crops=10))])
+    file = tmp_path / "others.safetensors"
+    others = ArrayPictures(random_pictures().arrays[:20], LABELS[:20], "other")
+    save_probabilities(file, evaluate(random_network(1), others, PLAIN, keep=True), CLASSES, others, ABOUT)
+    with pytest.raises(GodeeperError, match="different pictures: 30 and 20"):
+        recombined([first, read_probabilities(file)])
+    with pytest.raises(GodeeperError, match="not of the 20 pictures of 'data'"):
+        check_pictures(first, others, CLASSES, "data")
+    check_pictures(first, random_pictures(), CLASSES, "data")
+    birds = tmp_path / "birds.safetensors"
+    named = ("cat", "dog", "bird")
+    save_probabilities(birds, evaluate(random_network(1), random_pictures(), PLAIN, keep=True), named, random_pictures(), ABOUT)
+    with pytest.raises(GodeeperError, match=r"different"):
+        recombined([first, read_probabilities(birds)])
+
+
+def test_pictures_that_only_one_could_decode_are_said(tmp_path):
+    files = []
+    for name in ("a.png", "b.png", "c.png"):
+        Image.new("RGB", (8, 8), (len(files) * 90, 0, 0)).save(tmp_path / name)
+        files.append(tmp_path / name)
+    pictures, results = FilePictures(files, [0, 1, 2]), []
+    for number in range(2):
+        found = evaluate(random_network(number), pictures, PLAIN, keep=True, skip_bad=True)
+        save_probabilities(tmp_path / f"{number}.safetensors", found, CLASSES, pictures, ABOUT)
+        results.append(read_probabilities(tmp_path / f"{number}.safetensors"))
+        files[1].write_text("broken")
+    assert len(results[1].skipped) == 1
+    with pytest.raises(GodeeperError, match="1 stand in one only, such as number 1"):
+        recombined(results)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path, weights_file):
+    with pytest.raises(BadCheckpoint, match="not saved by `godeeper evaluate --save`"):
+        read_probabilities(weights_file)
+    (tmp_path / "text.safetensors").write_text("no")
+    with pytest.raises(BadCheckpoint, match="text"):
+        read_probabilities(tmp_path / "text.safetensors")
+    with pytest.raises(BadCheckpoint, match="there is no file"):
+        read_probabilities(tmp_path / "none.safetensors")
+
+
+def test_every_subset_is_the_average_of_its_members(tmp_path):
+    found = recombined([read_probabilities(saved(tmp_path, seed)) for seed in range(4)])
+    every = {one.members: one.outcomes for one in subsets(found)}
+    assert list(every) == [one for size in (1, 2, 3, 4) for one in combinations(range(4), size)]
+    for members, outcomes in every.items():
+        mean = found.probabilities[:, list(members)].mean(1)
+        assert outcomes.top1_errors == int((mean.argmax(1) != found.labels).sum())
+    assert len({outcomes.top1_errors for outcomes in every.values()}) > 3
+
+
+def test_more_than_seven_models_have_too_many_subsets(tmp_path):
+    eight = recombined([read_probabilities(saved(tmp_path, seed)) for seed in range(8)])
+    with pytest.raises(GodeeperError, match="8 models have 255 subsets"):
+        list(subsets(eight))
+
+
+def test_the_digest_of_pictures_knows_names_and_classes_not_their_order():
+    pictures = random_pictures()
+    turned = ArrayPictures(pictures.arrays, [(label + 1) % 3 for label in LABELS], "noise")
+    assert pictures_digest(pictures, CLASSES) == pictures_digest(turned, ("fish", "cat", "dog"))
+    assert pictures_digest(pictures, CLASSES) != pictures_digest(turned, CLASSES)

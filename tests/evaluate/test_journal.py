@@ -1,0 +1,96 @@
+"""Interrupted evaluations go on: nothing twice, nothing lost, never into another evaluation."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from godeeper import GodeeperError
+from godeeper.data.sources import ArrayPictures, FilePictures
+from godeeper.evaluate import evaluate, journal
+from godeeper.evaluate.journal import Journal
+from godeeper.preprocess import Preprocess
+
+PLAIN = Preprocess(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+PICTURES = ArrayPictures(np.random.default_rng(0).integers(0, 255, (20, 8, 8), dtype=np.uint8), [i % 3 for i in range(20)], "n")
+WEIGHT = torch.randn(192, 3, generator=torch.Generator().manual_seed(0))
+
+
+def network(x):
+    return x.flatten(1) @ WEIGHT
+
+
+class PowerCut(BaseException):
+    """Ends an evaluation as a signal does."""
+
+
+def interrupted_after(passes):
+    seen = []
+
+    def logits_of(x):
+        if len(seen) == passes:
+            raise PowerCut
+        seen.append(len(x))
+        return network(x)
+
+    return logits_of, seen
+
+
+def test_an_interrupted_evaluation_ends_as_if_it_had_not_been(tmp_path):
+    whole = evaluate(network, PICTURES, PLAIN, crops=10, batch_size=20, keep=True)
+    for passes in (3, 4):
+        failing, _ = interrupted_after(passes)
+        notes = Journal(tmp_path, {"crops": 10}, resume=True)
+        with pytest.raises(PowerCut):
+            evaluate(failing, PICTURES, PLAIN, crops=10, batch_size=20, keep=True, journal=notes)
+    counting, seen = interrupted_after(1000)
+    again = evaluate(
+        counting, PICTURES, PLAIN, crops=10, batch_size=20, keep=True, journal=Journal(tmp_path, {"crops": 10}, resume=True)
+    )
+    assert sum(seen) < 200 - 40  # views left of 20 pictures with 10 each, settled ones among them
+    assert torch.equal(again.index, whole.index)
+    assert torch.equal(again.decisions, whole.decisions)
+    assert torch.equal(again.probabilities, whole.probabilities)
+    assert json.dumps(again.as_dict()) == json.dumps(whole.as_dict())
+
+
+def test_what_is_done_is_written_now_and_then(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "SECONDS", 0)
+    failing, _ = interrupted_after(6)
+    notes = Journal(tmp_path, {})
+    with pytest.raises(PowerCut):
+        evaluate(failing, PICTURES, PLAIN, batch_size=2, journal=notes)
+    assert len(list(tmp_path.glob("*.safetensors"))) >= 4
+    notes.remove()
+    assert not tmp_path.exists()
+
+
+def test_bad_pictures_are_remembered(tmp_path):
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    for file in files:
+        file.write_text("no picture")
+    good = PICTURES.picture(0)
+    good.save(tmp_path / "c.png")
+    pictures = FilePictures([*files, tmp_path / "c.png"], [0, 1, 2])
+    first = evaluate(network, pictures, PLAIN, skip_bad=True, journal=Journal(tmp_path / "j", {}))
+    again = evaluate(interrupted_after(0)[0], pictures, PLAIN, skip_bad=True, journal=Journal(tmp_path / "j", {}, resume=True))
+    assert first.skipped == again.skipped
+    assert len(again.skipped) == 2
+    assert again.images == 1
+
+
+def test_another_evaluation_is_refused_with_the_difference(tmp_path):
+    evaluate(network, PICTURES, PLAIN, journal=Journal(tmp_path, {"crops": 1, "weights": ["ab"]}))
+    with pytest.raises(GodeeperError, match="its crops is 1, now 10"):
+        Journal(tmp_path, {"crops": 10, "weights": ["ab"]}, resume=True)
+    with pytest.raises(GodeeperError, match="go on with --resume"):
+        Journal(tmp_path, {"crops": 1, "weights": ["ab"]})
+
+
+def test_a_damaged_part_is_named(tmp_path):
+    evaluate(network, PICTURES, PLAIN, journal=Journal(tmp_path, {}))
+    (part,) = tmp_path.glob("*.safetensors")
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(GodeeperError, match=rf"{part.name}.*remove it to go on"):
+        evaluate(network, PICTURES, PLAIN, journal=Journal(tmp_path, {}, resume=True))
