@@ -15,7 +15,7 @@ from PIL import Image
 
 from godeeper import create_model, load, save_weights
 from godeeper.cli.main import status
-from godeeper.data.ilsvrc import kit_order, synsets
+from godeeper.data.ilsvrc_kit import kit_order, synsets
 from godeeper.models.foreign import imagenet_classes
 from godeeper.preprocess import Preprocess
 

@@ -14,7 +14,7 @@ PRINTED = {  # table -> rows of (printed top-1, printed top-5), in the paper's o
 
 
 def cells(runs):
-    return {(row[0], row[1]): (row[4], row[6]) for row in rows(runs) if row[4] or row[6]}
+    return {row[:3]: (row[4], row[6]) for row in rows(runs) if row[4] or row[6]}
 
 
 def test_without_runs_the_tables_are_the_print_and_nothing_else():
@@ -27,19 +27,19 @@ def test_without_runs_the_tables_are_the_print_and_nothing_else():
 
 def test_a_run_fills_the_cell_whose_rule_it_keeps():
     one = Run(("googlenet",), 10, 50_000, 0, 30.0, 9.0)
-    assert cells([one]) == {("arXiv 1409.4842, Table 3", "1 x GoogLeNet, 10 crops"): ("30.00", "9.00")}
+    assert cells([one]) == {("arXiv 1409.4842, Table 3", "1 x GoogLeNet", "10"): ("30.00", "9.00")}
     seven = Run(("googlenet",) * 6 + ("googlenet_torchvision",), 144, 50_000, 0, 27.0, 6.5)
-    assert cells([seven]) == {("arXiv 1409.4842, Table 3", "7 x GoogLeNet, 144 crops"): ("27.00", "6.50")}
+    assert cells([seven]) == {("arXiv 1409.4842, Table 3", "7 x GoogLeNet", "144"): ("27.00", "6.50")}
     four = Run(("inception_resnet_v2", "inception_v4", "inception_resnet_v2", "inception_resnet_v2"), 144, 50_000, 0, 16.4, 3.2)
-    assert cells([four]) == {("arXiv 1602.07261, Table 5", "Inception-v4 + 3 x Inception-ResNet-v2"): ("16.40", "3.20")}
+    assert cells([four]) == {("arXiv 1602.07261, Table 5", "Inception-v4 + 3 x Inception-ResNet-v2", "144"): ("16.40", "3.20")}
     assert printed_for(four) == (16.5, 3.1)
     resnet = Run(("resnet152",), 10, 50_000, 0, 21.0, 5.5)
-    assert cells([resnet]) == {("arXiv 1602.07261, Table 3", "ResNet-151"): ("21.00", "5.50")}
+    assert cells([resnet]) == {("arXiv 1602.07261, Table 3", "ResNet-151", "10"): ("21.00", "5.50")}
 
 
 def test_table_2_wants_the_blacklisted_left_out_and_the_others_all():
     without = Run(("inception_v4",), 1, 48_238, 1_762, 19.8, 4.9)
-    assert cells([without]) == {("arXiv 1602.07261, Table 2", "Inception-v4"): ("19.80", "4.90")}
+    assert cells([without]) == {("arXiv 1602.07261, Table 2", "Inception-v4", "1"): ("19.80", "4.90")}
     for run in (
         Run(("inception_v4",), 1, 50_000, 0, 20.1, 5.05),  # all pictures
         Run(("inception_v4",), 12, 48_238, 1_762, 18.0, 4.0),  # 12 crops are of all pictures

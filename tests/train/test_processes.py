@@ -19,7 +19,7 @@ SCRIPT = dedent("""
     from godeeper.data.sources import ArrayPictures
     from godeeper.evaluate import evaluate
     from godeeper.train import train
-    from godeeper.evaluate import classify
+    from godeeper.data import views
     from godeeper.train import step
     from torch import distributed as dist
 
@@ -31,7 +31,7 @@ SCRIPT = dedent("""
     network = create_model(model, num_classes=10, width=0.25, small=True, aux=True)
     if sys.argv[4] == "float64":
         network.double()
-        for module in (step, classify):
+        for module in (step, views):
             module.normalise = lambda pictures, preprocess, normalise=module.normalise: normalise(pictures, preprocess).double()
     recipe = Recipe(
         epochs=20, batch_size=24, image_size=32, lr=0.001, warmup_epochs=0, clip_norm=2.0, mixup=0.2, cutmix=1.0, area=(0.5, 1),
@@ -40,7 +40,7 @@ SCRIPT = dedent("""
     reports = []
     def tested(network):
         result = evaluate(network, test_set, network.preprocess)
-        reports.append([result.images, result.top1_errors, result.top5_errors])
+        reports.append([result.images, result.outcomes().top1_errors, result.outcomes().top5_errors])
         return {"top1_error": result.top1_error}
     train(network, train_set, recipe, out, evaluate=tested, trackers=())
     rank = dist.get_rank() if dist.is_initialized() else 0

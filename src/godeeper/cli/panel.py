@@ -50,7 +50,7 @@ def in_synsets(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
     if classes is None or len(classes) != 1000 or classes != imagenet_classes():
         return classes
-    from ..data.ilsvrc import synsets
+    from ..data.ilsvrc_kit import synsets
 
     return synsets()
 

@@ -4,42 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from importlib.resources import files
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..errors import GodeeperError
+from .ilsvrc_kit import NUMBER, VALIDATION_PICTURES, all_synsets, kit_labels, lines, synsets
 from .sources import FilePictures, Pictures, Source
 
-VALIDATION_PICTURES = 50_000  # arXiv 1409.0575, on the classification task
 BLACKLISTED = 1_762  # lines of the 2014 kit's list; arXiv 1602.07261, Section 5, says "about 1700"
 
-GROUND_TRUTHS = ("ILSVRC2012_validation_ground_truth.txt", "ILSVRC2014_clsloc_validation_ground_truth.txt")
 RELEASED = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 NUMBERED = re.compile(r"ILSVRC2012_val_(\d{8})\.\w+")  # re-encoded or converted, it is the same picture
-NUMBER = re.compile(r"\d{1,9}")
-
-SYNSETS: tuple[str, ...]  # what synsets() gives: read when first asked for
-
-
-def __getattr__(name: str) -> tuple[str, ...]:
-    if name == "SYNSETS":
-        return synsets()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-@lru_cache(maxsize=1)
-def kit_order() -> tuple[str, ...]:
-    """The 1000 synsets in the order in which the development kit counts them, as ILSVRC2012_ID, from 1."""
-    return tuple(files("godeeper.data").joinpath("ilsvrc2012.txt").read_text(encoding="ascii").split())
-
-
-@lru_cache(maxsize=1)
-def synsets() -> tuple[str, ...]:
-    """The 1000 synsets in the order in which every ImageNet network counts its classes, from 0: the alphabet's."""
-    return tuple(sorted(kit_order()))
 
 
 def open_ilsvrc(source: str, known: tuple[str, ...] | None) -> Source:
@@ -53,7 +28,7 @@ def open_ilsvrc(source: str, known: tuple[str, ...] | None) -> Source:
     pictures, kit = _places(source)
     found, by_folder = _pictures(pictures)
     if kit is not None:
-        label_of = _kit_labels(kit, found)
+        label_of = kit_labels(kit, found)
         _check_agreement(by_folder, label_of, found, kit)
     elif by_folder:
         label_of = by_folder
@@ -113,7 +88,7 @@ def _pictures(folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
     found: dict[int, Path] = {}
     labels: dict[int, str] = {}
     for name in folders:
-        if name not in _all_synsets():
+        if name not in all_synsets():
             raise GodeeperError(
                 f"{str(folder / name)!r} is no class of ILSVRC 2012: give the folder that holds one folder a synset, such as"
                 " n01440764, or the flat folder of pictures"
@@ -158,93 +133,6 @@ def _by_number(folder: Path) -> dict[int, Path]:
     return found
 
 
-def _kit_labels(kit: Path, found: dict[int, Path]) -> dict[int, str]:
-    """The synsets of pictures by a kit, whose own order of synsets, where it lies beside the ground truth, is checked first."""
-    file = _ground_truth_file(kit) if kit.is_dir() else kit
-    names, meta = file.parent / "map_clsloc.txt", file.parent / "meta.mat"
-    if names.is_file():
-        _check_order(_read_map(names), names)
-    if meta.is_file():
-        _check_order(_read_meta(meta), meta)
-    truth = [_synset(line, f"{str(file)!r}, line {number}") for number, line in enumerate(_lines(file), 1)]
-    if len(truth) > VALIDATION_PICTURES:
-        raise GodeeperError(
-            f"{str(file)!r} has {len(truth):,} labels, more than the {VALIDATION_PICTURES:,} of the validation set:"
-            f" give the kit's {GROUND_TRUTHS[0]}"
-        )
-    for number in sorted(found):
-        if number > len(truth):
-            raise GodeeperError(
-                f"{str(found[number])!r} has no label: {str(file)!r} ends with line {len(truth)}; give the kit's whole file"
-            )
-    return {number: truth[number - 1] for number in found}
-
-
-def _synset(line: str, where: str) -> str:
-    """The synset of a line of the ground truth: an ILSVRC2012_ID, or the synset itself."""
-    if NUMBER.fullmatch(line):
-        if 1 <= int(line) <= 1000:
-            return kit_order()[int(line) - 1]
-        hint = ", not labels that count from 0" if int(line) == 0 else ""
-        raise GodeeperError(f"{where}: label {line} is not one of 1 to 1000: the kit's ILSVRC2012_ID is wanted{hint}")
-    if line not in _all_synsets():
-        raise GodeeperError(f"{where}: {line[:60]!r} is no label: an ILSVRC2012_ID, 1 to 1000, or a synset is wanted")
-    return line
-
-
-@lru_cache(maxsize=1)
-def _all_synsets() -> frozenset[str]:
-    return frozenset(kit_order())
-
-
-def _ground_truth_file(kit: Path) -> Path:
-    for name in GROUND_TRUTHS:
-        found = sorted(kit.rglob(name))
-        if len(found) > 1:
-            raise GodeeperError(f"{str(kit)!r} holds {name} more than once, as {str(found[0])!r} and {str(found[1])!r}: give one")
-        if found:
-            return found[0]
-    raise GodeeperError(f"{str(kit)!r} holds no ground truth, {' or '.join(GROUND_TRUTHS)}: give the kit's folder or that file")
-
-
-def _read_map(file: Path) -> list[tuple[int, str]]:
-    """The IDs and synsets of map_clsloc.txt."""
-    pairs = []
-    for number, line in enumerate(_lines(file), 1):
-        match = re.match(r"(n\d{8})\s+(\d{1,9})(\s|$)", line)
-        if not match:
-            raise GodeeperError(f"{str(file)!r}, line {number}: {line[:60]!r} is not of the form 'n02119789 1 kit_fox'")
-        pairs.append((int(match[2]), match[1]))
-    return pairs
-
-
-def _read_meta(file: Path) -> list[tuple[int, str]]:
-    """The IDs and synsets of meta.mat's leaves: above 1000 it counts what they are grouped in."""
-    try:
-        from scipy.io import loadmat  # type: ignore[import-untyped]
-    except ImportError:
-        raise GodeeperError(f"reading {str(file)!r} needs scipy: pip install 'godeeper[demo]'") from None
-    try:
-        rows: Any = loadmat(file, squeeze_me=True)["synsets"].reshape(-1)
-        return [(int(row["ILSVRC2012_ID"]), str(row["WNID"])) for row in rows if row["ILSVRC2012_ID"] <= 1000]
-    except Exception as error:  # scipy raises many kinds for a damaged file; one with other fields raises others
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise GodeeperError(f"{str(file)!r} is not the kit's list of synsets ({reason}): unpack the kit anew") from None
-
-
-def _check_order(pairs: Iterable[tuple[int, str]], file: Path) -> None:
-    """GodeeperError unless a kit counts the synsets as the challenge does."""
-    counted = sorted(pairs)
-    alphabetical = [synset for _, synset in counted] == list(synsets())
-    hint = "that list belongs to labels counted in alphabetical order" if alphabetical else "take the kit's own file"
-    here = dict(counted)
-    for number, synset in enumerate(kit_order(), 1):
-        if here.get(number) != synset:
-            raise GodeeperError(f"{str(file)!r} counts otherwise: ID {number} is {here.get(number)} there, {synset} here; {hint}")
-    if len(counted) != len(here) or len(here) != len(kit_order()):
-        raise GodeeperError(f"{str(file)!r} has {len(counted)} synsets, not the challenge's 1000: {hint}")
-
-
 def _check_agreement(by_folder: dict[int, str], labels: dict[int, str], found: dict[int, Path], kit: Path) -> None:
     """GodeeperError for a picture that lies in the folder of another synset than the kit's."""
     for number, synset in sorted(by_folder.items()):
@@ -260,8 +148,8 @@ def _classes(known: tuple[str, ...] | None) -> tuple[str, ...]:
     own = synsets()
     if known is None or sorted(known) == list(own):
         return known or own
-    missing = sorted(_all_synsets() - set(known))
-    extra = [name for name in known if name not in _all_synsets()]
+    missing = sorted(all_synsets() - set(known))
+    extra = [name for name in known if name not in all_synsets()]
     difference = [f"{what}: {_few(names)}" for what, names in (("lacks", missing), ("has in their place", extra)) if names]
     raise GodeeperError(
         f"the network's {len(known)} classes are not the 1000 synsets of ILSVRC 2012;"
@@ -281,7 +169,7 @@ def _note(count: int) -> str:
 
 def _blacklist(file: Path) -> set[int]:
     listed: set[int] = set()
-    for number, line in enumerate(_lines(file), 1):
+    for number, line in enumerate(lines(file), 1):
         if not NUMBER.fullmatch(line) or not 1 <= int(line) <= VALIDATION_PICTURES:
             raise GodeeperError(
                 f"{str(file)!r}, line {number}: {line[:60]!r} is no number of a validation picture, 1 to {VALIDATION_PICTURES}"
@@ -303,14 +191,3 @@ def _numbered(pictures: Pictures, index: int) -> tuple[Path, int]:
         )
     assert isinstance(content, Path)
     return content, int(match[1])
-
-
-def _lines(file: Path) -> list[str]:
-    """The lines of a text file, without blanks around them or at its end."""
-    try:
-        text = file.read_bytes().decode("ascii")
-    except OSError as error:
-        raise GodeeperError(f"{str(file)!r} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise GodeeperError(f"{str(file)!r} is no text, from byte {error.start} on: unpack the kit anew") from None
-    return [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []

@@ -12,8 +12,9 @@ from ..errors import GodeeperError
 def calibration_chart(bins: Sequence[tuple[int, int, int]]) -> bytes:
     """A PNG of `Outcomes.calibration`: how often the network was right, against how sure it was."""
     figure, axis = _chart("confidence (%)", "accuracy (%)")
-    filled = [(total / n, 100 * right / n) for n, total, right in bins if n]
-    axis.bar([x for x, _ in filled], [y for _, y in filled], width=90 / len(bins), color="C0", alpha=0.6)
+    step = 100 / len(bins)
+    filled = [(step * (number + 0.5), 100 * right / n) for number, (n, _, right) in enumerate(bins) if n]
+    axis.bar([x for x, _ in filled], [y for _, y in filled], width=0.9 * step, color="C0", alpha=0.6)
     axis.plot([0, 100], [0, 100], "--", color="grey", label="as sure as right")
     axis.set(xlim=(0, 100), ylim=(0, 100))
     axis.legend(loc="upper left")

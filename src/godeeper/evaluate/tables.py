@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..data.ilsvrc import BLACKLISTED, VALIDATION_PICTURES
+from ..data.ilsvrc import BLACKLISTED
+from ..data.ilsvrc_kit import VALIDATION_PICTURES
 from ..papers.facts import GOOGLENET_TABLE_3
 from ..papers.facts_inception_v4 import RESNET_V1, RESNET_V2, TABLE_2, TABLE_3, TABLE_4, TABLE_5, V4
 from .outcome import wilson
@@ -68,7 +69,7 @@ TABLES = (
     Table(
         "arXiv 1409.4842, Table 3", 0,
         tuple(
-            Line(f"{row.models} x GoogLeNet, {row.crops} crops", ("GoogLeNet",) * row.models, row.crops, None, row.top5_error)
+            Line(f"{row.models} x GoogLeNet", ("GoogLeNet",) * row.models, row.crops, None, row.top5_error)
             for row in GOOGLENET_TABLE_3
         ),
     ),

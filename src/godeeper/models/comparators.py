@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import BadCheckpoint, GodeeperError, unknown
 from ..preprocess import Interpolation, Preprocess
-from .foreign import _first_line, _place, fetch, imagenet_classes, read_pickled
+from .foreign import fetch, first_line, imagenet_classes, place_of, read_pickled
 from .network import Network
 from .published import HUGGING_FACE, Published
 from .weights import load
@@ -127,7 +127,7 @@ def _torchvision_tensors(weights: Any, file: Path) -> dict[str, Any]:
         tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True, map_location="cpu")
     except Exception as error:
         read_pickled(file)  # which says what is wrong with it
-        raise BadCheckpoint(f"{str(file)!r} cannot be read: {_first_line(error)}") from None
+        raise BadCheckpoint(f"{str(file)!r} cannot be read: {first_line(error)}") from None
     if not isinstance(tensors, dict):
         raise BadCheckpoint(f"{str(file)!r} holds no weights by name, but {type(tensors).__name__}")
     for key in [key for key in tensors if isinstance(key, str)]:
@@ -231,7 +231,7 @@ def _fetch(weights: Published) -> Path:
     """As `fetch`, which goes on trying for minutes, but only once a server has answered."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
-    place, repository = _place(weights), weights.repository
+    place, repository = place_of(weights), weights.repository
     cached = repository and isinstance(try_to_load_from_cache(repository, weights.file), str)
     if not (cached or place.is_file()):
         try:
@@ -242,7 +242,7 @@ def _fetch(weights: Published) -> Path:
         except Exception as error:  # of many kinds: no network, no such host, offline by choice
             where = f"{weights.url}/resolve/main/{weights.file}" if repository else weights.url
             raise GodeeperError(
-                f"cannot fetch {weights.name!r} ({_first_line(error)}): download {where} and put it at {str(place)!r}"
+                f"cannot fetch {weights.name!r} ({first_line(error)}): download {where} and put it at {str(place)!r}"
             ) from None
     return fetch(weights)
 

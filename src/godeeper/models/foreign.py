@@ -32,18 +32,18 @@ def fetch(weights: Published) -> Path:
     What is known of a file's SHA-256 is checked on the way: its beginning, from torchvision's and Cadene's names; all of it, from
     Hugging Face's cache; nothing of facenet's. GodeeperError, saying what to fetch and where to put it, where fetching fails.
     """
-    place = _place(weights)
+    place = place_of(weights)
     if place.is_file():
         return place
     try:
         return _from_hugging_face(weights) if weights.repository else _from_web(weights, place)
     except Exception as error:  # of many kinds: no network, no such host, a wrong hash, a full disk
-        reason = _first_line(error.__cause__ or error)
+        reason = first_line(error.__cause__ or error)
         url = f"{weights.url}/resolve/main/{weights.file}" if weights.repository else weights.url
         raise GodeeperError(f"cannot fetch {weights.name!r} ({reason}): download {url} and put it at {str(place)!r}") from None
 
 
-def _place(weights: Published) -> Path:
+def place_of(weights: Published) -> Path:
     """Where the file is looked for first: the caches of torch.hub and of facenet-pytorch."""
     hub = Path(torch.hub.get_dir())
     if weights.url.startswith(FACENET_RELEASES):
@@ -188,7 +188,7 @@ def likeliest(layout: Layout, file: Path, classes: int) -> Published:
 
     def likeness(weights: Published) -> tuple[bool, bool]:
         repository = weights.repository or "/"
-        names = {_place(weights).name, repository.rpartition("/")[2], f"models--{repository.replace('/', '--')}"}
+        names = {place_of(weights).name, repository.rpartition("/")[2], f"models--{repository.replace('/', '--')}"}
         return bool(names & set(file.absolute().parts)), weights.classes == classes
 
     return max(candidates, key=likeness)
@@ -202,7 +202,8 @@ def imagenet_classes() -> tuple[str, ...]:
     return tuple(GoogLeNet_Weights.IMAGENET1K_V1.meta["categories"])
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says first, or its kind where it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
