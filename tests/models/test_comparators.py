@@ -2,7 +2,6 @@
 
 import pickle
 import re
-import socket
 import sys
 import time
 import warnings
@@ -45,21 +44,6 @@ def shaken(network):
             module.running_mean.normal_(0, 0.3)
             module.running_var.uniform_(0.5, 1.5)
     return network.eval()
-
-
-@pytest.fixture
-def offline(tmp_path, monkeypatch):
-    """Empty caches, and no network."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-
-    def refuse(*_):
-        raise OSError("there is no network in this test")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    return tmp_path
 
 
 def torch_file(folder, url):

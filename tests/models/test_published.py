@@ -3,7 +3,6 @@
 import hashlib
 import os
 import pickle
-import socket
 import warnings
 from dataclasses import replace
 from functools import lru_cache
@@ -11,7 +10,6 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import constants
 from PIL import Image
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_image
@@ -84,21 +82,6 @@ def shaken(network):
             module.weight.uniform_(0.5, 1.5)
             module.bias.normal_(0, 0.3)
     return network
-
-
-@pytest.fixture
-def offline(tmp_path, monkeypatch):
-    """Empty caches, and no network."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-
-    def refuse(*_):
-        raise OSError("there is no network in this test")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    return tmp_path
 
 
 def ship(name, state, folder):
