@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .errors import BadCheckpoint
+from .errors import BadCheckpoint, GodeeperError
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -25,11 +25,13 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
         save_file(
             {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
             partial,
-            {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()},
+            {key: json.dumps(value) for key, value in metadata.items()},  # in ASCII: names of files need not be text,
         )
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)
+    except SafetensorError as error:
+        raise GodeeperError(f"cannot write {str(path)!r}: {error}") from None
     finally:
         partial.unlink(missing_ok=True)
 

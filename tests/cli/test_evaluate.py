@@ -222,6 +222,70 @@ def test_a_report_shows_everything_and_runs_nothing(tmp_path, capsys):
     assert "holds a report already" in refused([*line, "--report", str(report)], capsys)
 
 
+def test_a_report_touches_no_files_of_others(pets, tmp_path, capsys):
+    network = ranking(("bird", "cat", "dog"), tmp_path / "network.safetensors")
+    line = ["evaluate", network, "--data", pets, "--workers", "0", "--report"]
+    (tmp_path / "mine" / "partial").mkdir(parents=True)
+    (tmp_path / "mine" / "report.md").write_text("mine")
+    assert "not empty" in refused([*line, str(tmp_path / "mine")], capsys)
+    assert "is a file" in refused([*line, network], capsys)
+    assert "a folder of its own" in refused([*line, ""], capsys)
+    assert (tmp_path / "mine" / "report.md").read_text() == "mine"
+
+
+def test_names_that_are_no_text_or_no_mathematics_do_not_cost_the_report(tmp_path, capsys):
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for index in range(3):
+            Image.new("RGB", (9, 9), (80 * index, 0, 0)).save(tmp_path / "data" / name / f"{index}.png")
+        (tmp_path / "data" / name / "0.png").rename(tmp_path / "data" / name / "bad\udcff.png")
+    (tmp_path / "$\\foo$").mkdir()
+    network = ranking(("a", "b"), tmp_path / "$\\foo$" / "_日本.safetensors")
+    line = ["evaluate", network, "--data", str(tmp_path / "data"), "--part", "all", "--workers", "0", "--crops", "10"]
+    assert status([*line, "--report", str(tmp_path / "r"), "--save", str(tmp_path / "p.safetensors"), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["images"] == 6
+    assert captured.err.count("\n") == 1  # where the report is
+    assert "bad" in (tmp_path / "r" / "report.html").read_text("utf-8")
+
+
+def test_a_network_of_one_class_is_right(tmp_path, capsys):
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    for index in range(3):
+        Image.new("RGB", (9, 9), (80 * index, 0, 0)).save(tmp_path / "data" / "a" / f"{index}.png")
+    network = ranking(("a",), tmp_path / "one.safetensors")
+    assert result_of(["evaluate", network, "--data", str(tmp_path / "data"), "--part", "all"], capsys)["top1_error"] == 0
+
+
+@pytest.mark.parametrize("change", ["classes", "preprocess", "skip"])
+def test_resuming_with_another_network_of_the_same_weights_is_refused(pets, tmp_path, capsys, monkeypatch, change):
+    from godeeper.evaluate import report
+
+    def no_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    network = ranking(("bird", "cat", "dog"), tmp_path / "network.safetensors")
+    line = ["evaluate", network, "--data", pets, "--part", "all", "--workers", "0", "--report", str(tmp_path / "r")]
+    line += ["--save", str(tmp_path / "p.safetensors")]
+    with monkeypatch.context() as patched:
+        patched.setattr(report, "write_report", no_disk)
+        assert "No space" in refused(line, capsys)
+    assert (tmp_path / "r" / "partial").is_dir()
+    assert "--resume" in refused(line[:-2], capsys)
+    loaded = load(network)
+    if change == "classes":
+        loaded.classes = ("cat", "bird", "dog")
+    elif change == "preprocess":
+        loaded.preprocess = Preprocess(16, mean=(0.1, 0.2, 0.3))
+    save_weights(loaded, network)
+    if change == "skip":
+        assert "skip_bad" in refused([*line, "--resume", "--skip-bad"], capsys)
+        assert status([*line, "--resume"]) == 0
+        assert (tmp_path / "r" / "result.json").is_file()
+    else:
+        assert "another evaluation" in refused([*line, "--resume"], capsys)
+
+
 @pytest.mark.slow
 def test_a_terminated_evaluation_resumes_to_the_same_report(tmp_path, weights_file):
     for name in ("cat", "dog", "金鱼"):

@@ -20,6 +20,7 @@ from godeeper.evaluate.ensemble import (
     subsets,
 )
 from godeeper.preprocess import Preprocess
+from godeeper.tensor_files import load_tensors, save_tensors
 
 PLAIN = Preprocess(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), crop_fraction=1.0)
 CLASSES = ("cat", "dog", "fish")
@@ -164,3 +165,35 @@ def test_the_digest_of_pictures_knows_names_and_classes_not_their_order():
     turned = ArrayPictures(pictures.arrays, [(label + 1) % 3 for label in LABELS], "noise")
     assert pictures_digest(pictures, CLASSES) == pictures_digest(turned, ("fish", "cat", "dog"))
     assert pictures_digest(pictures, CLASSES) != pictures_digest(turned, CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "words", "what"),
+    [
+        ({"labels": lambda t: t + 50}, {}, "labels"),
+        ({"labels": lambda t: t[:4]}, {}, "labels"),
+        ({"labels": lambda t: t.float()}, {}, "labels"),
+        ({"probabilities": lambda t: t * 7}, {}, "probabilities"),
+        ({"probabilities": lambda t: t[:, :, :2]}, {}, "probabilities"),
+        ({}, {"about": {}}, "description"),
+        ({}, {"about": []}, "description"),
+        ({}, {"crops": "x"}, "crops"),
+        ({}, {"average": 5}, "average"),
+        ({}, {"classes": [1, 2, 3]}, "names"),
+        ({}, {"skipped": 5}, "names"),
+    ],
+)
+def test_a_damaged_saved_file_says_what_is_wrong(tmp_path, tensors, words, what):
+    file = saved(tmp_path, 0)
+    old, told = load_tensors(file)
+    save_tensors(file, {name: tensors.get(name, lambda t: t)(tensor) for name, tensor in old.items()}, told | words)
+    with pytest.raises(BadCheckpoint, match=rf"is damaged: its .*{what}"):
+        read_probabilities(file)
+
+
+def test_other_labels_of_the_same_pictures_are_refused(tmp_path):
+    first, second = saved(tmp_path, 0), saved(tmp_path, 1)
+    old, told = load_tensors(second)
+    save_tensors(second, old | {"labels": (old["labels"] + 1) % 3}, told)
+    with pytest.raises(GodeeperError, match="different labels"):
+        recombined([read_probabilities(first), read_probabilities(second)])

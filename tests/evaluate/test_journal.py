@@ -1,6 +1,7 @@
 """Interrupted evaluations go on: nothing twice, nothing lost, never into another evaluation."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from godeeper.data.sources import ArrayPictures, FilePictures
 from godeeper.evaluate import evaluate, journal
 from godeeper.evaluate.journal import Journal
 from godeeper.preprocess import Preprocess
+from godeeper.tensor_files import load_tensors, save_tensors
 
 PLAIN = Preprocess(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 PICTURES = ArrayPictures(np.random.default_rng(0).integers(0, 255, (20, 8, 8), dtype=np.uint8), [i % 3 for i in range(20)], "n")
@@ -94,3 +96,51 @@ def test_a_damaged_part_is_named(tmp_path):
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(GodeeperError, match=rf"{part.name}.*remove it to go on"):
         evaluate(network, PICTURES, PLAIN, journal=Journal(tmp_path, {}, resume=True))
+
+
+def test_a_part_written_twice_counts_once(tmp_path):
+    whole = evaluate(network, PICTURES, PLAIN, crops=10, journal=Journal(tmp_path, {}))
+    (part,) = tmp_path.glob("*.safetensors")
+    shutil.copy(part, tmp_path / "9-0.safetensors")
+    again = evaluate(network, PICTURES, PLAIN, crops=10, journal=Journal(tmp_path, {}, resume=True))
+    assert again.images == 20
+    assert torch.equal(again.decisions, whole.decisions)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"indices": lambda t: t + 1000},
+        {"labels": lambda t: (t + 1) % 3},
+        {"labels": lambda t: t[:3]},
+        {"decisions": lambda t: t[:, :, :1]},
+        {"decisions": lambda t: t[:5]},
+        {"indices": lambda t: t.float()},
+    ],
+)
+def test_a_part_of_something_else_is_refused(tmp_path, change):
+    evaluate(network, PICTURES, PLAIN, crops=10, journal=Journal(tmp_path, {}))
+    (part,) = tmp_path.glob("*.safetensors")
+    tensors, words = load_tensors(part)
+    save_tensors(part, {name: change.get(name, lambda t: t)(tensor) for name, tensor in tensors.items()}, words)
+    with pytest.raises(GodeeperError, match="is damaged"):
+        evaluate(network, PICTURES, PLAIN, crops=10, journal=Journal(tmp_path, {}, resume=True))
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "\udcff"])
+def test_a_damaged_identity_is_named(tmp_path, text):
+    evaluate(network, PICTURES, PLAIN, journal=Journal(tmp_path, {}))
+    (tmp_path / "evaluation.json").write_text(text, "utf-8", errors="surrogateescape")
+    with pytest.raises(GodeeperError, match=r"evaluation\.json.*remove the folder"):
+        Journal(tmp_path, {}, resume=True)
+    (tmp_path / "evaluation.json").unlink()
+    with pytest.raises(GodeeperError, match="remove the folder"):
+        Journal(tmp_path, {}, resume=True)
+
+
+def test_a_finished_journal_takes_nothing_of_others_with_it(tmp_path):
+    notes = Journal(tmp_path / "partial", {})
+    evaluate(network, PICTURES, PLAIN, journal=notes)
+    (tmp_path / "partial" / "notes.txt").write_text("precious")
+    notes.remove()
+    assert [file.name for file in (tmp_path / "partial").iterdir()] == ["notes.txt"]

@@ -46,6 +46,13 @@ def test_what_hangs_on_the_last_bits_is_doubtful(probabilities, label, expected)
     assert doubtful(torch.tensor([probabilities]), torch.tensor([label])).tolist() == [expected]
 
 
+def test_errors_hang_on_less():
+    labels = torch.tensor([0, 0, 0])
+    probabilities = torch.tensor([[0.605, 0.254, 0.141], [0.463, 0.463 * (1 - NOISE / 2), 0.074], [0.1, 0.45, 0.45]])
+    assert doubtful(probabilities, labels).tolist() == [True, True, True]
+    assert doubtful(probabilities, labels, errors_only=True).tolist() == [False, True, False]
+
+
 def test_undoubted_decisions_do_not_change_with_noise():
     torch.manual_seed(0)
     probabilities, labels = torch.randn(20_000, 8).mul(2).softmax(1), torch.randint(8, (20_000,))

@@ -59,17 +59,28 @@ def test_the_difference_and_its_interval():
 
 def test_results_of_other_pictures_fill_nothing():
     result = {
-        "ilsvrc": False, "crops": 144, "blacklisted": 0, "architectures": ["googlenet"], "images": 50_000,
+        "ilsvrc": False, "average": "softmax", "crops": 144, "blacklisted": 0, "architectures": ["googlenet"], "images": 50_000,
         "top1_error": 30.0, "top5_error": 9.0, "members": [{"images": 50_000, "top1_error": 30.0, "top5_error": 9.0}],
     }  # fmt: skip
     assert runs_of(result) == []
     (run,) = runs_of(result | {"ilsvrc": True})
     assert run == Run(("googlenet",), 144, 50_000, 0, 30.0, 9.0)
+    assert runs_of(result | {"ilsvrc": True, "average": "max"}) == []  # the papers average the softmax
+    for wrong in ({"top5_error": 500}, {"top1_error": "a"}, {"top1_error": float("nan")}, {"architectures": [["a"]]}):
+        member = {"members": [result["members"][0] | wrong]}
+        with pytest.raises((TypeError, ValueError)):
+            runs_of(result | {"ilsvrc": True} | member | wrong)
 
 
 @pytest.mark.parametrize("count", [2, 7])
 def test_an_ensembles_result_gives_its_members_runs_too(count):
     member = {"images": 50_000, "top1_error": 30.0, "top5_error": 9.0}
-    result = member | {"ilsvrc": True, "crops": 10, "blacklisted": 0, "architectures": ["googlenet"] * count}
+    result = member | {
+        "ilsvrc": True,
+        "average": "softmax",
+        "crops": 10,
+        "blacklisted": 0,
+        "architectures": ["googlenet"] * count,
+    }
     runs = runs_of(result | {"members": [member | {"top5_error": 10.0}] * count})
     assert [len(run.architectures) for run in runs] == [count] + [1] * count

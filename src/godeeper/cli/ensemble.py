@@ -37,6 +37,8 @@ def ensemble_command(
     check_outputs(None, report, False)
     if report is not None and data is None:
         raise GodeeperError("--report shows pictures: name them with --data")
+    if skip_blacklisted is not None and data is None:
+        raise GodeeperError("--skip-blacklisted is of the pictures: name them with --data")
     saved = [read_probabilities(file) for file in files]
     found = recombined(saved)
     about = dict(saved[0].about)
@@ -62,7 +64,7 @@ def tables_command(
     for file in results or []:
         try:
             runs += runs_of(json.loads(file.read_text("utf-8")))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise GodeeperError(f"{str(file)!r} is not what `godeeper evaluate --json` prints") from None
     found = rows(runs)
     if as_json:

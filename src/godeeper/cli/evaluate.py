@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,8 +36,8 @@ def evaluate_command(
     save: Annotated[Path | None, typer.Option(help="Keep the probabilities in this file, for `godeeper ensemble`.")] = None,
     report: ReportFolder = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted evaluation in --report.")] = False,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Views at a time; by default what suits the machine.")] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode; by default by the machine.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, max=10**6, help="Views at a time; by default by the machine.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, max=999, help="Processes that decode; by default by machine.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch a torchvision set that is not here yet.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count pictures that cannot be decoded.")] = False,
     as_json: Json = False,
@@ -66,8 +67,10 @@ def evaluate_command(
     journal = None
     if report is not None:
         identity = about | {
-            "crops": crops, "average": average, "saving": save is not None, "pictures": pictures_digest(pictures, source.classes),
+            "crops": crops, "average": average, "saving": save is not None, "skip_bad": skip_bad,
+            "pictures": pictures_digest(pictures, source.classes), "classes": list(source.classes),
             "weights": [digest(model.state_dict()) for model in models],
+            "orders": [member.order for member in members], "preprocessing": [model.preprocess.as_dict() for model in models],
         }  # fmt: skip
         journal = Journal(report / "partial", identity, resume=resume, rank=processes.process_index)
     with counting("evaluating", len(pictures), show=processes.is_main_process) as progress:
@@ -85,22 +88,54 @@ def evaluate_command(
         journal.remove()
 
 
+OURS = {
+    "partial",
+    "report.html",
+    "report.md",
+    "calibration.png",
+    "crops.png",
+    "mistakes",
+}  # in a report's folder, till it is whole
+
+
 def check_outputs(save: Path | None, report: Path | None, resume: bool) -> None:
     """GodeeperError, before any work is done, unless the results can be written without overwriting others."""
     if resume and report is None:
         raise GodeeperError("--resume needs the --report folder of the interrupted evaluation")
+    resuming = resume and report is not None and (report / "partial").is_dir()
     if save is not None:
         if save.suffix != ".safetensors":
             raise GodeeperError(f"--save {str(save)!r}: name a .safetensors file")
         if not save.parent.is_dir():
             raise GodeeperError(f"--save {str(save)!r}: there is no folder {str(save.parent)!r}")
-        if save.exists():
+        if save.exists() and not resuming:  # else it is that evaluation's own
             raise GodeeperError(f"--save {str(save)!r} is there already: name another file")
+        _check_writable(save)
     if report is not None:
-        if (report / "result.json").exists():
-            raise GodeeperError(f"--report {str(report)!r} holds a report already: name another folder")
-        if find_spec("matplotlib") is None:
-            raise GodeeperError("a report's charts need matplotlib: pip install 'godeeper[demo]'")
+        _check_report(report, resuming)
+
+
+def _check_report(report: Path, resuming: bool) -> None:
+    if str(report) == ".":  # also what an empty name means
+        raise GodeeperError("--report needs a folder of its own: name one")
+    if report.exists() and not report.is_dir():
+        raise GodeeperError(f"--report {str(report)!r} is a file: name a folder")
+    found = {entry.name for entry in report.iterdir()} if report.is_dir() else set()
+    if "result.json" in found:
+        raise GodeeperError(f"--report {str(report)!r} holds a report already: name another folder")
+    if found and not (resuming and found <= OURS) and found != {"partial"}:  # of which the journal says what to do
+        raise GodeeperError(f"--report {str(report)!r} is not empty: it holds {min(found - {'partial'})!r}; name another folder")
+    if find_spec("matplotlib") is None:
+        raise GodeeperError("a report's charts need matplotlib: pip install 'godeeper[demo]'")
+
+
+def _check_writable(file: Path) -> None:
+    trial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise GodeeperError(f"cannot write {str(file)!r}: {error.strerror}") from None
 
 
 def _about(runs: Sequence[str], data: str, part: Part) -> dict[str, Any]:

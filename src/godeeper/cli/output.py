@@ -15,7 +15,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 def print_json(document: Any) -> None:
     """One JSON document, indented, in UTF-8 letters where the terminal has them."""
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    print(json.dumps(document, indent=2, ensure_ascii=plain))
+    text = json.dumps(document, indent=2, ensure_ascii=plain)
+    print(text.encode("utf-8", "backslashreplace").decode())  # names of files need not be text
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()) -> None:

@@ -74,12 +74,14 @@ def members_of(
 
 
 def architecture(model: Network | Comparator) -> str:
-    """The model's name, without the library that it is from and without what tells its weights."""
+    """The model's name, without the library that it is from and what tells its weights; with what changes the network."""
     from ..models.comparators import Comparator
 
     if isinstance(model, Comparator):
         return model.name.partition(":")[2].partition(".")[0]
-    return str(model.arguments["name"])
+    name, width = str(model.arguments["name"]), model.arguments["width"]
+    changed = [f"width {width:g}"] * (width != 1) + ["small"] * bool(model.arguments["small"])
+    return f"{name} ({', '.join(changed)})" if changed else name
 
 
 def pictures_of(source: Source, part: Part, blacklist: Path | None) -> tuple[Pictures, int]:

@@ -90,7 +90,7 @@ def view_loader(
         dataset,
         sampler=indices,
         batch_size=batch_size,
-        num_workers=workers,
+        num_workers=min(workers, -(-len(indices) // batch_size)),
         collate_fn=dataset.collate,
         worker_init_fn=leave_signals_to_the_main_process,
         pin_memory=torch.cuda.is_available(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,13 +22,14 @@ def calibration_chart(bins: Sequence[tuple[int, int, int]]) -> bytes:
     return _png(figure)
 
 
-def crops_chart(errors: Mapping[str, Mapping[int, float]]) -> bytes:
+def crops_chart(errors: Sequence[tuple[str, Mapping[int, float]]]) -> bytes:
     """A PNG of top-1 errors (%) by the number of crops, a line a model."""
     figure, axis = _chart("crops", "top-1 error (%)")
-    for name, points in errors.items():
-        axis.plot(list(points), list(points.values()), marker="o", markersize=4, label=name)
+    for name, points in errors:
+        label = f" {name}".replace("$", r"\$")  # matplotlib takes $ for mathematics, and a leading _ for nothing to show
+        axis.plot(list(points), list(points.values()), marker="o", markersize=4, label=label)
     axis.set_xscale("log")
-    ticks = list(next(iter(errors.values())))
+    ticks = list(errors[0][1])
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.minorticks_off()
     axis.legend(fontsize="small")
@@ -48,5 +50,7 @@ def _chart(x: str, y: str) -> tuple[Any, Any]:
 
 def _png(figure: Any) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters that its font lacks
+        figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

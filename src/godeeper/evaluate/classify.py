@@ -136,7 +136,8 @@ def evaluate_members(
     check_scheme(crops)
     if average not in get_args(Average):
         raise unknown("average", average, get_args(Average))
-    done = journal.read() if journal else []
+    rows = len(members) + (len(members) > 1)
+    done = journal.read(pictures.labels, (rows, len(nested(crops)), 4)) if journal else []
     seen = {place for part in done for place in part.places}
     rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     if ranks > 1:
@@ -215,7 +216,12 @@ class _Panel:
 
     def _settle(self, pictures: Sequence[Resized], labels: Tensor, probabilities: list[list[Tensor]]) -> None:
         """Computes once more, alone and in one thread, the pictures whose decisions hang on the last bits."""
-        doubts = torch.stack([doubtful(one, labels) for row in _with_mean(probabilities) for one in row]).any(0)
+        *others, last = (one for row in _with_mean(probabilities) for one in row)  # of the others, only errors are told
+        doubts = doubtful(last, labels)
+        for one in others:
+            doubts |= doubtful(one, labels, errors_only=True)
+        if not doubts.any():
+            return
         threads = torch.get_num_threads()
         try:
             torch.set_num_threads(1)

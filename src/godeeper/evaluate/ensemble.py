@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor
 
+from ..data.crops import SCHEMES
 from ..data.sources import Pictures
 from ..errors import BadCheckpoint, GodeeperError
 from ..tensor_files import load_tensors, save_tensors
@@ -92,9 +93,29 @@ def read_probabilities(file: Path) -> Saved:
         saved = Saved(file=str(file), **words, **cast(dict[str, Any], tensors))
     except (KeyError, TypeError) as error:
         raise BadCheckpoint(f"{str(file)!r} was not saved by `godeeper evaluate --save`: {error}") from None
-    if saved.probabilities.shape != (len(saved.index), len(saved.members), len(saved.classes)):
-        raise GodeeperError(f"{str(file)!r} is damaged: its probabilities are {tuple(saved.probabilities.shape)}")
+    for what, sound in _soundness(saved).items():
+        if not sound:
+            raise BadCheckpoint(f"{str(file)!r} is damaged: its {what}; evaluate again with --save")
     return saved
+
+
+def _soundness(saved: Saved) -> dict[str, bool]:
+    """What may be wrong with probabilities, and whether it is not."""
+    names, shape = (*saved.members, *saved.classes), (len(saved.index), len(saved.members), len(saved.classes))
+    whole = all(one.dtype == torch.long and one.shape == shape[:1] for one in (saved.index, saved.labels)) and shape[0] > 0
+    about, p = saved.about, saved.probabilities
+    lists = isinstance(about, dict) and all(
+        isinstance(about.get(name), list) and len(about[name]) == len(saved.members) for name in ("models", "architectures")
+    )
+    return {
+        "names are no names": all(isinstance(name, str) for name in names) and isinstance(saved.skipped, list),
+        "crops or average are none": saved.crops in SCHEMES and saved.average in get_args(Average),
+        "description is incomplete": lists,
+        "labels are incomplete or out of range": whole and bool(((saved.labels >= 0) & (saved.labels < shape[2])).all()),
+        "probabilities are incomplete or no probabilities": p.dtype == torch.float32
+        and p.shape == shape
+        and bool(((p >= 0) & (p <= 1) | p.isnan()).all()),
+    }
 
 
 def check_pictures(saved: Saved, pictures: Pictures, classes: Classes, data: str) -> None:
@@ -131,6 +152,9 @@ def _check_alike(first: Saved, other: Saved) -> None:
             raise GodeeperError(f"{what} do not fit together: {name} {mine} and {theirs}; evaluate both alike")
     if first.pictures != other.pictures:
         raise GodeeperError(f"{what} are of different pictures: {len(first.index)} and {len(other.index)}, other names or labels")
+    names = [[one.classes[label] for label in one.labels.tolist()] for one in (first, other)]
+    if torch.equal(first.index, other.index) and names[0] != names[1]:
+        raise GodeeperError(f"{what} have different labels for the same pictures")
     if not torch.equal(first.index, other.index):
         apart = set(first.index.tolist()) ^ set(other.index.tolist())
         raise GodeeperError(f"{what} are of different pictures: {len(apart)} stand in one only, such as number {min(apart)}")

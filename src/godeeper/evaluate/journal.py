@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from torch import Tensor
 from ..errors import GodeeperError
 from ..tensor_files import load_tensors, save_tensors
 
+IDENTITY, PARTS = "evaluation.json", "*.safetensors"
 SECONDS = 30  # between writes: what a power cut may cost
 
 
@@ -33,6 +34,13 @@ class Part:
     def places(self) -> list[int]:
         """Of all pictures that need not be looked at again."""
         return [*self.indices, *(place for place, _ in self.bad)]
+
+    def without(self, seen: set[int]) -> Part:
+        """The same, but for pictures already seen."""
+        rows = [row for row, place in enumerate(self.indices) if place not in seen]
+        decisions, probabilities = (None if one is None else one[rows] for one in (self.decisions, self.probabilities))
+        bad = [(place, reason) for place, reason in self.bad if place not in seen]
+        return Part([self.indices[row] for row in rows], self.labels[rows], decisions, probabilities, bad)
 
     @staticmethod
     def joined(parts: Sequence[Part]) -> Part:
@@ -62,20 +70,30 @@ class Journal:
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], *, resume: bool = False, rank: int = 0) -> None:
-        self.folder, self.rank, self.pending, self.written = folder, rank, [], time.monotonic()  # type: ignore[var-annotated]
+        self.folder, self.rank, self.written = folder, rank, time.monotonic()
+        self.pending: list[Part] = []
         identity = json.loads(json.dumps(identity))
-        file = folder / "evaluation.json"
+        file = folder / IDENTITY
         if resume and file.is_file():
-            _check_same(json.loads(file.read_text("utf-8")), identity, folder)
+            _check_same(_identity(file), identity, folder)
         elif rank == 0:
-            if any(folder.glob("*.safetensors")):
-                raise GodeeperError(f"{str(folder)!r} holds an interrupted evaluation: go on with --resume, or remove it")
+            if any(folder.glob(PARTS)):
+                hint = f"its {IDENTITY} is gone, so remove the folder" if resume else "go on with --resume, or remove it"
+                raise GodeeperError(f"{str(folder)!r} holds an interrupted evaluation: {hint}")
             folder.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(identity, indent=1), "utf-8")
+            whole = folder / f".{IDENTITY}.partial"
+            whole.write_text(json.dumps(identity, indent=1), "utf-8")
+            whole.replace(file)
 
-    def read(self) -> list[Part]:
-        """What is there already."""
-        return [_read(file) for file in sorted(self.folder.glob("*.safetensors"))]
+    def read(self, labels: Sequence[int], shape: tuple[int, ...]) -> list[Part]:
+        """What is there already, each picture once, of pictures with these labels and decisions of `shape` each."""
+        parts: list[Part] = []
+        seen: set[int] = set()
+        for file in sorted(self.folder.glob(PARTS)):
+            part = _read(file, labels, shape).without(seen)  # a signal may have come between writing a part and noting it
+            seen |= set(part.places)
+            parts.append(part)
+        return parts
 
     def add(self, part: Part) -> None:
         """Notes a part, and writes those noted if the last time is half a minute ago."""
@@ -96,17 +114,45 @@ class Journal:
         self.pending, self.written = [], time.monotonic()
 
     def remove(self) -> None:
-        """All of it, once the evaluation is done."""
-        shutil.rmtree(self.folder)
+        """What it wrote, once the evaluation is done; and the folder, if nothing else is in it."""
+        for file in [*self.folder.glob(PARTS), *self.folder.glob(".*.partial"), self.folder / IDENTITY]:
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
 
-def _read(file: Path) -> Part:
+def _identity(file: Path) -> dict[str, Any]:
+    try:
+        identity = json.loads(file.read_text("utf-8"))
+    except ValueError:
+        identity = None
+    if not isinstance(identity, dict):
+        raise GodeeperError(f"{str(file)!r} is damaged: remove the folder {str(file.parent)!r} to begin anew")
+    return identity
+
+
+def _read(file: Path, labels: Sequence[int], shape: tuple[int, ...]) -> Part:
     try:
         found, words = load_tensors(file)
         bad = [(int(place), str(reason)) for place, reason in words["bad"]]
-        return Part(found["indices"].tolist(), found["labels"], found.get("decisions"), found.get("probabilities"), bad)
-    except (GodeeperError, KeyError, TypeError, ValueError) as error:
+        part = Part(found["indices"].tolist(), found["labels"], found.get("decisions"), found.get("probabilities"), bad)
+        _check_sound(part, labels, shape)
+        return part
+    except (GodeeperError, KeyError, TypeError, ValueError, IndexError) as error:
         raise GodeeperError(f"{str(file)!r} is damaged ({error}): remove it to go on; its pictures are evaluated again") from None
+
+
+def _check_sound(part: Part, labels: Sequence[int], shape: tuple[int, ...]) -> None:
+    """ValueError unless a part is of pictures that there are, with their labels."""
+    count = len(part.indices)
+    if any(not isinstance(place, int) or not 0 <= place < len(labels) for place in part.places):
+        raise ValueError("it is of pictures that are not there")
+    if part.labels.tolist() != [labels[place] for place in part.indices]:
+        raise ValueError("its labels are others")
+    if count and (part.decisions is None or part.decisions.shape != (count, *shape)):
+        raise ValueError("its decisions are incomplete")
+    if part.probabilities is not None and len(part.probabilities) != count:
+        raise ValueError("its probabilities are incomplete")
 
 
 def _check_same(then: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

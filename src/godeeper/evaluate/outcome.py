@@ -29,14 +29,21 @@ def decide(probabilities: Tensor, labels: Tensor) -> Tensor:
     return torch.stack([predicted, ahead.clamp(max=5), *percents], 1).int()
 
 
-def doubtful(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Which pictures (N,) would be decided differently if a probability changed by a share of `NOISE`."""
+def doubtful(probabilities: Tensor, labels: Tensor, *, errors_only: bool = False) -> Tensor:
+    """Which pictures (N,) would be decided differently if a probability changed by a share of `NOISE`.
+
+    With `errors_only`, of all that is decided only the top-1 and top-5 error count.
+    """
     low, high = 1 - NOISE, 1 + NOISE
     own = probabilities.gather(1, labels[:, None])
     surely = (probabilities > own * high).sum(1)
     perhaps = (probabilities >= own * low).sum(1) - 1
-    first, second = probabilities.topk(2).values.unbind(1)
-    result = ((surely < 1) & (perhaps >= 1)) | ((surely < 5) & (perhaps >= 5)) | (second >= first * low)
+    result = ((surely < 1) & (perhaps >= 1)) | ((surely < 5) & (perhaps >= 5))
+    if errors_only:
+        return result
+    first = probabilities.amax(1)
+    if probabilities.shape[1] > 1:
+        result |= probabilities.topk(2).values[:, 1] >= first * low
     for value in (first.double(), own[:, 0].double()):
         result |= (100 * value * low + 0.5).floor() != (100 * value * high + 0.5).floor()
     return result

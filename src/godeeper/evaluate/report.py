@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import io
 import json
@@ -14,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from ..data.sources import Pictures
+from ..errors import BadImage
 from .charts import calibration_chart, crops_chart
 from .classify import Evaluation
 from .outcome import Outcomes
@@ -52,9 +54,10 @@ def write_report(folder: Path, document: dict[str, Any], found: Evaluation, name
             for picture in block if isinstance(block, list) else ():
                 (folder / picture.file).parent.mkdir(exist_ok=True)
                 (folder / picture.file).write_bytes(picture.data)
-    (folder / "report.md").write_text(_markdown(sections), "utf-8")
-    (folder / "report.html").write_text(_html(sections), "utf-8")
-    (folder / "result.json").write_text(json.dumps(document, indent=1, ensure_ascii=False), "utf-8")
+    result = json.dumps(document, indent=1, ensure_ascii=False)
+    # The result comes last: it says that the report is whole. Names of files need not be text.
+    for name, text in (("report.md", _markdown(sections)), ("report.html", _html(sections)), ("result.json", result)):
+        (folder / name).write_text(text, "utf-8", errors="backslashreplace")
 
 
 def _sections(document: dict[str, Any], found: Evaluation, names: Sequence[str], pictures: Pictures) -> Iterator[Section]:
@@ -107,12 +110,12 @@ def _errors(document: dict[str, Any], found: Evaluation) -> list[Sequence[object
 
 
 def _crops(found: Evaluation) -> list[Block]:
-    every = {name: number for number, name in enumerate(found.members)}
+    every = [(name, number) for number, name in enumerate(found.members)]
     if len(found.members) > 1:
-        every = {"all together": -1, **every}
-    errors = {name: {crops: found.outcomes(number, crops).top1_error for crops in found.counts} for name, number in every.items()}
+        every = [("all together", -1), *every]
+    errors = [(name, {crops: found.outcomes(number, crops).top1_error for crops in found.counts}) for name, number in every]
     head = ("model", *(f"{crops} crops" if crops > 1 else "1 crop" for crops in found.counts))
-    lines = [(name, *(f"{error:.2f} %" for error in points.values())) for name, points in errors.items()]
+    lines = [(name, *(f"{error:.2f} %" for error in points.values())) for name, points in errors]
     why = "Top-1 errors of the first of these crops, from the same pass; fewer crops are a part of the more."
     return [why, Grid([head, *lines]), [Picture("crops.png", crops_chart(errors))]]
 
@@ -168,7 +171,8 @@ def _mistakes(found: Evaluation, names: Sequence[str], pictures: Pictures) -> li
             f"{names[int(together.labels[place])]} ({own} %), taken for {names[predicted]} ({confidence} %): "
             f"{Path(pictures.name(index)).name}"
         )
-        result.append(Picture(f"mistakes/{number + 1:02}.jpg", _thumbnail(pictures.picture(index)), caption))
+        with contextlib.suppress(BadImage):  # it was there when it was evaluated; its loss is not the report's
+            result.append(Picture(f"mistakes/{number + 1:02}.jpg", _thumbnail(pictures.picture(index)), caption))
     return result
 
 

@@ -90,13 +90,20 @@ def paper_name(architecture: str) -> str:
 
 
 def runs_of(result: dict[str, Any]) -> list[Run]:
-    """The runs that `godeeper evaluate --json` tells of; none where the pictures are not ILSVRC 2012's."""
-    if not result.get("ilsvrc"):
+    """The runs that `godeeper evaluate --json` tells of; none where the pictures are not ILSVRC 2012's.
+
+    KeyError, TypeError or ValueError for something else.
+    """
+    average, names = result["average"], result["architectures"]
+    if not result["ilsvrc"] or average != "softmax":  # which the papers average
         return []
-    crops, blacklisted, names = result["crops"], result["blacklisted"], result["architectures"]
+    crops, blacklisted = int(result["crops"]), int(result["blacklisted"])
 
     def run(who: Sequence[str], errors: dict[str, Any]) -> Run:
-        return Run(tuple(who), crops, errors["images"], blacklisted, errors["top1_error"], errors["top5_error"])
+        top1, top5, images = float(errors["top1_error"]), float(errors["top5_error"]), int(errors["images"])
+        if not (0 <= top1 <= 100 and 0 <= top5 <= 100 and images > 0 and all(isinstance(name, str) for name in who)):
+            raise ValueError("errors out of range")
+        return Run(tuple(who), crops, images, blacklisted, top1, top5)
 
     members = [run([name], errors) for name, errors in zip(names, result["members"], strict=True)]
     return [run(names, result), *members] if len(names) > 1 else members
