@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -14,11 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .errors import BadCheckpoint, GodeeperError
+from .errors import BadCheckpoint
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Writes a safetensors file whole or not at all; `metadata` values are kept as JSON."""
+    """Writes a safetensors file whole or not at all; `metadata` values are kept as JSON. OSError where it cannot."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -31,7 +32,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
             os.fsync(file.fileno())
         partial.replace(path)
     except SafetensorError as error:
-        raise GodeeperError(f"cannot write {str(path)!r}: {error}") from None
+        raise OSError(errno.EIO, str(error), str(path)) from None  # a full disk, mostly
     finally:
         partial.unlink(missing_ok=True)
 

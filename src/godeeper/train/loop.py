@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
-from safetensors import SafetensorError
 from torch import distributed as dist
 
 from ..data.loader import batches_of, training_loader, worker_deaths
@@ -182,7 +181,7 @@ class _Training:
         if self.main:
             try:
                 save_checkpoint(self.folder.checkpoints, Position(epoch, done, sums), self.step.state)
-            except (OSError, SafetensorError) as error:
+            except OSError as error:
                 self._say(f"a checkpoint cannot be written ({error}): training goes on, the one before is kept")
         self.saved_at = time.monotonic()
         self.accelerator.wait_for_everyone()
