@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import GodeeperError
-from .evaluate import Blacklist, ReportFolder, check_outputs
+from .evaluate import Blacklist, ReportFolder
 from .output import Json, print_json, print_table
 from .panel import open_pictures, pictures_of
-from .results import tell
+from .results import check_outputs, tell
 
 if TYPE_CHECKING:
     from ..evaluate.classify import Evaluation

@@ -130,7 +130,7 @@ def evaluate_members(
     Each picture is shown in `crops` views (1, 10, 12 or 144), whose softmax is averaged; or their logits, or the largest softmax
     is taken and scaled to sum to 1. `batch_size` counts views; `keep` keeps the probabilities. A `journal` keeps what is done,
     and what it holds already is not done again. Under torch.distributed each process takes every n-th picture, and all return
-    the whole result. On the CPU that result depends on neither batch size nor processes, threads or workers. BadImage for a
+    the whole result. On the CPU its decisions depend on neither batch size nor processes, threads or workers. BadImage for a
     picture that cannot be decoded unless `skip_bad`; GodeeperError if nothing is left to count.
     """
     check_scheme(crops)
