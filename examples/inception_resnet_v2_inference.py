@@ -20,7 +20,8 @@ options.add_argument("photos", nargs="+")
 given = options.parse_args()
 
 try:
-    predictor = godeeper.Predictor(given.weights)
+    network = godeeper.load(given.weights)
+    predictor = godeeper.Predictor(network)
     predictions = predictor(given.photos, top=5, crops=10)
 except godeeper.GodeeperError as error:
     sys.exit(f"{error}")
@@ -31,7 +32,7 @@ for photo, prediction in zip(given.photos, predictions, strict=True):
 
 # What the classifier sees, as unit vectors: their products are cosines, 1 for the same picture.
 # 取分类层之前的特征，归一化成单位向量；两两内积就是余弦相似度，同一张图为 1。
-network, preprocess = predictor.network, predictor.network.preprocess
+preprocess = network.preprocess
 views = torch.cat([godeeper.take_views(godeeper.decode(photo), preprocess) for photo in given.photos])
 with torch.inference_mode():
     vectors = normalize(network.embed(godeeper.normalise(views, preprocess)))  # (photos, 1536)

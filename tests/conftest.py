@@ -14,6 +14,7 @@ from godeeper.models.weights import save_weights
 from godeeper.preprocess import Preprocess
 
 os.environ.setdefault("HF_HOME", tempfile.mkdtemp(prefix="godeeper-hf-"))  # before `datasets` is imported: no test writes at home
+os.environ.setdefault("GODEEPER_CACHE", tempfile.mkdtemp(prefix="godeeper-cache-"))
 
 
 @pytest.fixture(scope="session")

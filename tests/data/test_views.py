@@ -14,7 +14,7 @@ from godeeper.data.augment import normalise
 from godeeper.data.crops import nested
 from godeeper.data.sources import FilePictures
 from godeeper.data.view_loader import view_loader
-from godeeper.data.views import Shown, cut, layout, passes, resample, take, take_views
+from godeeper.data.views import Laid, cut, layout, passes, resample, take, take_views
 from godeeper.preprocess import Preprocess
 
 PILLOW = {"bilinear": Image.Resampling.BILINEAR, "cubic": Image.Resampling.BICUBIC}
@@ -228,7 +228,7 @@ def test_passes_are_the_normalised_views_bit_for_bit(photo, scheme, batch_size):
     shown = []
     for picture in pictures:
         wanted, places = layout(picture.size, ODD, scheme)
-        shown.append(Shown(resample(picture, wanted, ODD.interpolation), places, ODD, "cpu"))
+        shown.append(Laid(resample(picture, wanted, ODD.interpolation), places).normalised(ODD, "cpu"))
     given = list(passes(shown, 24, batch_size))
     count = 4 * scheme
     assert [len(batch) for batch in given] == [min(batch_size, count - start) for start in range(0, count, batch_size)]
@@ -249,6 +249,6 @@ def test_what_is_shown_leaves_the_sheets_as_they_were(photo):
     wanted, places = layout(photo.size, ODD, 144)
     drawn = resample(photo, wanted)
     before = [sheet.clone() for sheet in drawn]
-    list(passes([Shown(drawn, places, ODD, "cpu")], 24, 50))
+    list(passes([Laid(drawn, places).normalised(ODD, "cpu")], 24, 50))
     assert all(torch.equal(sheet, old) for sheet, old in zip(drawn, before, strict=True))
     assert [tuple(sheet.shape) for sheet in drawn] == [(sheet.out[1], sheet.out[0], 3) for sheet in wanted]

@@ -138,7 +138,7 @@ def test_a_predictor_takes_the_public_name(offline):
     ship("timm/inception_v4.tf_in1k", network.state_dict(), offline)
     predictor = Predictor("timm/inception_v4.tf_in1k")
     (prediction,) = predictor([PHOTO])
-    assert set(prediction.labels) <= set(predictor.network.classes)
+    assert set(prediction.labels) <= set(predictor.classes)
     assert len(prediction.labels) == 5
 
 

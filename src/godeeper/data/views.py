@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -72,19 +73,20 @@ def layout(size: tuple[int, int], preprocess: Preprocess, scheme: int) -> tuple[
     return sheets(views(*size, preprocess.image_size, scheme, preprocess.resize))
 
 
-class Shown:
-    """One picture before one network: its sheets, normalised on the device, and where the views lie on them."""
+@dataclass(frozen=True)
+class Laid:
+    """One picture's sheets, (H, W, 3) each, and where its views lie on them."""
 
-    def __init__(
-        self, drawn: Sequence[Tensor], places: Sequence[Place], preprocess: Preprocess, device: torch.device | str
-    ) -> None:
-        self.places = places
-        self.drawn = [  # (H, W, 3) in bytes -> the same in numbers
-            normalise(sheet.to(device).permute(2, 0, 1)[None], preprocess)[0].permute(1, 2, 0) for sheet in drawn
-        ]
+    drawn: Sequence[Tensor]
+    places: Sequence[Place]
+
+    def normalised(self, preprocess: Preprocess, device: torch.device | str) -> Laid:
+        """The same in numbers, on the device: for views that share most of their pixels."""
+        turned = (normalise(sheet.to(device).permute(2, 0, 1)[None], preprocess)[0] for sheet in self.drawn)
+        return Laid([sheet.permute(1, 2, 0) for sheet in turned], self.places)
 
 
-def passes(pictures: Sequence[Shown], size: int, batch_size: int) -> Iterator[Tensor]:
+def passes(pictures: Sequence[Laid], size: int, batch_size: int) -> Iterator[Tensor]:
     """The views of all pictures, one after the other, `batch_size` at a time: (N, 3, size, size), channels last."""
     queue = [(picture.drawn, place) for picture in pictures for place in picture.places]
     for start in range(0, len(queue), batch_size):

@@ -13,7 +13,7 @@ from torch import distributed as dist
 from ..data.crops import check_scheme, nested
 from ..data.sources import Pictures
 from ..data.view_loader import Resized, ResizedBatch, view_loader
-from ..data.views import Shown, layout, passes
+from ..data.views import Laid, layout, passes
 from ..errors import BadImage, GodeeperError, unknown
 from ..preprocess import Preprocess
 from .journal import Journal, Part
@@ -204,7 +204,9 @@ class _Panel:
         for number, member in enumerate(self.members):
             preprocess, which = member.preprocess, self.resizing_of[number]
             shown = [
-                Shown(one.sheets[which], layout(one.size, self.resizings[which], self.crops)[1], preprocess, self.device)
+                Laid(one.sheets[which], layout(one.size, self.resizings[which], self.crops)[1]).normalised(
+                    preprocess, self.device
+                )
                 for one in pictures
             ]
             parts = [member.logits_of(x).float().cpu() for x in passes(shown, preprocess.image_size, batch_sizes[number])]

@@ -1,0 +1,44 @@
+"""`serve`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve_command(
+    run: Annotated[str, typer.Argument(help="A run folder, weights file, published name or exported file.")],
+    host: Annotated[str, typer.Option(help="The address to listen on; others than this machine's own open it to the net.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0: any free one.")] = 8000,
+    engine: Annotated[str, typer.Option(help="What runs the network.")] = "auto",
+    precision: Annotated[str, typer.Option(help="The numbers it computes with.")] = "auto",
+    max_batch: Annotated[int, typer.Option(min=1, max=256, help="Pictures a pass.")] = 32,
+    max_wait: Annotated[float, typer.Option(min=0, max=1000, help="Milliseconds that a pass waits to fill.")] = 2.0,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes a picture.")] = 20_000_000,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels a picture.")] = 25_000_000,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a body may take to arrive, and an answer.")] = 10.0,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Pictures that may wait; beyond, clients get a 503.")] = 64,
+) -> None:
+    """Answer over HTTP what is in pictures: POST their bytes to /predict. There is no password: mind who reaches the port."""
+    from ..deploy.optional import wanted
+
+    for package in ("starlette", "uvicorn", "prometheus_client"):
+        wanted(package, "serve")
+    from ..deploy.limits import Limits
+    from ..deploy.predictor import Predictor
+    from ..deploy.serve import listen, serve
+
+    limits = Limits(max_batch, max_wait, max_bytes, max_pixels, timeout, max_waiting)
+    with listen(host, port) as socket:
+        predictor = Predictor(run, engine, precision)
+        address = f"[{host}]" if ":" in host else host
+        print(f"listening on http://{address}:{socket.getsockname()[1]} (POST /predict; /docs tells more)", file=sys.stderr)
+        serve(predictor, [socket], limits, Path(run).resolve().name)
+
+
+COMMANDS = (serve_command,)

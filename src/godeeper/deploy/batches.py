@@ -1,0 +1,115 @@
+"""Pictures of many requests -> passes through the network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import warnings
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from PIL import Image
+
+from ..data.decode import FORMATS
+from ..errors import BadImage
+from .limits import Limits, Refused
+from .predictor import Prediction, Predictor
+
+
+@dataclass(frozen=True)
+class _Job:
+    picture: bytes
+    top: int
+    answer: asyncio.Future[Prediction]
+
+
+class Batcher:
+    """Hands what waits to the network, as many pictures at a time as there are, from a bounded queue."""
+
+    def __init__(self, predictor: Predictor, limits: Limits) -> None:
+        self._predictor, self._limits = predictor, limits
+        self._queue: asyncio.Queue[_Job] = asyncio.Queue(limits.max_waiting)
+        self._task: asyncio.Task[None] | None = None
+
+    def waiting(self) -> int:
+        """Pictures that wait for a pass."""
+        return self._queue.qsize()
+
+    def alive(self) -> bool:
+        """Whether pictures are being taken from the queue."""
+        return self._task is not None and not self._task.done()
+
+    def check_room(self) -> None:
+        """Refused, 503, while the queue is full."""
+        if self._queue.full():
+            raise Refused(503, f"{self._limits.max_waiting} pictures are waiting: try again", unread=True)
+
+    async def predict(self, picture: bytes, top: int) -> Prediction:
+        """The classes of a picture; BadImage, or Refused: 503 while the queue is full, 504 after too long a wait."""
+        job = _Job(picture, top, asyncio.get_running_loop().create_future())
+        try:
+            self._queue.put_nowait(job)
+        except asyncio.QueueFull:
+            raise Refused(503, f"{self._limits.max_waiting} pictures are waiting: try again") from None
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                return await job.answer
+        except TimeoutError:
+            raise Refused(504, f"no answer within {self._limits.timeout:g} seconds: too many pictures wait") from None
+
+    @contextlib.asynccontextmanager
+    async def running(self, report: Callable[[int], None]) -> AsyncIterator[None]:
+        """Within the block, pictures are answered; `report` is told the size of each pass."""
+        with ThreadPoolExecutor(1, "godeeper-network") as thread:
+            self._task = asyncio.create_task(self._run(thread, report))
+            try:
+                yield
+            finally:
+                self._task.cancel()
+
+    async def _run(self, thread: ThreadPoolExecutor, report: Callable[[int], None]) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            jobs = [job for job in await self._batch() if not job.answer.done()]  # done: its client gave up
+            if not jobs:
+                continue
+            report(len(jobs))
+            try:
+                outcomes = await loop.run_in_executor(thread, self._pass, jobs)
+            except Exception as error:
+                outcomes = [error] * len(jobs)
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                if job.answer.done():
+                    continue
+                if isinstance(outcome, Prediction):
+                    job.answer.set_result(Prediction(outcome.labels[: job.top], outcome.probabilities[: job.top]))
+                else:
+                    job.answer.set_exception(outcome)
+
+    async def _batch(self) -> list[_Job]:
+        jobs = [await self._queue.get()]
+        deadline = asyncio.get_running_loop().time() + self._limits.max_wait / 1000
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                while len(jobs) < self._limits.max_batch:
+                    jobs.append(await self._queue.get())
+        return jobs
+
+    def _pass(self, jobs: Sequence[_Job]) -> list[Prediction | Exception]:
+        """Runs in the thread of the network."""
+        outcomes: list[Prediction | Exception | None] = [_too_many_pixels(job.picture, self._limits.max_pixels) for job in jobs]
+        good = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome is None]
+        found = iter(self._predictor.outcomes([job.picture for job in good], top=max(job.top for job in jobs)))
+        return [next(found) if outcome is None else outcome for outcome in outcomes]
+
+
+def _too_many_pixels(picture: bytes, limit: int) -> BadImage | None:
+    """The error for a picture whose header announces more pixels; what cannot be read at all is for the decoder to explain."""
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
+            if image.width * image.height > limit:
+                return BadImage(f"{image.width}x{image.height} pixels are more than the limit of {limit:,}")
+    return None

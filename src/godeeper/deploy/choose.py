@@ -1,0 +1,112 @@
+"""Which engine is fastest here: measured once, then remembered."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any, get_args
+
+import torch
+
+from .engines import PRECISIONS, Engine, EngineName, Precision, installed
+
+logger = logging.getLogger("godeeper")
+
+SECONDS, FEWEST = 0.5, 3  # of measuring an engine: how long, and how many passes at least
+
+
+def candidates(precision: Precision) -> tuple[EngineName, ...]:
+    """The engines that compute in a precision and are installed; on a GPU, torch alone."""
+    if torch.cuda.is_available():
+        return ("torch",)
+    return tuple(name for name in get_args(EngineName) if precision in PRECISIONS[name] and installed(name))
+
+
+def fastest(
+    make: Callable[[EngineName], Engine], names: Sequence[EngineName], about: dict[str, Any], shape: tuple[int, ...]
+) -> Engine:
+    """The engine of these that runs pictures of `shape` fastest; `about` says what is measured, and is remembered by.
+
+    What was measured lies in the folder that GODEEPER_CACHE names, or ~/.cache/godeeper, in engines.json.
+    """
+    if len(names) == 1:
+        return make(names[0])
+    file, key = _cache(), _key({**about, "shape": shape, "engines": names})
+    known = _remembered(file)
+    chosen = known.get(key, {}).get("engine")
+    if chosen in names:
+        return make(chosen)
+    engines = {name: make(name) for name in names}
+    seconds = measure(engines, torch.randn(shape))
+    best = min(seconds, key=lambda name: median(seconds[name]))
+    _remember(file, {**known, key: {"engine": best, "ms": {name: round(1000 * median(t), 2) for name, t in seconds.items()}}})
+    logger.info("engines measured: %s", ", ".join(f"{name} {1000 * median(t):.1f} ms" for name, t in seconds.items()))
+    return engines[best]
+
+
+def measure(
+    engines: dict[Any, Engine], x: torch.Tensor, turns: int = 3, seconds: float = SECONDS, fewest: int = FEWEST
+) -> dict[Any, list[float]]:
+    """The seconds of each engine's passes over `x`: `turns` turns each, one after the other, the first pass of a turn left out.
+
+    A turn goes on for at least `fewest` passes and `seconds` / `turns`. Threads of some engines wait a while for more work
+    and slow down who comes next, hence the pause before a turn.
+    """
+    times: dict[Any, list[float]] = {name: [] for name in engines}
+    for _ in range(turns):
+        for name, engine in engines.items():
+            time.sleep(0.05)
+            inputs = x.to(engine.device)
+            engine(inputs)
+            begun = time.perf_counter()
+            passes = 0
+            while passes < max(1, fewest // turns) or time.perf_counter() - begun < seconds / turns:
+                start = time.perf_counter()
+                engine(inputs).cpu()  # which waits for a GPU
+                times[name].append(time.perf_counter() - start)
+                passes += 1
+    return times
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("GODEEPER_CACHE") or "~/.cache/godeeper").expanduser() / "engines.json"
+
+
+def _key(about: dict[str, Any]) -> str:
+    """A digest of what the choice depends on: the network's shape, the machine, the engines' versions."""
+    packages = {name: version(name) for name in about["engines"]}
+    here = [platform.machine(), _processor(), torch.get_num_threads(), packages]
+    return hashlib.sha256(json.dumps([about, here], sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line
+    return platform.processor()
+
+
+def _remembered(file: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {key: value for key, value in known.items() if isinstance(value, dict)} if isinstance(known, dict) else {}
+
+
+def _remember(file: Path, known: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # a folder that may not be written to: it is measured again next time
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{file.name}.{os.getpid()}")
+        partial.write_text(json.dumps(known, indent=1))
+        partial.replace(file)

@@ -1,0 +1,144 @@
+"""What runs a network: torch, OpenVINO or ONNX Runtime, behind one call."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any, Literal, Protocol, get_args
+
+import torch
+from torch import Tensor
+
+from ..errors import GodeeperError, unknown
+from ..models.network import Network, best_device, device_of, to_device
+from .fuse import fuse
+from .graph import INPUT, to_onnx
+from .optional import wanted
+
+EngineName = Literal["torch", "openvino", "onnxruntime"]
+Precision = Literal["fp32", "bf16", "int8"]
+PRECISIONS: dict[str, tuple[Precision, ...]] = {  # what each computes in on a CPU
+    "torch": ("fp32", "bf16"),
+    "openvino": ("fp32", "bf16", "int8"),
+    "onnxruntime": ("fp32", "int8"),
+}
+
+
+class Engine(Protocol):
+    """A network ready to run: normalised pictures, float32 (N, 3, S, S), on `device` -> logits, float32 (N, classes)."""
+
+    name: EngineName
+    precision: Precision
+    device: torch.device
+
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+
+def installed(name: str) -> bool:
+    """Whether an engine's packages are there."""
+    return find_spec(name) is not None and (name == "torch" or find_spec("onnx") is not None)
+
+
+def check_pair(engine: str, precision: str) -> None:
+    """GodeeperError for an engine or precision that there is not, or an engine that does not compute in that precision."""
+    if engine != "auto" and engine not in get_args(EngineName):
+        raise unknown("engine", engine, ("auto", *get_args(EngineName)))
+    if precision != "auto" and precision not in get_args(Precision):
+        raise unknown("precision", precision, ("auto", *get_args(Precision)))
+    if engine != "auto" and precision not in ("auto", *PRECISIONS[engine]):
+        able = [name for name, precisions in PRECISIONS.items() if precision in precisions]
+        raise GodeeperError(
+            f"{engine} does not compute in {precision}: choose the engine {' or '.join(able)}, or another precision"
+        )
+
+
+def make_engine(network: Network, name: EngineName, precision: Precision = "fp32", *, compiled: bool = False) -> Engine:
+    """The engine of that name with a network in it, which is fused first.
+
+    GodeeperError where the engine is not installed, or does not compute in that precision; int8 needs an exported file.
+    """
+    check_pair(name, precision)
+    if precision == "int8":
+        raise GodeeperError("int8 needs a file: godeeper export RUN --precision int8 --pictures FOLDER --out FILE.onnx makes one")
+    if name == "torch":
+        return TorchEngine(fuse(to_device(network, best_device())), precision, compiled=compiled)
+    return from_onnx(to_onnx(fuse(network)).SerializeToString(), name, precision)
+
+
+def from_onnx(model: bytes | str, name: EngineName, precision: Precision) -> Engine:
+    """The engine of that name with a graph in it: the bytes of an ONNX file, or the name of an OpenVINO file."""
+    if name == "openvino":
+        return OpenVINOEngine(model, precision)
+    return ONNXRuntimeEngine(model, precision)
+
+
+class TorchEngine:
+    """torch itself on the network's device, memory channels last; compiled, it takes a minute to start and runs faster."""
+
+    name: EngineName = "torch"
+
+    def __init__(self, network: Network, precision: Precision = "fp32", *, compiled: bool = False) -> None:
+        self.precision, self.device = precision, device_of(network)
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        network = network.to(self._dtype)
+        on_gpu = self.device.type == "cuda"
+        self._run = torch.compile(network, mode="max-autotune" if on_gpu else None) if compiled else network
+
+    @torch.inference_mode()
+    def __call__(self, x: Tensor) -> Tensor:
+        x = x.to(self.device, self._dtype, memory_format=torch.channels_last)
+        logits: Tensor = self._run(x)
+        return logits.float()
+
+
+class OpenVINOEngine:
+    """OpenVINO on the CPU, with as many threads as torch has."""
+
+    name: EngineName = "openvino"
+    device = torch.device("cpu")
+
+    def __init__(self, model: bytes | str, precision: Precision = "fp32") -> None:
+        openvino = wanted("openvino", "deploy")
+        self.precision = precision
+        core = openvino.Core()
+        options = {
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",  # its own default is bf16 where that is fast
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "NUM_STREAMS": 1,
+        }
+        try:
+            self._request = core.compile_model(core.read_model(model), "CPU", options).create_infer_request()
+        except Exception as error:  # RuntimeError for whatever it cannot take
+            raise GodeeperError(f"OpenVINO cannot take this network: {_reason(error)}") from None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        result = self._request.infer({0: x.contiguous().numpy()}, share_inputs=True)
+        return torch.from_numpy(result[0].copy())  # the next pass overwrites the request's own memory
+
+
+class ONNXRuntimeEngine:
+    """ONNX Runtime on the CPU, with as many threads as torch has."""
+
+    name: EngineName = "onnxruntime"
+    device = torch.device("cpu")
+
+    def __init__(self, model: bytes | str, precision: Precision = "fp32") -> None:
+        onnxruntime = wanted("onnxruntime", "deploy")
+        self.precision = precision
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3  # errors
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # of its own kinds, for whatever it cannot take
+            raise GodeeperError(f"ONNX Runtime cannot take this network: {_reason(error)}") from None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        (logits,) = self._session.run(None, {INPUT: x.contiguous().numpy()})
+        return torch.from_numpy(logits)
+
+
+def _reason(error: Exception) -> str:
+    """What an engine says of an operator it lacks, in one line."""
+    lines: list[Any] = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "op" in line.lower() and not line.startswith("Exception from")]
+    return " ".join((telling or lines)[:2]) or type(error).__name__

@@ -1,0 +1,43 @@
+"""What a server counts, as Prometheus reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The counters of one server, in a registry of their own: two servers in a process do not add up."""
+
+    def __init__(self, waiting: Callable[[], float], held: Callable[[], float]) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.answers = Counter("godeeper_requests", "Requests answered, by status.", ["status"], registry=registry)
+        self.seconds = Histogram("godeeper_request_seconds", "From a picture's arrival to its answer.", registry=registry)
+        sizes = [2**power for power in range(9)]
+        self.batches = Histogram("godeeper_batch_pictures", "Pictures a pass.", registry=registry, buckets=sizes)
+        Gauge("godeeper_waiting_requests", "Pictures that wait for a pass.", registry=registry).set_function(waiting)
+        Gauge("godeeper_body_bytes", "Bytes of bodies held, arriving or waiting.", registry=registry).set_function(held)
+
+    def text(self) -> bytes:
+        """All of them in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+
+class CountAnswers:
+    """ASGI middleware that counts each answer by its status."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._metrics.answers.labels(message["status"]).inc()
+            await send(message)
+
+        await self._app(scope, receive, counted)

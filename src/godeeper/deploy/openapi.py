@@ -1,0 +1,100 @@
+"""The server's interface, described: for machines as OpenAPI, for people as a page without scripts."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from .. import __version__
+
+FIELD = "picture"  # of a form
+LANGUAGES = ("en", "zh", "both")
+DEFAULT_TOP = 5
+
+_REASONS = {
+    "400": "Not a picture, damaged, of too many pixels; or a form without the field",
+    "408": "The body arrived too slowly",
+    "413": "The body is too large",
+    "415": "Neither a picture's bytes nor a form",
+    "422": "The query is not one of those described",
+    "503": "Too much to do: try again after `Retry-After` seconds",
+    "504": "Waited too long for the network",
+}
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>godeeper</title>
+<body style="font: 16px/1.5 sans-serif; max-width: 50em; margin: 2em auto">
+<h1>godeeper</h1><p>{about}</p>
+<pre>curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' '{url}predict?top=3&amp;lang=both'</pre>
+<h2>Query</h2><dl>{query}</dl><h2>Refusals: {{"error": reason}}</h2><dl>{reasons}</dl>
+<p>The whole interface: <a href="openapi.json">openapi.json</a>. Counters: <a href="metrics">metrics</a>.
+State: <a href="health">health</a>.</p></body></html>"""
+
+
+def document(classes: int) -> dict[str, Any]:
+    """The OpenAPI description of a server whose network knows so many classes."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "godeeper", "version": __version__},
+        "paths": {
+            "/predict": {"post": _predict(classes)},
+            "/health": {"get": _get("Whether pictures are being answered", "application/json", {"503": "They are not"})},
+            "/metrics": {"get": _get("The server's counters in Prometheus's text format", "text/plain")},
+        },
+    }
+
+
+def page(classes: int, url: str) -> str:
+    """The description as HTML; `url` is where the server is, with a slash at the end."""
+    operation = _predict(classes)
+    query = "".join(_term(item["name"], item["description"]) for item in operation["parameters"])
+    reasons = "".join(_term(status, reason) for status, reason in _REASONS.items())
+    return _PAGE.format(about=html.escape(operation["description"]), url=html.escape(url), query=query, reasons=reasons)
+
+
+def _term(name: str, text: str) -> str:
+    return f"<dt><b>{html.escape(name)}</b></dt><dd>{html.escape(text)}</dd>"
+
+
+def _predict(classes: int) -> dict[str, Any]:
+    picture = {"type": "string", "format": "binary"}
+    form = {"type": "object", "properties": {FIELD: picture}, "required": [FIELD]}
+    names = "`en`: labels as the network has them; `zh`: in Chinese where known; `both`: those in `label_zh`"
+    top = {"type": "integer", "minimum": 1, "maximum": classes, "default": min(DEFAULT_TOP, classes)}
+    return {
+        "summary": "Name what is in a picture",
+        "description": f"The picture's bytes are the body, or the field `{FIELD}` of a form. Paths and URLs are not followed.",
+        "parameters": [
+            {"name": "top", "in": "query", "description": f"How many classes to name, 1 to {classes}", "schema": top},
+            {"name": "lang", "in": "query", "description": names, "schema": {"enum": list(LANGUAGES), "default": "en"}},
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "image/*": {"schema": picture},
+                "application/octet-stream": {"schema": picture},
+                "multipart/form-data": {"schema": form},
+            },
+        },
+        "responses": {"200": _response("The likeliest classes, likeliest first", _answer())}
+        | {status: _response(reason, _object({"error": {"type": "string"}})) for status, reason in _REASONS.items()},
+    }
+
+
+def _answer() -> dict[str, Any]:
+    text = {"type": "string"}
+    probability = {"type": "number", "minimum": 0, "maximum": 1}
+    named = _object({"label": text, "probability": probability})
+    named["properties"]["label_zh"] = text
+    return _object({"predictions": {"type": "array", "items": named}, "model": text, "seconds": {"type": "number"}})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _get(summary: str, kind: str, others: dict[str, str] | None = None) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": summary, "content": {kind: {}}}}
+    return {"summary": summary, "responses": responses | {k: {"description": v} for k, v in (others or {}).items()}}

@@ -1,0 +1,211 @@
+"""A network as an ExecuTorch program (.pte) for phones, computed by XNNPACK."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.nn import functional as F
+
+from ..errors import GodeeperError
+from .fuse import SharedConcat
+from .optional import wanted
+from .torch_formats import exported, first_line, parsed, plain, quiet, write_whole
+
+METADATA = "godeeper"  # a method of the program, without inputs, that gives the JSON
+OPERATOR = re.compile(r"(torch\._ops\.|\{')(?P<name>\w+(\.|::)[\w.]+)")  # in the messages of its exporter
+MISSING = re.compile(r"Missing operator: \[\d+\] (\S+)")  # in its runtime's log
+
+
+@dataclass(frozen=True)
+class PhoneReport:
+    """What one picture needs, in bytes, and the operators (`aten::pow.out`) that are left to ExecuTorch's slow kernels.
+
+    `planned` is what ExecuTorch reserves: input, output, and what passes between XNNPACK and other operators. `activations` is
+    the largest sum of layers' outputs needed at the same time, counted in the graph: XNNPACK holds most of them, in a workspace
+    of its own. `weights` are those in the file.
+    """
+
+    planned: int
+    activations: int
+    weights: int
+    undelegated: tuple[str, ...]
+
+    @property
+    def running(self) -> int:
+        """What a loaded network takes at least: XNNPACK's rearranged copy of the weights, and the larger of the other two.
+
+        Not counted are XNNPACK's tables and gaps, the runtime, and, while the file is being loaded, its weights a second time.
+        """
+        return self.weights + max(self.planned, self.activations)
+
+
+def write_pte(network: nn.Module, image_size: int, file: Path, metadata: dict[str, Any]) -> PhoneReport:
+    """Writes a network in evaluation mode as a program of one normalised picture, float32 (1, 3, S, S) -> logits.
+
+    `metadata` travels inside, as JSON that the program's method `godeeper` gives. GodeeperError that names the operator where
+    ExecuTorch cannot lower one, or has no kernel for it.
+    """
+    exir, xnnpack = _executorch("exir"), _executorch("backends.xnnpack.partition.xnnpack_partitioner")
+    program = exported(for_phone(plain(network)), image_size, 1)
+    try:
+        with quiet():
+            lowered = exir.to_edge_transform_and_lower(
+                program,
+                partitioner=[xnnpack.XnnpackPartitioner()],
+                constant_methods={METADATA: json.dumps(metadata)},
+            ).to_executorch()
+    except Exception as error:  # whatever its passes may raise
+        operator = OPERATOR.search(str(error))
+        what = f"the operator {operator['name']}" if operator else f"this network ({first_line(error)})"
+        raise GodeeperError(f"ExecuTorch cannot lower {what}: write it in simpler operations") from error
+    (plan,) = (plan for plan in lowered.executorch_program.execution_plan if plan.name == "forward")
+    undelegated = tuple(sorted({f"{operator.name}.{operator.overload}".rstrip(".") for operator in plan.operators}))
+    _check_kernels(undelegated)
+    write_whole(file, lowered.buffer)
+    weights = sum(tensor.nbytes for tensor in program.state_dict.values())
+    return PhoneReport(sum(plan.non_const_buffer_sizes), activations(program), weights, undelegated)
+
+
+def rewrite_pte_metadata(file: Path, metadata: dict[str, Any]) -> None:
+    """Gives a file of `write_pte` other metadata, without lowering again."""
+    formats = _executorch("exir._serialize")
+    content = formats._deserialize_pte_binary(file.read_bytes())
+    (plan,) = (plan for plan in content.program.execution_plan if plan.name == METADATA)
+    plan.values[plan.outputs[0]].val.string_val = json.dumps(metadata)
+    write_whole(file, bytes(formats._serialize_pte_binary(content, extract_delegate_segments=True)))
+
+
+def read_pte_metadata(file: Path) -> dict[str, Any] | None:
+    """The metadata in a file of `write_pte`, and None in any other ExecuTorch program. GodeeperError for another file."""
+    with _runtime(file) as program:
+        if METADATA not in program.method_names:
+            return None
+        return parsed(program.load_method(METADATA).execute([])[0])
+
+
+def run_pte(file: Path, x: Tensor) -> Tensor:
+    """A picture (1, 3, S, S) through an ExecuTorch program, on this machine -> logits (1, classes). GodeeperError if it fails."""
+    with _runtime(file) as program:
+        logits: Tensor = program.load_method("forward").execute([x.contiguous()])[0]
+    return logits
+
+
+def activations(program: ExportedProgram) -> int:
+    """The most bytes that the outputs of layers, and the picture, take at once; views and in-place layers take none."""
+    signature = program.graph_signature
+    weights = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    uses: dict[int, list[int]] = {}  # steps, by storage
+    sizes: dict[int, int] = {}
+    for step, node in enumerate(program.graph.nodes):
+        for used in (*node.all_input_nodes, node):
+            value = used.meta.get("val")
+            if used.name not in weights and isinstance(value, Tensor):
+                storage = value.untyped_storage()
+                uses.setdefault(storage._cdata, []).append(step)
+                sizes[storage._cdata] = storage.nbytes()
+    steps = range(len(program.graph.nodes))
+    return max(sum(sizes[key] for key in sizes if uses[key][0] <= step <= uses[key][-1]) for step in steps)
+
+
+def for_phone(module: nn.Module) -> nn.Module:
+    """A copy in other words, of operators that XNNPACK has; memory is not channels last, which XNNPACK arranges by itself."""
+    return _reworded(copy.deepcopy(module)).to(memory_format=torch.contiguous_format)
+
+
+def _reworded(module: nn.Module) -> nn.Module:
+    for name, child in module.named_children():
+        setattr(module, name, _reworded(child))
+    match module:
+        case nn.LocalResponseNorm():
+            return SlicedLRN(module)
+        case SharedConcat():
+            return SlicedConcat(module)
+        case nn.AvgPool2d() if module.count_include_pad and not module.ceil_mode and module.divisor_override is None:
+            vertical, horizontal = _pair(module.padding)
+            pad = nn.ZeroPad2d((horizontal, horizontal, vertical, vertical))
+            return nn.Sequential(pad, nn.AvgPool2d(module.kernel_size, module.stride)) if any(pad.padding) else module
+    return module
+
+
+def _pair(sides: int | tuple[int, int]) -> tuple[int, int]:
+    return (sides, sides) if isinstance(sides, int) else sides
+
+
+class SlicedLRN(nn.Module):
+    """Local response normalisation by sums of slices, (N, C, H, W) -> the same: the usual way pools in 3D, which phones lack."""
+
+    def __init__(self, norm: nn.LocalResponseNorm) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        norm, channels = self.norm, x.shape[1]
+        squares = F.pad(x * x, (0, 0, 0, 0, norm.size // 2, (norm.size - 1) // 2))
+        total = squares[:, :channels]
+        for start in range(1, norm.size):
+            total = total + squares[:, start : start + channels]
+        total = total * (norm.alpha / norm.size) + norm.k
+        if norm.beta != 0.75:
+            return x / total.pow(norm.beta)
+        root = total.rsqrt()  # XNNPACK has roots, but no other powers
+        return x * (root * root.sqrt())
+
+
+class SlicedConcat(nn.Module):
+    """A SharedConcat that slices what it shares out: XNNPACK has no split."""
+
+    def __init__(self, concat: SharedConcat) -> None:
+        super().__init__()
+        self.shared, self.branches = concat.shared, concat.branches
+        self.sharing, self.widths = concat.sharing, concat.widths
+
+    def forward(self, x: Tensor) -> Tensor:
+        shared, widths, start = self.shared(x), iter(self.widths), 0
+        outputs = []
+        for branch, shares in zip(self.branches, self.sharing, strict=True):
+            part = x
+            if shares:
+                width = next(widths)
+                part, start = shared[:, start : start + width], start + width
+            outputs.append(branch(part))
+        return torch.cat(outputs, dim=1)
+
+
+def _executorch(module: str) -> Any:
+    try:
+        with quiet():
+            return wanted(f"executorch.{module}", "phone")
+    except ImportError as error:  # of a library that was built for another torch
+        reason = f"executorch does not fit torch {torch.__version__} ({first_line(error)})"
+        raise GodeeperError(f"{reason}: pip install --upgrade 'godeeper[phone]'") from None
+
+
+def _check_kernels(operators: tuple[str, ...]) -> None:
+    known = _executorch("runtime").Runtime.get().operator_registry.operator_names
+    for operator in operators:
+        if operator not in known:
+            raise GodeeperError(f"ExecuTorch has no kernel for {operator}, which this network needs: write it another way")
+
+
+@contextmanager
+def _runtime(file: Path) -> Iterator[Any]:
+    """A loaded program; what its runtime says on standard error is kept back, and gives the reason where it fails."""
+    runtime, log = _executorch("runtime").Runtime.get(), io.StringIO()
+    try:
+        with redirect_stderr(log), quiet():
+            yield runtime.load_program(file)
+    except RuntimeError as error:
+        missing = MISSING.search(log.getvalue())
+        reason = f"it has no kernel for {missing[1]}" if missing else first_line(error)
+        raise GodeeperError(f"ExecuTorch cannot run {str(file)!r}: {reason}") from None

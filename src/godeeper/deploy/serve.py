@@ -1,0 +1,178 @@
+"""A server that names what is in pictures: HTTP in and out, pictures of many clients in one pass."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from email import message_from_bytes
+from email.message import Message
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from ..errors import BadImage, GodeeperError
+from ..labels import in_chinese
+from .batches import Batcher
+from .limits import Bodies, Limits, Refusal, Refused, server_options
+from .metrics import CONTENT_TYPE, CountAnswers, Metrics
+from .openapi import DEFAULT_TOP, FIELD, LANGUAGES, document, page
+from .predictor import Prediction, Predictor
+
+MAX_PARTS, MAX_PART_HEAD = 8, 4096  # of a form: how many parts are looked at, and the bytes of a part's head
+
+
+class PictureServer:
+    """What a server does for each request; `name` is what answers call the model."""
+
+    def __init__(self, predictor: Predictor, limits: Limits, name: str) -> None:
+        self._name, self._classes = name, len(predictor.classes)
+        self._bodies = Bodies(limits)
+        self._batcher = Batcher(predictor, limits)
+        self._metrics = Metrics(waiting=self._batcher.waiting, held=lambda: self._bodies.held)
+
+    def app(self) -> Starlette:
+        """The server as an ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/predict", self.predict, methods=["POST"]),
+                Route("/health", self.health),
+                Route("/metrics", self.metrics),
+                Route("/openapi.json", self.openapi),
+                Route("/docs", self.docs),
+            ],
+            middleware=[Middleware(CountAnswers, metrics=self._metrics)],
+            exception_handlers={Refused: _refused, GodeeperError: _failed, HTTPException: _unrouted},
+            lifespan=self._running,
+        )
+
+    @asynccontextmanager
+    async def _running(self, app: Starlette) -> AsyncIterator[None]:
+        async with self._batcher.running(self._metrics.batches.observe):
+            yield
+
+    async def predict(self, request: Request) -> Response:
+        top, lang = _query(request, self._classes)
+        boundary = _boundary(request)
+        self._batcher.check_room()
+        async with self._bodies.body(request) as body:
+            start = time.perf_counter()
+            prediction = await self._batcher.predict(body if boundary is None else _field(body, boundary), top)
+        seconds = time.perf_counter() - start
+        self._metrics.seconds.observe(seconds)
+        return JSONResponse({"predictions": _named(prediction, lang), "model": self._name, "seconds": round(seconds, 6)})
+
+    async def health(self, request: Request) -> Response:
+        alive = self._batcher.alive()
+        return JSONResponse({"status": "ok" if alive else "stopped", "model": self._name}, 200 if alive else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE)
+
+    async def openapi(self, request: Request) -> Response:
+        return JSONResponse(document(self._classes))
+
+    async def docs(self, request: Request) -> Response:
+        return HTMLResponse(page(self._classes, str(request.base_url)))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return Refusal(error.status, str(error), unread=error.unread)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    if isinstance(error, BadImage):
+        return Refusal(400, f"{error}: send the bytes of a picture, never a path or URL", unread=False)
+    return Refusal(500, str(error), unread=False)
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return Refusal(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
+
+
+def _query(request: Request, classes: int) -> tuple[int, str]:
+    """How many classes to name, and in what language; Refused for anything else that is asked."""
+    given = dict(request.query_params)
+    top, lang = given.pop("top", str(min(DEFAULT_TOP, classes))), given.pop("lang", LANGUAGES[0])
+    if given:
+        raise Refused(422, f"unknown in the query: {', '.join(given)}: it takes top and lang", unread=True)
+    if not (top.isascii() and top.isdigit() and len(top) < 10 and 1 <= int(top) <= classes):
+        raise Refused(422, f"top={top!r}: give a number from 1 to {classes}", unread=True)
+    if lang not in LANGUAGES:
+        raise Refused(422, f"lang={lang!r}: choose one of {', '.join(LANGUAGES)}", unread=True)
+    return int(top), lang
+
+
+def _boundary(request: Request) -> bytes | None:
+    """The boundary of a form, None for a picture's bytes; Refused for other kinds of bodies."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Refused(415, "the body is encoded: send the bytes of a picture as they are", unread=True)
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "application/octet-stream")
+    kind = header.get_content_type()
+    if kind == "application/octet-stream" or header.get_content_maintype() == "image":
+        return None
+    if kind != "multipart/form-data":
+        wanted = f"image/* or application/octet-stream, or a form with the field {FIELD!r}"
+        raise Refused(415, f"{kind}: send the bytes of a picture as {wanted}", unread=True)
+    boundary = header.get_boundary() or ""
+    if not 1 <= len(boundary) <= 70 or not boundary.isascii():  # RFC 2046
+        raise Refused(415, "the form has no proper boundary", unread=True)
+    return boundary.encode()
+
+
+def _field(body: bytes, boundary: bytes) -> bytes:
+    """The picture in a form; Refused where there is none."""
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary, MAX_PARTS)[1:]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        message = message_from_bytes(head[:MAX_PART_HEAD].lstrip())
+        if message.get_param("name", header="content-disposition") != FIELD:
+            continue
+        if any(mark in (message.get_filename() or "") for mark in "/\\"):
+            raise Refused(400, "the file's name is a path: send a plain name or none, it is not used")
+        return content
+    raise Refused(400, f"the form has no field {FIELD!r}")
+
+
+def _named(prediction: Prediction, lang: str) -> list[dict[str, Any]]:
+    def named(label: str, probability: float) -> dict[str, Any]:
+        chinese = in_chinese(label) if lang != "en" else None
+        if lang == "zh":
+            return {"label": chinese or label, "probability": probability}
+        return {"label": label} | ({"label_zh": chinese} if chinese else {}) | {"probability": probability}
+
+    return [named(*pair) for pair in zip(prediction.labels, prediction.probabilities, strict=True)]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens, on a free port where `port` is 0; GodeeperError where it cannot."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, UnicodeError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]
+        raise GodeeperError(f"cannot listen on {host} port {port}: {reason}: choose another --host or --port") from None
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it: no answer waits 40 ms for an ACK
+    return listening
+
+
+class _Server(uvicorn.Server):
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:  # the way out is short: a second signal would only break it off
+            super().handle_exit(sig, frame)
+
+
+def serve(predictor: Predictor, sockets: Sequence[socket.socket], limits: Limits, name: str) -> None:
+    """Answers on these sockets until a signal ends the process; requests that are being answered still are."""
+    app = PictureServer(predictor, limits, name).app()
+    _Server(uvicorn.Config(app, **server_options(limits))).run(list(sockets))
