@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+Engine = Annotated[str, typer.Option(help="torch, openvino, onnxruntime; auto: the fastest here, measured once.")]
+Precision = Annotated[str, typer.Option(help="fp32, bf16 (torch, openvino); auto: fp32, or an exported file's own, as int8.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 

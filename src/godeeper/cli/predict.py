@@ -6,15 +6,16 @@ import sys
 from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import BadImage, GodeeperError
-from .output import Json, print_json
+from .output import Engine, Json, Precision, print_json
 
 if TYPE_CHECKING:
-    from ..deploy.predictor import Prediction
+    from ..deploy.predictor import Prediction, Predictor
 
 
 def predict_command(
@@ -23,33 +24,71 @@ def predict_command(
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
     crops: Annotated[int, typer.Option(help="Views a picture: 1, 10, 12 or 144.")] = 1,
     picture: Annotated[Path | None, typer.Option(help="Draw the pictures with their classes into this file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a table (.parquet, .csv, .jsonl) instead; called again, it goes on.")
+    ] = None,
+    engine: Engine = "auto",
+    precision: Precision = "auto",
     as_json: Json = False,
 ) -> None:
     """Name what is in pictures: the likeliest classes and their probabilities."""
     from ..data.crops import check_scheme
-    from ..data.decode import decode
+    from ..deploy.bulk import check_table, document
     from ..deploy.predictor import Predictor
-    from ..explain.card import draw_cards
-    from .progress import counting
 
     check_scheme(crops)
+    if out is not None:
+        check_table(out)
+        if picture is not None or as_json:
+            raise GodeeperError("--out writes a table instead of what --json and --picture give: choose one of them")
     files = _expanded(pictures)
     if picture is not None:
         _check_drawing(picture, files)
-    predictor = Predictor(run)
-    predicted: list[tuple[Path, Prediction]] = []
-    bad: dict[Path, str] = {}
-    with counting("predicting", len(files)) as progress:
-        for done, file in enumerate(files, 1):
-            try:
-                predicted.append((file, predictor([decode(file)], top=top, crops=crops)[0]))
-            except BadImage as error:
-                bad[file] = str(error)
-            progress(done, len(files))
+    predictor = Predictor(run, engine, precision)
+    if out is not None:
+        _into_table(out, run, files, predictor, top, crops)
+        return
+    outcomes = _outcomes(files, predictor, top, crops)
     if as_json:
-        known = dict(predicted)
-        print_json([_document(file, known, bad) for file in files])
-    else:
+        print_json([document(file, outcome) for file, outcome in outcomes])
+    _report([(file, outcome) for file, outcome in outcomes if not isinstance(outcome, BadImage)], picture, printing=not as_json)
+    bad = [outcome for _, outcome in outcomes if isinstance(outcome, BadImage)]
+    for reason in bad:
+        print(f"godeeper: {reason}", file=sys.stderr)
+    if bad:
+        raise typer.Exit(2)
+
+
+def _outcomes(files: Sequence[Path], predictor: Predictor, top: int, crops: int) -> list[tuple[Path, Prediction | BadImage]]:
+    from .progress import counting
+
+    outcomes = []
+    with counting("predicting", len(files)) as progress:
+        for file, outcome in zip(files, predictor.outcomes(files, top=top, crops=crops), strict=True):
+            outcomes.append((file, outcome))
+            progress(len(outcomes), len(files))
+    return outcomes
+
+
+def _into_table(out: Path, run: str, files: Sequence[Path], predictor: Predictor, top: int, crops: int) -> None:
+    """Writes the table, and says on stderr where the time went."""
+    from ..deploy.bulk import predict_into
+    from .progress import counting
+
+    about = {"run": run, "classes": list(predictor.classes), "precision": predictor.engine.precision}
+    begun = perf_counter()
+    with counting("predicting", len(files)) as progress:
+        predict_into(out, files, predictor, about, top=top, crops=crops, progress=progress)
+    seconds = perf_counter() - begun
+    split = ", ".join(f"{what} {spent:.1f} s" for what, spent in predictor.seconds.items())
+    print(f"{len(files)} pictures in {seconds:.1f} s ({predictor.engine.name}; {split}): {out}", file=sys.stderr)
+
+
+def _report(predicted: Sequence[tuple[Path, Prediction]], picture: Path | None, printing: bool) -> None:
+    """Prints predictions, and draws them where that is asked for."""
+    from ..explain.card import draw_cards
+
+    if printing:
         _print(predicted)
     if picture is not None and predicted:
         left_out = draw_cards(predicted, picture)
@@ -57,10 +96,6 @@ def predict_command(
             f"drawn: {picture}" + (f" (the first {len(predicted) - left_out} of {len(predicted)})" if left_out else ""),
             file=sys.stderr,
         )
-    if bad:
-        for reason in bad.values():
-            print(f"godeeper: {reason}", file=sys.stderr)
-        raise typer.Exit(2)
 
 
 def _check_drawing(picture: Path, files: Sequence[Path]) -> None:
@@ -94,13 +129,6 @@ def _expanded(pictures: Sequence[str]) -> list[Path]:
             raise GodeeperError(f"there are no pictures at {argument!r}")
         files += found
     return list(dict.fromkeys(files))
-
-
-def _document(file: Path, predicted: dict[Path, Prediction], bad: dict[Path, str]) -> dict[str, Any]:
-    if file in bad:
-        return {"picture": str(file), "error": bad[file]}
-    pairs = zip(predicted[file].labels, predicted[file].probabilities, strict=True)
-    return {"picture": str(file), "predictions": [{"label": label, "probability": p} for label, p in pairs]}
 
 
 def _print(predicted: Sequence[tuple[Path, Prediction]]) -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .output import Engine, Precision
+
 
 def serve_command(
     run: Annotated[str, typer.Argument(help="A run folder, weights file, published name or exported file.")],
@@ -15,8 +17,8 @@ def serve_command(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0: any free one.")] = 8000,
-    engine: Annotated[str, typer.Option(help="What runs the network.")] = "auto",
-    precision: Annotated[str, typer.Option(help="The numbers it computes with.")] = "auto",
+    engine: Engine = "auto",
+    precision: Precision = "auto",
     max_batch: Annotated[int, typer.Option(min=1, max=256, help="Pictures a pass.")] = 32,
     max_wait: Annotated[float, typer.Option(min=0, max=1000, help="Milliseconds that a pass waits to fill.")] = 2.0,
     max_bytes: Annotated[int, typer.Option(min=1, help="Bytes a picture.")] = 20_000_000,

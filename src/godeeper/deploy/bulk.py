@@ -1,0 +1,165 @@
+"""Predictions of millions of pictures into one table: in parts, so that it can be broken off and shared by processes."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import GodeeperError
+from .optional import wanted
+from .predictor import Prediction, Predictor
+
+FORMATS = (".parquet", ".csv", ".jsonl")
+CHUNK = 500  # pictures a part: what is computed again after a break, at most
+Row = dict[str, Any]
+
+
+def check_table(out: Path) -> None:
+    """GodeeperError, before any work, for a table that cannot be written."""
+    if out.suffix.lower() not in FORMATS:
+        raise GodeeperError(f"--out {str(out)!r}: the name's ending decides the format; give one of {', '.join(FORMATS)}")
+    if out.exists():
+        raise GodeeperError(f"--out {str(out)!r} exists: remove it or choose another name")
+    if not out.parent.is_dir():
+        raise GodeeperError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
+    if out.suffix.lower() == ".parquet":
+        wanted("pyarrow.parquet", "data")
+
+
+def predict_into(
+    out: Path,
+    files: Sequence[Path],
+    predictor: Predictor,
+    about: dict[str, Any],
+    *,
+    top: int = 5,
+    crops: int = 1,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> None:
+    """Writes a row for every file, in order: its likeliest classes and their probabilities, or why it cannot be decoded.
+
+    Rows come in parts of `CHUNK` into the folder OUT.parts, each whole or not at all; the same call later goes on where it was
+    broken off. Under torchrun each process takes every n-th part, and the first one joins them. `about` is what makes two calls
+    the same, beside files, `top` and `crops`. GodeeperError where the parts there are of another call.
+    """
+    check_table(out)
+    rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    folder = out.with_name(f"{out.name}.parts")
+    _plan(folder, files, {**about, "top": top, "crops": crops})
+    parts = [folder / f"{number:07}.jsonl" for number in range(-(-len(files) // CHUNK))]
+    mine = range(rank, len(parts), ranks)
+    total, done = sum(_length(files, number) for number in mine), 0
+    for number in mine:
+        chunk = files[number * CHUNK : (number + 1) * CHUNK]
+        if not parts[number].is_file():
+            _write(parts[number], _lines(chunk, predictor, top, crops))
+        done += len(chunk)
+        progress(done, total)
+    if rank:
+        return
+    while not all(part.is_file() for part in parts):  # of other processes; where one fails, torchrun ends all
+        time.sleep(0.1)
+    columns = min(top, len(predictor.classes))
+    _join(parts, out, columns)
+    shutil.rmtree(folder)
+
+
+def _plan(folder: Path, files: Sequence[Path], about: dict[str, Any]) -> None:
+    """Makes the folder for these files, or finds it made for the same."""
+    listed = hashlib.sha256("\0".join(map(str, files)).encode("utf-8", "surrogateescape")).hexdigest()
+    plan = json.dumps({**about, "files": len(files), "listed": listed}, sort_keys=True)
+    folder.mkdir(exist_ok=True)
+    file = folder / "plan.json"
+    if not file.is_file():
+        _write(file, iter([plan]))
+    elif file.read_text().strip() != plan:
+        raise GodeeperError(
+            f"{str(folder)!r} is of other pictures, another model or other options: remove it, or choose another --out"
+        )
+
+
+def _length(files: Sequence[Path], number: int) -> int:
+    return min(CHUNK, len(files) - number * CHUNK)
+
+
+def _lines(files: Sequence[Path], predictor: Predictor, top: int, crops: int) -> Iterator[str]:
+    for file, outcome in zip(files, predictor.outcomes(files, top=top, crops=crops), strict=True):
+        yield json.dumps(document(file, outcome), ensure_ascii=False)
+
+
+def document(file: Path, outcome: Prediction | Exception) -> Row:
+    """What JSON says of one picture."""
+    picture = str(file).encode("utf-8", "backslashreplace").decode()  # names of files need not be text
+    if not isinstance(outcome, Prediction):
+        return {"picture": picture, "error": str(outcome)}
+    pairs = zip(outcome.labels, outcome.probabilities, strict=True)
+    return {"picture": picture, "predictions": [{"label": label, "probability": p} for label, p in pairs]}
+
+
+def _write(file: Path, lines: Iterator[str]) -> None:
+    """Writes lines as a file, whole or not at all."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with partial.open("w", encoding="utf-8") as opened:
+            opened.writelines(f"{line}\n" for line in lines)
+            opened.flush()
+            os.fsync(opened.fileno())
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _rows(part: Path) -> Iterator[Row]:
+    with part.open(encoding="utf-8") as opened:
+        yield from map(json.loads, opened)
+
+
+def _flat(row: Row, columns: int) -> Row:
+    """A row of a table: `picture`, `error`, `label_1`, `probability_1`, `label_2` ..."""
+    flat: Row = {"picture": row["picture"], "error": row.get("error")}
+    best = row.get("predictions", [])
+    for place in range(columns):
+        found = best[place] if place < len(best) else {}
+        flat |= {f"label_{place + 1}": found.get("label"), f"probability_{place + 1}": found.get("probability")}
+    return flat
+
+
+def _join(parts: Sequence[Path], out: Path, columns: int) -> None:
+    """Makes one table of the parts, a part at a time."""
+    partial = out.with_name(f".{out.name}.{os.getpid()}")
+    join = {".jsonl": _join_jsonl, ".csv": _join_csv, ".parquet": _join_parquet}[out.suffix.lower()]
+    try:
+        join(parts, partial, columns)
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _join_jsonl(parts: Sequence[Path], out: Path, columns: int) -> None:
+    with out.open("wb") as opened:
+        for part in parts:
+            opened.write(part.read_bytes())
+
+
+def _join_csv(parts: Sequence[Path], out: Path, columns: int) -> None:
+    with out.open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.DictWriter(opened, list(_flat({"picture": ""}, columns)))
+        writer.writeheader()
+        for part in parts:
+            writer.writerows(_flat(row, columns) for row in _rows(part))
+
+
+def _join_parquet(parts: Sequence[Path], out: Path, columns: int) -> None:
+    arrow, parquet = wanted("pyarrow", "data"), wanted("pyarrow.parquet", "data")
+    names = list(_flat({"picture": ""}, columns))
+    schema = arrow.schema([(name, arrow.float32() if name.startswith("probability") else arrow.string()) for name in names])
+    with parquet.ParquetWriter(out, schema) as writer:
+        for part in parts:
+            writer.write_table(arrow.Table.from_pylist([_flat(row, columns) for row in _rows(part)], schema))
