@@ -109,7 +109,7 @@ def test_every_weight_is_in_it_once():
     assert {values.dtype for values in weights} == {np.dtype("float32")}
 
 
-@pytest.mark.parametrize("name", ["googlenet", "alexnet", "googlenet_bn"])
+@pytest.mark.parametrize("name", ["googlenet", "googlenet_counted", "googlenet_bn"])
 def test_a_normalisation_is_one_node(name):
     network = made(name)
     nodes = [node for node in to_onnx(fuse(network)).graph.node if node.op_type == "LRN"]
@@ -137,7 +137,7 @@ def test_the_nodes_of_googlenet_by_hand():
     }
 
 
-@pytest.mark.parametrize("side", [96, 97, 111, 127, 128])
+@pytest.mark.parametrize("side", [63, 64, 65, 97, 128])
 @pytest.mark.parametrize("name", ["googlenet_torchvision", "bn_inception_caffe"])
 def test_windows_over_the_edge_at_other_picture_sizes(name, side):
     """Pools that round up, on grids where the last window hangs over by one, by two, or not at all."""
@@ -179,7 +179,7 @@ def test_adaptive_windows_that_overlap_are_refused():
     """AlexNet's last pool leaves (side - 11 + 4) // 4 + 1, twice halved and so on: 7 of 256, which 6 does not divide."""
     network = made("alexnet")
     network.preprocess = Preprocess(256)
-    with pytest.raises(GodeeperError, match=r"'stages\..*' cannot be written as ONNX: its adaptive windows on 7x7 overlap"):
+    with pytest.raises(GodeeperError, match=r"^'head\.grid' cannot be written as ONNX: its adaptive windows on 7x7 overlap"):
         to_onnx(fuse(network))
 
 

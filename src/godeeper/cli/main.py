@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import GodeeperError
-from . import curves, ensemble, evaluate, export, papers, predict, serve, shards, train
+from . import bench, curves, ensemble, evaluate, export, papers, predict, serve, shards, train
 
 app = typer.Typer(
     help="GoogLeNet and the Inception family as the papers print them: counted, trained, evaluated, used.",
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (papers, train, curves, evaluate, ensemble, predict, export, serve, shards):
+for module in (papers, train, curves, evaluate, ensemble, predict, export, bench, serve, shards):
     for command in module.COMMANDS:
         app.command(command.__name__.removesuffix("_command"))(command)
 

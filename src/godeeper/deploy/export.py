@@ -65,7 +65,7 @@ def export(
     out = Path(out)
     _check_wanted(out, precision, pictures, with_preprocessing, replacing)
     network = (model if isinstance(model, Network) else load(model)).eval().cpu()
-    shown = _photographs(None if pictures is None else Path(pictures))
+    shown = photographs(None if pictures is None else Path(pictures))
     calibration, held_out = (shown[::2], shown[1::2]) if precision == "int8" else ([], shown)
     card = _card(network, model, precision, with_preprocessing)
     artefact = make_artefact(out.suffix.lower(), fuse(network), card, [_prepared(one, network) for one in calibration])
@@ -108,7 +108,7 @@ def _card(network: Network, model: Network | str | Path, precision: Literal["fp3
     return Card(network.arguments, classes, network.preprocess, precision, source, with_preprocessing)
 
 
-def _photographs(folder: Path | None) -> list[Image.Image]:
+def photographs(folder: Path | None) -> list[Image.Image]:
     """The pictures of a folder, at most `MOST` of them, evenly; or pieces of scikit-learn's two photographs."""
     if folder is None:
         return _pieces()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import logging
+import io
 import os
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from .graph import INPUT
 from .optional import wanted
+from .torch_formats import quiet
 
 if TYPE_CHECKING:
     import onnx
@@ -24,8 +26,8 @@ def quantised(model: onnx.ModelProto, pictures: Sequence[Tensor]) -> onnx.ModelP
     Their activations' ranges are what eight bits are spread over, so they should be like the pictures to come.
     """
     os.environ.setdefault("NNCF_CI", "1")  # which keeps it from sending statistics of its use to its makers
-    nncf = wanted("nncf", "deploy")
-    nncf.set_log_level(logging.ERROR)
     used: list[Any] = [{INPUT: picture.numpy()} for picture in pictures[:MOST]]
-    result: onnx.ModelProto = nncf.quantize(model, nncf.Dataset(used), subset_size=len(used))
+    with quiet(), redirect_stdout(io.StringIO()):  # where it draws its progress, in the midst of what we print
+        nncf = wanted("nncf", "deploy")
+        result: onnx.ModelProto = nncf.quantize(model, nncf.Dataset(used), subset_size=len(used))
     return result
