@@ -21,6 +21,7 @@ from .graph import to_onnx
 from .quantise import quantised
 
 CALIBRATED = 8  # pictures: eight bits are timed here, not judged
+TURNS, SECONDS = 5, 2.0  # of measuring an engine
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def bench(network: Network, batches: Sequence[int] = (1, 8), *, peers: dict[str,
     for batch in batches:
         x = pictures(network, batch)
         expected = engines["eager", "fp32"](x.to(engines["eager", "fp32"].device)).cpu().softmax(1)
-        times = measure(engines, x, turns=5, seconds=2.0, fewest=10)
+        times = measure(engines, x, turns=TURNS, seconds=SECONDS, fewest=2 * TURNS)
         for (name, precision), seconds in times.items():
             found = engines[name, precision](x.to(engines[name, precision].device)).cpu().softmax(1)
             ours = name == "eager" or name in get_args(EngineName)

@@ -1,0 +1,184 @@
+"""Tables of predictions: complete, in order, each picture once, whatever happens on the way."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from godeeper import Predictor
+from godeeper.cli.main import status
+from godeeper.deploy import bulk
+from godeeper.errors import GodeeperError
+
+COUNT, BAD = 23, 11
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures 00.png to 22.png, one of which is text."""
+    random = np.random.default_rng(0)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(COUNT):
+        Image.fromarray(random.integers(0, 255, (20 + number, 30, 3), dtype=np.uint8)).save(pictures / f"{number:02}.png")
+    (pictures / f"{BAD:02}.png").write_text("no picture")
+    return pictures
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    monkeypatch.setattr(bulk, "CHUNK", 5)
+
+
+@pytest.fixture
+def predictor(weights_file):
+    return Predictor(weights_file, "torch")
+
+
+def expected(predictor, folder, top):
+    files = [file for file in sorted(folder.iterdir()) if file.stem != f"{BAD:02}"]
+    return dict(zip(map(str, files), predictor(files, top=top), strict=True))
+
+
+def check(rows, predictor, folder, top):
+    """Rows of a table against the predictor's own answers."""
+    known = expected(predictor, folder, top)
+    assert [row["picture"] for row in rows] == [str(file) for file in sorted(folder.iterdir())]
+    for number, row in enumerate(rows):
+        if number == BAD:
+            assert "not a picture" in row["error"]
+            assert not row["label_1"]
+            continue
+        prediction = known[row["picture"]]
+        assert [row[f"label_{place + 1}"] for place in range(top)] == list(prediction.labels)
+        found = [float(row[f"probability_{place + 1}"]) for place in range(top)]
+        assert found == pytest.approx(prediction.probabilities, abs=1e-5)
+        assert not row["error"]
+
+
+def test_csv(folder, predictor, tmp_path):
+    out = tmp_path / "table.csv"
+    bulk.predict_into(out, sorted(folder.iterdir()), predictor, {}, top=2)
+    with out.open(newline="") as opened:
+        check(list(csv.DictReader(opened)), predictor, folder, 2)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["pictures", "table.csv"]
+
+
+def test_parquet(folder, predictor, tmp_path):
+    import pyarrow.parquet
+
+    out = tmp_path / "table.parquet"
+    bulk.predict_into(out, sorted(folder.iterdir()), predictor, {}, top=3)
+    check(pyarrow.parquet.read_table(out).to_pylist(), predictor, folder, 3)
+
+
+def test_jsonl_by_the_command(folder, weights_file, predictor, tmp_path, capsys):
+    out = tmp_path / "table.jsonl"
+    assert status(["predict", str(weights_file), str(folder), "--out", str(out), "--top", "1"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"{COUNT} pictures" in captured.err
+    assert "decode" in captured.err
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["picture"] for row in rows] == [str(file) for file in sorted(folder.iterdir())]
+    assert [number for number, row in enumerate(rows) if "error" in row] == [BAD]
+    known = expected(predictor, folder, 1)
+    assert all(row["predictions"][0]["label"] == known[row["picture"]].labels[0] for row in rows if "error" not in row)
+
+
+class Breaking:
+    """A predictor that stops for good after some pictures, and counts those it was asked for."""
+
+    def __init__(self, predictor, after):
+        self.predictor, self.after, self.classes, self.asked = predictor, after, predictor.classes, []
+
+    def outcomes(self, files, **options):
+        for file, outcome in zip(files, self.predictor.outcomes(files, **options), strict=True):
+            if len(self.asked) == self.after:
+                raise KeyboardInterrupt
+            self.asked.append(file)
+            yield outcome
+
+
+def test_a_broken_call_goes_on_and_gives_the_same_table(folder, predictor, tmp_path):
+    files = sorted(folder.iterdir())
+    whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
+    bulk.predict_into(whole, files, predictor, {})
+    first = Breaking(predictor, after=13)
+    with pytest.raises(KeyboardInterrupt):
+        bulk.predict_into(broken, files, first, {})
+    assert not broken.exists()
+    second = Breaking(predictor, after=-1)
+    bulk.predict_into(broken, files, second, {})
+    assert second.asked == files[10:]  # two parts of five were whole
+    as_rows = [[json.loads(line) for line in file.read_text().splitlines()] for file in (whole, broken)]
+    assert [row["picture"] for row in as_rows[0]] == [row["picture"] for row in as_rows[1]]
+    assert as_rows[0][BAD] == as_rows[1][BAD]
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def test_parts_of_another_call_are_refused(folder, predictor, tmp_path):
+    files, out = sorted(folder.iterdir()), tmp_path / "table.csv"
+    with pytest.raises(KeyboardInterrupt):
+        bulk.predict_into(out, files, Breaking(predictor, after=7), {"run": "a"})
+    for given in ({"about": {"run": "b"}}, {"files": files[1:]}, {"top": 1}):
+        arguments = {"files": files, "about": {"run": "a"}, "top": 5, **given}
+        with pytest.raises(GodeeperError, match="remove it, or choose another --out"):
+            bulk.predict_into(out, arguments["files"], predictor, arguments["about"], top=arguments["top"])
+    bulk.predict_into(out, files, predictor, {"run": "a"})
+    assert out.is_file()
+
+
+def test_processes_share_the_parts(folder, predictor, tmp_path, monkeypatch):
+    files, out = sorted(folder.iterdir()), tmp_path / "table.csv"
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    second = Breaking(predictor, after=-1)
+    bulk.predict_into(out, files, second, {}, top=2)
+    assert not out.exists()
+    monkeypatch.setenv("RANK", "0")
+    first = Breaking(predictor, after=-1)
+    bulk.predict_into(out, files, first, {}, top=2)
+    assert sorted(first.asked + second.asked) == files
+    assert second.asked == files[5:10] + files[15:20]
+    with out.open(newline="") as opened:
+        check(list(csv.DictReader(opened)), predictor, folder, 2)
+
+
+@pytest.mark.slow
+def test_torchrun_writes_one_table(folder, weights_file, predictor, tmp_path):
+    out = tmp_path / "table.csv"
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "godeeper"]
+    done = subprocess.run(
+        [*line, "predict", str(weights_file), str(folder), "--out", str(out), "--top", "2", "--engine", "torch"],
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with out.open(newline="") as opened:
+        check(list(csv.DictReader(opened)), predictor, folder, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "reason"),
+    [
+        ("table.xlsx", [], "the name's ending decides"),
+        ("nowhere/table.csv", [], "there is no folder"),
+        ("kept.csv", [], "exists"),
+        ("table.csv", ["--json"], "instead of"),
+        ("table.csv", ["--engine", "tensorrt"], "unknown engine"),
+        ("table.csv", ["--engine", "onnxruntime", "--precision", "bf16"], "does not compute in bf16"),
+        ("table.csv", ["--precision", "int8"], "int8 needs a file"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(folder, weights_file, tmp_path, capsys, name, more, reason):
+    (tmp_path / "kept.csv").write_text("mine")
+    assert status(["predict", str(weights_file), str(folder), "--out", str(tmp_path / name), *more]) == 2
+    captured = capsys.readouterr()
+    assert reason in captured.err
+    assert len(captured.err.strip().splitlines()) == 1
+    assert (tmp_path / "kept.csv").read_text() == "mine"
