@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .data.decode import decode
     from .data.sources import open_source
     from .data.views import take, take_views
+    from .deploy.export import export
+    from .deploy.fuse import fuse
     from .deploy.predictor import Predictor
     from .models.registry import create_model
     from .models.weights import load, save_weights
@@ -42,6 +44,8 @@ __all__ = [
     "create_model",
     "decode",
     "describe",
+    "export",
+    "fuse",
     "list_models",
     "load",
     "normalise",
@@ -68,6 +72,8 @@ _HOME = {
     "create_model": "models.registry",
     "decode": "data.decode",
     "describe": "papers.describe",
+    "export": "deploy.export",
+    "fuse": "deploy.fuse",
     "list_models": "papers.registry",
     "load": "models.weights",
     "open_source": "data.sources",

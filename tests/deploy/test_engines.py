@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import time
 from functools import partial
 
@@ -127,10 +128,7 @@ def test_sixteen_bits_are_near_and_not_the_same(name, network, x):
     assert next(network.parameters()).dtype == torch.float32
 
 
-LOST = pytest.mark.xfail(reason="of OpenVINO's reason, the lines before the operator's name are kept")
-
-
-@pytest.mark.parametrize("name", [pytest.param("openvino", marks=LOST), "onnxruntime"])
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 def test_an_operator_that_an_engine_lacks_is_named(name, network):
     model = to_onnx(fuse(network))
     next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Reluctant"
@@ -219,6 +217,13 @@ def test_the_fastest_is_chosen_and_remembered(best, cache, make):
     assert [file.name for file in cache.parent.iterdir()] == [cache.name]
 
 
+def test_the_first_pass_of_a_turn_is_not_counted(cache):
+    engines = {"torch": Sleeper("torch", 0.001, first=0.1), "openvino": Sleeper("openvino", 0.003)}
+    seconds = choose.measure(engines, torch.zeros(1), turns=2, fewest=6, seconds=0.01)
+    assert 0.001 <= min(seconds["torch"]) <= max(seconds["torch"]) < 0.1
+    assert min(len(seconds["torch"]), len(seconds["openvino"])) >= 6
+
+
 @pytest.mark.parametrize("other", ["about", "shape", "names", "threads"])
 def test_what_was_measured_for_something_else_is_measured_again(other, cache, make, monkeypatch):
     maker = make({"torch": 0.001, "openvino": 0.003, "onnxruntime": 0.003})
@@ -245,10 +250,7 @@ def test_a_single_candidate_is_not_measured(cache, make):
     assert not cache.exists()
 
 
-DEEP = pytest.param(b"[" * 100_000, marks=pytest.mark.xfail(reason="RecursionError is not caught", raises=RecursionError))
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"null", b'{"a": 1}', DEEP])
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000])
 def test_a_damaged_cache_is_written_anew(content, cache, make):
     cache.parent.mkdir()
     cache.write_bytes(content)
@@ -259,7 +261,7 @@ def test_a_damaged_cache_is_written_anew(content, cache, make):
         assert sorted(maker.built) == built
 
 
-@pytest.mark.parametrize("entry", [{"engine": "caffe"}, {}, [], {"engine": ["torch"]}, {"engine": {}}])
+@pytest.mark.parametrize("entry", [{"engine": "caffe"}, [], {"engine": ["torch"]}])
 def test_a_damaged_entry_is_measured_anew(entry, cache, make):
     maker = make({"torch": 0.003, "openvino": 0.001})
     choose.fastest(maker, ("torch", "openvino"), {}, (1, 3, 4, 4))
@@ -354,14 +356,24 @@ def test_pictures_are_pulled_a_few_passes_ahead(network):
     assert len(pulled) < 30
 
 
-def test_an_abandoned_stream_leaves_no_thread(by_torch):
-    import threading
+def test_an_abandoned_stream_leaves_no_thread_and_no_work(network, monkeypatch):
+    picture, decoded = made_pictures(1)[0], []
 
-    outcomes = by_torch.outcomes(made_pictures(1)[0] for _ in range(1000))
+    def slow(content):
+        time.sleep(0.02)
+        decoded.append(content)
+        return picture
+
+    monkeypatch.setattr(predictor, "decode", slow)
+    monkeypatch.setattr(predictor.os, "cpu_count", lambda: 1)
+    running = Predictor(network, "torch")
+    running.batch_size = 8
+    outcomes = running.outcomes(b"picture" for _ in range(1000))
     next(outcomes)
     assert [thread for thread in threading.enumerate() if thread.name.startswith("godeeper-decode")]
     outcomes.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("godeeper-decode")]
+    assert 8 <= len(decoded) < 24  # of the 31 that were pulled
 
 
 def test_an_error_of_the_source_itself_is_not_swallowed(by_torch):
@@ -436,7 +448,6 @@ def test_torch_is_told_to_compile(network, monkeypatch, x):
 
 def test_answers_that_are_no_numbers(weights_file):
     network = load(weights_file)
-    with torch.no_grad():
-        network.head["linear"].linear.bias.fill_(float("nan"))
+    torch.nn.init.constant_(network.head["linear"].linear.bias, float("nan"))
     with pytest.raises(GodeeperError, match="not numbers: its weights are damaged"):
         Predictor(network, "torch")(made_pictures(1))

@@ -274,7 +274,6 @@ def test_eight_bits_that_cost_too_much_are_not_written(eight_bits, folder, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="NNCF's progress bars are on stdout, too")
 def test_eight_bits_leave_stdout_to_json(eight_bits, folder, tmp_path):
     line = ["export", str(eight_bits[0]), "--out", str(tmp_path / "net.onnx"), "--precision", "int8", "--json"]
     code = "import sys; from godeeper.cli.main import main; main(sys.argv[1:])"
@@ -371,6 +370,16 @@ def test_a_file_that_gives_other_answers_is_not_left(kind, ending, what, weights
     said = one_line(capsys.readouterr())
     assert said.startswith("not written: ")
     assert ("on 0 of 26 pictures" in said) == (what == "other probabilities")
+    assert names(tmp_path) == []
+
+
+def test_no_numbers_are_refused_though_top_1_is_the_same(weights_file, tmp_path, monkeypatch):
+    network = load(weights_file)
+    torch.nn.init.constant_(network.head["linear"].linear.weight, 0)
+    network.head["linear"].linear.bias.data.copy_(torch.tensor([3.0, 0, 0]))  # the first, as of NaNs
+    monkeypatch.setattr(ONNXFile, "run", changed(ONNXFile.run, lambda logits: logits * float("nan")))
+    with pytest.raises(GodeeperError, match=r"^not written: .* on 0 of 26 pictures, and probabilities up to nan"):
+        export(network, tmp_path / "net.onnx")
     assert names(tmp_path) == []
 
 

@@ -10,7 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any, get_args
@@ -83,7 +83,7 @@ def _cache() -> Path:
 
 def _key(about: dict[str, Any]) -> str:
     """A digest of what the choice depends on: the network's shape, the machine, the engines' versions."""
-    packages = {name: version(name) for name in about["engines"]}
+    packages = {name: import_module(name).__version__ for name in about["engines"]}
     here = [platform.machine(), _processor(), torch.get_num_threads(), packages]
     return hashlib.sha256(json.dumps([about, here], sort_keys=True, default=str).encode()).hexdigest()[:16]
 
@@ -99,7 +99,7 @@ def _processor() -> str:
 def _remembered(file: Path) -> dict[str, Any]:
     try:
         known = json.loads(file.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return {key: value for key, value in known.items() if isinstance(value, dict)} if isinstance(known, dict) else {}
 

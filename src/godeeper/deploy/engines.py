@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
@@ -21,6 +22,9 @@ PRECISIONS: dict[str, tuple[Precision, ...]] = {  # what each computes in on a C
     "openvino": ("fp32", "bf16", "int8"),
     "onnxruntime": ("fp32", "int8"),
 }
+
+
+OPERATOR = re.compile(r"operations?:|\bop\b|operator|op_type|not a registered", re.IGNORECASE)  # a line that names one
 
 
 class Engine(Protocol):
@@ -139,6 +143,6 @@ class ONNXRuntimeEngine:
 
 def _reason(error: Exception) -> str:
     """What an engine says of an operator it lacks, in one line."""
-    lines: list[Any] = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if "op" in line.lower() and not line.startswith("Exception from")]
-    return " ".join((telling or lines)[:2]) or type(error).__name__
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
+    telling = [line for line in lines if OPERATOR.search(line)]
+    return " ".join((telling or lines)[:1]) or type(error).__name__

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import GodeeperError
 from ..models.build import AveragePool, Concat
 from ..models.network import Network
+from ..papers.describe import check_size
 from .fuse import Added, PooledConv, SharedConcat
 from .optional import wanted
 
@@ -24,11 +25,15 @@ INPUT, OUTPUT = "x", "logits"
 def to_onnx(network: Network) -> onnx.ModelProto:
     """The graph of a fused network: normalised pictures `x`, float32 (N, channels, S, S) -> `logits`, float32 (N, classes).
 
-    N is free, S is the network's picture size. GodeeperError, naming it, for a module that has no ONNX operator here.
+    N is free, S is the network's picture size. GodeeperError for a size that does not fit the network, and, naming it, for a
+    module that has no ONNX operator here.
     """
     package = wanted("onnx", "deploy")
     make, floats = package.helper, package.TensorProto.FLOAT
     side, channels = network.preprocess.image_size, network.definition.in_channels
+    if side < network.minimum_size:
+        raise GodeeperError(f"{network.definition.name} takes pictures of at least {network.minimum_size} pixels, not {side}")
+    check_size(network.definition, side, side)
     writer = _Writer(network)
     last = writer.chain([*network.stages.values(), *network.head.values()], INPUT)
     writer.nodes.append(make.make_node("Identity", [last], [OUTPUT]))
