@@ -17,7 +17,8 @@ MAY = {
     "errors": set(),
     "preprocess": {"errors"},
     "papers": {"errors"},
-    "tensor_files": {"errors"},
+    "files": set(),
+    "tensor_files": {"errors", "files"},
     "models": {"papers", "errors", "preprocess", "tensor_files"},
 }
 MAY_NOT = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -16,25 +15,20 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import BadCheckpoint
+from .files import written_whole
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     """Writes a safetensors file whole or not at all; `metadata` values are kept as JSON. OSError where it cannot."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-            partial,
-            {key: json.dumps(value) for key, value in metadata.items()},  # in ASCII: names of files need not be text,
-        )
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with written_whole(path) as partial:
+            save_file(
+                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+                partial,
+                {key: json.dumps(value) for key, value in metadata.items()},  # in ASCII: names of files need not be text
+            )
     except SafetensorError as error:
         raise OSError(errno.EIO, str(error), str(path)) from None  # a full disk, mostly
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -1,13 +1,13 @@
 """Engines behind one call, the choice between them, and the predictor that runs one."""
 
 import json
+import subprocess
 import sys
 import threading
 import time
 from functools import partial
 
 import numpy as np
-import openvino
 import pytest
 import torch
 from PIL import Image
@@ -20,10 +20,11 @@ from godeeper.deploy import choose, predictor
 from godeeper.deploy.engines import check_pair, from_onnx, make_engine
 from godeeper.deploy.fuse import fuse
 from godeeper.deploy.graph import to_onnx
+from godeeper.deploy.optional import openvino_core
 from godeeper.errors import BadImage
 from godeeper.preprocess import Preprocess
 
-BF16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")  # elsewhere OpenVINO computes in fp32
+BF16 = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")  # elsewhere OpenVINO computes in fp32
 
 
 @pytest.fixture(scope="module")
@@ -451,3 +452,33 @@ def test_answers_that_are_no_numbers(weights_file):
     torch.nn.init.constant_(network.head["linear"].linear.bias, float("nan"))
     with pytest.raises(GodeeperError, match="not numbers: its weights are damaged"):
         Predictor(network, "torch")(made_pictures(1))
+
+
+A_SIGNAL_AFTERWARDS = """
+import faulthandler, os, signal, sys
+from godeeper import create_model
+from godeeper.deploy.card import read_card
+from godeeper.deploy.engines import make_engine
+from godeeper.deploy.export import export
+
+faulthandler.enable()  # which gives the process a stack for signals
+signal.signal(signal.SIGUSR1, lambda *_: print("caught"))
+network = create_model("googlenet_bn", num_classes=3, width=0.25, small=True)
+first, second = make_engine(network, "openvino"), make_engine(network, "openvino")
+file = export(network, sys.argv[1]).file
+read_card(file)
+del first
+del second
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+def test_signals_are_survived_when_engines_are_gone(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", A_SIGNAL_AFTERWARDS, tmp_path / "net.xml"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "caught\n", "")

@@ -6,7 +6,6 @@ from collections import Counter
 import numpy as np
 import onnx
 import onnxruntime
-import openvino
 import pytest
 import torch
 from onnx import numpy_helper
@@ -15,6 +14,7 @@ from torch import nn
 from godeeper import create_model, list_models
 from godeeper.deploy.fuse import fuse
 from godeeper.deploy.graph import to_onnx
+from godeeper.deploy.optional import openvino_core
 from godeeper.errors import GodeeperError
 from godeeper.preprocess import Preprocess
 
@@ -49,7 +49,7 @@ def by_onnxruntime(model):
 
 
 def by_openvino(model):
-    core = openvino.Core()
+    core = openvino_core()
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", options)
     return lambda x: compiled({"x": x})["logits"]

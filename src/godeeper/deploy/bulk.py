@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GodeeperError
+from ..files import written_whole
 from .optional import wanted
 from .predictor import Prediction, Predictor
 
@@ -105,15 +106,8 @@ def document(file: Path, outcome: Prediction | Exception) -> Row:
 
 def _write(file: Path, lines: Iterator[str]) -> None:
     """Writes lines as a file, whole or not at all."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with partial.open("w", encoding="utf-8") as opened:
-            opened.writelines(f"{line}\n" for line in lines)
-            opened.flush()
-            os.fsync(opened.fileno())
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(file) as partial, partial.open("w", encoding="utf-8") as opened:
+        opened.writelines(f"{line}\n" for line in lines)
 
 
 def _rows(part: Path) -> Iterator[Row]:
@@ -133,13 +127,9 @@ def _flat(row: Row, columns: int) -> Row:
 
 def _join(parts: Sequence[Path], out: Path, columns: int) -> None:
     """Makes one table of the parts, a part at a time."""
-    partial = out.with_name(f".{out.name}.{os.getpid()}")
     join = {".jsonl": _join_jsonl, ".csv": _join_csv, ".parquet": _join_parquet}[out.suffix.lower()]
-    try:
+    with written_whole(out) as partial:
         join(parts, partial, columns)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _join_jsonl(parts: Sequence[Path], out: Path, columns: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import BadCheckpoint, GodeeperError
 from ..preprocess import Preprocess
 from .engines import Precision
-from .optional import wanted
+from .optional import openvino_core, wanted
 
 KEY = "godeeper"  # of the metadata, in every format
 LOADED = (".onnx", ".xml")  # by `Predictor`; torch's own files may hold pickles, which are never opened here
@@ -84,5 +84,5 @@ def _onnx_text(file: Path) -> str | None:
 
 
 def _openvino_text(file: Path) -> str | None:
-    model = wanted("openvino", "deploy").Core().read_model(str(file))
+    model = openvino_core().read_model(str(file))
     return str(model.get_rt_info([KEY]).astype(str)) if model.has_rt_info([KEY]) else None

@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 import torch
 
+from ..files import written_whole
 from .engines import PRECISIONS, Engine, EngineName, Precision, installed
 
 logger = logging.getLogger("godeeper")
@@ -78,7 +79,7 @@ def measure(
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("GODEEPER_CACHE") or "~/.cache/godeeper").expanduser() / "engines.json"
+    return Path(os.environ.get("GODEEPER_CACHE") or os.path.expanduser("~/.cache/godeeper")) / "engines.json"
 
 
 def _key(about: dict[str, Any]) -> str:
@@ -105,8 +106,5 @@ def _remembered(file: Path) -> dict[str, Any]:
 
 
 def _remember(file: Path, known: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # a folder that may not be written to: it is measured again next time
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError), written_whole(file) as partial:  # where it cannot be written, it is measured again
         partial.write_text(json.dumps(known, indent=1))
-        partial.replace(file)

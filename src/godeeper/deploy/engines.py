@@ -13,7 +13,7 @@ from ..errors import GodeeperError, unknown
 from ..models.network import Network, best_device, device_of, to_device
 from .fuse import fuse
 from .graph import INPUT, to_onnx
-from .optional import wanted
+from .optional import openvino_core, wanted
 
 EngineName = Literal["torch", "openvino", "onnxruntime"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -101,9 +101,8 @@ class OpenVINOEngine:
     device = torch.device("cpu")
 
     def __init__(self, model: bytes | str, precision: Precision = "fp32") -> None:
-        openvino = wanted("openvino", "deploy")
         self.precision = precision
-        core = openvino.Core()
+        core = openvino_core()
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",  # its own default is bf16 where that is fast
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),

@@ -15,7 +15,7 @@ from ..models.network import Network
 from .card import KEY, Card, put_card
 from .engines import OpenVINOEngine
 from .graph import INPUT, to_onnx
-from .optional import wanted
+from .optional import openvino_core, wanted
 from .phone import rewrite_pte_metadata, run_pte, write_pte
 from .picture_graph import PICTURE, with_preprocessing
 from .quantise import quantised
@@ -87,7 +87,7 @@ class OpenVINOFile:
 
     def __init__(self, model: Any) -> None:
         self.openvino = wanted("openvino", "deploy")
-        self.model = self.openvino.Core().read_model(model.SerializeToString())
+        self.model = openvino_core().read_model(model.SerializeToString())
 
     def write(self, file: Path, card: Card) -> None:
         self.model.set_rt_info(json.dumps(card.as_dict(), ensure_ascii=False), [KEY])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -14,3 +15,13 @@ def wanted(package: str, extra: str) -> Any:
         return import_module(package)
     except ModuleNotFoundError as error:
         raise GodeeperError(f"{package} is not installed ({error.name} is missing): pip install 'godeeper[{extra}]'") from None
+
+
+@cache
+def openvino_core() -> Any:
+    """OpenVINO's one core in this process, for its whole life.
+
+    Each core of the CPU sets a stack of its own for signals and frees it when it goes, whether or not another core has
+    noted it down as the one to go back to (openvino pull request 11894): of two, the next signal could end the process.
+    """
+    return wanted("openvino", "deploy").Core()

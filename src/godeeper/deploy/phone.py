@@ -18,9 +18,10 @@ from torch.export import ExportedProgram
 from torch.nn import functional as F
 
 from ..errors import GodeeperError
+from ..files import written_whole
 from .fuse import SharedConcat
 from .optional import wanted
-from .torch_formats import exported, first_line, parsed, plain, quiet, write_whole
+from .torch_formats import exported, first_line, parsed, plain, quiet
 
 METADATA = "godeeper"  # a method of the program, without inputs, that gives the JSON
 OPERATOR = re.compile(r"(torch\._ops\.|\{')(?P<name>\w+(\.|::)[\w.]+)")  # in the messages of its exporter
@@ -72,7 +73,8 @@ def write_pte(network: nn.Module, image_size: int, file: Path, metadata: dict[st
     (plan,) = (plan for plan in lowered.executorch_program.execution_plan if plan.name == "forward")
     undelegated = tuple(sorted({f"{operator.name}.{operator.overload}".rstrip(".") for operator in plan.operators}))
     _check_kernels(undelegated)
-    write_whole(file, lowered.buffer)
+    with written_whole(file) as partial:
+        partial.write_bytes(lowered.buffer)
     weights = sum(tensor.nbytes for tensor in program.state_dict.values())
     return PhoneReport(sum(plan.non_const_buffer_sizes), activations(program), weights, undelegated)
 
@@ -83,7 +85,8 @@ def rewrite_pte_metadata(file: Path, metadata: dict[str, Any]) -> None:
     content = formats._deserialize_pte_binary(file.read_bytes())
     (plan,) = (plan for plan in content.program.execution_plan if plan.name == METADATA)
     plan.values[plan.outputs[0]].val.string_val = json.dumps(metadata)
-    write_whole(file, bytes(formats._serialize_pte_binary(content, extract_delegate_segments=True)))
+    with written_whole(file) as partial:
+        partial.write_bytes(bytes(formats._serialize_pte_binary(content, extract_delegate_segments=True)))
 
 
 def read_pte_metadata(file: Path) -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ import copy
 import io
 import json
 import logging
-import os
 import warnings
 import zipfile
 import zlib
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from ..errors import GodeeperError
+from ..files import written_whole
 from ..models.network import Network, device_of
 
 METADATA = "godeeper.json"
@@ -38,7 +38,8 @@ def write_pt2(network: nn.Module, image_size: int, file: Path, metadata: dict[st
     buffer = io.BytesIO()
     with quiet():
         torch.export.save(program, buffer, extra_files={METADATA: json.dumps(metadata)})
-    write_whole(file, buffer.getbuffer())
+    with written_whole(file) as partial:
+        partial.write_bytes(buffer.getbuffer())
 
 
 def rewrite_pt2_metadata(file: Path, metadata: dict[str, Any]) -> None:
@@ -51,7 +52,8 @@ def rewrite_pt2_metadata(file: Path, metadata: dict[str, Any]) -> None:
             if name not in (RECORD, "byteorder") and not name.startswith(".data/"):  # which the writer adds by itself
                 writer.write_bytes(name, reader.read_bytes(name))
         writer.write_string(RECORD, json.dumps(metadata))
-    write_whole(file, buffer.getbuffer())
+    with written_whole(file) as partial:
+        partial.write_bytes(buffer.getbuffer())
 
 
 def read_pt2_metadata(file: Path) -> dict[str, Any] | None:
@@ -108,19 +110,6 @@ def exported(module: nn.Module, image_size: int, batch: int, free: dict[int, Any
 def first_line(error: Exception) -> str:
     """What an error says first, or its name."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def write_whole(file: Path, data: bytes | memoryview) -> None:
-    """Writes a file whole or not at all."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with partial.open("wb") as opened:
-            opened.write(data)
-            os.fsync(opened.fileno())
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import GodeeperError
+from ..files import written_whole
 from ..tensor_files import load_tensors, save_tensors
 
 IDENTITY, PARTS = "evaluation.json", "*.safetensors"
@@ -80,10 +81,8 @@ class Journal:
             if any(folder.glob(PARTS)):
                 hint = f"its {IDENTITY} is gone, so remove the folder" if resume else "go on with --resume, or remove it"
                 raise GodeeperError(f"{str(folder)!r} holds an interrupted evaluation: {hint}")
-            folder.mkdir(parents=True, exist_ok=True)
-            whole = folder / f".{IDENTITY}.partial"
-            whole.write_text(json.dumps(identity, indent=1), "utf-8")
-            whole.replace(file)
+            with written_whole(file) as partial:
+                partial.write_text(json.dumps(identity, indent=1), "utf-8")
 
     def read(self, labels: Sequence[int], shape: tuple[int, ...]) -> list[Part]:
         """What is there already, each picture once, of pictures with these labels and decisions of `shape` each."""

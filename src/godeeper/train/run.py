@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import GodeeperError
+from ..files import written_whole
 from ..models.weights import WEIGHTS_FILE
 from ..preprocess import Preprocess
 from .recipe import Recipe
@@ -40,7 +40,7 @@ class RunFolder:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise GodeeperError(f"cannot make the run folder {str(self.path)!r}: {error.strerror}") from None
-        write_whole(self.path / RECIPE_FILE, json.dumps(description, indent=2, ensure_ascii=False))
+        _write(self.path / RECIPE_FILE, json.dumps(description, indent=2, ensure_ascii=False))
         return description
 
     def read(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class RunFolder:
     def record(self, record: Mapping[str, Any]) -> None:
         """Adds an epoch's record; one of the same epoch or later, from before a resume, gives way."""
         kept = [old for old in self.metrics() if old["epoch"] < record["epoch"]]
-        write_whole(self.path / METRICS_FILE, "".join(json.dumps(line) + "\n" for line in [*kept, record]))
+        _write(self.path / METRICS_FILE, "".join(json.dumps(line) + "\n" for line in [*kept, record]))
 
     def log(self, text: str) -> None:
         """Adds a line to `log.txt`, with the time, and shows it on stderr."""
@@ -85,11 +85,9 @@ class RunFolder:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+def _write(file: Path, text: str) -> None:
+    with written_whole(file) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
