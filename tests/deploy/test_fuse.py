@@ -11,6 +11,7 @@ from godeeper.deploy.fuse import Added, PooledConv, SharedConcat, fuse
 from godeeper.models.build import Concat, ResidualBlock, build, build_stage
 from godeeper.papers.flow import Flow
 from godeeper.papers.notation import Avg, BatchNorm, Cat, Conv, Max, Residual, Separable
+from networks import alive, pictures
 
 # Convolutions of the modules by hand, from the figures: before, and with the 1x1s on the module's input as one.
 CONVOLUTIONS = {
@@ -19,27 +20,6 @@ CONVOLUTIONS = {
     "bn_inception": {"3a": (7, 5), "3c": (5, 4), "4e": (5, 4), "5b": (7, 5)},  # 3c and 4e have no 1x1 and no pool's
 }
 FORBIDDEN = nn.BatchNorm1d | nn.BatchNorm2d | nn.Dropout | ResidualBlock
-
-
-def pictures(size, count=2, dtype=torch.float32):
-    """Noise, each picture brighter and of more contrast than the one before."""
-    scale = torch.linspace(1, 3, count).view(-1, 1, 1, 1)
-    noise = torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(size))
-    return ((noise + 0.5) * scale).to(dtype)
-
-
-@torch.no_grad()
-def alive(module):
-    """The module in evaluation, every statistic, scale, shift and bias away from where it starts."""
-    for key, tensor in module.state_dict().items():
-        leaf = key.rpartition(".")[2]
-        if leaf == "running_var" or (leaf == "weight" and tensor.ndim == 1):
-            tensor.uniform_(0.5, 1.5)
-        elif leaf in ("running_mean", "bias"):
-            tensor.normal_(0, 0.2)
-        elif key.startswith("head.linear"):
-            tensor.normal_(0, (1 / tensor.shape[1]) ** 0.5)
-    return module.eval()
 
 
 def made(name, **arguments):
@@ -97,7 +77,7 @@ def test_every_network_gives_the_same_numbers(name):
 @pytest.mark.parametrize("name", list_models())
 def test_in_double_precision_nothing_but_rounding_is_between_them(name):
     network = made(name).double()
-    x = pictures(max(network.minimum_size, 96), dtype=torch.float64)
+    x = pictures(max(network.minimum_size, 96)).double()
     with torch.no_grad():
         assert difference(fuse(network)(x), network(x)) < 1e-10
 

@@ -17,28 +17,12 @@ from godeeper.deploy.graph import to_onnx
 from godeeper.deploy.optional import openvino_core
 from godeeper.errors import GodeeperError
 from godeeper.preprocess import Preprocess
+from networks import alive, pictures
 
 
-def pictures(size, count=3):
-    """Noise, each picture brighter and of more contrast than the one before."""
-    scale = torch.linspace(1, 3, count).view(-1, 1, 1, 1)
-    return (torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(size)) + 0.5) * scale
-
-
-@torch.no_grad()
 def made(name, **arguments):
-    """A narrow network in evaluation, every statistic, scale, shift and bias away from where it starts."""
     torch.manual_seed(0)
-    network = create_model(name, **{"width": 0.25, "num_classes": 10, **arguments}).eval()
-    for key, tensor in network.state_dict().items():
-        leaf = key.rpartition(".")[2]
-        if leaf == "running_var" or (leaf == "weight" and tensor.ndim == 1):
-            tensor.uniform_(0.5, 1.5)
-        elif leaf in ("running_mean", "bias"):
-            tensor.normal_(0, 0.2)
-        elif key.startswith("head.linear"):
-            tensor.normal_(0, (1 / tensor.shape[1]) ** 0.5)
-    return network
+    return alive(create_model(name, **{"width": 0.25, "num_classes": 10, **arguments}))
 
 
 def by_onnxruntime(model):
@@ -76,7 +60,7 @@ def operators(model):
 @pytest.mark.parametrize("name", list_models())
 def test_every_network_by_two_engines(name):
     network = made(name)
-    x = pictures(network.preprocess.image_size)
+    x = pictures(network.preprocess.image_size, 3)
     model = to_onnx(fuse(network))
     onnx.checker.check_model(model, full_check=True)
     expected = logits(network, x)
@@ -143,7 +127,7 @@ def test_windows_over_the_edge_at_other_picture_sizes(name, side):
     """Pools that round up, on grids where the last window hangs over by one, by two, or not at all."""
     network = made(name)
     network.preprocess = Preprocess(side)
-    x = pictures(side)
+    x = pictures(side, 3)
     model = to_onnx(fuse(network))
     for engine in ENGINES:
         assert difference(engine(model)(x.numpy()), logits(network, x)) < 1e-5

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from godeeper import GodeeperError, create_model, describe, list_models
@@ -13,6 +13,7 @@ from godeeper.models.network import Network
 from godeeper.papers.describe import minimum_size
 from godeeper.papers.registry import definition
 from godeeper.train.loss import Objective
+from networks import alive, pictures
 
 MODELS = list_models()
 NARROW: dict[str, Any] = {"width": 0.25, "num_classes": 10}
@@ -30,12 +31,6 @@ MINIMUM = {
 }  # fmt: skip
 
 
-def pictures(size: int, count: int = 2, channels: int = 3) -> Tensor:
-    """Noise, each picture brighter and of more contrast than the one before."""
-    scale = torch.linspace(1, 3, count).view(-1, 1, 1, 1)
-    return (torch.randn(count, channels, size, size, generator=torch.Generator().manual_seed(size)) + 0.5) * scale
-
-
 def numbers(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
@@ -48,16 +43,9 @@ def made(name: str, **arguments: Any) -> Network:
 
 @torch.no_grad()
 def settled(name: str, size: int, **arguments: Any) -> Network:
-    """A network in evaluation, every statistic, scale, shift and bias away from where it starts."""
-    network = made(name, **arguments).eval()
-    for key, tensor in network.state_dict().items():
-        leaf = key.rpartition(".")[2]
-        if leaf == "running_var" or (leaf == "weight" and tensor.ndim == 1):
-            tensor.uniform_(0.5, 1.5)
-        elif leaf in ("running_mean", "bias"):
-            tensor.normal_(0, 0.2)
-        elif key.startswith("head.linear"):
-            tensor.normal_(0, (1 / tensor.shape[1]) ** 0.5)
+    """A network whose every part shows in its answers."""
+    network = made(name, **arguments)
+    alive(network)
     logits = network(pictures(size))
     assert (logits[0] - logits[1]).std() > 0.01 * logits.std() > 0
     return network

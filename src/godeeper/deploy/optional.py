@@ -17,11 +17,15 @@ def wanted(package: str, extra: str) -> Any:
         raise GodeeperError(f"{package} is not installed ({error.name} is missing): pip install 'godeeper[{extra}]'") from None
 
 
-@cache
 def openvino_core() -> Any:
-    """OpenVINO's one core in this process, for its whole life.
+    """OpenVINO's one core in this process, for its whole life; GodeeperError where OpenVINO is missing.
 
     Each core of the CPU sets a stack of its own for signals and frees it when it goes, whether or not another core has
     noted it down as the one to go back to (openvino pull request 11894): of two, the next signal could end the process.
     """
-    return wanted("openvino", "deploy").Core()
+    return _only_core(wanted("openvino", "deploy"))
+
+
+@cache
+def _only_core(openvino: Any) -> Any:
+    return openvino.Core()
