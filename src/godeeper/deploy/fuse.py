@@ -111,14 +111,15 @@ def _conv_first(branch: nn.Module) -> nn.Module:
 
 
 class PooledConv(nn.Module):
-    """A 1x1 convolution, then an average pool, then the convolution's bias: zeros around the input are averaged without it."""
+    """A 1x1 convolution, then an average pool; where that counts zeros around its input, the bias comes after it."""
 
     def __init__(self, conv: nn.Conv2d, pool: nn.AvgPool2d) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=False)
-        self.conv.weight = conv.weight
-        self.pool = pool
-        self.bias = None if conv.bias is None else nn.Parameter(conv.bias.view(-1, 1, 1), requires_grad=False)
+        self.conv, self.pool, self.bias = conv, pool, None
+        if conv.bias is not None and pool.count_include_pad:
+            self.conv = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=False)
+            self.conv.weight = conv.weight
+            self.bias = nn.Parameter(conv.bias.view(-1, 1, 1), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled: Tensor = self.pool(self.conv(x))
