@@ -108,8 +108,9 @@ class OpenVINOEngine:
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "NUM_STREAMS": 1,
         }
+        self._core = openvino_core()
         try:
-            self._model = openvino_core().read_model(model)
+            self._model = self._core.read_model(model)
             self._any = self._compiled(self._model)
         except Exception as error:  # RuntimeError for whatever it cannot take
             raise GodeeperError(f"OpenVINO cannot take this network: {_reason(error)}") from None
@@ -127,7 +128,7 @@ class OpenVINOEngine:
         return self._compiled(model)
 
     def _compiled(self, model: Any) -> Any:
-        return openvino_core().compile_model(model, "CPU", self._options).create_infer_request()
+        return self._core.compile_model(model, "CPU", self._options).create_infer_request()
 
 
 class ONNXRuntimeEngine:
