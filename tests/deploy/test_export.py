@@ -315,6 +315,16 @@ def test_a_file_that_exists_is_kept(name, weights_file, tmp_path, capsys):
     assert (names(tmp_path), file.read_bytes()) == ([name], b"precious")
 
 
+@pytest.mark.parametrize("folder", [False, True])
+def test_weights_beside_an_openvino_file_are_kept(folder, weights_file, tmp_path):
+    beside = tmp_path / "net.bin"
+    beside.mkdir() if folder else beside.write_bytes(b"precious")
+    with pytest.raises(GodeeperError, match=r"net\.bin' exists: remove it or choose another name"):
+        export(weights_file, tmp_path / "net.xml", replacing=folder)
+    assert names(tmp_path) == ["net.bin"]
+    assert folder or beside.read_bytes() == b"precious"
+
+
 def test_a_file_may_be_replaced_when_that_is_said(weights_file, tmp_path):
     file = tmp_path / "net.onnx"
     file.write_bytes(b"old")

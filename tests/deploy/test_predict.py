@@ -1,15 +1,19 @@
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
 
-from godeeper import Predictor, decode, load, views
+from godeeper import GodeeperError, Predictor, decode, export, load, views
 from godeeper.cli.main import status
 from godeeper.data.augment import normalise
 from godeeper.data.views import take
+from godeeper.deploy.card import put_card, read_card
 
 
 @pytest.fixture
@@ -102,3 +106,24 @@ def test_real_photographs_go_through_144_views_and_predict(shared, tmp_path):
         assert crops.shape == (144, 3, 224, 224)
         assert crops.float().std() > 1
         assert len(predictor([picture])[0].labels) == 5
+
+
+def test_a_pipe_is_no_picture(weights_file, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.png")
+    assert status(["predict", str(weights_file), str(tmp_path / "pipe.png")]) == 2
+    assert capsys.readouterr().err.endswith("pipe.png: not a regular file\n")
+
+
+def test_a_server_without_an_address_is_refused(weights_file, capsys):
+    assert status(["serve", str(weights_file), "--host", ""]) == 2
+    assert capsys.readouterr().err == "godeeper: --host is empty: name an address, 0.0.0.0 for all\n"
+
+
+def test_a_file_of_fewer_classes_than_answers(weights_file, tmp_path):
+    network = load(weights_file)
+    export(network, tmp_path / "net.onnx")
+    model = onnx.load(tmp_path / "net.onnx")
+    put_card(model, replace(read_card(tmp_path / "net.onnx"), classes=("cat", "dog")))
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.raises(GodeeperError, match="the file names 2 classes, its network has 3: export it again"):
+        Predictor(tmp_path / "net.onnx", "onnxruntime")([Image.new("RGB", (32, 32))])

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import GodeeperError
 from .output import Engine, Precision
 
 
@@ -29,6 +30,8 @@ def serve_command(
     """Answer over HTTP what is in pictures: POST their bytes to /predict. There is no password: mind who reaches the port."""
     from ..deploy.optional import wanted
 
+    if not host.strip():  # to the system, every address of this machine
+        raise GodeeperError("--host is empty: name an address, 0.0.0.0 for all")
     for package in ("starlette", "uvicorn", "prometheus_client"):
         wanted(package, "serve")
     from ..deploy.limits import Limits

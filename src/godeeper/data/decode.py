@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import math
 import warnings
@@ -53,13 +54,19 @@ def decode_for(shrink: Shrink, picture: str | Path | bytes, name: str | None = N
         return _rgb(_upright(image))
 
 
+def _read(file: Path) -> bytes:
+    if file.is_fifo() or file.is_char_device() or file.is_socket():  # which may never end, or never begin
+        raise OSError(errno.EINVAL, "not a regular file")
+    return file.read_bytes()
+
+
 @contextlib.contextmanager
 def _opened(picture: str | Path | bytes, name: str | None) -> Iterator[tuple[Image.Image, bytes]]:
     """The picture with its header read and checked, and its content; what goes wrong within becomes a BadImage."""
     name = name or (f"{len(picture)} bytes" if isinstance(picture, bytes) else str(picture))
     name = name if name.isprintable() else repr(name)  # a message is one line, whatever the file is called
     try:
-        data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+        data = picture if isinstance(picture, bytes) else _read(Path(picture))
     except OSError as error:
         raise BadImage(f"{name}: {error.strerror or error}") from None
     except ValueError as error:  # a name that no file can have

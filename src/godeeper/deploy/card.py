@@ -38,7 +38,11 @@ class Card:
         """The reverse of `as_dict`; GodeeperError for missing or wrong values."""
         try:
             classes, precision = tuple(values["classes"]), values["precision"]
-            if not all(isinstance(name, str) for name in classes) or precision not in ("fp32", "int8"):
+            if (
+                isinstance(values["classes"], str)
+                or not all(isinstance(name, str) for name in classes)
+                or precision not in ("fp32", "int8")
+            ):
                 raise ValueError("classes or precision")
             preprocess = Preprocess.from_dict(values["preprocess"])
             picture_in = bool(values.get("with_preprocessing"))

@@ -97,8 +97,9 @@ def _check_wanted(out: Path, precision: str, pictures: str | Path | None, with_p
         raise GodeeperError(f"preprocessing is written into .onnx files only, not {suffix}")
     if precision == "int8" and pictures is None:
         raise GodeeperError("int8 is calibrated on pictures like those to come: name a folder of them with --pictures")
-    if out.exists() and not replacing:
-        raise GodeeperError(f"{str(out)!r} exists: remove it or choose another name")
+    for part in (out, *([out.with_suffix(".bin")] if suffix == ".xml" else [])):
+        if part.is_dir() or (part.exists() and not replacing):
+            raise GodeeperError(f"{str(part)!r} exists: remove it or choose another name")
 
 
 def _card(network: Network, model: Network | str | Path, precision: Literal["fp32", "int8"], with_preprocessing: bool) -> Card:

@@ -132,6 +132,10 @@ class Predictor:
 
     def _named(self, logits: Tensor, top: int) -> Prediction:
         probabilities = logits.softmax(1).mean(0)
+        if len(probabilities) != len(self.classes):
+            raise GodeeperError(
+                f"the file names {len(self.classes)} classes, its network has {len(probabilities)}: export it again"
+            )
         if not torch.isfinite(probabilities).all():
             raise GodeeperError("the network's answers are not numbers: its weights are damaged")
         best = probabilities.topk(min(top, len(self.classes)))
