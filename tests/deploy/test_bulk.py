@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from godeeper import Predictor
+from godeeper import Predictor, load, save_weights
 from godeeper.cli.main import status
 from godeeper.deploy import bulk
 from godeeper.errors import GodeeperError
@@ -132,6 +133,22 @@ def test_parts_of_another_call_are_refused(folder, predictor, tmp_path):
             bulk.predict_into(out, arguments["files"], predictor, arguments["about"], top=arguments["top"])
     bulk.predict_into(out, files, predictor, {"run": "a"})
     assert out.is_file()
+
+
+def test_weights_and_files_are_told_apart_by_what_they_hold(weights_file, tmp_path):
+    network = load(weights_file)
+    other = tmp_path / "other.safetensors"
+    save_weights(network, other)
+    assert bulk.fingerprint(other) == bulk.fingerprint(weights_file)
+    with torch.no_grad():
+        network.head["linear"].linear.bias[0] += 1
+    save_weights(network, other)
+    assert bulk.fingerprint(other) != bulk.fingerprint(weights_file)
+    (tmp_path / "a.xml").write_bytes(b"graph")
+    (tmp_path / "a.bin").write_bytes(b"weights")
+    before = bulk.fingerprint(tmp_path / "a.xml")
+    (tmp_path / "a.bin").write_bytes(b"others")
+    assert bulk.fingerprint(tmp_path / "a.xml") != before
 
 
 def test_processes_share_the_parts(folder, predictor, tmp_path, monkeypatch):

@@ -482,3 +482,12 @@ def test_signals_are_survived_when_engines_are_gone(tmp_path):
         timeout=120,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "caught\n", "")
+
+
+def test_a_user_without_a_home_has_nothing_remembered(tmp_path, monkeypatch):
+    monkeypatch.delenv("GODEEPER_CACHE")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as it does where there is no home
+    monkeypatch.chdir(tmp_path)
+    choose._remember(choose._cache(), {"a": {"engine": "torch"}})
+    assert choose._remembered(choose._cache()) == {}
+    assert list(tmp_path.iterdir()) == []

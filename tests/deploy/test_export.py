@@ -441,17 +441,27 @@ def test_an_openvino_file_of_another_program(exported, tmp_path, capsys):
     assert "says nothing of classes and preprocessing" in refused(tmp_path / "other.xml", tmp_path, capsys)
 
 
+DAMAGED_CARD = ": its metadata is damaged, or of another version: make it with `godeeper export`"
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"classes": 3}', "[" * 100_000, '"text"', "null"])
 def test_a_damaged_card(text, exported, tmp_path, capsys):
     model = onnx.load(exported["onnx"].file)
     model.metadata_props[0].value = text
     onnx.save(model, tmp_path / "net.onnx")
-    refused(tmp_path / "net.onnx", tmp_path, capsys)
+    assert refused(tmp_path / "net.onnx", tmp_path, capsys).endswith(DAMAGED_CARD)
 
 
 @pytest.mark.parametrize(
     "values",
-    [{"precision": "int2"}, {"classes": [1, 2, 3]}, {"preprocess": {}}, {"preprocess": {"image_size": -1}}, {"source": None}],
+    [
+        {"precision": "int2"},
+        {"classes": [1, 2, 3]},
+        {"classes": "abc"},
+        {"preprocess": {}},
+        {"preprocess": {"image_size": -1}},
+        {"source": None},
+    ],
 )
 def test_a_card_of_wrong_values(values, exported, tmp_path, capsys):
     model = onnx.load(exported["onnx"].file)
@@ -461,12 +471,23 @@ def test_a_card_of_wrong_values(values, exported, tmp_path, capsys):
         del card["source"]
     model.metadata_props[0].value = json.dumps({**card, **values})
     onnx.save(model, tmp_path / "net.onnx")
-    refused(tmp_path / "net.onnx", tmp_path, capsys)
+    assert refused(tmp_path / "net.onnx", tmp_path, capsys).endswith(DAMAGED_CARD)
 
 
-@pytest.mark.parametrize("ending", ["onnx", "xml"])
-@pytest.mark.parametrize("damage", ["missing", "empty", "noise", "half"])
-def test_missing_and_damaged_files(ending, damage, exported, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("ending", "damage", "reason"),
+    [
+        ("onnx", "missing", "there is no file"),
+        ("onnx", "empty", "says nothing of classes and preprocessing"),  # to protobuf, an empty model
+        ("onnx", "noise", "is damaged, or not .onnx"),
+        ("onnx", "half", "is damaged, or not .onnx"),
+        ("xml", "missing", "there is no file"),
+        ("xml", "empty", "is not an OpenVINO model"),
+        ("xml", "noise", "is not an OpenVINO model"),
+        ("xml", "half", "is damaged, or not .xml"),
+    ],
+)
+def test_missing_and_damaged_files(ending, damage, reason, exported, tmp_path, capsys):
     file = tmp_path / f"net.{ending}"
     content = exported[ending].file.read_bytes()
     damaged = {"empty": b"", "noise": b"\x93\x01" * 500, "half": content[: len(content) // 2]}
@@ -474,12 +495,18 @@ def test_missing_and_damaged_files(ending, damage, exported, tmp_path, capsys):
         file.write_bytes(damaged[damage])
     if ending == "xml":
         file.with_suffix(".bin").write_bytes(exported["xml"].file.with_suffix(".bin").read_bytes())
-    refused(file, tmp_path, capsys)
+    assert reason in refused(file, tmp_path, capsys)
 
 
 def test_an_openvino_file_without_its_weights(exported, tmp_path, capsys):
     (tmp_path / "net.xml").write_bytes(exported["xml"].file.read_bytes())
-    refused(tmp_path / "net.xml", tmp_path, capsys)
+    assert refused(tmp_path / "net.xml", tmp_path, capsys).endswith("is without its weights: 'net.bin' belongs beside it")
+
+
+@pytest.mark.parametrize("ending", ["onnx", "pt2"])
+def test_exported_files_are_no_weights(ending, exported, capsys):
+    assert status(["bench", str(exported[ending].file)]) == 2
+    assert "is named like an exported network" in one_line(capsys.readouterr())
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,7 @@ def attacks():
     yield "a path", b"../../../../etc/passwd", JPEG, 400, "never a path or URL"
     yield "half a picture", whole[: len(whole) // 2], JPEG, 400, "damaged"
     yield "a bomb", bomb(12_000), {"content-type": "image/png"}, 400, "12000x12000 pixels"
+    yield "beyond Pillow's limit", bomb(20_000), {"content-type": "image/png"}, 400, "more pixels than the limit of 4,000,000"
     yield "a bomb below the library's limit", bomb(2100), {"content-type": "image/png"}, 400, "limit of 4,000,000"
     yield "a path as a name", *form(whole, filename="../../cat.jpg"), 400, "name is a path"
     yield "a form without the field", *form(whole, name="photo"), 400, "no field 'picture'"
@@ -199,7 +200,7 @@ def test_an_attack_is_refused_with_a_reason(server, body, headers, status, reaso
 
 def test_other_addresses_are_refused_with_a_reason(server):
     for path, method, expected in (
-        ("/../../etc/passwd", "GET", 404), ("/predict/../../etc/passwd", "POST", 404),
+        ("/predict/", "POST", 404), ("/../../etc/passwd", "GET", 404), ("/predict/../../etc/passwd", "POST", 404),
         ("/predict", "GET", 405), ("/health", "POST", 405)
     ):  # fmt: skip
         status, _, body = server.ask(path, b"x", {}, method)

@@ -72,10 +72,10 @@ def _outcomes(files: Sequence[Path], predictor: Predictor, top: int, crops: int)
 
 def _into_table(out: Path, run: str, files: Sequence[Path], predictor: Predictor, top: int, crops: int) -> None:
     """Writes the table, and says on stderr where the time went."""
-    from ..deploy.bulk import predict_into
+    from ..deploy.bulk import fingerprint, predict_into
     from .progress import counting
 
-    about = {"run": run, "classes": list(predictor.classes), "precision": predictor.engine.precision}
+    about = {"weights": fingerprint(run), "classes": list(predictor.classes), "precision": predictor.engine.precision}
     begun = perf_counter()
     with counting("predicting", len(files)) as progress:
         predict_into(out, files, predictor, about, top=top, crops=crops, progress=progress)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from ..data.decode import FORMATS
+from ..data.decode import FORMATS, MAX_PIXELS
 from ..errors import BadImage
 from .limits import Limits, Refused
 from .predictor import Prediction, Predictor
@@ -107,9 +107,13 @@ class Batcher:
 
 def _too_many_pixels(picture: bytes, limit: int) -> BadImage | None:
     """The error for a picture whose header announces more pixels; what cannot be read at all is for the decoder to explain."""
+    limit = min(limit, MAX_PIXELS)
     with warnings.catch_warnings(), contextlib.suppress(Exception):
         warnings.simplefilter("ignore")
-        with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
-            if image.width * image.height > limit:
-                return BadImage(f"{image.width}x{image.height} pixels are more than the limit of {limit:,}")
+        try:
+            with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
+                if image.width * image.height > limit:
+                    return BadImage(f"{image.width}x{image.height} pixels are more than the limit of {limit:,}")
+        except Image.DecompressionBombError:  # Pillow's own limit, beyond ours
+            return BadImage(f"more pixels than the limit of {limit:,}")
     return None

@@ -14,6 +14,9 @@ from typing import Any
 
 from ..errors import GodeeperError
 from ..files import written_whole
+from ..models.weights import load
+from ..tensor_files import digest
+from .card import is_exported
 from .optional import wanted
 from .predictor import Prediction, Predictor
 
@@ -72,6 +75,16 @@ def predict_into(
     shutil.rmtree(folder)
 
 
+def fingerprint(model: str | Path) -> str:
+    """What tells one model's answers from another's: SHA-256 of its weights, or of an exported file."""
+    if not is_exported(model):
+        return digest(load(model).state_dict())
+    result = hashlib.sha256(Path(model).read_bytes())
+    if Path(model).suffix.lower() == ".xml":
+        result.update(Path(model).with_suffix(".bin").read_bytes())
+    return result.hexdigest()
+
+
 def _plan(folder: Path, files: Sequence[Path], about: dict[str, Any]) -> None:
     """Makes the folder for these files, or finds it made for the same."""
     listed = hashlib.sha256("\0".join(map(str, files)).encode("utf-8", "surrogateescape")).hexdigest()
@@ -80,7 +93,7 @@ def _plan(folder: Path, files: Sequence[Path], about: dict[str, Any]) -> None:
     file = folder / "plan.json"
     if not file.is_file():
         _write(file, iter([plan]))
-    elif file.read_text().strip() != plan:
+    elif file.read_text("utf-8", "replace").strip() != plan:
         raise GodeeperError(
             f"{str(folder)!r} is of other pictures, another model or other options: remove it, or choose another --out"
         )

@@ -13,6 +13,7 @@ from .engines import Precision
 from .optional import openvino_core, wanted
 
 KEY = "godeeper"  # of the metadata, in every format
+UNREADABLE = "its metadata is damaged, or of another version: make it with `godeeper export`"
 LOADED = (".onnx", ".xml")  # by `Predictor`; torch's own files may hold pickles, which are never opened here
 
 
@@ -37,18 +38,16 @@ class Card:
     def from_dict(cls, values: dict[str, Any]) -> Card:
         """The reverse of `as_dict`; GodeeperError for missing or wrong values."""
         try:
-            classes, precision = tuple(values["classes"]), values["precision"]
-            if (
-                isinstance(values["classes"], str)
-                or not all(isinstance(name, str) for name in classes)
-                or precision not in ("fp32", "int8")
-            ):
-                raise ValueError("classes or precision")
+            classes, precision = values["classes"], values["precision"]
+            if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+                raise ValueError("classes")
+            if precision not in ("fp32", "int8"):
+                raise ValueError("precision")
             preprocess = Preprocess.from_dict(values["preprocess"])
             picture_in = bool(values.get("with_preprocessing"))
-            return cls(values["model"], classes, preprocess, precision, values["source"], picture_in, values.get("check"))
-        except (KeyError, TypeError, ValueError) as error:
-            raise GodeeperError(f"its metadata cannot be read: {error!r}") from None
+            return cls(values["model"], tuple(classes), preprocess, precision, values["source"], picture_in, values.get("check"))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise GodeeperError(UNREADABLE) from None
 
 
 def is_exported(file: str | Path) -> bool:
@@ -65,13 +64,14 @@ def read_card(file: Path) -> Card:
     except GodeeperError:
         raise
     except Exception as error:  # protobuf's and OpenVINO's own kinds
-        raise BadCheckpoint(f"{str(file)!r} is damaged, or not {file.suffix}: {str(error).strip().splitlines()[-1]}") from None
+        reason = str(error).strip().splitlines()[-1]
+        raise BadCheckpoint(f"{str(file)!r} is damaged, or not {file.suffix}: {reason}; export it again") from None
     if text is None:
         raise BadCheckpoint(f"{str(file)!r} says nothing of classes and preprocessing: make it with `godeeper export`")
     try:
         return Card.from_dict(json.loads(text))
-    except (ValueError, GodeeperError, AttributeError, RecursionError) as error:
-        raise BadCheckpoint(f"{str(file)!r}: {error}") from None
+    except (ValueError, GodeeperError, RecursionError):
+        raise BadCheckpoint(f"{str(file)!r}: {UNREADABLE}") from None
 
 
 def put_card(model: Any, card: Card) -> None:
@@ -88,5 +88,11 @@ def _onnx_text(file: Path) -> str | None:
 
 
 def _openvino_text(file: Path) -> str | None:
+    with file.open("rb") as opened:
+        if b"<net" not in opened.read(1000):  # OpenVINO would try every kind of file that it knows, and say so at length
+            raise BadCheckpoint(f"{str(file)!r} is not an OpenVINO model: make it with `godeeper export`")
+    weights = file.with_suffix(".bin")
+    if not weights.is_file():
+        raise BadCheckpoint(f"{str(file)!r} is without its weights: {weights.name!r} belongs beside it")
     model = openvino_core().read_model(str(file))
     return str(model.get_rt_info([KEY]).astype(str)) if model.has_rt_info([KEY]) else None

@@ -79,7 +79,8 @@ def measure(
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("GODEEPER_CACHE") or os.path.expanduser("~/.cache/godeeper")) / "engines.json"
+    folder = os.environ.get("GODEEPER_CACHE") or os.path.expanduser("~/.cache/godeeper")
+    return Path(os.devnull if folder.startswith("~") else folder) / "engines.json"  # a user without a home has nothing remembered
 
 
 def _key(about: dict[str, Any]) -> str:

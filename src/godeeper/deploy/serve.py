@@ -41,7 +41,7 @@ class PictureServer:
 
     def app(self) -> Starlette:
         """The server as an ASGI application."""
-        return Starlette(
+        app = Starlette(
             routes=[
                 Route("/predict", self.predict, methods=["POST"]),
                 Route("/health", self.health),
@@ -53,6 +53,8 @@ class PictureServer:
             exception_handlers={Refused: _refused, GodeeperError: _failed, HTTPException: _unrouted},
             lifespan=self._running,
         )
+        app.router.redirect_slashes = False  # /predict/ is not there, and says so
+        return app
 
     @asynccontextmanager
     async def _running(self, app: Starlette) -> AsyncIterator[None]:

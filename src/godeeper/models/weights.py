@@ -33,6 +33,7 @@ from .registry import create_model
 logger = logging.getLogger("godeeper")
 
 WEIGHTS_FILE = "model.safetensors"
+EXPORTED = (".onnx", ".xml", ".pt2", ".pte")  # what `godeeper export` writes: never weights
 CLASSIFIER = "head.linear.linear.weight"
 ARGUMENTS: dict[str, tuple[type, ...]] = {  # of `create_model`, as a file's metadata keeps them
     "name": (str,), "num_classes": (int,), "in_channels": (int,), "width": (int, float), "small": (bool,),
@@ -86,6 +87,11 @@ def read_weights(source: str | Path, model: str | None = None) -> Weights:
     BadCheckpoint where they cannot be read, or are published for another model than `model`; those are not even fetched.
     """
     file, published = _located(source, model)
+    if file.suffix.lower() in EXPORTED:
+        raise BadCheckpoint(
+            f"{str(file)!r} is named like an exported network, which only predict and serve take, as .onnx or .xml:"
+            " give the run or the weights that it was made of"
+        )
     if is_safetensors(file) or file.suffix == ".safetensors":
         tensors, metadata = read_safetensors(file)
     else:
