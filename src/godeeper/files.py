@@ -8,6 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def cache_folder() -> Path:
+    """Where things lie that can be made again: the folder that GODEEPER_CACHE names, or ~/.cache/godeeper."""
+    folder = os.environ.get("GODEEPER_CACHE") or os.path.expanduser("~/.cache/godeeper")
+    return Path(os.devnull if folder.startswith("~") else folder)  # a user without a home keeps nothing
+
+
 @contextmanager
 def written_whole(file: Path) -> Iterator[Path]:
     """Where to write what is to become `file`: moved there once it is on the disk, removed where writing fails.

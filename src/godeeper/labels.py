@@ -13,6 +13,9 @@ _CHINESE = {
     "horse": "马",
     "ship": "船",
     "truck": "卡车",
+    "RBC": "红细胞",
+    "WBC": "白细胞",
+    "Platelets": "血小板",
 } | {str(digit): numeral for digit, numeral in enumerate("零一二三四五六七八九")}
 
 

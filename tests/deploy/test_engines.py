@@ -20,8 +20,9 @@ from godeeper.deploy import choose, predictor
 from godeeper.deploy.engines import check_pair, from_onnx, make_engine
 from godeeper.deploy.fuse import fuse
 from godeeper.deploy.graph import to_onnx
-from godeeper.deploy.optional import openvino_core
+from godeeper.deploy.openvino_core import openvino_core
 from godeeper.errors import BadImage
+from godeeper.files import cache_folder
 from godeeper.preprocess import Preprocess
 
 BF16 = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")  # elsewhere OpenVINO computes in fp32
@@ -488,6 +489,6 @@ def test_a_user_without_a_home_has_nothing_remembered(tmp_path, monkeypatch):
     monkeypatch.delenv("GODEEPER_CACHE")
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as it does where there is no home
     monkeypatch.chdir(tmp_path)
-    choose._remember(choose._cache(), {"a": {"engine": "torch"}})
-    assert choose._remembered(choose._cache()) == {}
+    choose._remember(cache_folder() / "engines.json", {"a": {"engine": "torch"}})
+    assert choose._remembered(cache_folder() / "engines.json") == {}
     assert list(tmp_path.iterdir()) == []

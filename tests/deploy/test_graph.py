@@ -14,7 +14,7 @@ from torch import nn
 from godeeper import create_model, list_models
 from godeeper.deploy.fuse import fuse
 from godeeper.deploy.graph import to_onnx
-from godeeper.deploy.optional import openvino_core
+from godeeper.deploy.openvino_core import openvino_core
 from godeeper.errors import GodeeperError
 from godeeper.preprocess import Preprocess
 from networks import alive, pictures

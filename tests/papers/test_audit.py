@@ -17,6 +17,7 @@ READINGS = {"googlenet": "googlenet_counted", "googlenet_counted": "googlenet"}
 COUNTED_ROWS = ("conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b", "linear")  # rows with params and ops
 
 TABLE_3 = "Table 3, 7 x 144 crops, against base"  # 6.67 - 10.07, whatever the network
+DETECTION = "Section 8, mAP of 1 x GoogLeNet"  # which Table 5 prints too
 
 
 def findings(name):
@@ -34,8 +35,8 @@ def test_every_printed_number_is_judged_once():
     places = [finding.where for finding in audit("googlenet")]
     assert len(set(places)) == len(places)
     # outputs and depths of 18 rows, softmax's output,
-    # 7 patches, 9 modules of 6 filters and conv2's 2, 12 params, 12 ops, 2 heads, 4 claims, 5 of Table 3
-    assert len(places) == 2 * 18 + 1 + 7 + 9 * 6 + 2 + 2 * 12 + 2 + 4 + 5
+    # 7 patches, 9 modules of 6 filters and conv2's 2, 12 params, 12 ops, 2 heads, 4 claims, 5 of Table 3, 2 of detection
+    assert len(places) == 2 * 18 + 1 + 7 + 9 * 6 + 2 + 2 * 12 + 2 + 4 + 5 + 2
 
 
 def test_the_counted_network_reproduces_every_ops_cell_and_the_total():
@@ -53,6 +54,7 @@ def test_the_counted_network_departs_from_the_filter_columns_in_two_cells_only()
         "4a output": "14x14x508",  # 192 + 204 + 48 + 64
         "aux1 avgpool output": "4x4x508",
         TABLE_3: "-3.40",
+        DETECTION: "38.02%",
     }
 
 
@@ -70,7 +72,7 @@ def test_the_printed_network_reproduces_everything_else():
     missed = {where for where, finding in findings("googlenet").items() if finding.verdict != "reproduced"}
     ops = {f"{row} ops" for row in ("conv1", "4a", "5a")}
     params = {f"{row} params" for row in ("conv1", "4a", "4b", "4c", "4d", "4e", "5a", "5b")}
-    assert missed == ops | params | {"multiply-adds", "fewer parameters than AlexNet", TABLE_3}
+    assert missed == ops | params | {"multiply-adds", "fewer parameters than AlexNet", TABLE_3, DETECTION}
 
 
 def test_twelve_times_fewer_parameters_is_unexplained():
@@ -97,7 +99,7 @@ def test_every_verdict_is_known_and_errata_are_explained(name):
 def test_an_erratum_is_what_the_other_reading_reproduces(name, other):
     theirs = findings(other)
     for where, finding in findings(name).items():
-        if finding.verdict != "reproduced" and where != TABLE_3:
+        if finding.verdict != "reproduced" and where not in (TABLE_3, DETECTION):
             assert (finding.verdict == "erratum") == (theirs[where].verdict == "reproduced"), finding
 
 
@@ -147,8 +149,8 @@ def test_what_cannot_be_audited_is_refused_in_one_line(name, says):
 # --- the later papers ---
 
 COUNTS = {  # reproduced, erratum, unexplained
-    "googlenet": (121, 8, 6),
-    "googlenet_counted": (124, 5, 6),
+    "googlenet": (122, 9, 6),
+    "googlenet_counted": (125, 6, 6),
     "bn_inception": (98, 6, 3),
     "bn_inception_caffe": (98, 6, 3),
     "inception_v3": (40, 9, 16),

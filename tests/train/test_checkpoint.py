@@ -20,7 +20,7 @@ RECIPE = Recipe(lr=0.1)
 def state(seed):
     torch.manual_seed(seed)
     network, average = (create_model("googlenet_bn", num_classes=2, width=0.25, small=True) for _ in range(2))
-    optimizer = make_optimizer(network, RECIPE)
+    optimizer = make_optimizer([(1.0, list(network.parameters()))], RECIPE)
     network.train()(torch.randn(2, 3, 32, 32)).sum().backward()
     optimizer.step()
     return State(network, average, optimizer)
@@ -33,7 +33,7 @@ def numbers(made):
 
 def fresh():
     made = state(99)
-    return replace(made, optimizer=make_optimizer(made.network, RECIPE))
+    return replace(made, optimizer=make_optimizer([(1.0, list(made.network.parameters()))], RECIPE))
 
 
 def test_everything_comes_back(tmp_path):
@@ -127,4 +127,4 @@ def test_a_full_disk_warns_keeps_the_old_checkpoint_and_training_goes_on(tmp_pat
 
 def fresh_of_eight():
     network, average = (create_model("googlenet_bn", num_classes=2, width=0.25, small=True) for _ in range(2))
-    return State(network, average, make_optimizer(network, RECIPE))
+    return State(network, average, make_optimizer([(1.0, list(network.parameters()))], RECIPE))

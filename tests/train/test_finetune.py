@@ -9,7 +9,7 @@ from godeeper import Recipe, create_model
 from godeeper.data.sources import ArrayPictures
 from godeeper.train import train
 from godeeper.train.checkpoint import checkpoints
-from godeeper.train.optim import make_optimizer
+from godeeper.train.optim import make_optimizer, scaled_parameters
 
 PICTURES = ArrayPictures(
     np.random.default_rng(0).integers(0, 256, (16, 12, 12), dtype=np.uint8), [index % 2 for index in range(16)], "made"
@@ -48,7 +48,7 @@ def test_the_body_rests_while_the_classifiers_learn(tmp_path):
 def test_each_stage_learns_at_a_share_of_the_next_ones_rate():
     made = network()
     scales = {}
-    for group in make_optimizer(made, RECIPE).param_groups:
+    for group in make_optimizer(scaled_parameters(made, RECIPE.stage_decay), RECIPE).param_groups:
         for parameter in group["params"]:
             scales[id(parameter)] = group["scale"]
     assert len(scales) == len(list(made.parameters()))

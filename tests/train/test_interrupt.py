@@ -14,8 +14,7 @@ from safetensors.torch import load_file
 
 from godeeper import GodeeperError, Recipe, create_model
 from godeeper.data.sources import ArrayPictures, Pictures
-from godeeper.train import step as step_module
-from godeeper.train import train
+from godeeper.train import classification, train
 from godeeper.train.checkpoint import checkpoints
 from godeeper.train.step import BAD_STEPS
 
@@ -132,11 +131,11 @@ def poisoned(monkeypatch):
     """Steps, counted from 0, whose pictures are not numbers."""
     steps, calls = set(), []
 
-    def normalise(pictures, preprocess, normalise=step_module.normalise):
+    def normalise(pictures, preprocess, normalise=classification.normalise):
         calls.append(1)
         return normalise(pictures, preprocess) * (math.nan if len(calls) - 1 in steps else 1.0)
 
-    monkeypatch.setattr(step_module, "normalise", normalise)
+    monkeypatch.setattr(classification, "normalise", normalise)
     return steps
 
 

@@ -33,7 +33,7 @@ def test_one_step_of_sgd_by_hand():
     layer = torch.nn.Linear(1, 1)
     torch.nn.init.constant_(layer.weight, 2.0)
     torch.nn.init.constant_(layer.bias, 1.0)
-    optimizer = make_optimizer(layer, Recipe(lr=0.1, momentum=0.9, nesterov=False, weight_decay=0.5))
+    optimizer = make_optimizer([(1.0, list(layer.parameters()))], Recipe(lr=0.1, momentum=0.9, nesterov=False, weight_decay=0.5))
     for _ in range(2):
         layer.weight.grad, layer.bias.grad = torch.full((1, 1), 3.0), torch.full((1,), 3.0)
         optimizer.step()

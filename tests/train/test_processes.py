@@ -20,7 +20,7 @@ SCRIPT = dedent("""
     from godeeper.evaluate import evaluate
     from godeeper.train import train
     from godeeper.data import views
-    from godeeper.train import step
+    from godeeper.train import classification
     from torch import distributed as dist
 
     out, model, sync = sys.argv[1], sys.argv[2], sys.argv[3] == "sync"
@@ -31,7 +31,7 @@ SCRIPT = dedent("""
     network = create_model(model, num_classes=10, width=0.25, small=True, aux=True)
     if sys.argv[4] == "float64":
         network.double()
-        for module in (step, views):
+        for module in (classification, views):
             module.normalise = lambda pictures, preprocess, normalise=module.normalise: normalise(pictures, preprocess).double()
     recipe = Recipe(
         epochs=20, batch_size=24, image_size=32, lr=0.001, warmup_epochs=0, clip_norm=2.0, mixup=0.2, cutmix=1.0, area=(0.5, 1),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import GodeeperError
-from . import bench, curves, ensemble, evaluate, export, papers, predict, serve, shards, train
+from . import bench, curves, detect, ensemble, evaluate, export, papers, predict, serve, shards, train
 
 app = typer.Typer(
     help="GoogLeNet and the Inception family as the papers print them: counted, trained, evaluated, used.",
@@ -21,6 +21,7 @@ app = typer.Typer(
 for module in (papers, train, curves, evaluate, ensemble, predict, export, bench, serve, shards):
     for command in module.COMMANDS:
         app.command(command.__name__.removesuffix("_command"))(command)
+app.add_typer(detect.app, name="detect")
 
 
 UsageError = typer.BadParameter.__mro__[1]  # of click, wherever typer has it: newer releases carry their own copy

@@ -28,7 +28,7 @@ def serve_command(
     max_waiting: Annotated[int, typer.Option(min=1, help="Pictures that may wait; beyond, clients get a 503.")] = 64,
 ) -> None:
     """Answer over HTTP what is in pictures: POST their bytes to /predict. There is no password: mind who reaches the port."""
-    from ..deploy.optional import wanted
+    from ..optional import wanted
 
     if not host.strip():  # to the system, every address of this machine
         raise GodeeperError("--host is empty: name an address, 0.0.0.0 for all")

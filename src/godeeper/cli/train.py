@@ -65,7 +65,9 @@ def _resumed(out: Path, given: dict[str, Any], recipe: str | None, sets: list[st
     from ..train.recipe import Recipe
     from ..train.run import RunFolder
 
-    saved = RunFolder(out).read()
+    saved = RunFolder(out).read(Recipe)
+    if "detect" in saved:
+        raise GodeeperError(f"the run in {str(out)!r} is a detector's: go on with it by `godeeper detect train --resume`")
     if "data" not in saved:
         raise GodeeperError(f"the run in {str(out)!r} was made from Python: go on with it there, by train(..., resume=True)")
     kept = Recipe.from_dict(saved["recipe"])

@@ -9,7 +9,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -23,6 +23,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 MAX_PIXELS = 100_000_000  # checked against the header, before any pixel is decoded
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 ORIENTATION = ExifTags.Base.Orientation
+TURNED = (5, 6, 7, 8)  # the orientations that swap width and height
+TURNING = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # what in a PNG can tell one; to ask Pillow decodes the pixels
 
 Content = Path | bytes | Image.Image  # what a picture is decoded from; or the picture, RGB
 Shrink = Callable[[int, int], float]  # upright width and height -> how many times smaller will do
@@ -40,6 +42,21 @@ def decode(picture: str | Path | bytes, name: str | None = None) -> Image.Image:
         return _rgb(_upright(image))
 
 
+def picture_size(file: Path) -> tuple[int, int]:
+    """Width and height of the picture that `decode` gives, from the file's header alone; BadImage where that cannot be read."""
+    name = _one_line(str(file))
+    with _readable(name):
+        stream = _regular(file).open("rb")
+    with stream, _image(stream, name) as image:
+        if image.format == "TIFF":  # whose header Pillow gives upright
+            return image.size
+        if image.format == "PNG":
+            content = file.read_bytes()
+            if not any(mark in content for mark in TURNING):
+                return image.size
+        return (image.height, image.width) if _orientation(image) in TURNED else image.size
+
+
 def decode_for(shrink: Shrink, picture: str | Path | bytes, name: str | None = None) -> Image.Image | Tensor:
     """`decode` for training: a JPEG at a half, a quarter or an eighth of its size, where `shrink` says that this will do.
 
@@ -54,35 +71,53 @@ def decode_for(shrink: Shrink, picture: str | Path | bytes, name: str | None = N
         return _rgb(_upright(image))
 
 
-def _read(file: Path) -> bytes:
+def _one_line(name: str) -> str:
+    return name if name.isprintable() else repr(name)  # a message is one line, whatever the file is called
+
+
+def _regular(file: Path) -> Path:
     if file.is_fifo() or file.is_char_device() or file.is_socket():  # which may never end, or never begin
         raise OSError(errno.EINVAL, "not a regular file")
-    return file.read_bytes()
+    return file
+
+
+@contextlib.contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """What goes wrong in getting at a file becomes a BadImage."""
+    try:
+        yield
+    except OSError as error:
+        raise BadImage(f"{name}: {error.strerror or error}") from None
+    except ValueError as error:  # a name that no file can have
+        raise BadImage(f"{name}: {error}") from None
 
 
 @contextlib.contextmanager
 def _opened(picture: str | Path | bytes, name: str | None) -> Iterator[tuple[Image.Image, bytes]]:
     """The picture with its header read and checked, and its content; what goes wrong within becomes a BadImage."""
-    name = name or (f"{len(picture)} bytes" if isinstance(picture, bytes) else str(picture))
-    name = name if name.isprintable() else repr(name)  # a message is one line, whatever the file is called
-    try:
-        data = picture if isinstance(picture, bytes) else _read(Path(picture))
-    except OSError as error:
-        raise BadImage(f"{name}: {error.strerror or error}") from None
-    except ValueError as error:  # a name that no file can have
-        raise BadImage(f"{name}: {error}") from None
-    if not data:
+    name = _one_line(name or (f"{len(picture)} bytes" if isinstance(picture, bytes) else str(picture)))
+    with _readable(name):
+        data = picture if isinstance(picture, bytes) else _regular(Path(picture)).read_bytes()
+    with _image(io.BytesIO(data), name) as image:
+        yield image, data
+
+
+@contextlib.contextmanager
+def _image(stream: BinaryIO, name: str) -> Iterator[Image.Image]:
+    """The picture with its header read and checked; what goes wrong within becomes a BadImage."""
+    if not stream.read(1):
         raise BadImage(f"{name}: the file is empty")
+    stream.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of sizes and metadata; the limit here is our own
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Image.open(stream, formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise BadImage(f"{name}: {width}x{height} pixels are more than the limit of {MAX_PIXELS:,}")
                 if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):  # Pillow's 16-bit PPM is "I", 0..65535
                     raise BadImage(f"{name}: 32-bit pixels have no agreed range: save it with 8 or 16 bits")
-                yield image, data
+                yield image
     except BadImage:
         raise
     except UnidentifiedImageError:
@@ -99,11 +134,8 @@ def _jpeg(image: Image.Image, data: bytes, shrink: Shrink) -> Tensor | None:
     from torchvision.io import ImageReadMode, decode_jpeg
 
     width, height = image.size
-    try:
-        orientation = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # damaged EXIF data says nothing about the orientation
-        orientation = 1
-    turned = orientation in (5, 6, 7, 8)
+    orientation = _orientation(image)
+    turned = orientation in TURNED
     times = shrink(height, width) if turned else shrink(width, height)
     if times >= 2:
         image.draft(None, (math.ceil(width / times), math.ceil(height / times)))
@@ -117,6 +149,14 @@ def _jpeg(image: Image.Image, data: bytes, shrink: Shrink) -> Tensor | None:
     pixels = pixels.transpose(1, 2) if turned else pixels
     flips = {2: (2,), 3: (1, 2), 4: (1,), 6: (2,), 7: (1, 2), 8: (1,)}.get(orientation)
     return pixels.flip(flips) if flips else pixels
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        orientation: int = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF data says nothing about the orientation
+        orientation = 1
+    return orientation
 
 
 def _upright(image: Image.Image) -> Image.Image:

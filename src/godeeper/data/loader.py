@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,6 +35,9 @@ class Batch:
     pictures: Tensor
     labels: Tensor
     bad: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory, as the loader asks of types of our own."""
@@ -118,7 +121,7 @@ def batches_of(pictures: Pictures | Stream, batch_size: int, seed: int, rank: in
 
 def training_loader(
     pictures: Pictures | Stream, image_size: ImageSize, augment: Augment, batches: Batches, workers: int = 0
-) -> DataLoader[Sample]:
+) -> Iterable[Batch]:
     """Augmented training batches, of one size or of a size by epoch; undecodable pictures are left out and named."""
     return DataLoader(
         TrainingSet(pictures, image_size, augment, batches.seed),

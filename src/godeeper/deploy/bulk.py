@@ -15,9 +15,9 @@ from typing import Any
 from ..errors import GodeeperError
 from ..files import written_whole
 from ..models.weights import load
+from ..optional import wanted
 from ..tensor_files import digest
 from .card import is_exported
-from .optional import wanted
 from .predictor import Prediction, Predictor
 
 FORMATS = (".parquet", ".csv", ".jsonl")

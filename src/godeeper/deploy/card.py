@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadCheckpoint, GodeeperError
+from ..optional import wanted
 from ..preprocess import Preprocess
 from .engines import Precision
-from .optional import openvino_core, wanted
+from .openvino_core import openvino_core
 
 KEY = "godeeper"  # of the metadata, in every format
 UNREADABLE = "its metadata is damaged, or of another version: make it with `godeeper export`"

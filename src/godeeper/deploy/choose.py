@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from typing import Any, get_args
 
 import torch
 
-from ..files import written_whole
+from ..files import cache_folder, written_whole
 from .engines import PRECISIONS, Engine, EngineName, Precision, installed
 
 logger = logging.getLogger("godeeper")
@@ -41,7 +40,7 @@ def fastest(
     """
     if len(names) == 1:
         return make(names[0])
-    file, key = _cache(), _key({**about, "shape": shape, "engines": names})
+    file, key = cache_folder() / "engines.json", _key({**about, "shape": shape, "engines": names})
     known = _remembered(file)
     chosen = known.get(key, {}).get("engine")
     if chosen in names:
@@ -76,11 +75,6 @@ def measure(
                 times[name].append(time.perf_counter() - start)
                 passes += 1
     return times
-
-
-def _cache() -> Path:
-    folder = os.environ.get("GODEEPER_CACHE") or os.path.expanduser("~/.cache/godeeper")
-    return Path(os.devnull if folder.startswith("~") else folder) / "engines.json"  # a user without a home has nothing remembered
 
 
 def _key(about: dict[str, Any]) -> str:

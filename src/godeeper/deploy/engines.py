@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ..errors import GodeeperError, unknown
 from ..models.network import Network, best_device, device_of, to_device
+from ..optional import wanted
 from .fuse import fuse
 from .graph import INPUT, to_onnx
-from .optional import openvino_core, wanted
+from .openvino_core import openvino_core
 
 EngineName = Literal["torch", "openvino", "onnxruntime"]
 Precision = Literal["fp32", "bf16", "int8"]

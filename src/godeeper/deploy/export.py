@@ -21,12 +21,12 @@ from ..data.views import take_views
 from ..errors import BadImage, GodeeperError
 from ..models.network import Network, count_parameters
 from ..models.weights import load
+from ..optional import wanted
 from ..papers.describe import describe
 from ..tensor_files import digest
 from .card import Card
 from .formats import FORMATS, Artefact, make_artefact
 from .fuse import fuse
-from .optional import wanted
 
 TOLERANCE = 1e-3  # of probabilities, in fp32
 FEWEST, MOST = 20, 1300  # pictures of a folder: to calibrate and check eight bits with, and that are looked at

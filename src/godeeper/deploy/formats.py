@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from ..models.network import Network
+from ..optional import wanted
 from .card import KEY, Card, put_card
 from .engines import OpenVINOEngine
 from .graph import INPUT, to_onnx
-from .optional import openvino_core, wanted
+from .openvino_core import openvino_core
 from .phone import rewrite_pte_metadata, run_pte, write_pte
 from .picture_graph import PICTURE, with_preprocessing
 from .quantise import quantised

@@ -28,7 +28,8 @@ def fuse(network: Network) -> Network:
         for name, stage in getattr(network, part).items():
             if not isinstance(stage, nn.Dropout):
                 fused._modules[part][name] = _fused(copy.deepcopy(stage))
-    return to_device(fused, device_of(network)).eval().requires_grad_(False)
+    result: Network = to_device(fused, device_of(network)).eval().requires_grad_(False)
+    return result
 
 
 def _fused(module: nn.Module) -> nn.Module:

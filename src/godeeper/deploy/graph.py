@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ..errors import GodeeperError
 from ..models.build import AveragePool, Concat
 from ..models.network import Network
+from ..optional import wanted
 from ..papers.describe import check_size
 from .fuse import Added, PooledConv, SharedConcat
-from .optional import wanted
 
 if TYPE_CHECKING:
     import onnx

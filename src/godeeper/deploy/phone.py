@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from ..errors import GodeeperError
 from ..files import written_whole
+from ..optional import wanted
 from .fuse import SharedConcat
-from .optional import wanted
 from .torch_formats import exported, first_line, parsed, plain, quiet
 
 METADATA = "godeeper"  # a method of the program, without inputs, that gives the JSON

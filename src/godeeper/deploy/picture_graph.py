@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GodeeperError
+from ..optional import wanted
 from ..preprocess import Interpolation, Preprocess
-from .optional import wanted
 
 if TYPE_CHECKING:
     import onnx

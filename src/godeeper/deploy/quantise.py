@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from ..optional import wanted
 from .graph import INPUT
-from .optional import wanted
 from .torch_formats import quiet
 
 if TYPE_CHECKING:

@@ -12,19 +12,19 @@ from ..errors import GodeeperError
 
 def calibration_chart(bins: Sequence[tuple[int, int, int]]) -> bytes:
     """A PNG of `Outcomes.calibration`: how often the network was right, against how sure it was."""
-    figure, axis = _chart("confidence (%)", "accuracy (%)")
+    figure, axis = chart("confidence (%)", "accuracy (%)")
     step = 100 / len(bins)
     filled = [(step * (number + 0.5), 100 * right / n) for number, (n, _, right) in enumerate(bins) if n]
     axis.bar([x for x, _ in filled], [y for _, y in filled], width=0.9 * step, color="C0", alpha=0.6)
     axis.plot([0, 100], [0, 100], "--", color="grey", label="as sure as right")
     axis.set(xlim=(0, 100), ylim=(0, 100))
     axis.legend(loc="upper left")
-    return _png(figure)
+    return png(figure)
 
 
 def crops_chart(errors: Sequence[tuple[str, Mapping[int, float]]]) -> bytes:
     """A PNG of top-1 errors (%) by the number of crops, a line a model."""
-    figure, axis = _chart("crops", "top-1 error (%)")
+    figure, axis = chart("crops", "top-1 error (%)")
     for name, points in errors:
         label = f" {name}".replace("$", r"\$")  # matplotlib takes $ for mathematics, and a leading _ for nothing to show
         axis.plot(list(points), list(points.values()), marker="o", markersize=4, label=label)
@@ -33,14 +33,15 @@ def crops_chart(errors: Sequence[tuple[str, Mapping[int, float]]]) -> bytes:
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.minorticks_off()
     axis.legend(fontsize="small")
-    return _png(figure)
+    return png(figure)
 
 
-def _chart(x: str, y: str) -> tuple[Any, Any]:
+def chart(x: str, y: str) -> tuple[Any, Any]:
+    """An empty figure and its axes, labelled; GodeeperError where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise GodeeperError("a report's charts need matplotlib: pip install 'godeeper[demo]'") from None
+        raise GodeeperError("charts need matplotlib: pip install 'godeeper[demo]'") from None
     figure = Figure(figsize=(6, 4), layout="constrained")
     axis = figure.subplots()
     axis.set(xlabel=x, ylabel=y)
@@ -48,7 +49,8 @@ def _chart(x: str, y: str) -> tuple[Any, Any]:
     return figure, axis
 
 
-def _png(figure: Any) -> bytes:
+def png(figure: Any) -> bytes:
+    """The figure's picture."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that its font lacks

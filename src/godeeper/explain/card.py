@@ -40,12 +40,12 @@ def _card(picture: Image.Image, name: str, prediction: Prediction) -> Image.Imag
     shown = picture.resize(size, Image.Resampling.NEAREST if scale > 4 else Image.Resampling.BICUBIC)  # tiny ones: their pixels
     card.paste(shown, (MARGIN + (SIDE - size[0]) // 2, MARGIN + (SIDE - size[1]) // 2))
     draw = ImageDraw.Draw(card)
-    small = _font(12, name)
+    small = letters(12, name)
     draw.text((ROW, MARGIN), _fitting(draw, name, small, TEXT - MARGIN), fill="#656d76", font=small)
     step = min(40, (SIDE - 24) // max(1, len(prediction.labels)))
     for index, (label, probability) in enumerate(zip(prediction.labels, prediction.probabilities, strict=True)):
         top = MARGIN + 26 + index * step
-        font = _font(15, label)
+        font = letters(15, label)
         text = _fitting(draw, label, font, TEXT - MARGIN - 70)
         draw.text((ROW, top), text, fill=INK, font=font)
         draw.text((ROW + TEXT - MARGIN, top), f"{100 * probability:.1f} %", fill=INK, font=font, anchor="ra")
@@ -55,7 +55,8 @@ def _card(picture: Image.Image, name: str, prediction: Prediction) -> Image.Imag
     return card
 
 
-def _font(size: int, text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def letters(size: int, text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """A font of that size that has the letters of the text, as far as one is installed."""
     if any(ord(letter) > 0x2E7F for letter in text):  # Chinese, Japanese, Korean: Pillow's own font has no such letters
         for name in CJK_FONTS:
             try:

@@ -36,7 +36,8 @@ def build(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> nn.Module:
     match row:
         case Conv(filters):
             bias = batch_norm is None or batch_norm.conv_bias
-            return _unit(nn.Conv2d(flow.channels, filters, row.sides, row.stride, row.margins, bias=bias), filters, batch_norm)
+            conv = nn.Conv2d(flow.channels, filters, row.sides, row.stride, row.margins, row.dilation, bias=bias)
+            return _unit(conv, filters, batch_norm)
         case Separable(filters):
             middle = flow.channels * row.multiplier
             depthwise = nn.Conv2d(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from ..papers.flow import Flow
 from ..papers.notation import Definition
 from ..preprocess import Preprocess
 from .build import build_stages, initialise
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Network(nn.Module):
@@ -123,6 +126,6 @@ def best_device() -> torch.device:
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
-def to_device(network: Network, device: torch.device | str) -> Network:
+def to_device(network: Module, device: torch.device | str) -> Module:
     """The same network, there, in the memory format that is fastest on every processor we measured (channels_last)."""
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

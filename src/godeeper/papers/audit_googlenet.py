@@ -1,4 +1,4 @@
-"""GoogLeNet's Table 1 and the counting claims of its text (arXiv 1409.4842), held against two readings; and Table 3."""
+"""GoogLeNet's Table 1 and the counting claims of its text (arXiv 1409.4842), held against two readings; Table 3; detection."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def findings(name: str) -> Iterator[Finding]:
         where, printed, computed, exact = ours
         yield _judge(where, printed, computed, theirs[2], exact)
     yield from _table_3()
+    yield from _detection()
 
 
 def _table_3() -> Iterator[Finding]:
@@ -47,6 +48,16 @@ def _table_3() -> Iterator[Finding]:
         right = printed == computed
         note = "" if right else f"the table's own {row.top5_error:.2f} - {base:.2f}"
         yield Finding(where, printed, computed, "reproduced" if right else "erratum", note)
+
+
+def _detection() -> Iterator[Finding]:
+    """The mAP that the text prints, against Table 5's of one network and Table 4's of several."""
+    alone = next(value for team, value, *_ in facts.GOOGLENET_TABLE_5 if team == "GoogLeNet")
+    together = next(value for team, _, _, value, *_ in facts.GOOGLENET_TABLE_4 if team == "GoogLeNet")
+    for models, table, value in ((1, "Table 5", alone), (6, "Table 4", together)):
+        said = facts.GOOGLENET_DETECTION[models]
+        verdict: Verdict = "reproduced" if said == value else "erratum"
+        yield Finding(f"Section 8, mAP of {models} x GoogLeNet", f"{said:g}%", f"{value:g}%", verdict, table)
 
 
 Entry = tuple[str, str, str, float | None]  # where, printed, computed, computed in the print's unit

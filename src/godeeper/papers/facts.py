@@ -81,6 +81,26 @@ GOOGLENET_TABLE_3 = (
     Ensemble(7, 144, 6.67, -3.45),
 )
 
+GOOGLENET_TABLE_4 = (  # detection: team, year, place, mAP in percent, external data, networks in the ensemble
+    ("UvA-Euvision", 2013, 1, 22.6, "none", None),
+    ("Deep Insight", 2014, 3, 40.5, "ImageNet 1k", 3),
+    ("CUHK DeepID-Net", 2014, 2, 40.7, "ImageNet 1k", None),
+    ("GoogLeNet", 2014, 1, 43.9, "ImageNet 1k", 6),
+)
+GOOGLENET_TABLE_5 = (  # one model: team, mAP in percent, contextual model, bounding box regression; "?" as printed
+    ("Trimps-Soushen", 31.6, "no", "?"),
+    ("Berkeley Vision", 34.5, "no", "yes"),
+    ("UvA-Euvision", 35.4, "?", "?"),
+    ("CUHK DeepID-Net2", 37.7, "no", "?"),
+    ("GoogLeNet", 38.02, "no", "no"),
+    ("Deep Insight", 40.2, "yes", "yes"),
+)
+GOOGLENET_DETECTION = {1: 40.0, 6: 43.9}  # Section 8, and the next: mAP in percent by the number of networks
+GOOGLENET_MULTIBOX = 200  # proposals a picture that MultiBox adds to selective search's
+GOOGLENET_PROPOSALS = 60  # percent of R-CNN's number, "about", with MultiBox's
+GOOGLENET_COVERAGE = (92, 93)  # percent of the objects, by R-CNN's proposals and by these
+GOOGLENET_PROPOSALS_GAIN = 1  # percent of mAP, for one network
+
 # --- arXiv 1502.03167: BN-Inception ---------------------------------------------------------------------------------------------
 
 

@@ -134,12 +134,12 @@ def along(stage: Stage, flow: Flow, batch_norm: BatchNorm | None) -> tuple[Flow,
 
 def _windows(window: Window, flow: Flow, channels: int) -> Flow:
     height, width = (
-        _places(side + 2 * margin, kernel, window.stride, hang=window.padding == CEIL)
-        for side, kernel, margin in zip((flow.height, flow.width), window.sides, window.margins, strict=True)
+        _places(side + 2 * margin, reach, window.stride, hang=window.padding == CEIL)
+        for side, reach, margin in zip((flow.height, flow.width), window.reach, window.margins, strict=True)
     )
     if min(height, width) < 1:
         raise TooSmall(f"a {window.size} filter does not fit in {flow.height}x{flow.width}")
-    return Flow(channels, height, width, flow.field + (max(window.sides) - 1) * flow.jump, flow.jump * window.stride)
+    return Flow(channels, height, width, flow.field + (max(window.reach) - 1) * flow.jump, flow.jump * window.stride)
 
 
 def _places(side: int, kernel: int, stride: int, hang: bool) -> int:

@@ -5,13 +5,13 @@ A row is one line of a table. A stage is a row, or a few rows one after the othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 __all__ = [  # the words that a table is written with; the tables import them all
     "CEIL", "LRN", "SAME", "VALID", "Adaptive", "Auxiliary", "Avg", "AvgTo", "BatchNorm", "Cat", "Conv", "Definition", "Dropout",
-    "Embedding", "FullyConnected", "Linear", "Max", "Residual", "Row", "Separable", "Stage", "times",
+    "Embedding", "FullyConnected", "Linear", "Max", "Residual", "Row", "Separable", "Stage", "altered", "times",
 ]  # fmt: skip
 
 Padding = Literal["same", "valid", "ceil"] | int
@@ -26,6 +26,7 @@ class Window:
     kernel: int | tuple[int, int]  # a side, or height and width: the papers' "1x7" is (1, 7)
     stride: int
     padding: Padding
+    dilation: int = 1  # how far apart the inputs of neighbouring weights are: the field's "atrous" filters
 
     def __post_init__(self) -> None:
         if self.padding == SAME and any(side % 2 == 0 for side in self.sides):  # no middle to put the zeros around
@@ -37,11 +38,17 @@ class Window:
         return self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
 
     @property
+    def reach(self) -> tuple[int, int]:
+        """How much of the input, in height and width, the filter spans."""
+        height, width = self.sides
+        return self.dilation * (height - 1) + 1, self.dilation * (width - 1) + 1
+
+    @property
     def margins(self) -> tuple[int, int]:
         """The zeros above and below the input, and left and right of it."""
         if isinstance(self.padding, int):
             return self.padding, self.padding
-        height, width = self.sides
+        height, width = self.reach
         return (height // 2, width // 2) if self.padding == SAME else (0, 0)
 
     @property
@@ -58,6 +65,7 @@ class Conv(Window):
     kernel: int | tuple[int, int] = 1
     stride: int = 1
     padding: Padding = SAME
+    dilation: int = 1
 
 
 @dataclass(frozen=True)
@@ -184,6 +192,23 @@ def times(count: int, row: Row) -> Stage:
 def rows(stage: Stage) -> tuple[Row, ...]:
     """The rows of a stage, whether it is one row or several."""
     return stage if isinstance(stage, tuple) else (stage,)
+
+
+def altered(stage: Stage, change: Callable[[Row], Row]) -> Stage:
+    """The same stage with every row changed, also those within `Cat` and `Residual`, which themselves stay."""
+    if isinstance(stage, tuple):
+        return tuple(_altered(row, change) for row in stage)
+    return _altered(stage, change)
+
+
+def _altered(row: Row, change: Callable[[Row], Row]) -> Row:
+    if isinstance(row, Cat):
+        return Cat(*([_altered(inner, change) for inner in branch] for branch in row.branches))
+    if isinstance(row, Residual):
+        body = _altered(row.body, change)
+        assert isinstance(body, Cat)
+        return replace(row, body=body)
+    return change(row)
 
 
 @dataclass(frozen=True)

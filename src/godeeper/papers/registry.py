@@ -20,18 +20,16 @@ from .notation import (
     CEIL,
     SAME,
     Avg,
-    Cat,
     Conv,
     Definition,
     Embedding,
     FullyConnected,
     Linear,
     Max,
-    Residual,
     Row,
     Separable,
     Stage,
-    rows,
+    altered,
 )
 from .related import ALEXNET, VGG16, VGG19, ZFNET
 
@@ -79,8 +77,7 @@ def variant(
 
     def stage_variant(name: str, stage: Stage) -> Stage:
         unstrided = small and name in original.stem
-        changed = tuple(_row_variant(row, num_classes, width, unstrided) for row in rows(stage))
-        return changed if isinstance(stage, tuple) else changed[0]
+        return altered(stage, lambda row: _row_variant(row, num_classes, width, unstrided))
 
     return replace(
         original,
@@ -108,11 +105,5 @@ def _row_variant(row: Row, num_classes: int, width: float, unstrided: bool) -> R
             return replace(row, units=scaled(row.units, width))
         case Linear():
             return Linear(num_classes)
-        case Cat():
-            return Cat(*([_row_variant(r, num_classes, width, unstrided) for r in branch] for branch in row.branches))
-        case Residual():
-            body = _row_variant(row.body, num_classes, width, unstrided)
-            assert isinstance(body, Cat)
-            return replace(row, body=body)
         case _:
             return row

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import BadCheckpoint
-from ..models.network import Network
 from ..tensor_files import load_tensors, save_tensors
 
 KEEP = 2
@@ -24,8 +23,8 @@ KEEP = 2
 class State:
     """All that a step of training changes."""
 
-    network: Network
-    average: Network
+    network: nn.Module
+    average: nn.Module
     optimizer: torch.optim.Optimizer
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,13 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import distributed as dist
 
-from ..data.loader import batches_of, training_loader, worker_deaths
+from ..data.loader import worker_deaths
 from ..data.sources import Pictures
 from ..data.stream import Stream
 from ..errors import GodeeperError
 from ..models.network import Network, to_device
-from ..models.weights import save_weights
-from ..preprocess import Preprocess
 from .checkpoint import Position, load_newest, save_checkpoint
-from .checks import check_same, check_sizes, fingerprint
+from .classification import Classification
 from .curves import draw_curves
 from .interrupt import Interruption
 from .optim import learning_rate
@@ -31,9 +28,10 @@ from .progress import Bar, Totals, epoch_line, epoch_record
 from .recipe import Recipe
 from .run import RunFolder
 from .step import Diverged, Step
+from .task import Task
 from .trackers import Trackers, check_trackers, default_trackers
 
-Evaluator = Callable[[Network], Mapping[str, float]]
+Evaluator = Callable[[Any], Mapping[str, float]]  # of the averaged network
 TRACKED_STEPS = 50  # between the losses that trackers are told
 
 
@@ -57,9 +55,28 @@ def train(
     batch. GodeeperError for a folder that holds a run already, pictures below the network's minimum size, a decoding process
     that dies, and a loss that stays not finite.
     """
+    return learn(
+        partial(Classification, network, pictures, recipe), out,
+        evaluate=evaluate, workers=workers, resume=resume, notes=notes, trackers=trackers,
+    )  # fmt: skip
+
+
+def learn(
+    make: Callable[[Accelerator], Task],
+    out: str | Path,
+    *,
+    evaluate: Evaluator | None = None,
+    workers: int = 0,
+    resume: bool = False,
+    notes: Mapping[str, Any] | None = None,
+    trackers: Sequence[str] | None = None,
+) -> Path:
+    """`train` for any task, which `make` makes for the process it runs in."""
     trackers = default_trackers() if trackers is None else tuple(trackers)
     check_trackers(trackers)
-    training = _Training(network, pictures, recipe, RunFolder(Path(out)), evaluate, workers)
+    # Without an accelerator torch's processes meet over gloo; precision is ours to choose, whatever the environment says.
+    accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
+    training = _Training(make(accelerator), accelerator, RunFolder(Path(out)), evaluate, workers)
     training.begin(resume, notes or {}, trackers)
     with worker_deaths():
         training.run()
@@ -70,50 +87,36 @@ class _Training:
     """A run under way."""
 
     def __init__(
-        self, network: Network, pictures: Pictures | Stream, recipe: Recipe, folder: RunFolder,
-        evaluate: Evaluator | None, workers: int,
+        self, task: Task, accelerator: Accelerator, folder: RunFolder, evaluate: Evaluator | None, workers: int
     ) -> None:  # fmt: skip
-        self.network, self.pictures, self.recipe, self.folder = network, pictures, recipe, folder
-        self.evaluate, self.workers = evaluate, workers
-        # Without an accelerator torch's processes meet over gloo; precision is ours to choose, whatever the environment says.
-        self.accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
-        self.main = self.accelerator.is_main_process
-        self.ranks = self.accelerator.num_processes
-        rank = self.accelerator.process_index
-        self.batches = batches_of(pictures, recipe.batch_size, recipe.seed, rank, self.ranks)
+        self.task, self.recipe, self.batches = task, task.recipe, task.batches
+        self.accelerator, self.folder, self.evaluate, self.workers = accelerator, folder, evaluate, workers
+        self.main = accelerator.is_main_process
+        self.ranks = accelerator.num_processes
         self.saved_at = time.monotonic()
 
     def begin(self, resume: bool, notes: Mapping[str, Any], trackers: Sequence[str]) -> None:
         """Makes the run folder, or goes back to its newest checkpoint."""
-        network, recipe, folder = self.network, self.recipe, self.folder
-        description = folder.read() if resume else {}
-        if "preprocess" in description:  # weights that the run started from may have brought their own
-            network.preprocess = Preprocess.from_dict(description["preprocess"])
-        size = recipe.image_size or network.preprocess.image_size
-        if recipe.start_size > size:
-            raise GodeeperError(f"recipe: start_size is {recipe.start_size}, but pictures grow to {size} pixels only")
-        network.preprocess = replace(network.preprocess, image_size=size)
-        self.size_at = partial(recipe.size_at, full=size)
-        check_sizes(network, recipe, {self.size_at(epoch) for epoch in range(recipe.epochs)})
-        to_device(network, self.accelerator.device)
-        self.step = Step(network, recipe, self.accelerator, len(self.batches))
+        task, folder = self.task, self.folder
+        description = folder.read(type(self.recipe)) if resume else {}
+        task.prepare(description)
+        to_device(task.network, self.accelerator.device)
+        self.step = Step(task, self.accelerator, len(self.batches))
         self.position = Position()
-        data = fingerprint(self.pictures)
         if resume:
-            check_same(description.get("pictures", data), data)
             self.position = load_newest(folder.checkpoints, self.step.state, self._say)
             self._check_same_position()
         elif self.main:
             description = folder.begin({
-                "model": network.arguments, "recipe": recipe.as_dict(), "preprocess": network.preprocess.as_dict(),
-                "bf16": self.step.bf16, "processes": self.ranks, "pictures": data, **notes,
+                "model": task.network.arguments, "recipe": self.recipe.as_dict(),
+                **task.description(), "bf16": self.step.bf16, "processes": self.ranks, **notes,
             })  # fmt: skip
         names = trackers if self.main else ()
         self.trackers = Trackers(names, folder.path, description, self._number(self.position.epoch, self.position.step))
 
     def run(self) -> None:
         """The epochs that are left, then the final weights."""
-        loader = training_loader(self.pictures, self.size_at, self.recipe.augment, self.batches, self.workers)
+        loader = self.task.loader(self.workers)
         done = self._number(self.position.epoch, self.position.step)
         bar = Bar(self.recipe.epochs, len(self.batches), done, show=self.main)
         while self.position.epoch < self.recipe.epochs:
@@ -136,7 +139,7 @@ class _Training:
             done = self.position.step
             for done, batch in enumerate(loader, start=done + 1):  # noqa: B020
                 totals.bad += batch.bad
-                if len(batch.labels) or self.ranks > 1:
+                if len(batch) or self.ranks > 1:
                     self._learn(batch, epoch, done, totals)
                 bar.step(totals)
                 asked, due = self._agreed(interruption.signal)
@@ -220,9 +223,7 @@ class _Training:
             )
 
     def _finish(self) -> None:
-        average = self.step.average.network
-        average.classes, average.preprocess = self.network.classes, self.network.preprocess
-        save_weights(average, self.folder.weights)
+        self.task.save(self.step.average.network, self.folder.weights)
         try:
             draw_curves({self.folder.path.name: self.folder.metrics()}, self.folder.path / "curves.png")
         except GodeeperError as error:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 
 import torch
 from accelerate.utils import broadcast
 from torch import nn
 
 from ..models.network import Network
-from .recipe import Recipe
+from ..papers.notation import Definition
+from .recipe import Training
 from .rmsprop import RMSpropTF
 
 
-def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser; weight decay on filters and linear weights only.
-
-    Each group's `scale` multiplies the rate: 1 for the classifiers, `stage_decay` for the last stage, its square for the one
-    before, and so on.
-    """
+def make_optimizer(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: Training) -> torch.optim.Optimizer:
+    """The recipe's optimiser; weight decay on filters and linear weights only. Each group's `scale` multiplies the rate."""
     groups = []
-    for scale, parameters in _scaled(network, recipe.stage_decay):
+    for scale, parameters in scaled:
         for decay, chosen in (
             (recipe.weight_decay, [p for p in parameters if p.ndim > 1]),
             (0.0, [p for p in parameters if p.ndim <= 1]),
@@ -34,7 +32,8 @@ def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
 
 
-def _scaled(network: Network, stage_decay: float) -> list[tuple[float, list[nn.Parameter]]]:
+def scaled_parameters(network: Network, stage_decay: float) -> list[tuple[float, list[nn.Parameter]]]:
+    """A network's parameters: at 1 the classifiers, at `stage_decay` the last stage, at its square the one before, and so on."""
     if stage_decay == 1:
         return [(1.0, list(network.parameters()))]
     stages = list(network.stages.values())
@@ -42,7 +41,7 @@ def _scaled(network: Network, stage_decay: float) -> list[tuple[float, list[nn.P
     return [*scaled, (1.0, [*network.head.parameters(), *network.auxiliary.parameters()])]
 
 
-def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
+def learning_rate(recipe: Training, step: int, steps_per_epoch: int) -> float:
     """The rate of a step, counted from 0 over the whole run: a linear warm-up, then the recipe's schedule."""
     epoch = step / steps_per_epoch
     if epoch < recipe.warmup_epochs:
@@ -53,12 +52,14 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def warm_statistics(network: Network, step: int) -> None:
+def warm_statistics(network: nn.Module, step: int) -> None:
     """Sets the batch norms' momentum for the step of that number, counted from 0: 0.1 at first, falling to the definition's.
 
     3e-4, as released with Inception-v4, needs ten thousand steps to learn its statistics; a short run has far fewer.
     """
-    batch_norm = network.definition.batch_norm
+    definition = network.definition
+    assert isinstance(definition, Definition)
+    batch_norm = definition.batch_norm
     if batch_norm is None or batch_norm.momentum >= 0.1:
         return
     for module in network.modules():
@@ -72,12 +73,12 @@ class WeightAverage:
     The decay grows with the steps, (1 + n) / (10 + n), up to `decay`, so that the random start is soon forgotten.
     """
 
-    def __init__(self, network: Network, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, network: Network, step: int) -> None:
+    def update(self, network: nn.Module, step: int) -> None:
         """Takes in the weights after step number `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages, currents = self.network.state_dict(), network.state_dict()

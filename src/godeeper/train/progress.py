@@ -23,8 +23,7 @@ from .step import Learnt
 class Totals:
     """Sums over the pictures of an epoch, kept on the device until they are asked for."""
 
-    loss: Tensor | float = 0.0
-    errors: Tensor | float = 0.0
+    figures: dict[str, Tensor | float] = field(default_factory=dict)
     pictures: int = 0
     bad: list[str] = field(default_factory=list)
     bad_steps: int = 0
@@ -36,24 +35,26 @@ class Totals:
         if not learnt.good:
             self.bad_steps += 1
             return
-        self.loss = self.loss + learnt.loss * len(learnt.labels)
-        self.errors = self.errors + (learnt.logits.argmax(1) != learnt.labels).sum()
-        self.pictures += len(learnt.labels)
+        for name, value in learnt.figures.items():
+            self.figures[name] = self.figures.get(name, 0.0) + value
+        self.pictures += learnt.pictures
 
     def over_processes(self, accelerator: Accelerator) -> dict[str, Any]:
         """The sums over all processes, in plain numbers, from which `Totals(**sums)` goes on."""
         bad_steps = self.bad_steps if accelerator.is_main_process else 0  # all see the same
         device = accelerator.device if accelerator.num_processes > 1 else "cpu"
-        here = torch.tensor([float(self.loss), float(self.errors), self.pictures, bad_steps], dtype=torch.float64, device=device)
-        loss, errors, pictures, bad_steps = accelerator.reduce(here, reduction="sum").tolist()
+        names = sorted({name for found in gather_object([sorted(self.figures)]) for name in found})
+        figures = [float(self.figures.get(name, 0.0)) for name in names]
+        here = torch.tensor([self.pictures, bad_steps, *figures], dtype=torch.float64, device=device)
+        pictures, bad_steps, *figures = accelerator.reduce(here, reduction="sum").tolist()
         return {
-            "loss": loss, "errors": errors, "pictures": int(pictures), "bad": gather_object(self.bad),
+            "figures": dict(zip(names, figures, strict=True)), "pictures": int(pictures), "bad": gather_object(self.bad),
             "bad_steps": int(bad_steps), "seconds": self.seconds + time.monotonic() - self.started,
         }  # fmt: skip
 
 
 def epoch_record(sums: Mapping[str, Any]) -> dict[str, float]:
-    """An epoch's sums as a record of `metrics.jsonl`: mean loss, top-1 error in percent, speed.
+    """An epoch's sums as a record of `metrics.jsonl`: its figures as means over pictures, speed.
 
     GodeeperError if not one picture could be decoded, or no step was good.
     """
@@ -63,8 +64,7 @@ def epoch_record(sums: Mapping[str, Any]) -> dict[str, float]:
     if not pictures:
         raise GodeeperError(f"none of the training pictures can be decoded, the first: {sums['bad'][0]}")
     return {
-        "loss": sums["loss"] / pictures,
-        "train_error": 100 * sums["errors"] / pictures,
+        **{name: total / pictures for name, total in sums["figures"].items()},
         "pictures": pictures,
         "skipped": len(sums["bad"]),
         "bad_steps": sums["bad_steps"],
@@ -73,13 +73,18 @@ def epoch_record(sums: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
+WORDS = {  # what a record's figures are called, in percent
+    "train_error": "error", "top1_error": "test error", "map": "mAP", "coverage": "coverage",
+}  # fmt: skip
+
+
 def epoch_line(record: Mapping[str, Any], epochs: int) -> str:
     """An epoch's record in words."""
-    tested = f", test error {record['top1_error']:.2f} %" if "top1_error" in record else ""
+    figures = "".join(f", {word} {record[name]:.2f} %" for name, word in WORDS.items() if name in record)
     if record.get("test_skipped"):
-        tested += f" ({record['test_skipped']} test pictures cannot be decoded: `godeeper evaluate` names them)"
+        figures += f" ({record['test_skipped']} test pictures cannot be decoded: `godeeper evaluate` names them)"
     speed = f"{record['seconds']:.1f} s, {record['pictures_per_second']:.0f} pictures/s"
-    return f"epoch {record['epoch']}/{epochs}: loss {record['loss']:.4f}, error {record['train_error']:.2f} %{tested}, {speed}"
+    return f"epoch {record['epoch']}/{epochs}: loss {record['loss']:.4f}{figures}, {speed}"
 
 
 class Bar:
@@ -106,5 +111,6 @@ class Bar:
         if self.bar.disable or not totals.pictures:
             return
         speed = totals.pictures / (totals.seconds + time.monotonic() - totals.started)
-        loss, error = float(totals.loss) / totals.pictures, 100 * float(totals.errors) / totals.pictures
-        self.bar.update(self.task, advance=1, state=f"loss {loss:.3f}  error {error:.1f} %  {speed:.0f} pictures/s")
+        means = {name: float(total) / totals.pictures for name, total in totals.figures.items()}
+        error = f"  error {means['train_error']:.1f} %" if "train_error" in means else ""
+        self.bar.update(self.task, advance=1, state=f"loss {means['loss']:.3f}{error}  {speed:.0f} pictures/s")

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from ..data.augment import Augment
 from ..errors import GodeeperError, unknown
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """One training run. GodeeperError, naming the field, for a value out of range."""
+class Training:
+    """What every training run is asked to do, whatever it learns. GodeeperError, naming the field, for a value out of range."""
+
+    RANGES: ClassVar[dict[str, tuple[float, float]]] = {
+        "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "lr": (0, 1000), "momentum": (0, 0.9999), "decay": (0, 0.9999),
+        "epsilon": (0, 1e6), "weight_decay": (0, 10), "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000),
+        "step_factor": (0, 1), "average_decay": (0, 1), "clip_norm": (0, 1e9), "checkpoint_minutes": (0, 1e6),
+        "seed": (0, 2**31 - 1),
+    }  # fmt: skip
 
     epochs: int = 90
     batch_size: int = 128  # pictures a step, over all processes
-    image_size: int = 0  # pixels; 0: the network's own
-    start_size: int = 0  # pixels in the first epoch, growing evenly to `image_size` by the last fifth; 0: the same all along
     optimizer: Literal["sgd", "rmsprop"] = "sgd"  # rmsprop: TensorFlow's, `RMSpropTF`
     lr: float = 0.1  # of a whole batch, whatever the number of processes
-    stage_decay: float = 1.0  # each stage's rate as a share of the next one's; below 1, early stages learn slowly
-    head_epochs: int = 0  # at first, these epochs train the classifiers only
     momentum: float = 0.9
     nesterov: bool = True  # sgd
     decay: float = 0.9  # rmsprop: of the mean square
@@ -32,42 +35,74 @@ class Recipe:
     step_epochs: int = 8  # schedule "step": the rate is multiplied by `step_factor` every `step_epochs`
     step_factor: float = 0.96
     average_decay: float = 0.999  # of the averaged weights, the final model; 0: no averaging
-    label_smoothing: float = 0.1
-    mixup: float = 0.0  # alpha of the Beta distribution of the shares of two mixed pictures; 0: no mixing
-    cutmix: float = 0.0  # the same, of their areas; with both, each batch does one or the other
     clip_norm: float = 0.0  # the gradient's largest norm; 0: no clipping
-    auxiliary_weight: float = 0.3  # of each auxiliary head's loss; 0: no heads
-    area: tuple[float, float] = (0.08, 1.0)  # of a training patch, as a share of the picture
-    aspect: tuple[float, float] = (3 / 4, 4 / 3)
-    mirror: bool = True
-    distort: bool = True  # brightness, contrast, colour
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     sync_batch_norm: bool = True  # statistics over the batch of all processes; false: of each process's share
     checkpoint_minutes: float = 10.0  # between checkpoints; there is one after each epoch, too
     seed: int = 0
 
     def __post_init__(self) -> None:
-        ranges: Mapping[str, tuple[float, float]] = {
-            "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "image_size": (0, 10_000), "start_size": (0, 10_000),
-            "lr": (0, 1000), "stage_decay": (0, 1), "head_epochs": (0, 100_000), "momentum": (0, 0.9999), "decay": (0, 0.9999),
-            "epsilon": (0, 1e6), "mixup": (0, 100), "cutmix": (0, 100), "checkpoint_minutes": (0, 1e6), "weight_decay": (0, 10),
-            "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1),
-            "average_decay": (0, 1), "label_smoothing": (0, 1), "clip_norm": (0, 1e9), "auxiliary_weight": (0, 100),
-            "seed": (0, 2**31 - 1),
-        }  # fmt: skip
-        for name, kind in get_type_hints(Recipe).items():
+        for name, kind in _kinds(type(self)).items():
             if kind is int and (not isinstance(getattr(self, name), int) or isinstance(getattr(self, name), bool)):
                 raise GodeeperError(f"recipe: {name} is {getattr(self, name)!r}: it must be a whole number")
-        for name, (low, high) in ranges.items():
+        for name, (low, high) in self.RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise GodeeperError(f"recipe: {name} is {getattr(self, name)}: it must lie between {low:g} and {high:g}")
+        for name, choices in _choices(type(self)).items():
+            if getattr(self, name) not in choices:
+                raise unknown(f"{name} in the recipe", str(getattr(self, name)), choices)
+
+    def having(self, settings: Iterable[str]) -> Self:
+        """The recipe with settings such as "lr=0.05" or "area=0.3,1" applied; GodeeperError for an unknown field or bad value."""
+        changes: dict[str, Any] = {}
+        for setting in settings:
+            name, separator, text = setting.partition("=")
+            if not separator:
+                raise GodeeperError(f"recipe: {setting!r} is not of the form FIELD=VALUE")
+            changes[name.strip()] = _parse(type(self), name.strip(), text.strip())
+        return replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The reverse of `as_dict`; GodeeperError for an unknown field."""
+        for name in values:
+            if name not in _kinds(cls):
+                raise unknown("recipe field", name, _kinds(cls))
+        fields_of: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return cls(**fields_of)
+
+
+@dataclass(frozen=True)
+class Recipe(Training):
+    """One training run of a classifier."""
+
+    RANGES = Training.RANGES | {
+        "image_size": (0, 10_000), "start_size": (0, 10_000), "stage_decay": (0, 1), "head_epochs": (0, 100_000),
+        "mixup": (0, 100), "cutmix": (0, 100), "label_smoothing": (0, 1), "auxiliary_weight": (0, 100),
+    }  # fmt: skip
+
+    image_size: int = 0  # pixels; 0: the network's own
+    start_size: int = 0  # pixels in the first epoch, growing evenly to `image_size` by the last fifth; 0: the same all along
+    stage_decay: float = 1.0  # each stage's rate as a share of the next one's; below 1, early stages learn slowly
+    head_epochs: int = 0  # at first, these epochs train the classifiers only
+    label_smoothing: float = 0.1
+    mixup: float = 0.0  # alpha of the Beta distribution of the shares of two mixed pictures; 0: no mixing
+    cutmix: float = 0.0  # the same, of their areas; with both, each batch does one or the other
+    auxiliary_weight: float = 0.3  # of each auxiliary head's loss; 0: no heads
+    area: tuple[float, float] = (0.08, 1.0)  # of a training patch, as a share of the picture
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    mirror: bool = True
+    distort: bool = True  # brightness, contrast, colour
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         for name, top in (("area", 1.0), ("aspect", 100.0)):
             low, high = getattr(self, name)
             if not 0 < low <= high <= top:
                 raise GodeeperError(f"recipe: {name} is {low:g},{high:g}: it must rise within 0 (excluded) to {top:g}")
-        for name, choices in _choices().items():
-            if getattr(self, name) not in choices:
-                raise unknown(f"{name} in the recipe", str(getattr(self, name)), choices)
 
     @property
     def augment(self) -> Augment:
@@ -81,41 +116,20 @@ class Recipe:
             return full
         return min(full, int(self.start_size + grown * (full - self.start_size)) // 8 * 8)
 
-    def having(self, settings: Iterable[str]) -> Recipe:
-        """The recipe with settings such as "lr=0.05" or "area=0.3,1" applied; GodeeperError for an unknown field or bad value."""
-        changes: dict[str, Any] = {}
-        for setting in settings:
-            name, separator, text = setting.partition("=")
-            if not separator:
-                raise GodeeperError(f"recipe: {setting!r} is not of the form FIELD=VALUE")
-            changes[name.strip()] = _parse(name.strip(), text.strip())
-        return replace(self, **changes)
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """The reverse of `as_dict`; GodeeperError for an unknown field."""
-        for name in values:
-            if name not in _names():
-                raise unknown("recipe field", name, _names())
-        fields_of: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        return cls(**fields_of)
+def _kinds(recipe: type[Training]) -> dict[str, Any]:
+    hints = get_type_hints(recipe)
+    return {field.name: hints[field.name] for field in fields(recipe)}
 
 
-def _names() -> list[str]:
-    return [field.name for field in fields(Recipe)]
+def _choices(recipe: type[Training]) -> dict[str, tuple[str, ...]]:
+    return {name: get_args(hint) for name, hint in _kinds(recipe).items() if get_origin(hint) is Literal}
 
 
-def _choices() -> dict[str, tuple[str, ...]]:
-    return {name: get_args(hint) for name, hint in get_type_hints(Recipe).items() if get_origin(hint) is Literal}
-
-
-def _parse(name: str, text: str) -> Any:
-    if name not in _names():
-        raise unknown("recipe field", name, _names())
-    kind = get_type_hints(Recipe)[name]
+def _parse(recipe: type[Training], name: str, text: str) -> Any:
+    if name not in _kinds(recipe):
+        raise unknown("recipe field", name, _kinds(recipe))
+    kind = _kinds(recipe)[name]
     try:
         if kind is bool:
             return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
@@ -124,9 +138,13 @@ def _parse(name: str, text: str) -> Any:
         if kind == tuple[float, float]:
             low, high = (float(part) for part in text.split(","))
             return low, high
+        if kind == tuple[int, ...]:
+            return tuple(int(part) for part in text.split(","))
         return text
     except (KeyError, ValueError):
-        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "two numbers such as 0.3,1")
+        wanted = {
+            bool: "true or false", int: "a whole number", float: "a number", tuple[int, ...]: "whole numbers such as 32,64",
+        }.get(kind, "two numbers such as 0.3,1")  # fmt: skip
         raise GodeeperError(f"recipe: {name}={text!r} is not {wanted}") from None
 
 

@@ -17,10 +17,14 @@ from ..errors import GodeeperError
 from ..files import written_whole
 from ..models.weights import WEIGHTS_FILE
 from ..preprocess import Preprocess
-from .recipe import Recipe
+from .recipe import Training
 
 RECIPE_FILE = "recipe.json"
 METRICS_FILE = "metrics.jsonl"
+
+
+class OtherRecipe(GodeeperError):
+    """The run's recipe is of another kind."""
 
 
 class RunFolder:
@@ -43,20 +47,23 @@ class RunFolder:
         _write(self.path / RECIPE_FILE, json.dumps(description, indent=2, ensure_ascii=False))
         return description
 
-    def read(self) -> dict[str, Any]:
-        """What `begin` wrote; GodeeperError where there is no run, or its description cannot be read."""
+    def read(self, *recipes: type[Training]) -> dict[str, Any]:
+        """What `begin` wrote; GodeeperError where there is no run of one of these recipes, or its description cannot be read."""
         file = self.path / RECIPE_FILE
         if not file.is_file():
             raise GodeeperError(f"{str(self.path)!r} holds no run to resume: it has no {RECIPE_FILE}")
         try:
             description = dict(json.loads(file.read_text(encoding="utf-8")))
-            Recipe.from_dict(description["recipe"])
-            Preprocess.from_dict(description["preprocess"])
-            if not {"name", "width", "small"} <= set(description["model"]) or not isinstance(
-                description.get("classes", []), list
-            ):
+            if not {"name", "width"} <= set(description["model"]) or not isinstance(description.get("classes", []), list):
                 raise ValueError("model or classes")
+            of_this_kind = [recipe for recipe in recipes if description["recipe"].keys() <= recipe().as_dict().keys()]
+            if not of_this_kind:
+                raise OtherRecipe(f"the run in {str(self.path)!r} learns something else: resume it by the command that began it")
+            of_this_kind[0].from_dict(description["recipe"])
+            Preprocess.from_dict(description["preprocess"])
             return description
+        except OtherRecipe:
+            raise
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, GodeeperError) as error:
             raise GodeeperError(f"{str(file)!r} is damaged ({error}): mend it, or begin again with another --out") from None
 

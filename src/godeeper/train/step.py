@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ..data.augment import normalise
-from ..data.loader import Batch
 from ..errors import GodeeperError
-from ..models.network import Network
 from .checkpoint import State
-from .loss import Objective
-from .mix import mix
 from .optim import WeightAverage, learning_rate, make_optimizer, warm_statistics
 from .processes import share_batches
-from .recipe import Recipe
+from .recipe import Training
+from .task import SomeBatch, Task
 
 BAD_STEPS = 10  # in a row, after which a run stops
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """What a step found: its mean loss, logits (N, classes), labels (N,), and whether the weights could learn from it."""
+    """What a step found: its mean loss, figures as sums over its pictures, and whether the weights could learn from it."""
 
     loss: Tensor
-    logits: Tensor
-    labels: Tensor
+    figures: Mapping[str, Tensor | float]
+    pictures: int
     good: bool
 
 
@@ -39,53 +36,40 @@ class Diverged(GodeeperError):
 class Step:
     """Forward, backward, update, average."""
 
-    def __init__(self, network: Network, recipe: Recipe, accelerator: Accelerator, steps_per_epoch: int) -> None:
-        self.network, self.recipe, self.accelerator, self.steps_per_epoch = network, recipe, accelerator, steps_per_epoch
-        self.average = WeightAverage(network, recipe.average_decay)
-        share_batches(network, accelerator, recipe.sync_batch_norm)
-        self.optimizer = make_optimizer(network, recipe)
-        self.state = State(network, self.average.network, self.optimizer)
-        self.bf16 = uses_bf16(recipe)
+    def __init__(self, task: Task, accelerator: Accelerator, steps_per_epoch: int) -> None:
+        self.task, self.accelerator, self.steps_per_epoch = task, accelerator, steps_per_epoch
+        self.network, self.recipe = task.network, task.recipe
+        self.average = WeightAverage(self.network, self.recipe.average_decay)
+        share_batches(self.network, accelerator, self.recipe.sync_batch_norm)
+        self.optimizer = make_optimizer(task.scaled_parameters(), self.recipe)
+        self.state = State(self.network, self.average.network, self.optimizer)
+        self.bf16 = uses_bf16(self.recipe)
         self.lr = 0.0
         self.bad_steps = 0
-        self._heads_only: bool | None = None
-        self._statistics = list(network.buffers())
+        self._statistics = list(self.network.buffers())
         self._before = [b.clone() for b in self._statistics]
 
     def begin(self, epoch: int) -> None:
-        """Decides what learns in an epoch: the classifiers only, at first, where the recipe says so."""
-        heads_only = epoch < self.recipe.head_epochs
-        if heads_only == self._heads_only:
-            return
-        self._heads_only = heads_only
-        self.network.stages.requires_grad_(not heads_only)
-        self.accelerator.free_memory()  # the wrapper that shared the gradients of other weights, if there was one
-        self.objective: nn.Module = self.accelerator.prepare_model(
-            Objective(self.network, self.recipe.label_smoothing, self.recipe.auxiliary_weight)
-        )
+        """Readies an epoch: what the task lets learn in it."""
+        if self.task.begin(epoch) or not hasattr(self, "objective"):
+            self.accelerator.free_memory()  # the wrapper that shared the gradients of other weights, if there was one
+            self.objective: nn.Module = self.accelerator.prepare_model(self.task.objective())
 
-    def __call__(self, batch: Batch, number: int) -> Learnt:
+    def __call__(self, batch: SomeBatch, number: int) -> Learnt:
         """Learns from a batch; `number` counts steps over the whole run. Diverged after too many bad steps in a row."""
-        if not len(batch.labels):  # one process alone leaves the step out; several must keep step with each other
+        if not len(batch):  # one process alone leaves the step out; several must keep step with each other
             raise GodeeperError(f"no picture of a process's share of a batch can be decoded, the first: {batch.bad[0]}")
         self.lr = learning_rate(self.recipe, number, self.steps_per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * group["scale"]
-        device = self.accelerator.device
-        x = normalise(batch.pictures.to(device, non_blocking=True), self.network.preprocess)
-        x = x.contiguous(memory_format=torch.channels_last)
-        mixed = mix(x, batch.labels.to(device, non_blocking=True), self.recipe, number)
-        torch.manual_seed(self.recipe.seed * 1_000_003 + number)  # dropout, too, is reproducible
         self.objective.train()
-        if self._heads_only:
-            self.network.stages.eval()  # their statistics stay as they were learnt
         warm_statistics(self.network, number)
         _copy(self._statistics, self._before)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
-            loss, logits = self.objective(mixed.pictures, mixed.labels, mixed.others, mixed.share)
-        self.accelerator.backward(loss)
+        with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.bf16):
+            loss = self.task.loss(self.objective, batch, number)
+        self.accelerator.backward(loss.value)
         good = self._update(number)
-        return Learnt(loss.detach(), logits.detach(), mixed.labels, good)
+        return Learnt(loss.value.detach(), loss.figures, len(batch), good)
 
     def _update(self, number: int) -> bool:
         """Moves the weights, unless the gradient is not finite, which every process sees alike once it is averaged."""
@@ -115,7 +99,7 @@ def _copy(tensors: list[Tensor], into: list[Tensor]) -> None:
         torch._foreach_copy_(into, tensors)
 
 
-def uses_bf16(recipe: Recipe) -> bool:
+def uses_bf16(recipe: Training) -> bool:
     """Whether to multiply in bf16; "auto" does where the processor has it natively."""
     if recipe.precision != "auto":
         return recipe.precision == "bf16"

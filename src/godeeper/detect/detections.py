@@ -1,0 +1,28 @@
+"""What a detector finds in a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..data.objects import Floats, Labels
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one picture, the surest first.
+
+    `boxes` (N, 4) as in `data.objects.Objects`: left, top, right, bottom in pixels of the upright picture; `labels` (N,) index
+    the detector's classes; `scores` (N,) lie in 0..1.
+    """
+
+    boxes: Floats
+    labels: Labels
+    scores: Floats
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def at_least(self, score: float) -> Detections:
+        """Those of at least that score."""
+        sure = self.scores >= score
+        return Detections(self.boxes[sure], self.labels[sure], self.scores[sure])

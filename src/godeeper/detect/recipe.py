@@ -1,0 +1,43 @@
+"""What a training run of a detector is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import GodeeperError
+from ..train.recipe import Recipe, Training
+
+
+@dataclass(frozen=True)
+class DetectionRecipe(Training):
+    """One training run of Faster R-CNN; its defaults are for some hundred pictures and a network that has batch norm."""
+
+    RANGES = Training.RANGES | {"image_size": (16, 10_000), "longest": (16, 10_000), "regions": (1, 10_000)}
+
+    epochs: int = 36
+    batch_size: int = 4
+    lr: float = 0.02
+    average_decay: float = 0.99
+    clip_norm: float = 10.0
+    image_size: int = 600  # pixels of the shorter side
+    longest: int = 1000  # pixels of the longer side, at most
+    anchors: tuple[int, ...] = (32, 64, 128, 256, 512)  # sides, in pixels of the resized picture
+    regions: int = 128  # a picture, to learn from
+    batch_norm: Literal["learnt", "frozen"] = "learnt"  # frozen: as the weights that the run starts from have it
+    mirror: bool = True
+    distort: bool = True  # brightness, contrast, colour
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.anchors or min(self.anchors) < 1:
+            raise GodeeperError(f"recipe: anchors are {self.anchors}: they must be sides of at least 1 pixel, such as 32,64,128")
+        if self.longest < self.image_size:
+            raise GodeeperError(f"recipe: longest is {self.longest}, below image_size, {self.image_size}")
+
+
+# R-CNN's region classifier. The regions are warped already, so nothing is cut from them; there are tens of thousands, many alike.
+RCNN = Recipe(
+    epochs=4, batch_size=128, lr=0.05, warmup_epochs=0.2, weight_decay=5e-4, average_decay=0.99, label_smoothing=0.0,
+    clip_norm=2.0, auxiliary_weight=0.0, area=(1.0, 1.0), aspect=(1.0, 1.0),
+)  # fmt: skip

@@ -1,0 +1,80 @@
+"""A network's table as a detector needs it: split where features are 16 pixels apart, on grids that lie over the picture.
+
+Faster R-CNN (arXiv 1506.01497) slides a classification network up to there over the whole picture and gives the rest of it to
+each region. Grids follow the picture if a filter's zeros are the same on both sides and its stride leaves nothing over: "same"
+padding does that, "valid" padding shifts the grid by half a filter a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..errors import GodeeperError
+from .flow import Flow, along
+from .notation import CEIL, SAME, VALID, Avg, Conv, Definition, Max, Row, Separable, Stage, altered
+
+STRIDE = 16  # pixels between features, in Faster R-CNN and before it
+
+
+def flows(definition: Definition) -> dict[str, Flow]:
+    """What flows out of each stage, on pictures of the network's own size."""
+    flow = Flow(definition.in_channels, definition.image_size, definition.image_size)
+    result = {}
+    for name, stage in definition.stages.items():
+        flow, _ = along(stage, flow, definition.batch_norm)
+        result[name] = flow
+    return result
+
+
+def split(definition: Definition) -> str:
+    """The last stage whose features are at most 16 pixels apart: the trunk's last; GodeeperError where they never are so far."""
+    jumps = {name: flow.jump for name, flow in flows(definition).items()}
+    if max(jumps.values()) < STRIDE:
+        raise GodeeperError(f"{definition.name}'s features are {max(jumps.values())} pixels apart: a detector needs {STRIDE}")
+    return [name for name, jump in jumps.items() if jump <= STRIDE][-1]
+
+
+def levels(definition: Definition) -> dict[str, Flow]:
+    """The last stage at each stride from 4 pixels on, and its features: the levels of a feature pyramid (arXiv 1612.03144)."""
+    last: dict[int, tuple[str, Flow]] = {flow.jump: (name, flow) for name, flow in flows(definition).items()}
+    return {name: flow for jump, (name, flow) in last.items() if jump >= 4}
+
+
+def trunk(definition: Definition, atrous: bool = False) -> Mapping[str, Stage]:
+    """The stages up to the split, their grids aligned with the picture.
+
+    `atrous` keeps features 8 pixels apart: the stage that would double that has no stride, and the filters after it are spread
+    over twice the area (dilation 2), so that each weight still sees what it was trained to see.
+    """
+    jumps = {name: flow.jump for name, flow in flows(definition).items()}
+    stages: dict[str, Stage] = {}
+    before = 1
+    for name, stage in definition.stages.items():
+        if atrous and jumps[name] == STRIDE:
+            stages[name] = altered(altered(stage, _unstrided if before < STRIDE else _dilated), _aligned)
+        else:
+            stages[name] = altered(stage, _aligned)
+        before = jumps[name]
+        if name == split(definition):
+            break
+    return stages
+
+
+def aligned(definition: Definition) -> Mapping[str, Stage]:
+    """All stages, their grids aligned with the picture."""
+    return {name: altered(stage, _aligned) for name, stage in definition.stages.items()}
+
+
+def _aligned(row: Row) -> Row:
+    if isinstance(row, Conv | Separable | Max | Avg) and row.padding in (VALID, CEIL) and all(side % 2 for side in row.sides):
+        return replace(row, padding=SAME)
+    return row
+
+
+def _unstrided(row: Row) -> Row:
+    return replace(row, stride=1) if isinstance(row, Conv | Separable | Max | Avg) else row
+
+
+def _dilated(row: Row) -> Row:
+    return replace(row, dilation=2) if isinstance(row, Conv) else row

@@ -1,0 +1,74 @@
+"""What a run learns, as the loop sees it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from ..data.loader import Batches
+from .recipe import Training
+
+
+class SomeBatch(Protocol):
+    """Pictures to learn from, and why some are missing."""
+
+    @property
+    def bad(self) -> tuple[str, ...]: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a batch costs, to be made less; and its figures for people, as sums over its pictures, the loss among them."""
+
+    value: Tensor
+    figures: Mapping[str, Tensor | float]
+
+
+class Task(ABC):
+    """A network, the batches it learns from, and what it learns of one.
+
+    `network` has `arguments`, from which it can be built again. The loop, its checkpoints and the run folder know no more.
+    """
+
+    network: nn.Module
+    recipe: Training
+    batches: Batches
+
+    @abstractmethod
+    def prepare(self, saved: Mapping[str, Any]) -> None:
+        """Readies the network; `saved` is what a run that goes on says of itself, else empty. GodeeperError if it cannot."""
+
+    @abstractmethod
+    def description(self) -> dict[str, Any]:
+        """What `recipe.json` is to say of it."""
+
+    @abstractmethod
+    def loader(self, workers: int) -> Iterable[SomeBatch]:
+        """The batches of the epoch that `batches` is set to."""
+
+    @abstractmethod
+    def objective(self) -> nn.Module:
+        """What distributed training wraps: every parameter takes part in its forward pass."""
+
+    @abstractmethod
+    def loss(self, objective: nn.Module, batch: Any, number: int) -> Loss:
+        """Runs the objective on a batch of step `number`, counted over the whole run."""
+
+    @abstractmethod
+    def save(self, network: nn.Module, file: Path) -> None:
+        """Writes the final weights."""
+
+    def begin(self, epoch: int) -> bool:
+        """Decides what learns in an epoch; whether that is something else than before."""
+        return epoch == 0
+
+    def scaled_parameters(self) -> Sequence[tuple[float, list[nn.Parameter]]]:
+        """All parameters, each group with its share of the learning rate."""
+        return [(1.0, list(self.network.parameters()))]

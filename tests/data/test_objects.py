@@ -1,0 +1,253 @@
+"""Annotated pictures: Pascal VOC's and COCO's layouts, and every fault named by its file."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from godeeper import GodeeperError
+from godeeper.data.decode import picture_size
+from godeeper.data.objects import open_objects
+from scenes import scene, voc_folder, write_annotation
+
+
+@pytest.fixture
+def voc(tmp_path):
+    return voc_folder(tmp_path / "voc", {"train": range(3), "test": range(3, 5)})
+
+
+def annotate(voc, *objects, number=0, size=(96, 72), difficult=()):
+    write_annotation(voc / "Annotations" / f"scene{number:03}.xml", size, objects, difficult)
+
+
+def coco_folder(folder, numbers, change=lambda document: None, split="val2017"):
+    """The same scenes as COCO keeps them; category numbers are far from labels."""
+    (folder / "annotations").mkdir(parents=True)
+    (folder / split).mkdir()
+    document = {"images": [], "annotations": [], "categories": [{"id": 90, "name": "square"}, {"id": 7, "name": "disc"}]}
+    numbered = {entry["name"]: entry["id"] for entry in document["categories"]}
+    for number in numbers:
+        picture, objects = scene(number)
+        picture.save(folder / split / f"scene{number:03}.jpg", quality=95)
+        document["images"].append({"id": 1000 + number, "file_name": f"scene{number:03}.jpg", "width": 96, "height": 72})
+        for name, left, top, right, bottom in objects:
+            entry = {"image_id": 1000 + number, "category_id": numbered[name], "bbox": [left, top, right - left, bottom - top]}
+            document["annotations"].append({"id": len(document["annotations"]), "iscrowd": 0, **entry})
+    change(document)
+    (folder / "annotations" / f"instances_{split}.json").write_text(json.dumps(document))
+    return folder
+
+
+def test_boxes_are_those_that_were_drawn(voc):
+    found = open_objects(voc, "train")
+    assert found.classes == ("disc", "square")
+    assert [file.name for file in found.files] == ["scene000.jpg", "scene001.jpg", "scene002.jpg"]
+    assert found.sizes == [(96, 72)] * 3
+    for number, objects in enumerate(found.objects):
+        expected = scene(number)[1]
+        assert objects.boxes.tolist() == [[float(side) for side in box] for _, *box in expected]
+        assert [found.classes[label] for label in objects.labels] == [name for name, *_ in expected]
+        assert objects.boxes.dtype == np.float32
+        assert not objects.difficult.any()
+    assert found.picture(0).size == (96, 72)
+
+
+def test_pixels_are_counted_from_one_and_the_last_is_included(voc):
+    annotate(voc, ("disc", 0, 0, 1, 1), ("square", 0, 0, 96, 72), difficult={1})  # written as 1, 1, 1, 1 and 1, 1, 96, 72
+    objects = open_objects(voc, "train").objects[0]
+    assert objects.boxes.tolist() == [[0, 0, 1, 1], [0, 0, 96, 72]]
+    assert objects.difficult.tolist() == [False, True]
+
+
+def test_coco_says_the_same(voc, tmp_path):
+    ours, theirs = open_objects(voc, "train"), open_objects(coco_folder(tmp_path / "coco", range(3)), "val2017")
+    assert theirs.classes == ours.classes
+    for a, b in zip(ours.objects, theirs.objects, strict=True):
+        assert a.boxes.tolist() == b.boxes.tolist()
+        assert a.labels.tolist() == b.labels.tolist()
+        assert a.difficult.tolist() == b.difficult.tolist()
+
+
+def test_a_split_of_coco_may_be_called_shortly_and_pictures_may_lie_elsewhere(tmp_path):
+    folder = coco_folder(tmp_path / "coco", range(2))
+    assert len(open_objects(folder, "val")) == 2
+    (folder / "val2017").rename(folder / "images")
+    assert len(open_objects(folder, "val2017")) == 2
+    exported = tmp_path / "exported" / "valid"
+    exported.parent.mkdir()
+    (folder / "images").rename(exported)
+    (folder / "annotations/instances_val2017.json").rename(exported / "_annotations.coco.json")
+    assert len(open_objects(exported.parent, "valid")) == 2
+
+
+def test_crowds_are_difficult_and_pictures_may_be_empty(voc, tmp_path):
+    def change(document):
+        document["annotations"] = document["annotations"][:1]
+        document["annotations"][0]["iscrowd"] = 1
+
+    objects = open_objects(coco_folder(tmp_path / "coco", range(2), change), "val2017").objects
+    assert [len(one) for one in objects] == [1, 0]
+    assert objects[0].difficult.tolist() == [True]
+    assert objects[1].boxes.shape == (0, 4)
+    annotate(voc)
+    assert len(open_objects(voc, "train").objects[0]) == 0
+
+
+def test_classes_of_a_trained_detector_give_the_labels(voc):
+    there = open_objects(voc, "train", ["square", "nothing", "disc"])
+    assert there.classes == ("square", "nothing", "disc")
+    assert {there.classes[label] for one in there.objects for label in one.labels} == {"square", "disc"}
+    with pytest.raises(GodeeperError, match=r"scene00\d.xml: unknown class '\w+': choose one of: cat"):
+        open_objects(voc, "train", ["cat"])
+
+
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        ((50, 10, 99, 20), "50 to 99 by 10 to 20, is not within its picture of 96x72 pixels"),
+        ((-3, 10, 20, 20), "is not within its picture"),
+        ((5, 10, 20, 75), "is not within its picture"),
+        ((30, 10, 30, 20), "30 to 30 by 10 to 20, has no area"),
+        ((30, 30, 40, 20), "has no area"),
+        ((96.5, 10, 96.9, 20), "lies on the edge of its picture"),
+        ((float("nan"), 1, 2, 3), "is not of numbers"),
+        ((1, 1, float("inf"), 3), "is not of numbers"),
+    ],
+)
+def test_a_box_that_cannot_be_is_named_with_its_file(voc, box, words):
+    annotate(voc, ("disc", *box))
+    with pytest.raises(GodeeperError) as error:
+        open_objects(voc, "train")
+    assert words in str(error.value)
+    assert "scene000.xml: the box of a 'disc'" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_hangs_over_by_a_pixel_is_cut_off(voc):
+    annotate(voc, ("disc", -1, -0.5, 20, 20), ("disc", 50, 50, 97, 72.5))
+    assert open_objects(voc, "train").objects[0].boxes.tolist() == [[0, 0, 20, 20], [50, 50, 96, 72]]
+
+
+def test_several_faults_are_counted(voc):
+    for number in range(3):
+        annotate(voc, ("disc", 5, 5, 5, 5), number=number)
+    with pytest.raises(GodeeperError, match=r"scene000.*\(and 2 more annotations with faults\)"):
+        open_objects(voc, "train")
+
+
+def test_an_annotation_without_its_picture(voc):
+    (voc / "JPEGImages/scene001.jpg").unlink()
+    with pytest.raises(GodeeperError, match=r"scene001.xml: its picture '.*scene001.jpg' is missing: add it, or"):
+        open_objects(voc, "train")
+
+
+def test_a_picture_without_its_annotation(voc):
+    (voc / "Annotations/scene002.xml").unlink()
+    with pytest.raises(GodeeperError, match=r"train.txt lists 'scene002', which has no annotation '.*scene002.xml'"):
+        open_objects(voc, "train")
+
+
+def test_a_picture_that_cannot_be_read(voc):
+    (voc / "JPEGImages/scene001.jpg").write_bytes(b"no picture")
+    with pytest.raises(GodeeperError, match=r"scene001.jpg: not a picture"):
+        open_objects(voc, "train")
+
+
+def test_an_annotation_of_another_size(voc):
+    annotate(voc, size=(72, 96))
+    with pytest.raises(GodeeperError, match=r"scene000.xml: it is of a picture of \(72, 96\) pixels, but '.*' has \(96, 72\)"):
+        open_objects(voc, "train")
+    annotate(voc, size=(0, 0))  # not given
+    assert len(open_objects(voc, "train")) == 3
+
+
+def test_a_turned_picture_has_its_upright_size(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # turned by 90 degrees
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
+    assert picture_size(tmp_path / "a.jpg") == (20, 40)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<annotation><object>", "is not XML, or is damaged"),
+        ("", "is not XML, or is damaged"),
+        ('<!DOCTYPE a [<!ENTITY b "ha">]><annotation>&b;</annotation>', "declares a document type"),
+        ("<a><object><bndbox/></object></a>", "an object has no name"),
+        ("<a><object><name>disc</name></object></a>", "the box of a 'disc' is not of four numbers xmin, ymin, xmax, ymax"),
+        ("<a><size><width>wide</width></size></a>", "its size, 'wide' by None, is not of numbers"),
+    ],
+)
+def test_damaged_xml_is_named(voc, text, words):
+    (voc / "Annotations/scene001.xml").write_text(text)
+    with pytest.raises(GodeeperError, match=words) as error:
+        open_objects(voc, "train")
+    assert "scene001.xml" in str(error.value)
+
+
+@pytest.mark.parametrize("line", ["../secret", "/etc/passwd", "a\\b", ".hidden"])
+def test_a_list_that_leaves_the_folder(voc, line):
+    (voc / "ImageSets/Main/train.txt").write_text(line + "\n")
+    with pytest.raises(GodeeperError, match=r"train.txt' lists '.*', which is not the name of a picture"):
+        open_objects(voc, "train")
+
+
+def test_lists_empty_double_unknown_and_with_flags(voc):
+    lists = voc / "ImageSets/Main"
+    lists.joinpath("train.txt").write_text("scene000  1\nscene001 -1\n\n")  # as VOC's lists of one class have
+    assert len(open_objects(voc, "train")) == 2
+    lists.joinpath("train.txt").write_text("scene000\nscene000\n")
+    with pytest.raises(GodeeperError, match=r"lists 'scene000' twice"):
+        open_objects(voc, "train")
+    lists.joinpath("train.txt").write_text("\n")
+    with pytest.raises(GodeeperError, match="the split 'train' has no pictures"):
+        open_objects(voc, "train")
+    with pytest.raises(GodeeperError, match=r"unknown split of '.*voc' 'trian': did you mean 'train'\?"):
+        open_objects(voc, "trian")
+
+
+def test_folders_that_are_neither(tmp_path):
+    with pytest.raises(GodeeperError, match="holds no annotated pictures: neither Pascal VOC's"):
+        open_objects(tmp_path, "train")
+    with pytest.raises(GodeeperError, match="there is no folder"):
+        open_objects(tmp_path / "nosuch", "train")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["annotations"][0].update(image_id=5), "an annotation is of the image 5, which is not listed"),
+        (lambda d: d["annotations"][0].update(category_id=5), "an annotation is of the category 5, which is not listed"),
+        (lambda d: d["annotations"][0].update(bbox=[1, 2, 3]), "is not of four numbers x, y, width, height"),
+        (lambda d: d["annotations"][0].update(bbox=[1, 2, 0, 5]), "has no area"),
+        (lambda d: d["annotations"][0].pop("bbox"), "one of its annotations lacks"),
+        (lambda d: d["annotations"].append([]), "one of its annotations lacks"),
+        (lambda d: d["annotations"][0].update(image_id=[]), "has no plain image_id or category_id or bbox"),
+        (lambda d: d["images"][0].update(file_name="../../etc/passwd"), "is not the name of a picture below its folder"),
+        (lambda d: d["images"][0].update(file_name="/etc/passwd"), "is not the name of a picture below its folder"),
+        (lambda d: d["images"][0].update(file_name="gone.jpg"), r"\(gone.jpg\): its picture '.*gone.jpg' is missing"),
+        (lambda d: d["images"][0].update(file_name="scene001.jpg"), "lists a picture twice"),
+        (lambda d: d["categories"][0].update(name="disc"), "two categories of one name"),
+        (lambda d: d.pop("images"), "holds no list of images"),
+    ],
+)
+def test_faults_of_a_json_are_named(tmp_path, change, words):
+    folder = coco_folder(tmp_path / "coco", range(2), change)
+    with pytest.raises(GodeeperError, match=words) as error:
+        open_objects(folder, "val2017")
+    assert "instances_val2017.json" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "\x00", "[1]"])
+def test_what_is_no_json_is_named(tmp_path, text):
+    folder = coco_folder(tmp_path / "coco", range(1))
+    (folder / "annotations/instances_val2017.json").write_text(text)
+    with pytest.raises(GodeeperError, match=r"instances_val2017.json' is not"):
+        open_objects(folder, "val2017")
+
+
+def test_an_unknown_split_of_coco(tmp_path):
+    with pytest.raises(GodeeperError, match=r"unknown split of '.*' 'test': choose one of: val2017"):
+        open_objects(coco_folder(tmp_path / "coco", range(1)), "test")

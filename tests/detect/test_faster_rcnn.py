@@ -1,0 +1,199 @@
+"""Faster R-CNN on the whole family: shapes from the tables, one training step each, frozen batch norm, weights on disk."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from godeeper import BadCheckpoint, GodeeperError, create_model, list_models
+from godeeper.detect.faster_rcnn import FasterRCNN
+from godeeper.detect.weights import load_detector, save_detector
+from godeeper.models.build import build_stages
+from godeeper.models.network import Network
+from godeeper.papers.detection import aligned, flows, levels, split, trunk
+from godeeper.papers.flow import Flow
+from godeeper.papers.registry import definition, variant
+from godeeper.tensor_files import load_tensors, save_tensors
+from networks import alive
+
+CLASSES = ["disc", "square"]
+SMALL = {"image_size": 96, "longest": 128, "anchors": (8, 16, 32, 64, 128), "regions": 16}
+
+
+def detector(name="googlenet_bn", **options):
+    torch.manual_seed(0)
+    return FasterRCNN(create_model(name, num_classes=10, width=0.125), CLASSES, **{**SMALL, **options})
+
+
+def pictures_and_targets():
+    torch.manual_seed(1)
+    boxes = torch.tensor([[10.0, 10, 40, 50], [60, 20, 90, 60]])
+    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.long)}
+    return [torch.rand(3, 96, 128), torch.rand(3, 96, 120)], [{"boxes": boxes, "labels": torch.tensor([1, 2])}, nothing]
+
+
+@pytest.mark.parametrize("way", ["classical", "pyramid", "atrous"])
+@pytest.mark.parametrize("name", list_models())
+def test_every_member_takes_a_training_step(name, way):
+    made = detector(name, **({} if way == "classical" else {way: True})).train()
+    losses = made.losses(*pictures_and_targets())
+    assert set(losses) == {"classifier", "box_reg", "objectness", "rpn_box_reg"}
+    sum(losses.values()).backward()
+    without = [key for key, parameter in made.named_parameters() if parameter.grad is None]
+    assert without == []
+    before = torch.cat([parameter.detach().flatten() for parameter in made.parameters()])
+    torch.optim.SGD(made.parameters(), lr=1e-3).step()
+    after = torch.cat([parameter.detach().flatten() for parameter in made.parameters()])
+    assert torch.isfinite(after).all()
+    assert not torch.equal(before, after)
+
+
+# The print's own figures: 14x14 for GoogLeNet's Table 1, 17x17 for the 2016 paper's; channels beside them.
+SPLITS = {
+    "googlenet": ("4e", (832, 14, 14)), "bn_inception": ("4d", (576, 14, 14)), "inception_v3": ("B", (768, 17, 17)),
+    "inception_v4": ("B", (1024, 17, 17)), "inception_resnet_v1": ("B", (896, 17, 17)),
+    "inception_resnet_v2": ("B", (1088, 17, 17)), "alexnet": ("conv5", (256, 13, 13)), "vgg16": ("conv5", (512, 14, 14)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_the_split_is_where_features_are_sixteen_pixels_apart(name):
+    table = definition(name)
+    if name in SPLITS:
+        assert (split(table), flows(table)[split(table)].shape) == SPLITS[name]
+    assert flows(table)[split(table)].jump == 16
+    assert [flow.jump for flow in levels(table).values()] == [4, 8, 16, 32]
+
+
+@pytest.mark.parametrize(("atrous", "stride"), [(False, 16), (True, 8)])
+@pytest.mark.parametrize("name", list_models())
+def test_the_trunks_modules_have_the_shape_that_the_table_says(name, atrous, stride):
+    table = variant(definition(name), width=0.125)
+    stages = trunk(table, atrous)
+    modules, there = build_stages(stages, Flow(3, 96, 160), table.batch_norm)
+    x = torch.rand(1, 3, 96, 160)
+    for stage, module in modules.items():
+        x = module.eval()(x)
+        assert tuple(x.shape[1:]) == there[stage].shape
+    uneven = atrous and name.startswith("vgg")  # a pool of 2x2 without stride loses a row
+    assert tuple(x.shape[2:]) == ((11, 19) if uneven else (96 // stride, 160 // stride))
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_grids_lie_over_the_picture(name):
+    """With filters that only average, a square's features lie around the square's own middle, to within half a stride."""
+    table = replace(variant(definition(name), width=0.125), batch_norm=None)
+    modules, _ = build_stages(trunk(table), Flow(3, 320, 320), None)
+    with torch.no_grad():
+        for parameter in modules.parameters():
+            parameter.fill_(1 / parameter[0].numel() if parameter.ndim == 4 else 0)
+    for left in (256, 280, 304):
+        x = torch.zeros(1, 3, 96, 640)
+        x[..., 16:80, left : left + 64] = 1
+        for module in modules.eval().values():
+            x = module(x)
+        along = x.detach().sum((0, 1, 2))
+        places = torch.arange(len(along)) * 16.0
+        assert abs(float((along * places).sum() / along.sum()) - (left + 31.5)) <= 8
+
+
+def test_atrous_filters_see_what_they_were_trained_to_see():
+    """At every second place, features 8 pixels apart are those 16 pixels apart: no weight knows the difference."""
+    table = definition("inception_resnet_v2")
+    table = variant(table, width=0.125)
+    torch.manual_seed(0)
+    network = alive(Network(table)).eval()
+    x = torch.rand(1, 3, 128, 128)
+    outs = []
+    for atrous in (False, True):
+        y = x
+        modules, _ = build_stages(trunk(table, atrous), Flow(3, 128, 128), table.batch_norm)
+        for stage, module in modules.items():
+            module.load_state_dict(network.stages[stage].state_dict())
+            y = module.eval()(y)
+        outs.append(y.detach())
+    assert outs[0].shape[2:] == (8, 8)
+    assert outs[1].shape[2:] == (16, 16)
+    inner = (slice(None), slice(None), slice(0, 8), slice(0, 8))
+    torch.testing.assert_close(outs[1][:, :, ::2, ::2][inner], outs[0], rtol=1e-4, atol=1e-4)
+
+
+def test_weights_of_the_classifier_are_taken_over():
+    network = create_model("inception_v4", num_classes=10, width=0.125)
+    made = FasterRCNN(network, CLASSES, **SMALL)
+    ours = made.state_dict()
+    for key, tensor in network.state_dict().items():
+        if key.startswith("stages."):
+            found = [ours[place + key] for place in ("rcnn.backbone.", "rcnn.roi_heads.box_head.") if place + key in ours]
+            assert len(found) == 1
+            assert torch.equal(found[0], tensor)
+    assert set(aligned(network.definition)) == set(network.stages)
+
+
+def test_frozen_batch_norm_neither_learns_nor_measures():
+    made = detector()
+    made.freeze_batch_norm()
+    made.train()
+    norms = [module for module in made.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(norms) > 50
+    before = [(norm.running_mean.clone(), norm.weight.clone()) for norm in norms]
+    sum(made.losses(*pictures_and_targets()).values()).backward()
+    assert all(norm.weight.grad is None and not norm.training for norm in norms)
+    assert all(torch.equal(norm.running_mean, mean) for norm, (mean, _) in zip(norms, before, strict=True))
+    live = detector().train()
+    moved = live.rcnn.backbone.stages["conv1"].norm.running_mean.clone()
+    live.losses(*pictures_and_targets())
+    assert not torch.equal(live.rcnn.backbone.stages["conv1"].norm.running_mean, moved)
+
+
+@pytest.mark.parametrize("options", [{}, {"pyramid": True}, {"atrous": True}], ids=str)
+def test_weights_on_disk_find_the_same(tmp_path, options):
+    made = detector(**options)
+    save_detector(made, tmp_path / "model.safetensors")
+    loaded = load_detector(tmp_path)
+    assert loaded.classes == ("disc", "square")
+    assert loaded.arguments == made.arguments
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 100, 3), dtype=np.uint8))
+    ours, theirs = made.find(picture), loaded.find(picture)
+    assert len(ours) > 0
+    assert ours.boxes.tolist() == theirs.boxes.tolist()
+    assert ours.scores.tolist() == theirs.scores.tolist()
+    assert (ours.boxes[:, 2] <= 100).all()
+    assert (ours.boxes[:, 3] <= 80).all()
+    assert (np.diff(ours.scores) <= 0).all()
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path):
+    save_detector(detector(), tmp_path / "model.safetensors")
+    tensors = load_file(tmp_path / "model.safetensors")
+    save_file(tensors, tmp_path / "plain.safetensors")
+    with pytest.raises(BadCheckpoint, match="holds no Faster R-CNN"):
+        load_detector(tmp_path / "plain.safetensors")
+    tensors, metadata = load_tensors(tmp_path / "model.safetensors")
+    for change, words in (
+        ({"detector": {**metadata["detector"], "name": "googlenet_xx"}}, "describes a detector that this version cannot make"),
+        ({"detector": {**metadata["detector"], "flavour": 1}}, "describes a detector that this version cannot make"),
+        ({"detector": {**metadata["detector"], "width": 0.25}}, "does not fit the detector that it describes"),
+        ({"classes": ["one"]}, "does not fit the detector that it describes"),
+        ({"classes": None}, "describes a detector that this version cannot make"),
+    ):
+        save_tensors(tmp_path / "bad.safetensors", tensors, {**metadata, **change})
+        with pytest.raises(BadCheckpoint, match=words):
+            load_detector(tmp_path / "bad.safetensors")
+    name = next(iter(tensors))
+    save_tensors(tmp_path / "nan.safetensors", {**tensors, name: tensors[name] * float("nan")}, metadata)
+    with pytest.raises(BadCheckpoint, match="not finite"):
+        load_detector(tmp_path / "nan.safetensors")
+
+
+def test_impossible_detectors_are_refused():
+    with pytest.raises(GodeeperError, match="choose one of them"):
+        detector(pyramid=True, atrous=True)
+    with pytest.raises(GodeeperError, match="has 5 levels, each with anchors of its own: name 5 sides, not 3"):
+        detector(pyramid=True, anchors=(8, 16, 32))
+    with pytest.raises(GodeeperError, match="features are 8 pixels apart: a detector needs 16"):
+        FasterRCNN(create_model("googlenet_bn", num_classes=10, width=0.125, small=True), CLASSES, **SMALL)

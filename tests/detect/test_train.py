@@ -1,0 +1,221 @@
+"""Training of detectors: the loader's boxes, interrupted runs that end with the same bits, several processes."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from godeeper import GodeeperError, create_model
+from godeeper.data.objects import open_objects
+from godeeper.detect.detections import Detections
+from godeeper.detect.detector import find_all
+from godeeper.detect.faster_rcnn import FasterRCNN
+from godeeper.detect.loader import ObjectTrainingSet
+from godeeper.detect.multibox import MultiBox
+from godeeper.detect.multibox_train import MultiBoxRecipe, MultiBoxTask
+from godeeper.detect.recipe import DetectionRecipe
+from godeeper.detect.train import Detection
+from godeeper.errors import BadImage
+from godeeper.train.loop import learn
+from scenes import voc_folder, write_annotation
+
+RECIPE = DetectionRecipe(
+    epochs=2, batch_size=2, lr=0.005, image_size=72, longest=96, anchors=(16, 32), regions=8, checkpoint_minutes=0
+)
+
+
+@pytest.fixture(scope="module")
+def voc(tmp_path_factory):
+    return voc_folder(tmp_path_factory.mktemp("scenes") / "voc", {"train": range(6), "test": range(6, 11)})
+
+
+def make(kind, pictures, **changes):
+    """A task on fresh weights, always the same ones."""
+    torch.manual_seed(0)
+    network = create_model("googlenet_bn", num_classes=1, width=0.125)
+    if kind == "multibox":
+        recipe = MultiBoxRecipe(epochs=2, batch_size=2, lr=0.01, boxes=8, image_size=64, checkpoint_minutes=0)
+        return partial(MultiBoxTask, MultiBox(network, boxes=8, image_size=64), pictures, recipe)
+    recipe = DetectionRecipe(**{**RECIPE.as_dict(), **changes})
+    detector = FasterRCNN(
+        network, pictures.classes, image_size=72, longest=96, anchors=recipe.anchors, regions=recipe.regions
+    )  # fmt: skip
+    return partial(Detection, detector, pictures, recipe)
+
+
+def digest(run):
+    return hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["faster-rcnn", "frozen", "multibox"])
+@pytest.mark.parametrize("stop", [2, 3, 5])  # steps done: within the first epoch, at its end, within the second
+def test_an_interrupted_run_ends_with_the_same_bits(voc, tmp_path, monkeypatch, kind, stop):
+    pictures = open_objects(voc, "train")
+    made = partial(make, kind, pictures, **({"batch_norm": "frozen"} if kind == "frozen" else {}))
+    learn(made(), tmp_path / "whole", trackers=[])
+    task = MultiBoxTask if kind == "multibox" else Detection
+    original = task.loss
+
+    def interrupted(self, objective, batch, number):
+        if number == stop - 1:
+            signal.raise_signal(signal.SIGINT)
+        return original(self, objective, batch, number)
+
+    monkeypatch.setattr(task, "loss", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        learn(made(), tmp_path / "broken", trackers=[])
+    monkeypatch.setattr(task, "loss", original)
+    assert not (tmp_path / "broken/model.safetensors").exists()
+    learn(made(), tmp_path / "broken", trackers=[], resume=True)
+    assert digest(tmp_path / "whole") == digest(tmp_path / "broken")
+    records = [json.loads(line) for line in (tmp_path / "broken/metrics.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in records] == [1, 2]
+    assert all(np.isfinite(record["loss"]) for record in records)
+
+
+def test_other_objects_are_not_resumed_with(tmp_path):
+    voc = voc_folder(tmp_path / "voc", {"train": range(4)})
+    learn(make("faster-rcnn", open_objects(voc, "train"), epochs=1), tmp_path / "run", trackers=[])
+    write_annotation(voc / "Annotations/scene001.xml", (96, 72), [("disc", 1, 1, 20, 20), ("square", 30, 30, 50, 50)])
+    with pytest.raises(GodeeperError, match=r"the data have changed since the run began: 4 pictures \(objects"):
+        learn(make("faster-rcnn", open_objects(voc, "train"), epochs=1), tmp_path / "run", trackers=[], resume=True)
+
+
+def test_mirrored_pictures_have_mirrored_boxes(voc):
+    pictures = open_objects(voc, "train")
+    dataset = ObjectTrainingSet(pictures, seed=0, mirror=True, distort=False)
+    seen = set()
+    for epoch in range(12):
+        picture, target = dataset[epoch, 0]
+        assert picture.shape == (3, 72, 96)
+        assert target["labels"].tolist() == (pictures.objects[0].labels + 1).tolist()
+        flipped = target["boxes"].tolist() != pictures.objects[0].boxes.tolist()
+        seen.add(flipped)
+        upright = picture.flip(-1) if flipped else picture
+        assert torch.equal(upright, dataset_without_mirror(pictures))
+        for left, top, right, bottom in target["boxes"].int().tolist():  # discs and squares are darker than the ground
+            assert picture[:, top + 4 : bottom - 4, left + 4 : right - 4].float().mean() < 110
+    assert seen == {True, False}
+
+
+def dataset_without_mirror(pictures):
+    return ObjectTrainingSet(pictures, seed=0, mirror=False, distort=False)[0, 0][0]
+
+
+def test_difficult_objects_are_not_learnt_from_and_bad_pictures_are_left_out(tmp_path):
+    voc = voc_folder(tmp_path / "voc", {"train": range(4)})
+    write_annotation(voc / "Annotations/scene000.xml", (96, 72), [("disc", 1, 1, 20, 20), ("disc", 30, 30, 50, 50)], {0})
+    pictures = open_objects(voc, "train")
+    _, target = ObjectTrainingSet(pictures, 0, mirror=False, distort=False)[0, 0]
+    assert target["boxes"].tolist() == [[30, 30, 50, 50]]
+    content = (voc / "JPEGImages/scene001.jpg").read_bytes()
+    (voc / "JPEGImages/scene001.jpg").write_bytes(content[:400])  # whose header is whole
+    learn(make("faster-rcnn", pictures, epochs=1), tmp_path / "run", trackers=[])
+    record = json.loads((tmp_path / "run/metrics.jsonl").read_text())
+    assert (record["pictures"], record["skipped"]) == (3, 1)
+    assert "scene001.jpg" in (tmp_path / "run/log.txt").read_text()
+
+
+class Everything:
+    """Finds the same box in every picture."""
+
+    classes = ("disc", "square")
+
+    def find(self, picture):
+        return Detections(np.float32([[0, 0, *picture.size]]), np.array([0]), np.float32([0.5]))
+
+
+def test_bad_pictures_stop_an_evaluation_unless_they_are_to_be_skipped(tmp_path):
+    voc = voc_folder(tmp_path / "voc", {"test": range(4)})
+    pictures = open_objects(voc, "test")
+    (voc / "JPEGImages/scene002.jpg").write_bytes(b"damaged")
+    with pytest.raises(BadImage, match=r"scene002.jpg"):
+        find_all(Everything(), pictures)
+    seen = []
+    found = find_all(Everything(), pictures, skip_bad=True, progress=lambda done, of: seen.append((done, of)))
+    assert found.index == [0, 1, 3]
+    assert [len(one) for one in found.detections] == [1, 1, 1]
+    assert len(found.skipped) == 1
+    assert seen[-1] == (4, 4)
+
+
+def test_recipes_out_of_range_are_refused():
+    for settings, words in (
+        (["anchors=0,32"], "anchors are"),
+        (["anchors=big"], "is not whole numbers such as 32,64"),
+        (["longest=100"], "longest is 100, below image_size, 600"),
+        (["regions=0"], "regions is 0"),
+        (["batch_norm=none"], "unknown batch_norm in the recipe 'none'"),
+        (["mixup=0.2"], "unknown recipe field 'mixup'"),
+    ):
+        with pytest.raises(GodeeperError, match=words):
+            DetectionRecipe().having(settings)
+    assert DetectionRecipe().having(["anchors=16, 64"]).anchors == (16, 64)
+
+
+SCRIPT = """
+    import json, sys
+    sys.path.insert(0, {tests!r})
+    from functools import partial
+    import torch
+    from accelerate import PartialState
+    from godeeper.data.objects import open_objects
+    from godeeper.detect.detector import find_all
+    from godeeper.detect.metrics import score
+    from godeeper.detect.weights import load_detector
+
+    processes = PartialState(cpu=True)
+    detector = load_detector(sys.argv[1])
+    pictures = open_objects(sys.argv[2], "test", detector.classes)
+    found = find_all(detector, pictures)
+    scores = score(found.detections, pictures.objects, pictures.classes)
+    if processes.is_main_process:
+        boxes = [one.boxes.tolist() for one in found.detections]
+        print(json.dumps([found.index, boxes, scores.as_dict()]))
+"""
+
+
+def test_evaluation_over_processes_is_that_of_one(voc, tmp_path):
+    """Five pictures: shared evenly by neither two nor three."""
+    task = make("faster-rcnn", open_objects(voc, "train"))(Accelerator(cpu=True))
+    task.save(task.network, tmp_path / "model.safetensors")
+    (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT.format(tests="tests")))
+    results = []
+    for count in (1, 2, 3):
+        run = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+        command = [*run, str(tmp_path / "script.py"), str(tmp_path), str(voc)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        results.append(json.loads(done.stdout.splitlines()[-1]))
+    assert results[0][0] == [0, 1, 2, 3, 4]
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.slow
+def test_it_learns_to_find_shapes(tmp_path):
+    from godeeper.detect.metrics import score
+
+    voc = voc_folder(tmp_path / "voc", {"train": range(100), "test": range(100, 130)})
+    pictures, tested = open_objects(voc, "train"), open_objects(voc, "test")
+    torch.manual_seed(0)
+    detector = FasterRCNN(
+        create_model("googlenet_bn", num_classes=1, width=0.125), pictures.classes,
+        image_size=144, longest=192, anchors=(32, 64), regions=16,
+    )  # fmt: skip
+    recipe = DetectionRecipe(epochs=12, batch_size=4, image_size=144, longest=192, anchors=(32, 64), regions=16)
+
+    def evaluate(detector):
+        found = find_all(detector, tested)
+        return {"map": score(found.detections, tested.objects, tested.classes).mean_average_precision}
+
+    learn(partial(Detection, detector, pictures, recipe), tmp_path / "run", evaluate=evaluate, trackers=[])
+    records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert records[-1]["map"] > 60
