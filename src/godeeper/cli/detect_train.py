@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
-from ..errors import GodeeperError
+from ..errors import BadImage, GodeeperError
 
 if TYPE_CHECKING:
     from ..data.objects import DetectionSet, Floats
@@ -197,7 +198,7 @@ def _train_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> None:
 
 
 def _train_multibox(out: Path, plan: Plan, workers: int, resume: bool) -> None:
-    from ..detect.multibox import MultiBox, MultiBoxProposals
+    from ..detect.multibox import MultiBox
     from ..detect.multibox_train import MultiBoxTask
     from ..detect.proposals import coverage
     from ..train.loop import learn
@@ -207,9 +208,12 @@ def _train_multibox(out: Path, plan: Plan, workers: int, resume: bool) -> None:
     multibox = MultiBox(_started(out, plan, resume), boxes=recipe.boxes, image_size=recipe.image_size or None)
 
     def covered(multibox: MultiBox) -> dict[str, float]:
-        propose = MultiBoxProposals(multibox)
-        found = [propose(tested.picture(index)) for index in range(len(tested))]
-        return {"coverage": coverage(found, tested.objects).percent}
+        found, there = [], []
+        for index, objects in enumerate(tested.objects):
+            with suppress(BadImage):  # a bad test picture must not end a long run
+                found.append(multibox.propose(tested.picture(index)))
+                there.append(objects)
+        return {"coverage": coverage(found, there).percent, "test_skipped": len(tested) - len(found)}
 
     learn(
         partial(MultiBoxTask, multibox, pictures, recipe), out, evaluate=covered if tested else None, workers=workers,

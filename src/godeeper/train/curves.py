@@ -1,4 +1,4 @@
-"""The curves of runs: loss, errors and learning rate against epochs."""
+"""The curves of runs: loss, what was tested, and learning rate against epochs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GodeeperError
+
+# What may have been tested after each epoch; runs are drawn by the first that any of them has.
+TESTED = {"top1_error": "top-1 error (%)", "map": "mAP (%)", "coverage": "coverage (%)"}
 
 
 def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> None:
@@ -20,20 +23,21 @@ def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> Non
     except ImportError:
         raise GodeeperError(f"{path.name} needs matplotlib: pip install 'godeeper[demo]'") from None
     figure = Figure(figsize=(11, 3.8), layout="constrained")
-    loss, error, rate = figure.subplots(1, 3)
+    loss, result, rate = figure.subplots(1, 3)
+    known = {name for records in runs.values() for record in records for name in record}
+    tested = next((name for name in TESTED if name in known), "top1_error")
     for number, (name, records) in enumerate(runs.items()):
-        tested = [record for record in records if "top1_error" in record]
-        for axis, chosen, field, style, what in (
-            (loss, records, "loss", "--", "training"),
-            (error, records, "train_error", "--", "training, augmented"),
-            (error, tested, "top1_error", "-", "test, averaged weights"),
-            (rate, records, "lr", "-", "at the epoch's end"),
+        for axis, field, style, what in (
+            (loss, "loss", "--", "training"),
+            (result, "train_error", "--", "training, augmented"),
+            (result, tested, "-", "test, averaged weights"),
+            (rate, "lr", "-", "at the epoch's end"),
         ):
-            label = what if len(runs) == 1 else name if axis is not error or style == "-" else None
-            points = [(record["epoch"], record[field]) for record in chosen if isinstance(record.get(field), float | int)]
+            label = what if len(runs) == 1 else name if axis is not result or style == "-" else None
+            points = [(record["epoch"], record[field]) for record in records if isinstance(record.get(field), float | int)]
             if points:
                 axis.plot(*zip(*points, strict=True), style, marker=".", markersize=4, color=f"C{number % 10}", label=label)
-    for axis, label in ((loss, "loss"), (error, "top-1 error (%)"), (rate, "learning rate")):
+    for axis, label in ((loss, "loss"), (result, TESTED[tested]), (rate, "learning rate")):
         axis.set(xlabel="epoch", ylabel=label, ylim=(0, None))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)

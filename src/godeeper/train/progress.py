@@ -82,7 +82,7 @@ def epoch_line(record: Mapping[str, Any], epochs: int) -> str:
     """An epoch's record in words."""
     figures = "".join(f", {word} {record[name]:.2f} %" for name, word in WORDS.items() if name in record)
     if record.get("test_skipped"):
-        figures += f" ({record['test_skipped']} test pictures cannot be decoded: `godeeper evaluate` names them)"
+        figures += f" ({record['test_skipped']} test pictures cannot be decoded: `evaluate --skip-bad` names them)"
     speed = f"{record['seconds']:.1f} s, {record['pictures_per_second']:.0f} pictures/s"
     return f"epoch {record['epoch']}/{epochs}: loss {record['loss']:.4f}{figures}, {speed}"
 
