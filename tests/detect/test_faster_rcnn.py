@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from godeeper import BadCheckpoint, GodeeperError, create_model, list_models
-from godeeper.detect.faster_rcnn import FasterRCNN
+from godeeper.detect.faster_rcnn import FasterRCNN, Resized
 from godeeper.detect.weights import load_detector, save_detector
 from godeeper.models.build import build_stages
 from godeeper.models.network import Network
@@ -197,3 +197,22 @@ def test_impossible_detectors_are_refused():
         detector(pyramid=True, anchors=(8, 16, 32))
     with pytest.raises(GodeeperError, match="features are 8 pixels apart: a detector needs 16"):
         FasterRCNN(create_model("googlenet_bn", num_classes=10, width=0.125, small=True), CLASSES, **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("size", "longest", "shape", "expected"),
+    [
+        (96, 160, (427, 640), (96, 143)),  # in float32, 427 * (96 / 427) is below 96
+        (600, 1000, (480, 640), (600, 800)),
+        (600, 1000, (300, 900), (333, 1000)),
+        (600, 1000, (900, 300), (1000, 333)),
+        (49, 49, (49, 49), (49, 49)),  # 49 * (1 / 49) is below 1
+        (32, 1000, (3, 2), (48, 32)),
+    ],
+)
+def test_pictures_are_resized_in_whole_numbers(size, longest, shape, expected):
+    transform = Resized(size, longest, (0, 0, 0), (1, 1, 1))
+    target = {"boxes": torch.tensor([[0.0, 0.0, shape[1], shape[0]]])}
+    image, target = transform.resize(torch.rand(3, *shape), target)
+    assert image.shape == (3, *expected)
+    assert target["boxes"][0].tolist() == pytest.approx([0, 0, expected[1], expected[0]])

@@ -2,186 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
-from ..errors import BadImage, GodeeperError
+from .detect_find import Data, Split, evaluate_command, percent, predict_command
 from .detect_train import Multibox, Superpixels, proposals_of, proposer_of, train_command
 from .output import Json, print_json, print_table
 
-if TYPE_CHECKING:
-    from ..detect.detections import Detections
-    from ..detect.detector import Detector
-    from ..detect.metrics import CocoScores, Scores
-
 app = typer.Typer(help="Find objects: Faster R-CNN on any network, and R-CNN as the 2014 paper did it.")
 app.command("train")(train_command)
-Runs = Annotated[list[str], typer.Argument(help="A Faster R-CNN's run, or an R-CNN's; several of those: an ensemble.")]
-Data = Annotated[str, typer.Option(help="A folder of annotated pictures: Pascal VOC's or COCO's.")]
-Split = Annotated[str, typer.Option(help="Which pictures of the data.")]
-Language = Literal["zh", "en", "both"]
-
-
-@app.command("evaluate")
-def evaluate_command(
-    runs: Runs,
-    data: Data,
-    split: Split = "test",
-    superpixels: Superpixels = None,
-    multibox: Multibox = None,
-    save: Annotated[Path | None, typer.Option(help="Keep what was found in this .json file.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw precision against recall into this .png file.")] = None,
-    workers: Annotated[int, typer.Option(min=0, max=999, help="Processes that propose regions.")] = 1,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count pictures that cannot be decoded.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Count the mean average precision of a detector, as Pascal VOC, ILSVRC and COCO do."""
-    from accelerate import PartialState
-
-    from ..data.objects import open_objects
-    from ..detect.detector import find_all
-    from ..detect.report import precision_recall_chart, save_detections
-    from ..models.network import best_device
-    from .progress import counting
-
-    _check_written(save, ".json", "--save")
-    _check_written(plot, ".png", "--plot")
-    processes = PartialState(cpu=best_device().type == "cpu")  # under torchrun, several; the first one reports
-    detector = _detector(runs, superpixels, multibox)
-    pictures = open_objects(data, split, detector.classes)
-    with counting("detecting", len(pictures), show=processes.is_main_process) as progress:
-        found = find_all(detector, pictures, skip_bad=skip_bad, progress=progress)
-    if not processes.is_main_process:
-        return
-    there = [pictures.objects[index] for index in found.index]
-    by_rule, coco = _scored(found.detections, there, pictures.classes)
-    if save is not None:
-        save_detections(save, [pictures.files[index] for index in found.index], found.detections, pictures.classes)
-    if plot is not None:
-        plot.write_bytes(precision_recall_chart(by_rule["voc"]))
-    about = {"models": runs, "data": data, "split": split, "pictures": len(there), "skipped": found.skipped}
-    if as_json:
-        rules = {rule: scores.as_dict() for rule, scores in by_rule.items()}
-        print_json({**about, **rules, "coco": None if coco is None else coco.as_dict()})
-    else:
-        _print_scores(by_rule, coco, len(there), found.skipped)
-
-
-def _scored(
-    detections: Sequence[Detections], there: Any, classes: tuple[str, ...]
-) -> tuple[dict[str, Scores], CocoScores | None]:
-    """By VOC's and ILSVRC's rule, and COCO's figures where the package that counts them is installed."""
-    from importlib.util import find_spec
-
-    from ..detect.metrics import coco_scores, score
-
-    by_rule = {rule: score(detections, there, classes, rule) for rule in ("voc", "ilsvrc")}
-    return by_rule, coco_scores(detections, there, classes) if find_spec("faster_coco_eval") else None
-
-
-def _print_scores(by_rule: dict[str, Scores], coco: CocoScores | None, pictures: int, skipped: Sequence[str]) -> None:
-    from ..detect.report import class_rows
-
-    voc, ilsvrc = by_rule["voc"], by_rule["ilsvrc"]
-    head = ("class", "objects", "found", "recall", "AP (VOC)", "AP (ILSVRC)")
-    print_table(head, class_rows(voc, ilsvrc), right=head[1:])
-    print()
-    rows = [
-        ("pictures", f"{pictures}" + (f", {len(skipped)} skipped" if skipped else "")),
-        ("mAP at 0.5, VOC", _percent(voc.mean_average_precision)),
-        ("mAP at 0.5, ILSVRC", _percent(ilsvrc.mean_average_precision)),
-    ]
-    if coco is None:
-        rows.append(("COCO", "not counted: pip install 'godeeper[detect]'"))
-    else:
-        rows.append(("mAP at 0.5, COCO", _percent(coco.map_50)))
-        rows.append(("mAP at 0.5 to 0.95, COCO", _percent(coco.map)))
-    print_table((), rows)
-    for reason in skipped:
-        print(f"skipped {reason}", file=sys.stderr)
-
-
-def _percent(value: float | None) -> str:
-    return "none: there are no objects" if value is None or isnan(value) else f"{value:.2f} %"
-
-
-@app.command("predict")
-def predict_command(
-    runs: Annotated[
-        list[str], typer.Argument(help="A Faster R-CNN's run or several R-CNN runs, then pictures, folders or patterns.")
-    ],
-    picture: Annotated[Path | None, typer.Option(help="Draw what is found into this file, or folder for several.")] = None,
-    threshold: Annotated[float, typer.Option(min=0, max=1, help="The least score.")] = 0.5,
-    lang: Annotated[Language, typer.Option(help="Labels in Chinese, English or both.")] = "en",
-    superpixels: Superpixels = None,
-    multibox: Multibox = None,
-    as_json: Json = False,
-) -> None:
-    """Find the objects in pictures: class, score, and box as left, top, right, bottom in pixels."""
-    from ..data.decode import decode
-    from ..explain.boxes import draw_detections
-    from .predict import _expanded
-
-    names = _runs_of(runs)
-    files = _expanded(runs[len(names) :])
-    detector = _detector(names, superpixels, multibox)
-    outcomes: list[tuple[Path, Detections | BadImage]] = []
-    for file in files:
-        try:
-            decoded = decode(file)
-            found = detector.find(decoded).at_least(threshold)
-        except BadImage as error:
-            outcomes.append((file, error))
-            continue
-        outcomes.append((file, found))
-        if picture is not None:
-            out = picture if len(files) == 1 else picture / f"{file.stem}.png"
-            draw_detections(decoded, found, detector.classes, out, lang)
-    _tell_found(outcomes, detector.classes, as_json)
-
-
-def _runs_of(arguments: Sequence[str]) -> list[str]:
-    """The runs among the arguments, which come first: run folders and weights files."""
-    runs = []
-    for argument in arguments:
-        path = Path(argument)
-        if path.suffix != ".safetensors" and not (path / "model.safetensors").is_file() and not (path / "recipe.json").is_file():
-            break
-        runs.append(argument)
-    if not runs:
-        from ..models.weights import weights_file
-
-        weights_file(Path(arguments[0]))  # which says what is wrong with it
-        raise GodeeperError(f"{arguments[0]!r} is no detector: give a run of `godeeper detect train`, then pictures")
-    if len(runs) == len(arguments):
-        raise GodeeperError("there are no pictures to look at: name them after the run")
-    return runs
-
-
-def _tell_found(outcomes: Sequence[tuple[Path, Detections | BadImage]], classes: tuple[str, ...], as_json: bool) -> None:
-    from ..detect.report import document
-
-    good = [(file, found) for file, found in outcomes if not isinstance(found, BadImage)]
-    if as_json:
-        print_json([
-            {"file": str(file), "error": str(found)} if isinstance(found, BadImage) else document(file, found, classes)
-            for file, found in outcomes
-        ])  # fmt: skip
-    else:
-        for file, found in good:
-            print(file if str(file).isprintable() else repr(str(file)))
-            for (left, top, right, bottom), label, sure in zip(found.boxes, found.labels, found.scores, strict=True):
-                print(f"  {100 * sure:6.2f} %  {classes[label]}  {left:.0f}, {top:.0f}, {right:.0f}, {bottom:.0f}")
-    for _, outcome in outcomes:
-        if isinstance(outcome, BadImage):
-            print(f"godeeper: {outcome}", file=sys.stderr)
-    if len(good) < len(outcomes):
-        raise typer.Exit(2)
+app.command("evaluate")(evaluate_command)
+app.command("predict")(predict_command)
 
 
 @app.command("coverage")
@@ -204,7 +37,7 @@ def coverage_command(
         print_json({"pictures": len(pictures), "objects": found.objects, "coverage": found.percent, "proposals": found.proposals})
         return
     print_table(("pictures", "objects", "covered", "proposals a picture"), [
-        (len(pictures), found.objects, _percent(found.percent), f"{found.proposals:.0f}"),
+        (len(pictures), found.objects, percent(found.percent), f"{found.proposals:.0f}"),
     ])  # fmt: skip
 
 
@@ -223,27 +56,26 @@ def tables_command(
         print_table(PAPER_HEAD, rows, right=("mAP",))
 
 
-def _detector(runs: Sequence[str], superpixels: float | None, multibox: str | None) -> Detector:
-    """The Faster R-CNN of a run, or an R-CNN of all of them."""
-    from ..detect.rcnn import RCNN
-    from ..detect.weights import holds_detector, load_detector
-    from ..models.network import best_device, to_device
-    from ..models.weights import load
+@app.command("export")
+def export_command(
+    run: Annotated[str, typer.Argument(help="A Faster R-CNN's run or weights file.")],
+    out: Annotated[Path, typer.Option(help="The file: .onnx or .xml (OpenVINO).")],
+    pictures: Annotated[Path | None, typer.Option(help="A folder of photographs to check the file on.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a Faster R-CNN for another engine, and check the file against it on photographs."""
+    from dataclasses import asdict
 
-    whole = [run for run in runs if holds_detector(run)]
-    if whole and len(runs) > 1:
-        raise GodeeperError(f"{whole[0]!r} is a Faster R-CNN, which finds alone: an ensemble is of R-CNN runs")
-    if whole and (superpixels is not None or multibox is not None):
-        raise GodeeperError(f"{whole[0]!r} is a Faster R-CNN, which proposes by itself: leave --superpixels and --multibox out")
-    if whole:
-        return to_device(load_detector(whole[0]), best_device())
-    networks = [to_device(load(run), best_device()) for run in runs]
-    return RCNN(networks, proposer_of(2.0 if superpixels is None else superpixels, multibox))
+    from ..deploy.detector import export_detector
 
-
-def _check_written(file: Path | None, suffix: str, option: str) -> None:
-    """GodeeperError, before any work is done, unless the file can be written."""
-    if file is not None and file.suffix.lower() != suffix:
-        raise GodeeperError(f"{option} {str(file)!r}: name a {suffix} file")
-    if file is not None and not file.parent.is_dir():
-        raise GodeeperError(f"{option} {str(file)!r}: there is no folder {str(file.parent)!r}")
+    report = export_detector(run, out, pictures=pictures)
+    if as_json:
+        print_json({**asdict(report), "file": str(report.file)})
+        return
+    check = report.check
+    print_table((), [
+        ("written", str(report.file)),
+        ("size", f"{report.size / 1e6:.1f} MB"),
+        ("checked with", f"{check['engine']}, on {check['pictures']} pictures"),
+        ("found alike", f"{check['alike']} of {check['found']}"),
+    ])  # fmt: skip

@@ -58,6 +58,19 @@ def is_exported(file: str | Path) -> bool:
 
 def read_card(file: Path) -> Card:
     """What a .onnx or .xml file says of itself. BadCheckpoint where it is missing, damaged, or not of `export`."""
+    try:
+        document = json.loads(read_text(file))
+        if "detector" in document:
+            raise BadCheckpoint(f"{str(file)!r} holds a detector: use it with `godeeper detect`")
+        return Card.from_dict(document)
+    except BadCheckpoint:
+        raise
+    except (ValueError, TypeError, GodeeperError, RecursionError):
+        raise BadCheckpoint(f"{str(file)!r}: {UNREADABLE}") from None
+
+
+def read_text(file: Path) -> str:
+    """The metadata of a .onnx or .xml file that godeeper wrote; BadCheckpoint for any other."""
     if not file.is_file():
         raise BadCheckpoint(f"there is no file {str(file)!r}")
     try:
@@ -69,10 +82,7 @@ def read_card(file: Path) -> Card:
         raise BadCheckpoint(f"{str(file)!r} is damaged, or not {file.suffix}: {reason}; export it again") from None
     if text is None:
         raise BadCheckpoint(f"{str(file)!r} says nothing of classes and preprocessing: make it with `godeeper export`")
-    try:
-        return Card.from_dict(json.loads(text))
-    except (ValueError, GodeeperError, RecursionError):
-        raise BadCheckpoint(f"{str(file)!r}: {UNREADABLE}") from None
+    return text
 
 
 def put_card(model: Any, card: Card) -> None:

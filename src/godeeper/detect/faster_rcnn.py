@@ -8,9 +8,11 @@ from typing import Any, Literal
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models import detection as torchvision_detection
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
@@ -59,6 +61,7 @@ class FasterRCNN(nn.Module):
             box_predictor=_predictor(units, len(classes)), box_batch_size_per_image=regions, box_score_thresh=SURE,
             rpn_post_nms_top_n_test=300,
         )  # fmt: skip
+        self.rcnn.transform = Resized(image_size, longest, self.preprocess.mean, self.preprocess.std)
 
     def losses(self, pictures: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         """Pictures (3, H, W) in 0..1, and of each its `boxes` (N, 4) and `labels` (N,) from 1 on -> the four losses by name."""
@@ -81,6 +84,21 @@ class FasterRCNN(nn.Module):
             for name, child in list(module.named_children()):
                 if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
                     setattr(module, name, _frozen(child))
+
+
+class Resized(GeneralizedRCNNTransform):  # type: ignore[misc]
+    """Torchvision's transform, but with sizes in whole numbers: an exported detector has the same, to the pixel."""
+
+    def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
+        before = torch._shape_as_tensor(image)[-2:]
+        least, most = before.min(), before.max()
+        (size,), longest = self.min_size, self.max_size
+        after = torch.where(most * size <= longest * least, before * size // least, before * longest // most)
+        sides: Any = after.unbind()  # as tensors, which tracing follows
+        image = F.interpolate(image[None], size=sides, mode="bilinear", align_corners=False)[0]
+        if target is not None:
+            target["boxes"] = resize_boxes(target["boxes"], before.tolist(), after.tolist())
+        return image, target
 
 
 class _Frozen:

@@ -1,0 +1,225 @@
+"""`godeeper detect`: every command on small runs of its own, what goes together, and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from godeeper.cli.main import status
+from godeeper.data.decode import decode
+from godeeper.tensor_files import load_tensors
+from scenes import voc_folder, write_annotation
+
+SETTINGS = ["--set", "image_size=72", "--set", "longest=96", "--set", "anchors=16,32", "--set", "regions=8"]
+SMALL = ["--model", "googlenet_bn", "--width", "0.125"]
+
+
+def detect(*arguments):
+    return status(["detect", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Scenes as a Pascal VOC folder, and a run of each method on them."""
+    folder = tmp_path_factory.mktemp("detect")
+    voc = voc_folder(folder / "voc")
+    train = ["train", *SMALL, "--data", voc, "--workers", 0]
+    assert detect(*train, "--epochs", 1, "--batch-size", 4, *SETTINGS, "--out", folder / "faster") == 0
+    multibox = ["--method", "multibox", "--epochs", 1, "--set", "boxes=8", "--set", "image_size=64"]
+    assert detect(*train, *multibox, "--out", folder / "multibox") == 0
+    for seed in (1, 2):
+        rcnn = ["--method", "rcnn", "--small", "--epochs", 1, "--set", "image_size=32", "--seed", seed]
+        assert detect(*train, *rcnn, "--out", folder / f"rcnn{seed}") == 0
+    return folder
+
+
+def printed(capsys):
+    return json.loads(capsys.readouterr().out)
+
+
+def test_runs_say_what_they_are_and_how_they_went(places):
+    for name, figure in (("faster", "map"), ("multibox", "coverage"), ("rcnn1", "top1_error")):
+        record = json.loads((places / name / "metrics.jsonl").read_text().splitlines()[-1])
+        assert 0 <= record[figure] <= 100
+        assert np.isfinite(record["loss"])
+        recipe = json.loads((places / name / "recipe.json").read_text())
+        assert recipe["detect"]["data"] == str(places / "voc")
+        assert (places / name / "curves.png").is_file()
+    assert "mAP" in (places / "faster/log.txt").read_text()
+    assert "coverage" in (places / "multibox/log.txt").read_text()
+    assert json.loads((places / "rcnn1/recipe.json").read_text())["classes"] == ["disc", "square", "background"]
+
+
+@pytest.mark.parametrize(("run", "options"), [("faster", []), ("rcnn1", []), ("rcnn1", ["rcnn2"]), ("rcnn1", ["--multibox"])])
+def test_evaluate(places, capsys, tmp_path, run, options):
+    options = [places / one if one == "rcnn2" else one for one in options]
+    options += [places / "multibox"] if "--multibox" in options else []
+    found, plot = tmp_path / "found.json", tmp_path / "plot.png"
+    common = ["evaluate", places / run, *options, "--data", places / "voc", "--workers", 0]
+    assert detect(*common, "--save", found, "--plot", plot, "--json") == 0
+    document = printed(capsys)
+    assert document["pictures"] == 4
+    assert [one["class"] for one in document["voc"]["classes"]] == ["disc", "square"]
+    saved = json.loads(found.read_text())
+    assert [one["file"][-12:] for one in saved["pictures"]] == [f"scene0{number}.jpg" for number in range(12, 16)]
+    counted = sum(one["detections"] for one in document["voc"]["classes"])
+    assert sum(len(one["objects"]) for one in saved["pictures"]) == counted
+    assert document["coco"]["map_50"] == pytest.approx(document["voc"]["map"], abs=3)
+    assert decode(plot).width > 400
+    assert detect(*common) == 0
+    assert "mAP at 0.5, VOC" in capsys.readouterr().out
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    assert detect("tables", tmp_path / "result.json") == 0
+    out = capsys.readouterr().out
+    assert "43.9 %" in out
+    assert "4 pictures, 2 classes" in out
+
+
+def test_predict_draws_and_prints(places, capsys, tmp_path):
+    picture = places / "voc/JPEGImages/scene012.jpg"
+    assert detect("predict", places / "faster", picture, "--threshold", 0, "--picture", tmp_path / "drawn.png", "--json") == 0
+    (document,) = printed(capsys)
+    assert document["file"] == str(picture)
+    for one in document["objects"]:
+        left, top, right, bottom = one["box"]
+        assert 0 <= left < right <= 96
+        assert 0 <= top < bottom <= 72
+        assert one["class"] in ("disc", "square")
+    drawn = decode(tmp_path / "drawn.png")
+    assert drawn.size == (96, 72)
+    assert (np.array(drawn) != np.array(decode(picture))).any() == bool(document["objects"])
+    several = [places / "rcnn1", places / "rcnn2", places / "voc/JPEGImages", "--threshold", 0.2, "--lang", "both"]
+    assert detect("predict", *several, "--picture", tmp_path / "all") == 0
+    assert len(list((tmp_path / "all").glob("scene*.png"))) == 16
+    assert "scene000.jpg" in capsys.readouterr().out
+
+
+def test_a_bad_picture_is_named_and_the_others_are_looked_at(places, capsys, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    shutil.copy(places / "voc/JPEGImages/scene000.jpg", tmp_path / "good.jpg")
+    assert detect("predict", places / "faster", tmp_path) == 2
+    out, err = capsys.readouterr()
+    assert "good.jpg" in out
+    assert "bad.jpg" in err
+
+
+def test_coverage(places, capsys):
+    assert detect("coverage", "--data", places / "voc", "--workers", 0, "--superpixels", 1, "--json") == 0
+    alone = printed(capsys)
+    assert alone["pictures"] == 4
+    assert detect("coverage", "--data", places / "voc", "--workers", 0, "--superpixels", 1,
+                  "--multibox", places / "multibox", "--json") == 0  # fmt: skip
+    both = printed(capsys)
+    assert both["coverage"] >= alone["coverage"]
+    assert both["proposals"] > alone["proposals"]
+    assert detect("coverage", "--data", places / "voc", "--workers", 0) == 0
+    assert "proposals a picture" in capsys.readouterr().out
+
+
+def test_a_run_goes_on_where_it_stopped(places, tmp_path):
+    """Without its last checkpoint's rest: the weights are made again from it, the same."""
+    for name in ("faster", "rcnn1", "multibox"):
+        shutil.copytree(places / name, tmp_path / name)
+        (tmp_path / name / "model.safetensors").unlink()
+        assert detect("train", "--out", tmp_path / name, "--resume", "--workers", 0) == 0
+        again, before = (load_tensors(folder / name / "model.safetensors")[0] for folder in (tmp_path, places))
+        assert all(torch.equal(again[key], before[key]) for key in before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["--model", "inception_v4"], "--model inception_v4 differs from 'googlenet_bn'"),
+        (["--epochs", "7"], "keeps the recipe it began with"),
+        (["--method", "rcnn"], "--method rcnn differs from 'faster-rcnn'"),
+    ],
+)
+def test_another_plan_is_not_resumed(places, tmp_path, capsys, changes, words):
+    assert detect("train", "--out", places / "faster", "--resume", *changes) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--out", "TMP/x"], "--model is needed"),
+        (["train", *SMALL, "--out", "TMP/x"], "--data is needed"),
+        (["train", *SMALL, "--data", "VOC", "--out", "VOC/run"], "lies in the data"),
+        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--small"], "--small is of --method rcnn, not of faster-rcnn"),
+        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--method", "rcnn", "--pyramid"], "--pyramid is of --method"),
+        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--method", "yolo"], "'yolo' is not one of"),
+        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--split", "trian"], "did you mean 'train'"),
+        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--set", "mixup=1"], "unknown recipe field 'mixup'"),
+        (["train", *SMALL, "--data", "VOC", "--out", "FASTER"], "holds a run already"),
+        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--pyramid", "--atrous"], "two answers to one question"),
+        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--pyramid", "--set", "anchors=32"], "levels, each with anchors"),
+        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--weights", "FASTER"], "godeeper detect"),
+        (["train", "--model", "nosuch", "--data", "VOC", "--out", "TMP/x"], "unknown model 'nosuch'"),
+        (["train", "--resume", "--out", "TMP/x"], "no run"),
+        (["evaluate", "FASTER", "RCNN1", "--data", "VOC"], "is a Faster R-CNN, which finds alone"),
+        (["evaluate", "FASTER", "--data", "VOC", "--superpixels", "1"], "proposes by itself"),
+        (["evaluate", "RCNN1", "--data", "VOC", "--multibox", "FASTER"], "holds no MultiBox network"),
+        (["evaluate", "MULTIBOX", "--data", "VOC"], "holds"),
+        (["evaluate", "TMP", "--data", "VOC"], "model.safetensors"),
+        (["evaluate", "FASTER", "--data", "TMP"], "holds no annotated pictures"),
+        (["evaluate", "FASTER", "--data", "VOC", "--split", "tset"], "did you mean 'test'"),
+        (["evaluate", "FASTER", "--data", "VOC", "--save", "x.txt"], "--save 'x.txt': name a .json file"),
+        (["evaluate", "FASTER", "--data", "VOC", "--plot", "TMP/no/x.png"], "there is no folder"),
+        (["predict", "FASTER"], "there are no pictures to look at"),
+        (["predict", "VOC/JPEGImages/scene000.jpg"], "scene000.jpg"),
+        (["predict", "FASTER", "TMP/gone.jpg"], "gone.jpg"),
+        (["predict", "FASTER", "VOC/JPEGImages", "--lang", "fr"], "'fr' is not one of"),
+        (["predict", "FASTER", "VOC/JPEGImages", "--threshold", "2"], "less than or equal to 1"),
+        (["coverage", "--data", "VOC", "--superpixels", "0"], "superpixels"),
+        (["tables", "VOC/ImageSets/Main/train.txt"], "is not what `godeeper detect evaluate --json` prints"),
+        (["export", "RCNN1", "--out", "TMP/x.onnx"], "holds no Faster R-CNN"),
+        (["export", "FASTER", "--out", "TMP/x.tflite"], "give .onnx (ONNX) or .xml (OpenVINO)"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(places, tmp_path, capsys, arguments, words):
+    named = {"VOC": places / "voc", "FASTER": places / "faster", "RCNN1": places / "rcnn1", "MULTIBOX": places / "multibox"}
+    named["TMP"] = tmp_path
+    given = [str(named[first]) + rest if (first := a.partition("/")[0]) in named and ((rest := a[len(first):]) or True) else a
+             for a in arguments]  # fmt: skip
+    assert detect(*given) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_other_commands_send_a_detector_on(places, capsys):
+    for command in (
+        ["predict", places / "faster", places / "voc/JPEGImages"],
+        ["evaluate", places / "faster", "--data", "digits"],
+    ):
+        assert status([*map(str, command)]) == 2
+        assert "godeeper detect" in capsys.readouterr().err
+
+
+def test_a_test_picture_that_is_damaged(places, capsys, tmp_path):
+    shutil.copytree(places / "voc", tmp_path / "voc")
+    file = tmp_path / "voc/JPEGImages/scene013.jpg"
+    file.write_bytes(file.read_bytes()[:1500])  # the header is whole
+    common = ["evaluate", places / "faster", "--data", tmp_path / "voc"]
+    assert detect(*common) == 2
+    assert "scene013.jpg" in capsys.readouterr().err
+    assert detect(*common, "--skip-bad") == 0
+    out, err = capsys.readouterr()
+    assert "3, 1 skipped" in out
+    assert "skipped" in err
+    for name in ("val.txt", "test.txt"):  # training goes on as well, and counts it
+        (tmp_path / "voc/ImageSets/Main" / name).write_text("scene013\nscene012\n")
+    for options in (SETTINGS, ["--method", "multibox", "--set", "boxes=8", "--set", "image_size=64"]):
+        out = tmp_path / f"run{len(options)}"
+        assert detect("train", *SMALL, "--data", tmp_path / "voc", "--epochs", 1, *options, "--out", out, "--workers", 0) == 0
+        assert json.loads((out / "metrics.jsonl").read_text())["test_skipped"] == 1
+
+
+def test_objects_of_a_class_that_the_detector_does_not_know(places, capsys, tmp_path):
+    shutil.copytree(places / "voc", tmp_path / "voc")
+    write_annotation(tmp_path / "voc/Annotations/scene012.xml", (96, 72), [("cat", 1, 1, 20, 20)])
+    assert detect("evaluate", places / "faster", "--data", tmp_path / "voc") == 2
+    assert "scene012.xml': unknown class 'cat': choose one of: disc, square" in capsys.readouterr().err

@@ -1,0 +1,175 @@
+"""An exported Faster R-CNN: it finds what the detector finds, in each engine, in pictures of any shape."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+
+from godeeper import GodeeperError, Predictor, create_model
+from godeeper.cli.main import status
+from godeeper.deploy import detector as exporting
+from godeeper.deploy.detector import ExportedDetector, export_detector
+from godeeper.detect.faster_rcnn import FasterRCNN
+from godeeper.detect.weights import load_detector, save_detector
+from godeeper.errors import BadCheckpoint
+from scenes import scene, voc_folder
+
+ENGINES = [".onnx", ".xml"]
+
+
+def sure_of_itself(detector):
+    """Weights that find something: batch norm and class scores away from where they begin."""
+    for name, buffer in detector.named_buffers():
+        if name.endswith("running_var"):
+            buffer.uniform_(0.5, 1.5)
+    torch.nn.init.normal_(detector.rcnn.rpn.head.cls_logits.weight, std=0.3)
+    torch.nn.init.normal_(detector.rcnn.roi_heads.box_predictor.cls_score.weight, std=0.1)
+    torch.nn.init.normal_(detector.rcnn.roi_heads.box_predictor.bbox_pred.weight, std=0.05)
+    return detector.eval()
+
+
+def make(**options):
+    torch.manual_seed(0)
+    network = create_model("googlenet_bn", num_classes=1, width=0.125)
+    anchors = (16, 32, 64, 96, 128) if options.get("pyramid") else (16, 32)
+    return sure_of_itself(FasterRCNN(network, ("disc", "金鱼"), image_size=96, longest=160, anchors=anchors, **options))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    save_detector(make(), folder / "model.safetensors")
+    return folder
+
+
+def pictures():
+    return [scene(0)[0], scene(1, size=(200, 90))[0], scene(2, size=(60, 240))[0], scene(3, size=(333, 222))[0]]
+
+
+@pytest.mark.parametrize("suffix", ENGINES)
+@pytest.mark.parametrize("options", [{}, {"pyramid": True}, {"atrous": True}], ids=["classical", "pyramid", "atrous"])
+def test_it_finds_the_same_in_pictures_of_any_shape(tmp_path, suffix, options):
+    detector = make(**options)
+    report = export_detector(detector, tmp_path / f"new/detector{suffix}")
+    assert report.check["found"] > 20
+    assert report.check["alike"] >= 0.99 * report.check["found"]
+    assert report.size == sum(file.stat().st_size for file in (tmp_path / "new").iterdir())
+    exported = ExportedDetector(report.file)
+    assert exported.classes == ("disc", "金鱼")
+    for picture in pictures():
+        ours, theirs = detector.find(picture), exported.find(picture)
+        assert len(ours) > 0
+        assert len(ours) == len(theirs)
+        assert np.abs(ours.scores - theirs.scores).max() < 1e-3
+        near = np.abs(ours.boxes[:, None] - theirs.boxes[None]).max(-1) < 0.05  # equally sure ones may change places
+        near &= ours.labels[:, None] == theirs.labels[None]
+        assert near.any(0).all()
+        assert near.any(1).all()
+
+
+def test_it_runs_where_godeeper_is_not(run, tmp_path):
+    export_detector(run, tmp_path / "detector.onnx")
+    picture = scene(0)[0]
+    picture.save(tmp_path / "picture.png")
+    code = """
+import sys, json
+import numpy as np, onnxruntime
+from PIL import Image
+session = onnxruntime.InferenceSession("detector.onnx")
+boxes, labels, scores = session.run(None, {"picture": np.array(Image.open("picture.png"))})
+classes = json.loads(session.get_modelmeta().custom_metadata_map["godeeper"])["classes"]
+assert "torch" not in sys.modules and "godeeper" not in sys.modules
+print(json.dumps([boxes.tolist(), [classes[label] for label in labels], scores.tolist()]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    boxes, names, scores = json.loads(done.stdout)
+    found = load_detector(run).find(picture)
+    assert names == [("disc", "金鱼")[label] for label in found.labels]
+    assert np.allclose(boxes, found.boxes, atol=0.05)
+    assert np.allclose(scores, found.scores, atol=1e-3)
+
+
+@pytest.mark.parametrize("suffix", ENGINES)
+def test_commands_take_it_as_a_run(run, tmp_path, capsys, suffix):
+    voc = voc_folder(tmp_path / "voc", {"test": range(3), "train": range(4, 6)})
+    names = [load_detector(run).classes, ("disc", "square")]
+    detector = load_detector(run)
+    detector.classes = names[1]
+    save_detector(detector, tmp_path / "model.safetensors")
+    file = tmp_path / f"detector{suffix}"
+    assert status(["detect", "export", str(tmp_path / "model.safetensors"), "--out", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["check"]["pictures"] == 26
+    results = []
+    for model in (tmp_path / "model.safetensors", file):
+        assert status(["detect", "evaluate", str(model), "--data", str(voc), "--json"]) == 0
+        results.append(json.loads(capsys.readouterr().out))
+        assert status(["detect", "predict", str(model), str(voc / "JPEGImages/scene000.jpg"), "--threshold", "0"]) == 0
+        capsys.readouterr()
+    assert results[0]["voc"]["map"] == pytest.approx(results[1]["voc"]["map"], abs=1)
+    assert [one["detections"] for one in results[0]["voc"]["classes"]] == [
+        one["detections"] for one in results[1]["voc"]["classes"]
+    ]
+    assert status(["detect", "evaluate", str(file), str(run), "--data", str(voc)]) == 2
+    assert "finds alone" in capsys.readouterr().err
+
+
+def test_another_answer_is_not_written(run, tmp_path, monkeypatch):
+    find = ExportedDetector.find
+    monkeypatch.setattr(ExportedDetector, "find", lambda self, picture: replace(f := find(self, picture), scores=f.scores / 2))
+    with pytest.raises(GodeeperError, match="not written: onnxruntime finds other objects, 0 of"):
+        export_detector(run, tmp_path / "detector.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_exists_stays(run, tmp_path):
+    (tmp_path / "a.onnx").write_text("mine")
+    (tmp_path / "b.bin").write_text("mine")
+    for name in ("a.onnx", "b.xml"):
+        with pytest.raises(GodeeperError, match="exists: remove it or choose another name"):
+            export_detector(run, tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ENGINES)
+def test_other_files_are_refused(run, tmp_path, suffix):
+    export_detector(run, file := tmp_path / f"detector{suffix}")
+    with pytest.raises(BadCheckpoint, match="holds a detector: use it with `godeeper detect`"):
+        Predictor(file)
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(BadCheckpoint, match="damaged"):
+        ExportedDetector(file)
+    with pytest.raises(BadCheckpoint, match="there is no file"):
+        ExportedDetector(tmp_path / f"gone{suffix}")
+
+
+def test_a_graph_of_somebody_else(tmp_path):
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph([], "g", [info("x", 1, [1])], [info("x", 1, [1])])
+    model = onnx.helper.make_model(graph)
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(BadCheckpoint, match="says nothing of classes"):
+        ExportedDetector(tmp_path / "a.onnx")
+    model.metadata_props.add(key="godeeper", value='{"classes": ["a"]}')
+    onnx.save(model, tmp_path / "a.onnx")
+    with pytest.raises(BadCheckpoint, match="holds no Faster R-CNN"):
+        ExportedDetector(tmp_path / "a.onnx")
+
+
+def test_pictures_of_a_folder_are_what_it_is_checked_on(run, tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    for number in range(20):
+        scene(number)[0].save(tmp_path / f"pictures/{number}.png")
+    seen = []
+    find = ExportedDetector.find
+    monkeypatch.setattr(ExportedDetector, "find", lambda self, picture: seen.append(picture.size) or find(self, picture))
+    export_detector(run, tmp_path / "a.onnx", pictures=tmp_path / "pictures")
+    assert seen == [(96, 72)] * 20
+    with pytest.raises(GodeeperError, match="there is no folder of pictures"):
+        export_detector(run, tmp_path / "b.onnx", pictures=tmp_path / "gone")
+    assert exporting.ENGINES[".onnx"] == "onnxruntime"
+    assert isinstance(scene(0)[0], Image.Image)

@@ -1,0 +1,61 @@
+"""Pictures with boxes: where the lines are, in whose colours, in which language."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from godeeper import GodeeperError
+from godeeper.data.decode import decode
+from godeeper.detect.detections import Detections
+from godeeper.explain import boxes as drawing
+from godeeper.explain.boxes import COLOURS, draw_detections
+
+FOUND = Detections(np.float32([[40, 60, 140, 160], [200, 80, 260, 130]]), np.array([0, 1]), np.float32([0.987, 0.5]))
+
+
+def colour(label):
+    return tuple(bytes.fromhex(COLOURS[label][1:]))
+
+
+def test_lines_lie_on_the_boxes_own_pixels(tmp_path):
+    picture = Image.new("RGB", (300, 200))
+    draw_detections(picture, FOUND, ("RBC", "WBC"), tmp_path / "new/out.png")
+    drawn = np.array(decode(tmp_path / "new/out.png"))
+    for (left, top, right, bottom), label in zip(FOUND.boxes.astype(int), FOUND.labels, strict=True):
+        for y, x in ((top, left), (top, right - 1), (bottom - 1, left), (bottom - 1, right - 1)):
+            assert tuple(drawn[y, x]) == colour(label)
+        assert not drawn[top + 2 : bottom - 2, left + 2 : right - 2].any()  # what is inside stays visible
+        assert not drawn[bottom, left:right].any()
+    assert not np.array(picture).any()
+
+
+@pytest.mark.parametrize(("lang", "texts"), [
+    ("en", ["RBC 99 %", "thing 50 %"]), ("zh", ["红细胞 99 %", "thing 50 %"]), ("both", ["红细胞 RBC 99 %", "thing 50 %"]),
+])  # fmt: skip
+def test_labels(monkeypatch, tmp_path, lang, texts):
+    written = []
+    letters = drawing.letters
+
+    def noted(size, text):
+        written.append(text)
+        return letters(size, text)
+
+    monkeypatch.setattr(drawing, "letters", noted)
+    draw_detections(Image.new("RGB", (300, 200)), FOUND, ("RBC", "thing"), tmp_path / "out.png", lang)
+    assert sorted(written) == sorted(texts)
+
+
+def test_boxes_at_the_edges_of_a_tiny_picture_and_none_at_all(tmp_path):
+    whole = Detections(np.float32([[0, 0, 5, 4], [4.5, 3.5, 5, 4]]), np.array([0, 9]), np.float32([1, 1]))
+    draw_detections(Image.new("RGB", (5, 4)), whole, [str(label) for label in range(10)], tmp_path / "a.png")
+    assert decode(tmp_path / "a.png").size == (5, 4)
+    none = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.float32))
+    draw_detections(Image.new("RGB", (5, 4), "red"), none, ("a",), tmp_path / "b.png")
+    assert (np.array(decode(tmp_path / "b.png")) == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize("name", ["out.nosuch", "file/out.png"])
+def test_a_file_that_cannot_be_written(tmp_path, name):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GodeeperError, match="cannot write"):
+        draw_detections(Image.new("RGB", (5, 4)), FOUND, ("a", "b"), tmp_path / name)
