@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAIRS = [("README.md", "README.zh-CN.md"), *((f"docs/{n}.md", f"docs/{n}.zh-CN.md") for n in ("architecture", "results"))]
-PAIRS += [(f"docs/en/{name}.md", f"docs/zh/{name}.md") for name in ("deployment", "errata", "evaluation", "scale", "training")]
+PAIRS += [
+    (f"docs/en/{name}.md", f"docs/zh/{name}.md")
+    for name in ("deployment", "detection", "errata", "evaluation", "scale", "training")
+]
 PAGES = [page for pair in PAIRS for page in pair] + ["CONTRIBUTING.md", "CHANGELOG.md"]
 
 

@@ -23,9 +23,10 @@ MAY = {
     "models": {"papers", "errors", "preprocess", "tensor_files"},
 }
 MAY_NOT = {
-    "data": {"models", "train", "evaluate", "deploy", "explain"},
-    "evaluate": {"models", "train"},
-    "train": {"evaluate", "deploy"},
+    "data": {"models", "train", "evaluate", "detect", "deploy", "explain"},
+    "evaluate": {"models", "train", "detect"},
+    "train": {"evaluate", "detect", "deploy"},
+    "detect": {"deploy", "explain"},
 }
 WITHOUT_TORCH = {"papers", "errors", "preprocess"}  # the standard library only
 
@@ -104,6 +105,9 @@ def test_the_rooms_are_there():
         ("godeeper.evaluate.classify", "from godeeper.train import loop"),
         ("godeeper.train.loop", "from ..evaluate.classify import evaluate"),
         ("godeeper.train.loop", "from ..deploy import predictor"),
+        ("godeeper.train.task", "from ..detect.train import Detection"),
+        ("godeeper.data.voc", "from ..detect.boxes import jaccard"),
+        ("godeeper.detect.rcnn", "from ..explain.boxes import draw_detections"),
         ("godeeper.models.network", "from ..data.crops import views"),
         ("godeeper.models.network", "from ..train.loss import Objective"),
         ("godeeper.deploy.predictor", "from ..cli.output import print_json"),

@@ -10,7 +10,7 @@ import torch
 from godeeper.cli.main import status
 from godeeper.data.decode import decode
 from godeeper.tensor_files import load_tensors
-from scenes import voc_folder, write_annotation
+from scenes import scene, voc_folder, write_annotation
 
 SETTINGS = ["--set", "image_size=72", "--set", "longest=96", "--set", "anchors=16,32", "--set", "regions=8"]
 SMALL = ["--model", "googlenet_bn", "--width", "0.125"]
@@ -223,3 +223,21 @@ def test_objects_of_a_class_that_the_detector_does_not_know(places, capsys, tmp_
     write_annotation(tmp_path / "voc/Annotations/scene012.xml", (96, 72), [("cat", 1, 1, 20, 20)])
     assert detect("evaluate", places / "faster", "--data", tmp_path / "voc") == 2
     assert "scene012.xml': unknown class 'cat': choose one of: disc, square" in capsys.readouterr().err
+
+
+def test_drawings_never_replace_each_other_or_a_picture_that_is_looked_at(places, capsys, tmp_path):
+    for name in ("a/1.png", "b/1.jpg", "b/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        scene(3)[0].save(tmp_path / name)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.*")}
+    predict = ["predict", places / "faster"]
+    for pictures, drawing in (
+        (["a/1.png"], "a/1.png"), (["a/1.png"], "a"), (["a", "b"], "b"), (["a", "b"], "b/2.png"), (["a/1.png"], "c.txt"),
+    ):  # fmt: skip
+        assert detect(*predict, *(tmp_path / one for one in pictures), "--picture", tmp_path / drawing) == 2
+        err = capsys.readouterr().err
+        assert "--picture" in err
+        assert err.count("\n") == 1
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*.*")} == before
+    assert detect(*predict, tmp_path / "a", tmp_path / "b", "--picture", tmp_path / "new") == 0
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["1-2.png", "1.png", "2.png"]

@@ -125,24 +125,45 @@ def predict_command(
     """Find the objects in pictures: class, score, and box as left, top, right, bottom in pixels."""
     from ..data.decode import decode
     from ..explain.boxes import draw_detections
-    from .predict import _expanded
+    from .predict import expanded
+    from .progress import counting
 
     names = _runs_of(runs)
-    files = _expanded(runs[len(names) :])
+    files = expanded(runs[len(names) :])
+    drawings = [None] * len(files) if picture is None else _drawings(picture, files)
     detector = detector_of(names, superpixels, multibox)
     outcomes: list[tuple[Path, Detections | BadImage]] = []
-    for file in files:
-        try:
-            decoded = decode(file)
-            found = detector.find(decoded).at_least(threshold)
-        except BadImage as error:
-            outcomes.append((file, error))
-            continue
-        outcomes.append((file, found))
-        if picture is not None:
-            out = picture if len(files) == 1 else picture / f"{file.stem}.png"
-            draw_detections(decoded, found, detector.classes, out, lang)
+    with counting("detecting", len(files)) as progress:
+        for file, drawing in zip(files, drawings, strict=True):
+            try:
+                decoded = decode(file)
+                found = detector.find(decoded).at_least(threshold)
+                outcomes.append((file, found))
+                if drawing is not None:
+                    draw_detections(decoded, found, detector.classes, drawing, lang)
+            except BadImage as error:
+                outcomes.append((file, error))
+            progress(len(outcomes), len(files))
     _tell_found(outcomes, detector.classes, as_json)
+
+
+def _drawings(picture: Path, files: Sequence[Path]) -> list[Path]:
+    """Where each picture is drawn, none twice; GodeeperError where that would be over a picture that is looked at."""
+    from .predict import check_drawing
+
+    if len(files) == 1 and not picture.is_dir():
+        check_drawing(picture, files)
+        return [picture]
+    if picture.exists() and not picture.is_dir():
+        raise GodeeperError(f"--picture {str(picture)!r} is a file, but there are {len(files)} pictures: name a folder")
+    drawings: dict[Path, None] = {}
+    for file in files:
+        names = (f"{file.stem}{number}.png" for number in ("", *(f"-{again}" for again in range(2, len(files) + 1))))
+        drawings[next(picture / name for name in names if picture / name not in drawings)] = None
+    over = {file.resolve() for file in files} & {drawing.resolve() for drawing in drawings}
+    if over:
+        raise GodeeperError(f"--picture {str(picture)!r}: {str(min(over))!r} is one of the pictures: name another folder")
+    return list(drawings)
 
 
 def _runs_of(arguments: Sequence[str]) -> list[str]:

@@ -41,9 +41,9 @@ def predict_command(
         check_table(out)
         if picture is not None or as_json:
             raise GodeeperError("--out writes a table instead of what --json and --picture give: choose one of them")
-    files = _expanded(pictures)
+    files = expanded(pictures)
     if picture is not None:
-        _check_drawing(picture, files)
+        check_drawing(picture, files)
     predictor = Predictor(run, engine, precision)
     if out is not None:
         _into_table(out, run, files, predictor, top, crops)
@@ -98,7 +98,7 @@ def _report(predicted: Sequence[tuple[Path, Prediction]], picture: Path | None, 
         )
 
 
-def _check_drawing(picture: Path, files: Sequence[Path]) -> None:
+def check_drawing(picture: Path, files: Sequence[Path]) -> None:
     """GodeeperError, before any work is done, unless the drawing can be written without touching a picture it shows."""
     if picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise GodeeperError(f"--picture {str(picture)!r}: name a .png, .jpg or .webp file")
@@ -108,7 +108,7 @@ def _check_drawing(picture: Path, files: Sequence[Path]) -> None:
         raise GodeeperError(f"--picture {str(picture)!r} is one of the pictures to predict: name another file")
 
 
-def _expanded(pictures: Sequence[str]) -> list[Path]:
+def expanded(pictures: Sequence[str]) -> list[Path]:
     """The files that the arguments mean, in order; GodeeperError for one that means none."""
     from ..data.folders import picture_files
 
