@@ -216,3 +216,21 @@ def test_pictures_are_resized_in_whole_numbers(size, longest, shape, expected):
     image, target = transform.resize(torch.rand(3, *shape), target)
     assert image.shape == (3, *expected)
     assert target["boxes"][0].tolist() == pytest.approx([0, 0, expected[1], expected[0]])
+
+
+@pytest.mark.parametrize("options", [{}, {"pyramid": True, "anchors": (16, 32, 64, 96, 128)}], ids=["classical", "pyramid"])
+def test_in_bf16_boxes_keep_their_precision(monkeypatch, options):
+    """Between 256 and 512 pixels, bf16 has steps of 2: an object a pixel wide would have no width, and the loss be NaN."""
+    torch.manual_seed(0)
+    network = create_model("googlenet_bn", num_classes=1, width=0.125)
+    detector = FasterRCNN(network, ["a"], image_size=512, longest=512, **options).train()
+    objects = {"boxes": torch.tensor([[401.0, 300.0, 402.0, 330.0]]), "labels": torch.tensor([1])}
+    seen = []
+    select = detector.rcnn.roi_heads.select_training_samples
+    monkeypatch.setattr(
+        detector.rcnn.roi_heads, "select_training_samples", lambda boxes, targets: seen.extend(boxes) or select(boxes, targets)
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = detector.losses([torch.rand(3, 512, 512)], [objects])
+    assert [boxes.dtype for boxes in seen] == [torch.float32]
+    assert all(torch.isfinite(loss) for loss in losses.values())

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torchvision.models import detection as torchvision_detection
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.rpn import RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
@@ -57,9 +58,10 @@ class FasterRCNN(nn.Module):
         backbone, anchor_generator, pool, head, units = parts
         self.rcnn = torchvision_detection.FasterRCNN(
             backbone, min_size=image_size, max_size=longest, image_mean=self.preprocess.mean, image_std=self.preprocess.std,
-            rpn_anchor_generator=anchor_generator, box_roi_pool=pool, box_head=head,
-            box_predictor=_predictor(units, len(classes)), box_batch_size_per_image=regions, box_score_thresh=SURE,
-            rpn_post_nms_top_n_test=300,
+            rpn_anchor_generator=anchor_generator,
+            rpn_head=_ProposalHead(backbone.out_channels, anchor_generator.num_anchors_per_location()[0]),
+            box_roi_pool=pool, box_head=head, box_predictor=_predictor(units, len(classes)),
+            box_batch_size_per_image=regions, box_score_thresh=SURE, rpn_post_nms_top_n_test=300,
         )  # fmt: skip
         self.rcnn.transform = Resized(image_size, longest, self.preprocess.mean, self.preprocess.std)
 
@@ -137,7 +139,21 @@ class Trunk(nn.Module):
             x = stage(x)
             if name in self.taps:
                 tapped[name] = x
-        return tapped if self.pyramid is None else self.pyramid(tapped)
+        features = tapped if self.pyramid is None else self.pyramid(tapped)
+        return {name: one.float() for name, one in features.items()}  # so that anchors are of whole precision
+
+
+# Boxes take the precision of the shifts that they are computed with; in bf16 they would move in steps of 2 pixels and more.
+class _ProposalHead(RPNHead):  # type: ignore[misc]
+    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        odds, shifts = super().forward(x)
+        return [one.float() for one in odds], [one.float() for one in shifts]
+
+
+class _Predictor(FastRCNNPredictor):  # type: ignore[misc]
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        logits, shifts = super().forward(x)
+        return logits.float(), shifts.float()
 
 
 class RegionHead(nn.Module):
@@ -189,9 +205,9 @@ def _pyramid_parts(network: Network, anchors: tuple[int, ...]) -> Parts:
     return backbone, generator, pool, head, units
 
 
-def _predictor(units: int, classes: int) -> FastRCNNPredictor:
+def _predictor(units: int, classes: int) -> nn.Module:
     """What names a region, with background as class 0, and shifts its box: near equal odds and no shift at first, as printed."""
-    predictor = FastRCNNPredictor(units, classes + 1)
+    predictor = _Predictor(units, classes + 1)
     nn.init.normal_(predictor.cls_score.weight, std=0.01)
     nn.init.normal_(predictor.bbox_pred.weight, std=0.001)
     nn.init.zeros_(predictor.cls_score.bias)
