@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -241,3 +243,40 @@ def test_drawings_never_replace_each_other_or_a_picture_that_is_looked_at(places
     assert {file: file.read_bytes() for file in tmp_path.rglob("*.*")} == before
     assert detect(*predict, tmp_path / "a", tmp_path / "b", "--picture", tmp_path / "new") == 0
     assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["1-2.png", "1.png", "2.png"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["faster-rcnn", "rcnn", "multibox"])
+def test_two_processes_share_a_run_and_an_evaluation(places, tmp_path, method):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "godeeper", "detect"]
+    options = {
+        "faster-rcnn": SETTINGS,
+        "rcnn": ["--small", "--set", "image_size=32", "--superpixels", "1"],
+        "multibox": ["--set", "boxes=8", "--set", "image_size=64"],
+    }[method]
+    common = ["--method", method, *SMALL, "--data", str(places / "voc"), "--workers", "0", "--epochs", "2", *options]
+
+    def run(*arguments):
+        done = subprocess.run([*launch, *map(str, arguments)], capture_output=True, text=True, timeout=500, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    run("train", *common, "--out", tmp_path / "run")
+    records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in records] == [1, 2]
+    assert all(np.isfinite(record["loss"]) for record in records)
+    shutil.copytree(tmp_path / "run", tmp_path / "again")
+    for file in (
+        "model.safetensors",
+        *(f"checkpoints/{one.name}" for one in sorted((tmp_path / "run/checkpoints").iterdir())[1:]),
+    ):
+        (tmp_path / "again" / file).unlink()
+    run("train", "--resume", "--out", tmp_path / "again", "--workers", "0")
+    again, before = (load_tensors(tmp_path / name / "model.safetensors")[0] for name in ("again", "run"))
+    assert all(torch.equal(again[key], before[key]) for key in before)
+    if method != "multibox":
+        evaluate = ["evaluate", tmp_path / "run", "--data", places / "voc", "--workers", "0", "--json"]
+        shared, alone = json.loads(run(*evaluate)), subprocess.run(
+            [sys.executable, "-m", "godeeper", "detect", *map(str, evaluate)], capture_output=True, text=True, check=True
+        )  # fmt: skip
+        assert shared == json.loads(alone.stdout)

@@ -10,23 +10,29 @@ from ..train.recipe import Recipe, Training
 
 
 @dataclass(frozen=True)
-class DetectionRecipe(Training):
+class ObjectRecipe(Training):
+    """What runs on pictures with objects have in common."""
+
+    lr: float = 0.02
+    average_decay: float = 0.99
+    clip_norm: float = 10.0
+    mirror: bool = True
+    distort: bool = True  # brightness, contrast, colour
+
+
+@dataclass(frozen=True)
+class DetectionRecipe(ObjectRecipe):
     """One training run of Faster R-CNN; its defaults are for some hundred pictures and a network that has batch norm."""
 
     RANGES = Training.RANGES | {"image_size": (16, 10_000), "longest": (16, 10_000), "regions": (1, 10_000)}
 
     epochs: int = 36
     batch_size: int = 4
-    lr: float = 0.02
-    average_decay: float = 0.99
-    clip_norm: float = 10.0
     image_size: int = 600  # pixels of the shorter side
     longest: int = 1000  # pixels of the longer side, at most
     anchors: tuple[int, ...] = (32, 64, 128, 256, 512)  # sides, in pixels of the resized picture
     regions: int = 128  # a picture, to learn from
     batch_norm: Literal["learnt", "frozen"] = "learnt"  # frozen: as the weights that the run starts from have it
-    mirror: bool = True
-    distort: bool = True  # brightness, contrast, colour
 
     def __post_init__(self) -> None:
         super().__post_init__()
