@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from godeeper.cli.main import status
 from godeeper.data.decode import decode
-from godeeper.tensor_files import load_tensors
+from godeeper.tensor_files import load_tensors, save_tensors
 from scenes import scene, voc_folder, write_annotation
 
 SETTINGS = ["--set", "image_size=72", "--set", "longest=96", "--set", "anchors=16,32", "--set", "regions=8"]
@@ -59,7 +60,7 @@ def test_evaluate(places, capsys, tmp_path, run, options):
     options = [places / one if one == "rcnn2" else one for one in options]
     options += [places / "multibox"] if "--multibox" in options else []
     found, plot = tmp_path / "found.json", tmp_path / "plot.png"
-    common = ["evaluate", places / run, *options, "--data", places / "voc", "--workers", 0]
+    common = ["evaluate", places / run, *options, "--data", places / "voc"]
     assert detect(*common, "--save", found, "--plot", plot, "--json") == 0
     document = printed(capsys)
     assert document["pictures"] == 4
@@ -275,8 +276,68 @@ def test_two_processes_share_a_run_and_an_evaluation(places, tmp_path, method):
     again, before = (load_tensors(tmp_path / name / "model.safetensors")[0] for name in ("again", "run"))
     assert all(torch.equal(again[key], before[key]) for key in before)
     if method != "multibox":
-        evaluate = ["evaluate", tmp_path / "run", "--data", places / "voc", "--workers", "0", "--json"]
+        evaluate = ["evaluate", tmp_path / "run", "--data", places / "voc", "--json"]
         shared, alone = json.loads(run(*evaluate)), subprocess.run(
             [sys.executable, "-m", "godeeper", "detect", *map(str, evaluate)], capture_output=True, text=True, check=True
         )  # fmt: skip
         assert shared == json.loads(alone.stdout)
+
+
+@pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (1, 1)])
+def test_long_thin_pictures_are_looked_at_like_others(places, capsys, tmp_path, size):
+    Image.new("RGB", size).save(tmp_path / "thin.png")
+    for run in ("faster", "rcnn1"):
+        assert detect("predict", places / run, tmp_path / "thin.png", places / "voc/JPEGImages/scene000.jpg", "--json") == 0
+        assert len(printed(capsys)) == 2
+
+
+def test_renamed_classes_are_other_data(places, capsys, tmp_path):
+    shutil.copytree(places / "voc", tmp_path / "voc")
+    out = tmp_path / "run"
+    assert detect("train", *SMALL, "--data", tmp_path / "voc", "--epochs", 1, *SETTINGS, "--out", out, "--workers", 0) == 0
+    for file in (tmp_path / "voc/Annotations").iterdir():
+        file.write_text(file.read_text().replace(">disc<", ">dice<"))
+    assert detect("train", "--resume", "--out", out) == 2
+    assert "the data have changed since the run began" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", [
+    lambda d: d.update(detect=5), lambda d: d.update(detect=None), lambda d: d.update(detect={}),
+    lambda d: d["detect"].pop("data"), lambda d: d["detect"].update(method="x"), lambda d: d["detect"].update(model=5), lambda d: d["detect"].update(split=None),
+    lambda d: d["detect"].update(data="a\0b"),
+])  # fmt: skip
+def test_a_damaged_recipe_is_named(places, capsys, tmp_path, damage):
+    shutil.copytree(places / "faster", tmp_path / "run")
+    document = json.loads((tmp_path / "run/recipe.json").read_text())
+    damage(document)
+    (tmp_path / "run/recipe.json").write_text(json.dumps(document))
+    assert detect("train", "--resume", "--out", tmp_path / "run") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("damage", [
+    {"image_size": 0}, {"image_size": "x"}, {"image_size": None}, {"longest": 0}, {"anchors": []}, {"anchors": [0, 0]},
+    {"classes": ["a", "a"]}, {"classes": "ab"}, {"classes": [1, 2]}, {"regions": 1.5}, {"name": 5}, {"width": "wide"},
+])  # fmt: skip
+def test_a_damaged_description_is_named(places, capsys, tmp_path, damage):
+    tensors, metadata = load_tensors(places / "faster/model.safetensors")
+    (metadata if "classes" in damage else metadata["detector"]).update(damage)
+    save_tensors(tmp_path / "model.safetensors", tensors, metadata)
+    assert detect("predict", tmp_path, places / "voc/JPEGImages") == 2
+    err = capsys.readouterr().err
+    assert "describes a detector that this version cannot make" in err
+    assert err.count("\n") == 1
+
+
+def test_a_split_without_objects_has_no_coverage_and_no_map(places, capsys, tmp_path):
+    shutil.copytree(places / "voc", tmp_path / "voc")
+    for name in ("val.txt", "test.txt"):
+        (tmp_path / "voc/ImageSets/Main" / name).write_text("scene012\n")
+    write_annotation(tmp_path / "voc/Annotations/scene012.xml", (96, 72), [("disc", 1, 1, 20, 20)], difficult={0})
+    assert detect("coverage", "--data", tmp_path / "voc", "--workers", 0, "--json") == 0
+    assert printed(capsys)["coverage"] is None
+    assert detect("evaluate", places / "faster", "--data", tmp_path / "voc", "--json") == 0
+    assert printed(capsys)["voc"]["map"] is None
+    out = tmp_path / "run"
+    assert detect("train", *SMALL, "--data", tmp_path / "voc", "--epochs", 1, *SETTINGS, "--out", out, "--workers", 0) == 0
+    assert "map" not in json.loads((out / "metrics.jsonl").read_text())

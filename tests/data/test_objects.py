@@ -260,3 +260,23 @@ def test_what_is_no_json_is_named(tmp_path, text):
 def test_an_unknown_split_of_coco(tmp_path):
     with pytest.raises(GodeeperError, match=r"unknown split of '.*' 'test': choose one of: val2017"):
         open_objects(coco_folder(tmp_path / "coco", range(1)), "test")
+
+
+def test_names_of_pictures_may_have_spaces(voc):
+    for name in ("Annotations/scene000.xml", "JPEGImages/scene000.jpg"):
+        (voc / name).rename(voc / name.replace("scene000", "my scene 1"))
+    (voc / "ImageSets/Main/train.txt").write_text("my scene 1\nscene001 -1\n")
+    assert [file.stem for file in open_objects(voc, "train").files] == ["my scene 1", "scene001"]
+
+
+@pytest.mark.parametrize("name", ["\ud800x", "a\nb", "\x1b[31m"])
+def test_names_of_classes_can_be_printed(tmp_path, name):
+    folder = coco_folder(tmp_path / "coco", range(1), lambda document: document["categories"][0].update(name=name))
+    with pytest.raises(GodeeperError, match="letters that cannot be printed: rename it"):
+        open_objects(folder, "val2017")
+
+
+def test_sizes_that_no_picture_has(tmp_path):
+    folder = coco_folder(tmp_path / "coco", range(1), lambda document: document["images"][0].update(width=10**400))
+    with pytest.raises(GodeeperError, match="is no size in pixels"):
+        open_objects(folder, "val2017")

@@ -208,6 +208,7 @@ def test_impossible_detectors_are_refused():
         (600, 1000, (900, 300), (1000, 333)),
         (49, 49, (49, 49), (49, 49)),  # 49 * (1 / 49) is below 1
         (32, 1000, (3, 2), (48, 32)),
+        (600, 1000, (2000, 1), (1000, 1)),  # not 0
     ],
 )
 def test_pictures_are_resized_in_whole_numbers(size, longest, shape, expected):

@@ -12,10 +12,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from godeeper import BadImage, GodeeperError
+from godeeper.data.decode import decode
 from godeeper.data.objects import Objects, open_objects
 from godeeper.detect import proposals
 from godeeper.detect.boxes import jaccard
-from godeeper.detect.proposals import SelectiveSearch, Together, coverage, kept, propose_all
+from godeeper.detect.proposals import Kept, SelectiveSearch, Together, coverage, propose_all
 from godeeper.detect.selective_search import SMALLEST, WIDTH, selective_search
 from scenes import voc_folder
 
@@ -136,6 +137,10 @@ def test_without_opencv(workers, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(GodeeperError, match=r"pip install 'godeeper\[detect\]'"):
         propose_all(SelectiveSearch(), pictures, workers=workers)
+
+
+def kept(proposer, file):
+    return Kept(proposer)(decode(file))
 
 
 class TestKept:
@@ -260,3 +265,10 @@ def test_coverage_by_hand():
     assert math.isnan(coverage([boxes()], [objects()]).percent)
     with pytest.raises(ValueError, match="zip"):
         coverage(proposed, there[:2])
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (1, 1), (4, 400)])
+def test_long_thin_pictures_take_no_longer_than_others(size):
+    noise = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    found = selective_search(Image.fromarray(noise))
+    assert found.shape[1:] == (4,)

@@ -180,6 +180,8 @@ SCRIPT = """
     if processes.is_main_process:
         boxes = [one.boxes.tolist() for one in found.detections]
         print(json.dumps([found.index, boxes, scores.as_dict()]))
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 """
 
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from .detect_find import Data, Split, evaluate_command, percent, predict_command
-from .detect_train import Multibox, Superpixels, proposals_of, proposer_of, train_command
+from .detect_train import train_command
 from .output import Json, print_json, print_table
+from .proposing import Multibox, Superpixels, proposals_of, proposer_of
 
 app = typer.Typer(help="Find objects: Faster R-CNN on any network, and R-CNN as the 2014 paper did it.")
 app.command("train")(train_command)
@@ -34,7 +35,8 @@ def coverage_command(
     proposer = proposer_of(2.0 if superpixels is None else superpixels, multibox)
     found = coverage(proposals_of(proposer, pictures, workers), pictures.objects)
     if as_json:
-        print_json({"pictures": len(pictures), "objects": found.objects, "coverage": found.percent, "proposals": found.proposals})
+        percents = found.percent if found.objects else None
+        print_json({"pictures": len(pictures), "objects": found.objects, "coverage": percents, "proposals": found.proposals})
         return
     print_table(("pictures", "objects", "covered", "proposals a picture"), [
         (len(pictures), found.objects, percent(found.percent), f"{found.proposals:.0f}"),

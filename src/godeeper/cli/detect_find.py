@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import BadImage, GodeeperError
-from .detect_train import Multibox, Superpixels, proposer_of
 from .output import Json, print_json, print_table
+from .proposing import Multibox, Superpixels, proposer_of
 
 if TYPE_CHECKING:
     from ..detect.detections import Detections
@@ -36,7 +36,6 @@ def evaluate_command(
     multibox: Multibox = None,
     save: Annotated[Path | None, typer.Option(help="Keep what was found in this .json file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw precision against recall into this .png file.")] = None,
-    workers: Annotated[int, typer.Option(min=0, max=999, help="Processes that propose regions.")] = 1,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count pictures that cannot be decoded.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -46,6 +45,7 @@ def evaluate_command(
     from ..data.objects import open_objects
     from ..detect.detector import find_all
     from ..detect.report import precision_recall_chart, save_detections
+    from ..files import written_whole
     from ..models.network import best_device
     from .progress import counting
 
@@ -60,16 +60,17 @@ def evaluate_command(
         return
     there = [pictures.objects[index] for index in found.index]
     by_rule, coco = _scored(found.detections, there, pictures.classes)
-    if save is not None:
-        save_detections(save, [pictures.files[index] for index in found.index], found.detections, pictures.classes)
-    if plot is not None:
-        plot.write_bytes(precision_recall_chart(by_rule["voc"]))
     about = {"models": runs, "data": data, "split": split, "pictures": len(there), "skipped": found.skipped}
     if as_json:
         rules = {rule: scores.as_dict() for rule, scores in by_rule.items()}
         print_json({**about, **rules, "coco": None if coco is None else coco.as_dict()})
     else:
         _print_scores(by_rule, coco, len(there), found.skipped)
+    if save is not None:
+        save_detections(save, [pictures.files[index] for index in found.index], found.detections, pictures.classes)
+    if plot is not None:
+        with written_whole(plot) as partial:
+            partial.write_bytes(precision_recall_chart(by_rule["voc"]))
 
 
 def _scored(
@@ -133,22 +134,27 @@ def predict_command(
     drawings = [None] * len(files) if picture is None else _drawings(picture, files)
     detector = detector_of(names, superpixels, multibox)
     outcomes: list[tuple[Path, Detections | BadImage]] = []
+    fault: GodeeperError | None = None
     with counting("detecting", len(files)) as progress:
         for file, drawing in zip(files, drawings, strict=True):
             try:
                 decoded = decode(file)
                 found = detector.find(decoded).at_least(threshold)
                 outcomes.append((file, found))
-                if drawing is not None:
+                if drawing is not None and fault is None:
                     draw_detections(decoded, found, detector.classes, drawing, lang)
             except BadImage as error:
                 outcomes.append((file, error))
+            except GodeeperError as error:  # of a drawing; what was found is told all the same
+                fault = error
             progress(len(outcomes), len(files))
     _tell_found(outcomes, detector.classes, as_json)
+    if fault is not None:
+        raise fault
 
 
 def _drawings(picture: Path, files: Sequence[Path]) -> list[Path]:
-    """Where each picture is drawn, none twice; GodeeperError where that would be over a picture that is looked at."""
+    """Where each picture is drawn, none twice; GodeeperError for a folder of the pictures that are looked at."""
     from .predict import check_drawing
 
     if len(files) == 1 and not picture.is_dir():
@@ -156,13 +162,12 @@ def _drawings(picture: Path, files: Sequence[Path]) -> list[Path]:
         return [picture]
     if picture.exists() and not picture.is_dir():
         raise GodeeperError(f"--picture {str(picture)!r} is a file, but there are {len(files)} pictures: name a folder")
+    if picture.resolve() in {file.resolve().parent for file in files}:
+        raise GodeeperError(f"--picture {str(picture)!r} is where the pictures are that are looked at: name another folder")
     drawings: dict[Path, None] = {}
     for file in files:
         names = (f"{file.stem}{number}.png" for number in ("", *(f"-{again}" for again in range(2, len(files) + 1))))
         drawings[next(picture / name for name in names if picture / name not in drawings)] = None
-    over = {file.resolve() for file in files} & {drawing.resolve() for drawing in drawings}
-    if over:
-        raise GodeeperError(f"--picture {str(picture)!r}: {str(min(over))!r} is one of the pictures: name another folder")
     return list(drawings)
 
 
@@ -171,7 +176,7 @@ def _runs_of(arguments: Sequence[str]) -> list[str]:
     runs = []
     for argument in arguments:
         path = Path(argument)
-        if path.suffix not in KINDS and not any((path / name).is_file() for name in ("model.safetensors", "recipe.json")):
+        if path.suffix.lower() not in KINDS and not any((path / name).is_file() for name in ("model.safetensors", "recipe.json")):
             break
         runs.append(argument)
     if not runs:
@@ -230,6 +235,8 @@ def detector_of(runs: Sequence[str], superpixels: float | None, multibox: str | 
 
 def _check_written(file: Path | None, suffix: str, option: str) -> None:
     """GodeeperError, before any work is done, unless the file can be written."""
+    if file is not None and file.is_dir():
+        raise GodeeperError(f"{option} {str(file)!r} is a folder: name a {suffix} file")
     if file is not None and file.suffix.lower() != suffix:
         raise GodeeperError(f"{option} {str(file)!r}: name a {suffix} file")
     if file is not None and not file.parent.is_dir():

@@ -5,26 +5,27 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
 from ..errors import BadImage, GodeeperError
+from .proposing import Multibox, Superpixels, proposals_of, proposer_of
 
 if TYPE_CHECKING:
-    from ..data.objects import DetectionSet, Floats
-    from ..detect.proposals import Proposer
+    from ..data.objects import DetectionSet
     from ..models.network import Network
 
 Method = Literal["faster-rcnn", "rcnn", "multibox"]
-Superpixels = Annotated[
-    float | None, typer.Option(min=0.1, max=100, help="rcnn: superpixels this times R-CNN's; by default 2, as the paper has it.")
-]
-Multibox = Annotated[str | None, typer.Option(help="rcnn: add the proposals of this multibox run.")]
 DEFAULTS = {
     "method": "faster-rcnn", "split": "train", "validate": "val", "width": 1.0, "small": False, "pyramid": False,
     "atrous": False, "superpixels": 2.0,
+}  # fmt: skip
+KINDS: dict[str, Any] = {  # of the options that a run keeps
+    "method": str, "model": str, "data": str, "split": str, "validate": str, "weights": str | None, "width": int | float,
+    "small": bool, "pyramid": bool, "atrous": bool, "superpixels": int | float, "multibox": str | None,
 }  # fmt: skip
 ONLY = {"pyramid": "faster-rcnn", "atrous": "faster-rcnn", "small": "rcnn", "superpixels": "rcnn", "multibox": "rcnn"}
 
@@ -82,7 +83,7 @@ def _recipe_of(method: str) -> Any:
 
 def _fresh(given: Plan, sets: list[str]) -> Plan:
     for name in ("model", "data"):
-        if given[name] is None:
+        if not given[name]:
             raise typer.BadParameter(f"--{name} is needed (or --resume, to go on with a run)")
     plan = {name: DEFAULTS.get(name) if value is None else value for name, value in given.items()}
     for name, method in ONLY.items():
@@ -98,7 +99,7 @@ def _resumed(out: Path, given: Plan, sets: list[str]) -> Plan:
     saved = RunFolder(out).read(*(type(_recipe_of(method)) for method in get_args(Method)))
     if "detect" not in saved:
         raise GodeeperError(f"the run in {str(out)!r} is no detector's: resume it by the command that began it")
-    plan: Plan = saved["detect"]
+    plan = _checked(saved["detect"], out)
     kept = type(_recipe_of(plan["method"])).from_dict(saved["recipe"])
     for name, value in given.items():
         if value is not None and value != plan[name]:
@@ -108,6 +109,15 @@ def _resumed(out: Path, given: Plan, sets: list[str]) -> Plan:
     if kept.having(sets) != kept:
         raise GodeeperError(f"the run in {str(out)!r} keeps the recipe it began with: leave --set and the like out to resume")
     return {**plan, "recipe": kept, "saved": saved}
+
+
+def _checked(plan: Any, out: Path) -> Plan:
+    """The options that a run was begun with; GodeeperError where somebody has damaged them."""
+    good = isinstance(plan, dict) and plan.keys() == KINDS.keys() and all(isinstance(plan[name], KINDS[name]) for name in KINDS)
+    if not good or plan["method"] not in get_args(Method) or "\0" in plan["data"]:
+        raise GodeeperError(f"'{out / 'recipe.json'}' is damaged (detect): mend it, or begin again with another --out")
+    checked: Plan = plan
+    return checked
 
 
 def _sets(plan: Plan) -> tuple[Any, Any]:
@@ -140,6 +150,11 @@ def _started(out: Path, plan: Plan, resume: bool, **options: Any) -> Network:
     return network
 
 
+def _figure(name: str, value: float) -> dict[str, float]:
+    """A figure of an epoch, left out where the test pictures have no objects to count."""
+    return {} if isnan(value) else {name: value}
+
+
 def _train_faster_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> None:
     from ..detect.detector import find_all
     from ..detect.faster_rcnn import FasterRCNN
@@ -158,7 +173,7 @@ def _train_faster_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> Non
     def mean_average_precision(detector: FasterRCNN) -> dict[str, float]:
         found = find_all(detector, tested, skip_bad=True)  # a bad test picture must not end a long run
         scores = score(found.detections, [tested.objects[index] for index in found.index], tested.classes)
-        return {"map": scores.mean_average_precision, "test_skipped": len(found.skipped)}
+        return {**_figure("map", scores.mean_average_precision), "test_skipped": len(found.skipped)}
 
     learn(
         partial(Detection, detector, pictures, recipe), out, evaluate=mean_average_precision if tested else None,
@@ -213,27 +228,9 @@ def _train_multibox(out: Path, plan: Plan, workers: int, resume: bool) -> None:
             with suppress(BadImage):  # a bad test picture must not end a long run
                 found.append(multibox.propose(tested.picture(index)))
                 there.append(objects)
-        return {"coverage": coverage(found, there).percent, "test_skipped": len(tested) - len(found)}
+        return {**_figure("coverage", coverage(found, there).percent), "test_skipped": len(tested) - len(found)}
 
     learn(
         partial(MultiBoxTask, multibox, pictures, recipe), out, evaluate=covered if tested else None, workers=workers,
         resume=resume, notes=_notes(plan),
     )  # fmt: skip
-
-
-def proposer_of(superpixels: float, multibox: str | None) -> Proposer:
-    """Selective search, and MultiBox with it where a run of that is named."""
-    from ..detect.multibox import MultiBoxProposals, load_multibox
-    from ..detect.proposals import SelectiveSearch, Together
-
-    search = SelectiveSearch(superpixels)
-    return search if multibox is None else Together((search, MultiBoxProposals(load_multibox(multibox))))
-
-
-def proposals_of(proposer: Proposer, pictures: DetectionSet, workers: int) -> list[Floats]:
-    """The proposals of a set's pictures, with progress on stderr."""
-    from ..detect.proposals import propose_all
-    from .progress import counting
-
-    with counting("proposing", len(pictures)) as progress:
-        return propose_all(proposer, pictures, workers=workers, progress=progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from io import TextIOWrapper
 from types import FrameType
 from typing import Annotated, Any
 
@@ -50,9 +51,16 @@ def options(
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command and exits with its status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names of files and classes may have letters that the terminal lacks
+            stream.reconfigure(errors="backslashreplace")
     if "--debug" in arguments:  # anywhere on the line, as people add it at the end
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
-    sys.exit(status(arguments))
+    code = status(arguments)
+    distributed = sys.modules.get("torch.distributed")
+    if code == 0 and distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()  # left to the interpreter's end, a process may abort when another is gone already
+    sys.exit(code)
 
 
 def status(arguments: list[str]) -> int:

@@ -155,6 +155,6 @@ def _picture(image: dict[str, Any], places: list[Path], file: Path) -> Path:
 
 def _size(image: dict[str, Any], where: str) -> tuple[float, float] | None:
     width, height = (image.get(side) or 0 for side in ("width", "height"))
-    if not isinstance(width, int | float) or not isinstance(height, int | float):
-        raise GodeeperError(f"{where}: its size, {width!r} by {height!r}, is not of numbers: correct it")
+    if any(not isinstance(side, int | float) or not 0 <= side < 1e9 for side in (width, height)):
+        raise GodeeperError(f"{where}: its size, {str(width)[:40]} by {str(height)[:40]}, is no size in pixels: correct it")
     return (width, height) if width and height else None

@@ -111,6 +111,9 @@ def open_objects(source: str | Path, split: str, classes: Sequence[str] | None =
     order = tuple(own if classes is None else classes)
     if not order:
         raise GodeeperError(f"the annotations of {str(folder)!r} hold no objects: there is no class to find")
+    for name in order:
+        if not name.isprintable():
+            raise GodeeperError(f"the class {name!r} of {str(folder)!r} has letters that cannot be printed: rename it")
     found = for_each(annotated, lambda one: _checked(one, order))
     return DetectionSet(order, [one.picture for one in annotated], [size for size, _ in found], [one for _, one in found], split)
 

@@ -14,6 +14,7 @@ from .objects import Annotated, Drawn, content, for_each
 
 LISTS = Path("ImageSets/Main")
 PER_CLASS = re.compile(r"\S+_(train|val|trainval|test)")  # VOC's lists of one class each, which are no splits
+FLAGGED = re.compile(r"\s+-?[01]$")  # what such a list says of each of its pictures
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -27,8 +28,8 @@ def read_voc(folder: Path, split: str, known: Sequence[str] | None = None) -> tu
 
     The classes are the known ones, or else, so that each split has the same, the names in all annotations of the folder.
     """
-    stems = _stems(folder, split)
     annotations = _by_stem(folder / "Annotations", {".xml"})
+    stems = _stems(folder, split, annotations)
     pictures = _by_stem(folder / "JPEGImages", SUFFIXES)
 
     def read(stem: str) -> Annotated:
@@ -50,7 +51,7 @@ def _list(folder: Path, split: str) -> Path:
     return folder / LISTS / f"{split}.txt"
 
 
-def _stems(folder: Path, split: str) -> list[str]:
+def _stems(folder: Path, split: str, known: Collection[str]) -> list[str]:
     splits = [path.stem for path in (folder / LISTS).glob("*.txt")]
     if not splits:
         raise GodeeperError(f"{str(folder / LISTS)!r} holds no lists: write train.txt there, the name of a picture a line")
@@ -58,7 +59,8 @@ def _stems(folder: Path, split: str) -> list[str]:
         raise unknown(f"split of {str(folder)!r}", split, [name for name in splits if not PER_CLASS.fullmatch(name)] or splits)
     file = _list(folder, split)
     lines = content(file).decode("utf-8-sig", errors="replace").splitlines()
-    stems = [line.split()[0] for line in lines if line.strip()]  # what follows is the flag of a list of one class
+    named = [line.strip() for line in lines if line.strip()]
+    stems = [name if name in known else FLAGGED.sub("", name) for name in named]
     times = Counter(stems)
 
     def check(stem: str) -> str:
@@ -122,5 +124,5 @@ def _drawn(entry: ElementTree.Element, file: Path) -> Drawn:
         raise GodeeperError(
             f"{str(file)!r}: the box of a {name!r}, {told!r}, is not of numbers: correct it or take it out"
         ) from None
-    difficult = (entry.findtext("difficult") or "").strip() == "1"
+    difficult = (entry.findtext("difficult") or "").strip().lower() in ("1", "true")
     return Drawn(name, (xmin - 1, ymin - 1, xmax, ymax), difficult, told)  # counted from 1, the last pixel included

@@ -67,7 +67,10 @@ class ExportedDetector:
 
     def find(self, picture: Image.Image) -> Detections:
         """What is in an RGB picture, as `FasterRCNN.find` has it."""
-        return Detections(*self._run(np.array(picture)))
+        found = Detections(*self._run(np.array(picture)))
+        if len(found) and found.labels.max() >= len(self.classes):
+            raise BadCheckpoint(f"its metadata has {len(self.classes)} classes, but it finds more: export it again")
+        return found
 
 
 def export_detector(source: FasterRCNN | str | Path, out: str | Path, *, pictures: str | Path | None = None) -> DetectorReport:

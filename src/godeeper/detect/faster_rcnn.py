@@ -95,7 +95,7 @@ class Resized(GeneralizedRCNNTransform):  # type: ignore[misc]
         before = torch._shape_as_tensor(image)[-2:]
         least, most = before.min(), before.max()
         (size,), longest = self.min_size, self.max_size
-        after = torch.where(most * size <= longest * least, before * size // least, before * longest // most)
+        after = torch.where(most * size <= longest * least, before * size // least, before * longest // most).clamp(min=1)
         sides: Any = after.unbind()  # as tensors, which tracing follows
         image = F.interpolate(image[None], size=sides, mode="bilinear", align_corners=False)[0]
         if target is not None:

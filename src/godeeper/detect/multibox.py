@@ -152,6 +152,8 @@ def load_multibox(source: str | Path) -> MultiBox:
         raise BadCheckpoint(f"{str(file)!r} holds no MultiBox network: give a run of `godeeper detect train --method multibox`")
     try:
         options = dict(metadata["multibox"])
+        if type(options["boxes"]) is not int or not 1 <= options["boxes"] <= 10_000:
+            raise ValueError(f"boxes is {options['boxes']!r}")
         network = create_model(options.pop("name"), num_classes=1, width=options.pop("width"))
         network.preprocess = Preprocess.from_dict(metadata["preprocess"])
         multibox = MultiBox(network, **options)

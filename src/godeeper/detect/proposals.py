@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from math import nan
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,7 @@ from PIL import Image
 
 from ..data.decode import decode
 from ..data.objects import DetectionSet, Floats, Objects
-from ..errors import BadImage, GodeeperError
+from ..errors import GodeeperError
 from ..files import cache_folder, written_whole
 from ..optional import wanted
 from .boxes import jaccard
@@ -68,23 +69,29 @@ class Together:
         return np.concatenate([proposer(picture) for proposer in self.proposers])
 
 
-def kept(proposer: Proposer, file: Path) -> Floats:
-    """The proposals of a picture in a file: those on disk, or made now and kept there, where that is possible.
+@dataclass(frozen=True)
+class Kept:
+    """A way to propose whose boxes are kept on disk, where that is possible, and found there again.
 
-    They lie in `proposals/` of the folder that GODEEPER_CACHE names, or ~/.cache/godeeper, by the picture's content and the
-    proposer's name. BadImage for a picture that cannot be decoded.
+    They lie in `proposals/` of the folder that GODEEPER_CACHE names, or ~/.cache/godeeper, by the picture's pixels and the
+    proposer's name.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise BadImage(f"{file}: {error.strerror or error}") from None
-    place = cache_folder() / "proposals" / sha256(proposer.name.encode() + b"|" + content).hexdigest()[:32]
-    with suppress(OSError, ValueError):  # missing, or damaged: made again
-        return _unpacked(place.read_bytes())
-    boxes = proposer(decode(content, str(file)))
-    with suppress(OSError), written_whole(place) as partial_file:
-        partial_file.write_bytes(_packed(boxes))
-    return boxes
+
+    proposer: Proposer
+
+    @property
+    def name(self) -> str:
+        return self.proposer.name
+
+    def __call__(self, picture: Image.Image) -> Floats:
+        key = sha256(f"{self.name}|{picture.mode}|{picture.size}|".encode() + picture.tobytes()).hexdigest()
+        place = cache_folder() / "proposals" / key[:32]
+        with suppress(OSError, ValueError):  # missing, or damaged: made again
+            return _unpacked(place.read_bytes())
+        boxes = self.proposer(picture)
+        with suppress(OSError), written_whole(place) as partial_file:
+            partial_file.write_bytes(_packed(boxes))
+        return boxes
 
 
 def _packed(boxes: Floats) -> bytes:
@@ -110,15 +117,20 @@ def propose_all(
 ) -> list[Floats]:
     """The proposals of each picture of a set, by `workers` processes beside this one.
 
-    BadImage as `kept`; GodeeperError where one of the processes dies, or what the proposer needs is not installed.
+    BadImage for a picture that cannot be decoded; GodeeperError where one of the processes dies, or what the proposer needs is
+    not installed.
     """
     result: list[Floats] = []
     _ = proposer.name  # asks for its packages here: a process that misses one could only die
     with _pool(workers) as each:
-        for boxes in each(partial(kept, proposer), pictures.files):
+        for boxes in each(partial(_propose, proposer), pictures.files):
             result.append(boxes)
             progress(len(result), len(pictures))
     return result
+
+
+def _propose(proposer: Proposer, file: Path) -> Floats:
+    return proposer(decode(file))
 
 
 @contextmanager
@@ -152,7 +164,7 @@ class Coverage:
 
     @property
     def percent(self) -> float:
-        return 100 * self.covered / self.objects if self.objects else float("nan")
+        return 100 * self.covered / self.objects if self.objects else nan
 
 
 def coverage(proposals: Sequence[Floats], objects: Sequence[Objects], overlap: float = JACCARD) -> Coverage:

@@ -36,7 +36,7 @@ class DetectionRecipe(ObjectRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.anchors or min(self.anchors) < 1:
+        if not self.anchors or not all(isinstance(side, int) and side >= 1 for side in self.anchors):
             raise GodeeperError(f"recipe: anchors are {self.anchors}: they must be sides of at least 1 pixel, such as 32,64,128")
         if self.longest < self.image_size:
             raise GodeeperError(f"recipe: longest is {self.longest}, below image_size, {self.image_size}")

@@ -87,8 +87,10 @@ def _row(file: Path) -> tuple[str, ...]:
     try:
         result = json.loads(file.read_text(encoding="utf-8"))
         models, rule = result["models"], result["ilsvrc"]
+        if not isinstance(models, list) or not f"{models}{result['data']}{result['split']}".isprintable():
+            raise ValueError("names")
         where = f"{result['data']}, {result['split']}: {int(result['pictures'])} pictures, {len(rule['classes'])} classes"
         printed = _percent(nan if rule["map"] is None else float(rule["map"]))  # None: the pictures had no objects
         return "ours", " + ".join(map(str, models)), printed, str(len(models)), where
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise GodeeperError(f"{str(file)!r} is not what `godeeper detect evaluate --json` prints") from None

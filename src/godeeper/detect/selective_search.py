@@ -11,7 +11,8 @@ from ..data.objects import Floats
 from ..optional import wanted
 
 # R-CNN's "fast mode" (arXiv 1311.2524 and its released code): two colour spaces, two segmentations, two ways to compare.
-WIDTH = 500  # pixels that pictures are resized to, across
+WIDTH = 500  # pixels that pictures are resized to, across,
+HEIGHT = 2000  # unless they would be higher than this: a picture of one column would be searched for hours
 SEGMENTATIONS = 50, 100  # Felzenszwalb's scale k, which is also the smallest superpixel's number of pixels
 SIGMA = 0.8
 SMALLEST = 20  # pixels at that width: narrower or lower boxes are left out
@@ -25,8 +26,9 @@ def selective_search(picture: Image.Image, superpixels: float = LARGER_SUPERPIXE
     contrib modules are missing.
     """
     cv2 = wanted("cv2", "detect")
-    times = WIDTH / picture.width
-    resized = picture.resize((WIDTH, max(1, round(picture.height * times))), Image.Resampling.BILINEAR)
+    times = min(WIDTH / picture.width, HEIGHT / picture.height)
+    sides = max(1, round(picture.width * times)), max(1, round(picture.height * times))
+    resized = picture.resize(sides, Image.Resampling.BILINEAR)
     search = _search(cv2, np.array(resized)[..., ::-1], superpixels)
     found = np.array(search.process(), np.float32).reshape(-1, 4)  # left, top, width, height
     found = found[(found[:, 2:] >= SMALLEST).all(1)]

@@ -50,8 +50,8 @@ def total(losses: Mapping[str, Tensor], pictures: int) -> Loss:
 
 
 def fingerprint(pictures: DetectionSet) -> str:
-    """How many pictures there are, and a digest of their names and objects."""
-    digest = sha256()
+    """How many pictures there are, and a digest of their names, objects and classes."""
+    digest = sha256(repr(pictures.classes).encode())
     for file, objects in zip(pictures.files, pictures.objects, strict=True):
-        digest.update(f"{file.name} {objects.boxes.tolist()} {objects.labels.tolist()} {objects.difficult.tolist()}".encode())
+        digest.update(f"{file.name!r} {objects.boxes.tolist()} {objects.labels.tolist()} {objects.difficult.tolist()}".encode())
     return f"{len(pictures)} pictures (objects {digest.hexdigest()[:8]})"

@@ -13,6 +13,7 @@ from ..models.weights import WEIGHTS_FILE, weights_file
 from ..preprocess import Preprocess
 from ..tensor_files import is_safetensors, load_tensors, read_safetensors, save_tensors
 from .faster_rcnn import FasterRCNN
+from .recipe import DetectionRecipe
 
 
 def save_detector(detector: FasterRCNN, path: str | Path) -> None:
@@ -57,6 +58,14 @@ def load_detector(source: str | Path) -> FasterRCNN:
 def build_detector(arguments: dict[str, Any], classes: list[str], preprocess: Preprocess) -> FasterRCNN:
     """A detector with fresh weights, by what `FasterRCNN.arguments` says."""
     options = dict(arguments)
+    DetectionRecipe(**{name: options[name] for name in ("image_size", "longest", "regions")}, anchors=tuple(options["anchors"]))
+    if (
+        not isinstance(classes, list)
+        or not classes
+        or not all(isinstance(name, str) for name in classes)
+        or len(set(classes)) < len(classes)
+    ):
+        raise GodeeperError(f"its classes are {classes!r}")
     network = create_model(options.pop("name"), num_classes=1, width=options.pop("width"))
     network.preprocess = preprocess
     return FasterRCNN(network, classes, **options)

@@ -9,9 +9,8 @@ from typing import Literal
 from PIL import Image, ImageDraw
 
 from ..detect.detections import Detections
-from ..errors import GodeeperError
 from ..labels import in_chinese
-from .card import letters
+from .card import letters, save_picture
 
 COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000")  # told apart at a glance
 
@@ -37,11 +36,7 @@ def draw_detections(
         corner = max(0.0, min(left, canvas.width - (x1 - x0) - 4)), max(0.0, top - (y1 - y0) - 4)
         draw.rectangle((*corner, corner[0] + (x1 - x0) + 4, corner[1] + (y1 - y0) + 4), fill=colour)
         draw.text((corner[0] + 2 - x0, corner[1] + 2 - y0), text, fill="white", font=writing)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        canvas.save(out)
-    except (OSError, ValueError) as error:
-        raise GodeeperError(f"cannot write {str(out)!r}: {getattr(error, 'strerror', None) or error}") from None
+    save_picture(canvas, out)
 
 
 def _named(name: str, lang: Literal["zh", "en", "both"]) -> str:

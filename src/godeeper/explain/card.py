@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..data.decode import decode
 from ..deploy.predictor import Prediction
 from ..errors import GodeeperError
+from ..files import written_whole
 
 SIDE, MARGIN, TEXT = 240, 16, 320  # pixels: a photograph's square, the space around it, the classes' column
 ROW = SIDE + 2 * MARGIN
@@ -26,11 +27,20 @@ def draw_cards(predicted: Sequence[tuple[Path, Prediction]], out: Path) -> int:
     sheet = Image.new("RGB", (columns * (ROW + TEXT), rows * ROW), PAPER)
     for index, (file, prediction) in enumerate(shown):
         sheet.paste(_card(decode(file), file.name, prediction), (index % columns * (ROW + TEXT), index // columns * ROW))
-    try:
-        sheet.save(out)
-    except OSError as error:
-        raise GodeeperError(f"cannot write {str(out)!r}: {error.strerror or error}") from None
+    save_picture(sheet, out)
     return len(predicted) - len(shown)
+
+
+def save_picture(picture: Image.Image, out: Path) -> None:
+    """Writes a picture, whole or not at all, in the format that the name ends with; GodeeperError where it cannot be written."""
+    kind = Image.registered_extensions().get(out.suffix.lower())
+    try:
+        if kind is None:
+            raise ValueError("name a .png, .jpg or .webp file")
+        with written_whole(out) as partial:
+            picture.save(partial, kind)
+    except (OSError, ValueError) as error:
+        raise GodeeperError(f"cannot write {str(out)!r}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _card(picture: Image.Image, name: str, prediction: Prediction) -> Image.Image:

@@ -94,8 +94,10 @@ def read_weights(source: str | Path, model: str | None = None) -> Weights:
         )
     if is_safetensors(file) or file.suffix == ".safetensors":
         tensors, metadata = read_safetensors(file)
-        if metadata.keys() & {"detector", "multibox"}:
-            raise BadCheckpoint(f"{str(file)!r} holds no classifier but what finds objects: use it with `godeeper detect`")
+        if "detector" in metadata:
+            raise BadCheckpoint(f"{str(file)!r} holds a detector, not a classifier: use it with `godeeper detect`")
+        if "multibox" in metadata:
+            raise BadCheckpoint(f"{str(file)!r} holds a MultiBox network, which proposes regions: name it with --multibox")
     else:
         tensors, metadata = read_pickled(file), {}
     tensors = plain(tensors, file)

@@ -44,7 +44,7 @@ class RunFolder:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise GodeeperError(f"cannot make the run folder {str(self.path)!r}: {error.strerror}") from None
-        _write(self.path / RECIPE_FILE, json.dumps(description, indent=2, ensure_ascii=False))
+        _write(self.path / RECIPE_FILE, _json(description))
         return description
 
     def read(self, *recipes: type[Training]) -> dict[str, Any]:
@@ -90,6 +90,15 @@ class RunFolder:
         print(text, file=sys.stderr)
         with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:  # a full disk stops no run
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # names of files need not be text
+        return json.dumps(document, indent=2)
+    return text
 
 
 def _write(file: Path, text: str) -> None:
