@@ -93,7 +93,7 @@ def test_predict_draws_and_prints(places, capsys, tmp_path):
     drawn = decode(tmp_path / "drawn.png")
     assert drawn.size == (96, 72)
     assert (np.array(drawn) != np.array(decode(picture))).any() == bool(document["objects"])
-    several = [places / "rcnn1", places / "rcnn2", places / "voc/JPEGImages", "--threshold", 0.2, "--lang", "both"]
+    several = [places / "rcnn1", places / "rcnn2", places / "voc/JPEGImages", "--threshold", 0.2]
     assert detect("predict", *several, "--picture", tmp_path / "all") == 0
     assert len(list((tmp_path / "all").glob("scene*.png"))) == 16
     assert "scene000.jpg" in capsys.readouterr().out
@@ -303,8 +303,8 @@ def test_renamed_classes_are_other_data(places, capsys, tmp_path):
 
 @pytest.mark.parametrize("damage", [
     lambda d: d.update(detect=5), lambda d: d.update(detect=None), lambda d: d.update(detect={}),
-    lambda d: d["detect"].pop("data"), lambda d: d["detect"].update(method="x"), lambda d: d["detect"].update(model=5), lambda d: d["detect"].update(split=None),
-    lambda d: d["detect"].update(data="a\0b"),
+    lambda d: d["detect"].pop("data"), lambda d: d["detect"].update(method="x"), lambda d: d["detect"].update(model=5),
+    lambda d: d["detect"].update(split=None), lambda d: d["detect"].update(data="a\0b"),
 ])  # fmt: skip
 def test_a_damaged_recipe_is_named(places, capsys, tmp_path, damage):
     shutil.copytree(places / "faster", tmp_path / "run")
@@ -341,3 +341,12 @@ def test_a_split_without_objects_has_no_coverage_and_no_map(places, capsys, tmp_
     out = tmp_path / "run"
     assert detect("train", *SMALL, "--data", tmp_path / "voc", "--epochs", 1, *SETTINGS, "--out", out, "--workers", 0) == 0
     assert "map" not in json.loads((out / "metrics.jsonl").read_text())
+
+
+def test_chinese_labels_ask_for_a_font(places, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("godeeper.explain.card.CJK_FONTS", ("no-such-font.ttf",))
+    predict = ["predict", places / "faster", places / "voc/JPEGImages/scene012.jpg", "--lang", "zh"]
+    assert detect(*predict, "--picture", tmp_path / "out.png") == 2
+    assert "no font with Chinese letters is installed: install one" in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+    assert detect(*predict) == 0

@@ -2,6 +2,7 @@
 
 import json
 from math import isnan
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,6 +197,43 @@ def test_the_devkits_algorithm_written_out(rule):
                 assert one.average_precision == pytest.approx(devkit(detections, there, rule, label), abs=1e-9), (seed, label)
                 checked += 0 < one.average_precision < 100
     assert checked > 400
+
+
+def real_file():
+    """What our Faster R-CNN found in sixteen pictures of blood cells, and what is there."""
+    document = json.loads((Path(__file__).parent / "bccd_found.json").read_text())
+    label = document["classes"].index
+    detections, there = [], []
+    for one in document["pictures"]:
+        names, *rest = zip(*one["found"], strict=True)
+        columns = np.float32(rest)
+        detections.append(Detections(columns[1:].T.copy(), np.array([label(name) for name in names]), columns[0]))
+        names, *sides = zip(*one["objects"], strict=True)
+        boxes = np.float32(sides).T.copy()
+        there.append(Objects(boxes, np.array([label(name) for name in names]), np.zeros(len(boxes), np.bool_)))
+    return detections, there, document["classes"]
+
+
+@pytest.mark.parametrize("rule", ["voc", "ilsvrc"])
+def test_a_real_file_by_the_devkits_algorithm(rule):
+    detections, there, classes = real_file()
+    for label, one in enumerate(score(detections, there, classes, rule).classes):
+        assert 20 < one.average_precision <= 100
+        assert one.average_precision == pytest.approx(devkit(detections, there, rule, label), abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_real_file_by_torchmetrics():
+    detections, there, classes = real_file()
+    theirs = torchmetrics_map(
+        detections, there, iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(), rec_thresholds=np.linspace(0, 1, 101).tolist()
+    )
+    ours = coco_scores(detections, there, classes)
+    assert ours.map is not None
+    assert ours.map_50 is not None
+    assert ours.map == pytest.approx(100 * float(theirs["map"]), abs=1e-3)
+    assert ours.map_50 == pytest.approx(100 * float(theirs["map_50"]), abs=1e-3)
+    assert ours.map_50 == pytest.approx(score(detections, there, classes).mean_average_precision, abs=2)
 
 
 def torchmetrics_map(detections, there, **options):

@@ -126,12 +126,15 @@ def predict_command(
     """Find the objects in pictures: class, score, and box as left, top, right, bottom in pixels."""
     from ..data.decode import decode
     from ..explain.boxes import draw_detections
+    from ..explain.card import check_chinese
     from .predict import expanded
     from .progress import counting
 
     names = _runs_of(runs)
     files = expanded(runs[len(names) :])
     drawings = [None] * len(files) if picture is None else _drawings(picture, files)
+    if picture is not None and lang != "en":
+        check_chinese()
     detector = detector_of(names, superpixels, multibox)
     outcomes: list[tuple[Path, Detections | BadImage]] = []
     fault: GodeeperError | None = None

@@ -67,13 +67,23 @@ def _card(picture: Image.Image, name: str, prediction: Prediction) -> Image.Imag
 
 def letters(size: int, text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """A font of that size that has the letters of the text, as far as one is installed."""
-    if any(ord(letter) > 0x2E7F for letter in text):  # Chinese, Japanese, Korean: Pillow's own font has no such letters
-        for name in CJK_FONTS:
-            try:
-                return ImageFont.truetype(name, size)
-            except OSError:
-                continue
-    return ImageFont.load_default(size)
+    chinese = any(ord(letter) > 0x2E7F for letter in text)  # or Japanese, Korean: Pillow's own font has no such letters
+    return (_chinese(size) if chinese else None) or ImageFont.load_default(size)
+
+
+def _chinese(size: int) -> ImageFont.FreeTypeFont | None:
+    for name in CJK_FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return None
+
+
+def check_chinese() -> None:
+    """GodeeperError where no font with Chinese letters is installed."""
+    if _chinese(12) is None:
+        raise GodeeperError("no font with Chinese letters is installed: install one, such as fonts-noto-cjk, or choose --lang en")
 
 
 def _fitting(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
