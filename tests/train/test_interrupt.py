@@ -16,6 +16,7 @@ from godeeper import GodeeperError, Recipe, create_model
 from godeeper.data.sources import ArrayPictures, Pictures
 from godeeper.train import classification, train
 from godeeper.train.checkpoint import checkpoints
+from godeeper.train.interrupt import Interruption
 from godeeper.train.step import BAD_STEPS
 
 RECIPE = Recipe(
@@ -103,6 +104,17 @@ def test_a_signal_ends_the_step_saves_and_resuming_is_bit_equal(tmp_path, whole,
     for mine, theirs in zip(*records, strict=True):
         for name in ("epoch", "loss", "train_error", "pictures", "lr"):
             assert mine[name] == theirs[name], name
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGINT)
+        assert interruption.signal == 0
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_checkpoints_within_an_epoch_come_by_the_clock(tmp_path, whole):

@@ -14,7 +14,8 @@ SAME_SECONDS = 3.0  # a signal so soon after another is the same wish: torchrun 
 class Interruption:
     """Within it, `signal` is the number of the signal that arrived, or 0; a second one, later, takes its usual effect at once.
 
-    Signals can be caught in the main thread only; in another, nothing is ever noted.
+    Signals can be caught in the main thread only; in another, nothing is ever noted. One that the process was started to ignore,
+    as shells do with Ctrl-C for what runs in the background, stays ignored.
     """
 
     def __init__(self) -> None:
@@ -24,7 +25,8 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+            heeded = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) != signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
