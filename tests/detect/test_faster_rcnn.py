@@ -177,8 +177,8 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     for change, words in (
         ({"detector": {**metadata["detector"], "name": "googlenet_xx"}}, "describes a detector that this version cannot make"),
         ({"detector": {**metadata["detector"], "flavour": 1}}, "describes a detector that this version cannot make"),
-        ({"detector": {**metadata["detector"], "width": 0.25}}, "does not fit the detector that it describes"),
-        ({"classes": ["one"]}, "does not fit the detector that it describes"),
+        ({"detector": {**metadata["detector"], "width": 0.25}}, "does not fit the network that it describes"),
+        ({"classes": ["one"]}, "does not fit the network that it describes"),
         ({"classes": None}, "describes a detector that this version cannot make"),
     ):
         save_tensors(tmp_path / "bad.safetensors", tensors, {**metadata, **change})

@@ -25,6 +25,7 @@ from ..papers.registry import scaled
 from ..preprocess import Preprocess
 from ..tensor_files import digest, load_tensors, save_tensors
 from .loader import pixels
+from .weights import fill
 
 ALPHA = 0.3  # of the places' loss against the confidences'
 CONV, UNITS = 64, 512  # of the head
@@ -157,10 +158,7 @@ def load_multibox(source: str | Path) -> MultiBox:
         network = create_model(options.pop("name"), num_classes=1, width=options.pop("width"))
         network.preprocess = Preprocess.from_dict(metadata["preprocess"])
         multibox = MultiBox(network, **options)
-        multibox.load_state_dict(tensors)
-    except (GodeeperError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise BadCheckpoint(f"{str(file)!r} describes a network that this version cannot make: {reason}") from None
-    if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
-        raise BadCheckpoint(f"{str(file)!r} holds values that are not finite")
+    except (GodeeperError, KeyError, TypeError, ValueError) as error:
+        raise BadCheckpoint(f"{str(file)!r} describes a network that this version cannot make: {error}") from None
+    fill(multibox, tensors, file)
     return multibox.eval()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..data.objects import DetectionSet
 from ..models.network import device_of
+from ..papers.facts import GOOGLENET_MULTIBOX
 from ..train.recipe import Training
 from ..train.task import Loss
 from .loader import ObjectBatch
@@ -29,7 +30,7 @@ class MultiBoxRecipe(ObjectRecipe):
     epochs: int = 60
     batch_size: int = 16
     image_size: int = 0  # pixels of the square that pictures become; 0: the network's own
-    boxes: int = 200  # arXiv 1409.4842, Section 8
+    boxes: int = GOOGLENET_MULTIBOX  # arXiv 1409.4842, Section 8
 
 
 class MultiBoxTask(ObjectTask):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from ..errors import BadCheckpoint, GodeeperError
 from ..models.registry import create_model
@@ -44,15 +45,19 @@ def load_detector(source: str | Path) -> FasterRCNN:
         detector = build_detector(metadata["detector"], metadata["classes"], Preprocess.from_dict(metadata["preprocess"]))
     except (GodeeperError, KeyError, TypeError, ValueError) as error:
         raise BadCheckpoint(f"{str(file)!r} describes a detector that this version cannot make: {error}") from None
+    fill(detector, tensors, file)
+    return detector.eval()
+
+
+def fill(module: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
+    """Gives a module the tensors of a file; BadCheckpoint where they do not fit, or are not finite."""
     try:
-        detector.load_state_dict(tensors)
+        module.load_state_dict(tensors)
     except RuntimeError as error:
-        raise BadCheckpoint(
-            f"{str(file)!r} does not fit the detector that it describes: {str(error).splitlines()[-1].strip()}"
-        ) from None
+        reason = str(error).splitlines()[-1].strip()
+        raise BadCheckpoint(f"{str(file)!r} does not fit the network that it describes: {reason}") from None
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
         raise BadCheckpoint(f"{str(file)!r} holds values that are not finite")
-    return detector.eval()
 
 
 def build_detector(arguments: dict[str, Any], classes: list[str], preprocess: Preprocess) -> FasterRCNN:
