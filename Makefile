@@ -6,18 +6,20 @@ DEMO := runs/demo
 # Two processes of one thread each: on two cores faster than one process of two.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
 
-.PHONY: help demo test test-all lint clean
+.PHONY: help demo test test-all lint docs docs-serve clean
 help:
 	@echo "make demo      train, evaluate and predict on the built-in handwritten digits"
 	@echo "make test      lint, types, tests"
 	@echo "make test-all  the same, with the slow tests"
 	@echo "make lint      lint and types only"
+	@echo "make docs      build the guide, in both languages, into site/"
+	@echo "make docs-serve  show it at http://127.0.0.1:8000, kept up with the files"
 	@echo "make clean     remove .venv and what tools left"
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "godeeper needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(BIN)/pip || { rm -rf .venv; $(PYTHON) -m venv .venv; } || { rm -rf .venv; echo "venv failed: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,data,detect,deploy,phone,serve,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,data,detect,deploy,phone,serve,explain,app,docs,dev]'
 	touch $@
 
 demo: $(READY)
@@ -44,5 +46,15 @@ test: lint
 test-all: lint
 	$(PYTEST)
 
+# The notice that mkdocs-material prints of its own end, in 2027, is not a warning about these pages.
+docs: $(READY)
+	$(BIN)/python docs/drawings.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The guide:  site/index.html"
+
+docs-serve: $(READY)
+	$(BIN)/python docs/drawings.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --quiet
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist site docs/images/generated

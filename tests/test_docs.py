@@ -1,54 +1,97 @@
-"""The two languages move together, and what the pages name exists."""
+"""The two languages move together, what the pages name exists, and their links and commands lead somewhere."""
 
+import ast
+import importlib.util
 import re
-from pathlib import Path
+import shlex
 
 import pytest
+from typer.main import get_command
 
-ROOT = Path(__file__).parent.parent
-PAIRS = [("README.md", "README.zh-CN.md"), *((f"docs/{n}.md", f"docs/{n}.zh-CN.md") for n in ("architecture", "results"))]
-PAIRS += [
-    (f"docs/en/{name}.md", f"docs/zh/{name}.md")
-    for name in ("deployment", "detection", "errata", "evaluation", "scale", "training")
-]
-PAGES = [page for pair in PAIRS for page in pair] + ["CONTRIBUTING.md", "CHANGELOG.md"]
+from godeeper.cli.main import app
+from pages import DOCS, NAMES, PAGES, PAIRS, ROOT, blocks, prose, read
+
+spec = importlib.util.spec_from_file_location("lines", DOCS / "lines.py")
+lines = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(lines)
 
 
-def read(page):
-    return (ROOT / page).read_text(encoding="utf-8")
+def commands(page):
+    """The godeeper commands among a page's indented lines, as a shell's words."""
+    found = []
+    for line in re.findall(r"^    (\S.*)$", prose(page), re.M):
+        for part in re.split(r";|\bdo\b|\|", line):
+            start = re.match(r".*?(?:^|[\s/])godeeper(?= [a-z])", part.strip())
+            if start:
+                found.append(shlex.split(part.strip()[start.end() :], comments=True))
+    return found
+
+
+def without_comments(block):
+    if block.language == "python" and block.excerpt_of is None:
+        return ast.dump(ast.parse(block.code))
+    return re.sub(r"\s+# .*$", "", block.code, flags=re.M) if block.language == "sh" else block.code
+
+
+def test_every_page_is_there_in_both_languages():
+    assert sorted(page.relative_to(DOCS / "zh").as_posix() for page in (DOCS / "zh").rglob("*.md")) == NAMES
+    assert len(NAMES) > 7
 
 
 @pytest.mark.parametrize(("english", "chinese"), PAIRS)
 def test_both_languages_have_the_same_shape_commands_and_numbers(english, chinese):
-    ours, theirs = read(english), read(chinese)
+    ours, theirs = prose(english), prose(chinese)
     assert [len(h) for h in re.findall(r"^#+(?= )", ours, re.M)] == [len(h) for h in re.findall(r"^#+(?= )", theirs, re.M)]
-    assert re.findall(r"^    .*?(?:godeeper|make) \S.*$", ours, re.M) == re.findall(
-        r"^    .*?(?:godeeper|make) \S.*$", theirs, re.M
-    )
-    assert re.findall(r"```python.*?```", ours, re.S) == re.findall(r"```python.*?```", theirs, re.S)
+    assert commands(english) == commands(chinese)
+    assert re.findall(r"^    .*?make \S.*$", ours, re.M) == re.findall(r"^    .*?make \S.*$", theirs, re.M)
     assert sorted(re.findall(r"\d[\d,.]*\d %", ours)) == sorted(re.findall(r"\d[\d,.]*\d %", theirs))
+    assert [(b.language, b.excerpt_of) for b in blocks(english)] == [(b.language, b.excerpt_of) for b in blocks(chinese)]
+    assert list(map(without_comments, blocks(english))) == list(map(without_comments, blocks(chinese)))
+
+
+@pytest.mark.parametrize(("english", "chinese"), PAIRS[1:])
+def test_each_page_leads_to_its_other_language(english, chinese):
+    for page, other, name in ((english, chinese, "中文"), (chinese, english, "English")):
+        link = re.match(rf"# .+\n\n\[{name}\]\((\S+)\)\n", read(page))
+        assert link, page
+        assert ((ROOT / page).parent / link[1]).resolve() == ROOT / other
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
-    links = re.findall(r"\]\(([^)#]+)\)", read(page))
-    assert links
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose(page))
+    assert links or page.endswith("reference.md")
     for link in links:
-        assert link.startswith("https://") or ((ROOT / page).parent / link).exists(), link
+        generated = "images/generated/" in link  # by docs/drawings.py, not kept
+        assert link.startswith("https://") or generated or ((ROOT / page).parent / link).exists(), link
 
 
-def test_every_command_of_the_readme_exists():
-    from typer.main import get_command
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_lines_of_code_name_what_stands_there(page):
+    assert [(link[0], place) for link, place in lines.moved(ROOT / page)] == []  # python docs/lines.py mends them
 
-    from godeeper.cli.main import app
 
-    commands = set(get_command(app).commands)
-    used = set(re.findall(r"bin/godeeper (\w+)|`godeeper (\w+)", read("README.md")))
-    assert used
-    assert {first or second for first, second in used} <= commands
+@pytest.mark.parametrize("page", PAGES)
+def test_excerpts_stand_in_the_source(page):
+    for block in blocks(page):
+        if block.excerpt_of:
+            source = read(block.excerpt_of).splitlines()
+            excerpt = block.code.rstrip("\n").splitlines()
+            assert any(source[start : start + len(excerpt)] == excerpt for start in range(len(source))), block.code
+
+
+@pytest.mark.parametrize("page", [english for english, _ in PAIRS])
+def test_every_command_of_a_page_is_one(page):
+    for arguments in commands(page):
+        command, words = get_command(app), arguments
+        while hasattr(command, "commands"):
+            assert words[0] in command.commands, arguments
+            command, words = command.commands[words[0]], words[1:]
+        if "..." not in words and "$RESUME" not in words and not any(word.startswith("$") for word in words):
+            command.make_context(command.name, list(words))
 
 
 def test_the_makefile_has_the_targets_that_the_readme_names():
     targets = set(re.findall(r"^([\w-]+):", read("Makefile"), re.M))
     assert set(re.findall(r"^    make ([\w-]+)", read("README.md"), re.M)) <= targets
-    assert {"demo", "test", "test-all", "lint"} <= targets
+    assert {"demo", "test", "test-all", "lint", "docs", "docs-serve"} <= targets

@@ -1,0 +1,83 @@
+"""What turns the pages, which are written to be read in the repository as well, into the site."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from latex2mathml.converter import convert
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_for_filename
+from pygments.util import ClassNotFound
+
+ROOT = Path(__file__).resolve().parent.parent
+LANGUAGE_LINE = re.compile(r"^\[(?:中文|English)\]\(\S+\)\n", re.M)  # the site has a switch for it
+LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((\.\./[^)#\s]+)(#[^)\s]*)?\)")
+FENCE = re.compile(r"^( *)(```+).*?^\1\2 *$", re.M | re.S)
+MATHS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.S)
+HEAD = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{0}</title>
+<style>{1} body {{ margin: 1rem; background: #fff; color: #1f2328; }} pre {{ line-height: 1.35; }} a {{ color: inherit; }}
+.linenos {{ opacity: 0.5; padding-right: 1rem; }} :target {{ background: #fff3b0; }}
+@media (prefers-color-scheme: dark) {{ {2} body {{ background: #1e2129; color: #e6e6e6; }} :target {{ background: #554a1a; }} }}
+</style></head><body><h1><code>{0}</code></h1>
+"""
+shown: set[str] = set()  # files of the repository that pages link to
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """The page without the way to the other language, its links into the repository leading to pages made below."""
+    folder = posixpath.dirname(page.file.src_uri)
+    up = "../" * posixpath.dirname(page.file.dest_uri).count("/") + ("../" if "/" in page.file.dest_uri else "")
+
+    def rewritten(link: re.Match[str]) -> str:
+        text, target, line = link.groups()
+        path = posixpath.normpath(posixpath.join("docs", folder, target))
+        if path.startswith("docs/") or path.startswith(".."):
+            return link.group()
+        if not (ROOT / path).is_file():
+            raise FileNotFoundError(f"{page.file.src_uri} links to {path}")
+        shown.add(path)
+        return f'<a href="{up}source/{path}.html{line or ""}">{text}</a>'
+
+    return _outside_fences(LANGUAGE_LINE.sub("", markdown, count=1), lambda prose: LINK.sub(rewritten, prose))
+
+
+def _outside_fences(markdown: str, change: Any) -> str:
+    parts, start = [], 0
+    for fence in FENCE.finditer(markdown):
+        parts += [change(markdown[start : fence.start()]), fence.group()]
+        start = fence.end()
+    return "".join([*parts, change(markdown[start:])])
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """The page with its formulas as MathML, which browsers show by themselves."""
+
+    def formula(found: re.Match[str]) -> str:
+        display = "block" if found[2] == "[" else "inline"
+        return convert(unescape(found[3]).strip(), display=display)
+
+    return MATHS.sub(formula, html)
+
+
+def on_post_build(config: Any, **_: Any) -> None:
+    """Writes the files that pages link to, with numbered lines, beside the site."""
+    for name in ("sitemap.xml", "sitemap.xml.gz"):  # it would need the site's address, which it can do without
+        (Path(config.site_dir) / name).unlink(missing_ok=True)
+    dark = HtmlFormatter(style="github-dark").get_style_defs()
+    for path in sorted(shown):
+        code = (ROOT / path).read_text(encoding="utf-8")
+        formatter = HtmlFormatter(linenos="inline", linespans="L")  # ids L-1, L-2, ...; links say L1
+        try:
+            lexer = get_lexer_for_filename(path)
+        except ClassNotFound:
+            lexer = get_lexer_for_filename("plain.txt")
+        body = re.sub(r'"L-(\d+)"', r'"L\1"', highlight(code, lexer, formatter))
+        out = Path(config.site_dir) / "source" / f"{path}.html"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(HEAD.format(path, formatter.get_style_defs(), dark) + body + "</body></html>\n", encoding="utf-8")
