@@ -17,6 +17,9 @@ from pygments.util import ClassNotFound
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGE_LINE = re.compile(r"^\[(?:中文|English)\]\(\S+\)\n", re.M)  # the site has a switch for it
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((\.\./[^)#\s]+)(#[^)\s]*)?\)")
+# A line's end is a space in HTML, which Chinese has none of: between two of its characters, and after its signs.
+CHINESE_BREAK = re.compile(r"(?<=[\u4e00-\u9fff\u3001-\u303f\uff00-\uffef])\n *(?=[\u4e00-\u9fff\u3001-\u303f\uff00-\uffef])")
+SIGN_BREAK = re.compile(r"(?<=[，。；：、）！？])\n *(?=[A-Za-z`\[])")
 FENCE = re.compile(r"^( *)(```+).*?^\1\2 *$", re.M | re.S)
 MATHS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.S)
 HEAD = """<!doctype html>
@@ -44,7 +47,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         shown.add(path)
         return f'<a href="{up}source/{path}.html{line or ""}">{text}</a>'
 
-    return _outside_fences(LANGUAGE_LINE.sub("", markdown, count=1), lambda prose: LINK.sub(rewritten, prose))
+    def change(prose: str) -> str:
+        return LINK.sub(rewritten, SIGN_BREAK.sub("", CHINESE_BREAK.sub("", prose)))
+
+    return _outside_fences(LANGUAGE_LINE.sub("", markdown, count=1), change)
 
 
 def _outside_fences(markdown: str, change: Any) -> str:

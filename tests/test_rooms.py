@@ -18,6 +18,7 @@ MAY = {
     "preprocess": {"errors"},
     "papers": {"errors"},
     "files": set(),
+    "labels": set(),
     "optional": {"errors"},
     "tensor_files": {"errors", "files"},
     "models": {"papers", "errors", "preprocess", "tensor_files"},

@@ -12,6 +12,7 @@ from PIL import Image
 
 from godeeper.cli.main import status
 from godeeper.data.decode import decode
+from godeeper.labels import _CHINESE
 from godeeper.tensor_files import load_tensors, save_tensors
 from scenes import scene, voc_folder, write_annotation
 
@@ -341,6 +342,17 @@ def test_a_split_without_objects_has_no_coverage_and_no_map(places, capsys, tmp_
     out = tmp_path / "run"
     assert detect("train", *SMALL, "--data", tmp_path / "voc", "--epochs", 1, *SETTINGS, "--out", out, "--workers", 0) == 0
     assert "map" not in json.loads((out / "metrics.jsonl").read_text())
+
+
+@pytest.mark.parametrize(("lang", "expected"), [("en", "disc"), ("zh", "圆盘"), ("both", "圆盘 disc")])
+def test_what_is_found_is_told_in_the_language(places, capsys, tmp_path, monkeypatch, lang, expected):
+    monkeypatch.setitem(_CHINESE, "disc", "圆盘")
+    predict = ["predict", places / "faster", places / "voc/JPEGImages/scene012.jpg", "--threshold", 0, "--lang", lang]
+    assert detect(*predict) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert {line.split("%  ")[1].rpartition("  ")[0] for line in lines} == {expected, "square"}
+    assert detect(*predict, "--json") == 0
+    assert {one["class"] for one in printed(capsys)[0]["objects"]} == {expected, "square"}
 
 
 def test_chinese_labels_ask_for_a_font(places, capsys, tmp_path, monkeypatch):

@@ -73,7 +73,7 @@ def ilsvrc(tmp_path):
     (tmp_path / "kit" / "data" / "map_clsloc.txt").write_text("".join(lines))
     (tmp_path / "blacklist.txt").write_text("1\n7\n8\n9\n")
     network = ranking(imagenet_classes(), tmp_path / "network.safetensors", None)
-    # English names are not unique: rank by place.
+    # `ranking` stops at the thirtieth class: rank all 1000, in smaller steps.
     loaded = load(network)
     with torch.no_grad():
         loaded.head["linear"].linear.bias.copy_(torch.arange(1000) * -0.05)

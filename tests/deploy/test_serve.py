@@ -45,12 +45,13 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 TIMEOUT, WAITING, BYTES = 2, 16, 2_000_000
 LIMITS = f"--port 0 --timeout {TIMEOUT} --max-batch 8 --max-waiting {WAITING} --max-bytes {BYTES} --max-pixels 4000000".split()
 JPEG = {"content-type": "image/jpeg"}
+QUERIES = ("&lang=en", "&lang=zh", "&lang=both")
 MEMORY = 150_000_000  # what an attack may cost: a few bodies and pictures at their limits, not what was sent
 
 
 class Server:
-    def __init__(self, weights):
-        command = [sys.executable, "-m", "godeeper", "serve", str(weights), *LIMITS]
+    def __init__(self, weights, *options):
+        command = [sys.executable, "-m", "godeeper", "serve", str(weights), *LIMITS, *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.line = self.process.stderr.readline()
         self.port = int(re.search(r":(\d+)", self.line)[1])
@@ -150,7 +151,23 @@ def test_top_and_languages(server):
     assert [(named["label"], named["label_zh"]) for named in both] == [(label, in_chinese(label)) for label in english]
     assert [named["label"] for named in chinese] == [in_chinese(label) for label in english]
     assert len(server.predict(data)[1]["predictions"]) == 5
-    assert (in_chinese("cat"), in_chinese("7"), in_chinese("okapi of the moon")) == ("猫", "七", None)
+
+
+def test_the_language_unless_another_is_asked_for(server, weights):
+    def answers(one):
+        return {query: one.predict(picture(), f"?top=10{query}")[1]["predictions"] for query in ("", *QUERIES)}
+
+    chinese = Server(weights, "--lang", "zh")
+    try:
+        english, here = answers(server), answers(chinese)
+        operation = json.loads(chinese.ask("/openapi.json")[2])["paths"]["/predict"]["post"]
+        page = chinese.ask("/docs")[2].decode()
+    finally:
+        chinese.stop()
+    assert all(here[query] == english[query] for query in QUERIES)
+    assert english[""] == english["&lang=en"] != here[""] == here["&lang=zh"]
+    assert operation["parameters"][1]["schema"]["default"] == "zh"
+    assert "here `zh` unless given" in page
 
 
 @pytest.mark.parametrize(
@@ -395,7 +412,7 @@ def test_the_interface_is_described(server):
     assert {"image/*", "application/octet-stream", "multipart/form-data"} == set(operation["requestBody"]["content"])
     assert operation["parameters"][0]["schema"]["maximum"] == len(CLASSES)
     assert {"200", "400", "408", "413", "415", "422", "503", "504"} == set(operation["responses"])
-    assert {"/predict", "/health", "/metrics"} == set(document(3)["paths"])
+    assert {"/predict", "/health", "/metrics"} == set(document(3, "en")["paths"])
     page = server.ask("/docs")[2].decode()
     assert "curl" in page
     assert "<script" not in page

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import BadImage, GodeeperError
-from .output import Json, print_json, print_table
+from .output import Json, Language, print_json, print_table
 from .proposing import Multibox, Superpixels, proposer_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ Runs = Annotated[
 Data = Annotated[str, typer.Option(help="A folder of annotated pictures: Pascal VOC's or COCO's.")]
 Split = Annotated[str, typer.Option(help="Which pictures of the data.")]
 KINDS = (".safetensors", ".onnx", ".xml")  # of files that a detector is read from
-Language = Literal["zh", "en", "both"]
 
 
 def evaluate_command(
@@ -118,7 +117,7 @@ def predict_command(
     ],
     picture: Annotated[Path | None, typer.Option(help="Draw what is found into this file, or folder for several.")] = None,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="The least score.")] = 0.5,
-    lang: Annotated[Language, typer.Option(help="Labels in Chinese, English or both.")] = "en",
+    lang: Language = "en",
     superpixels: Superpixels = None,
     multibox: Multibox = None,
     as_json: Json = False,
@@ -127,15 +126,17 @@ def predict_command(
     from ..data.decode import decode
     from ..explain.boxes import draw_detections
     from ..explain.card import check_chinese
+    from ..labels import named
     from .predict import expanded
     from .progress import counting
 
-    names = _runs_of(runs)
-    files = expanded(runs[len(names) :])
+    count = len(_runs_of(runs))
+    files = expanded(runs[count:])
     drawings = [None] * len(files) if picture is None else _drawings(picture, files)
     if picture is not None and lang != "en":
         check_chinese()
-    detector = detector_of(names, superpixels, multibox)
+    detector = detector_of(runs[:count], superpixels, multibox)
+    names = named(detector.classes, lang)
     outcomes: list[tuple[Path, Detections | BadImage]] = []
     fault: GodeeperError | None = None
     with counting("detecting", len(files)) as progress:
@@ -145,13 +146,13 @@ def predict_command(
                 found = detector.find(decoded).at_least(threshold)
                 outcomes.append((file, found))
                 if drawing is not None and fault is None:
-                    draw_detections(decoded, found, detector.classes, drawing, lang)
+                    draw_detections(decoded, found, names, drawing)
             except BadImage as error:
                 outcomes.append((file, error))
             except GodeeperError as error:  # of a drawing; what was found is told all the same
                 fault = error
             progress(len(outcomes), len(files))
-    _tell_found(outcomes, detector.classes, as_json)
+    _tell_found(outcomes, names, as_json)
     if fault is not None:
         raise fault
 
@@ -192,20 +193,20 @@ def _runs_of(arguments: Sequence[str]) -> list[str]:
     return runs
 
 
-def _tell_found(outcomes: Sequence[tuple[Path, Detections | BadImage]], classes: tuple[str, ...], as_json: bool) -> None:
+def _tell_found(outcomes: Sequence[tuple[Path, Detections | BadImage]], names: Sequence[str], as_json: bool) -> None:
     from ..detect.report import document
 
     good = [(file, found) for file, found in outcomes if not isinstance(found, BadImage)]
     if as_json:
         print_json([
-            {"file": str(file), "error": str(found)} if isinstance(found, BadImage) else document(file, found, classes)
+            {"file": str(file), "error": str(found)} if isinstance(found, BadImage) else document(file, found, names)
             for file, found in outcomes
         ])  # fmt: skip
     else:
         for file, found in good:
             print(file if str(file).isprintable() else repr(str(file)))
             for (left, top, right, bottom), label, sure in zip(found.boxes, found.labels, found.scores, strict=True):
-                print(f"  {100 * sure:6.2f} %  {classes[label]}  {left:.0f}, {top:.0f}, {right:.0f}, {bottom:.0f}")
+                print(f"  {100 * sure:6.2f} %  {names[label]}  {left:.0f}, {top:.0f}, {right:.0f}, {bottom:.0f}")
     for _, outcome in outcomes:
         if isinstance(outcome, BadImage):
             print(f"godeeper: {outcome}", file=sys.stderr)

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import GodeeperError
 from .evaluate import Blacklist, ReportFolder
-from .output import Json, print_json, print_table
+from .output import Json, Language, print_json, print_table
 from .panel import open_pictures, pictures_of
 from .results import check_outputs, tell
 
@@ -29,6 +29,7 @@ def ensemble_command(
     subsets: Annotated[bool, typer.Option("--subsets", help="Count every subset of up to seven models.")] = False,
     skip_blacklisted: Blacklist = None,
     report: ReportFolder = None,
+    lang: Language = "en",
     as_json: Json = False,
 ) -> None:
     """Recombine saved probabilities: the errors of each model and of all together."""
@@ -50,7 +51,7 @@ def ensemble_command(
         pictures, _ = pictures_of(source, about["part"], skip_blacklisted)
         check_pictures(saved[0], pictures, source.classes, data)
     every = list(_subset_rows(found)) if subsets else []
-    tell(found, about, source, pictures, report, as_json, every)
+    tell(found, about, source, pictures, report, lang, as_json, every)
 
 
 def tables_command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .output import Json
+from .output import Json, Language
 from .panel import Part, architecture, members_of, models_and_source, pictures_of
 from .results import check_outputs, tell
 
@@ -38,6 +38,7 @@ def evaluate_command(
     skip_blacklisted: Blacklist = None,
     save: Annotated[Path | None, typer.Option(help="Keep the probabilities in this file, for `godeeper ensemble`.")] = None,
     report: ReportFolder = None,
+    lang: Language = "en",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted evaluation in --report.")] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, max=10**6, help="Views at a time; by default by the machine.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, max=999, help="Processes that decode; by default by machine.")] = None,
@@ -77,7 +78,7 @@ def evaluate_command(
         return
     if save is not None:
         save_probabilities(save, found, source.classes, pictures, about)
-    tell(found, about, source, pictures, report, as_json)
+    tell(found, about, source, pictures, report, lang, as_json)
     if journal is not None:
         journal.remove()
 

@@ -9,8 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from ..labels import Lang
+
 Engine = Annotated[str, typer.Option(help="torch, openvino, onnxruntime; auto: the fastest here, measured once.")]
 Precision = Annotated[str, typer.Option(help="fp32, bf16 (torch, openvino); auto: fp32, or an exported file's own, as int8.")]
+Language = Annotated[Lang, typer.Option("--lang", help="What classes are called: in English, in Chinese where known, or both.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import GodeeperError
+from ..labels import imagenet
 
 if TYPE_CHECKING:
     import torch
@@ -45,14 +46,9 @@ def open_pictures(data: str, classes: tuple[str, ...] | None, download: bool) ->
 
 
 def in_synsets(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """The classes; ImageNet's 1000 English names, which are not unique, as synsets."""
-    from ..models.foreign import imagenet_classes
-
-    if classes is None or len(classes) != 1000 or classes != imagenet_classes():
-        return classes
-    from ..data.ilsvrc_kit import synsets
-
-    return synsets()
+    """The classes; ImageNet's 1000 English names as synsets."""
+    every = imagenet()
+    return tuple(one.synset for one in every) if classes == tuple(one.english for one in every) else classes
 
 
 def members_of(
@@ -92,12 +88,3 @@ def pictures_of(source: Source, part: Part, blacklist: Path | None) -> tuple[Pic
     from ..data.ilsvrc import without_blacklisted
 
     return without_blacklisted(pictures, blacklist)
-
-
-def class_names(classes: Sequence[str]) -> list[str]:
-    """What people call the classes: ImageNet's synsets with their English names."""
-    from ..models.foreign import imagenet_classes
-
-    if len(classes) != 1000 or tuple(classes) != in_synsets(imagenet_classes()):
-        return list(classes)
-    return [f"{synset} {name}" for synset, name in zip(classes, imagenet_classes(), strict=True)]

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadImage, GodeeperError
-from .output import Engine, Json, Precision, print_json
+from .output import Engine, Json, Language, Precision, print_json
 
 if TYPE_CHECKING:
     from ..deploy.predictor import Prediction, Predictor
+    from ..labels import Lang
 
 
 def predict_command(
@@ -27,6 +28,7 @@ def predict_command(
     out: Annotated[
         Path | None, typer.Option(help="Write a table (.parquet, .csv, .jsonl) instead; called again, it goes on.")
     ] = None,
+    lang: Language = "en",
     engine: Engine = "auto",
     precision: Precision = "auto",
     as_json: Json = False,
@@ -34,7 +36,9 @@ def predict_command(
     """Name what is in pictures: the likeliest classes and their probabilities."""
     from ..data.crops import check_scheme
     from ..deploy.bulk import check_table, document
+    from ..deploy.names import Names
     from ..deploy.predictor import Predictor
+    from ..explain.card import check_chinese
 
     check_scheme(crops)
     if out is not None:
@@ -44,14 +48,18 @@ def predict_command(
     files = expanded(pictures)
     if picture is not None:
         check_drawing(picture, files)
+        if lang != "en":
+            check_chinese()
     predictor = Predictor(run, engine, precision)
     if out is not None:
-        _into_table(out, run, files, predictor, top, crops)
+        _into_table(out, run, files, predictor, top, crops, lang)
         return
+    names = Names(predictor.classes, lang)
     outcomes = _outcomes(files, predictor, top, crops)
     if as_json:
-        print_json([document(file, outcome) for file, outcome in outcomes])
-    _report([(file, outcome) for file, outcome in outcomes if not isinstance(outcome, BadImage)], picture, printing=not as_json)
+        print_json([document(file, outcome, names) for file, outcome in outcomes])
+    good = [(file, names.shown(outcome)) for file, outcome in outcomes if not isinstance(outcome, BadImage)]
+    _report(good, picture, printing=not as_json)
     bad = [outcome for _, outcome in outcomes if isinstance(outcome, BadImage)]
     for reason in bad:
         print(f"godeeper: {reason}", file=sys.stderr)
@@ -70,7 +78,7 @@ def _outcomes(files: Sequence[Path], predictor: Predictor, top: int, crops: int)
     return outcomes
 
 
-def _into_table(out: Path, run: str, files: Sequence[Path], predictor: Predictor, top: int, crops: int) -> None:
+def _into_table(out: Path, run: str, files: Sequence[Path], predictor: Predictor, top: int, crops: int, lang: Lang) -> None:
     """Writes the table, and says on stderr where the time went."""
     from ..deploy.bulk import fingerprint, predict_into
     from .progress import counting
@@ -78,7 +86,7 @@ def _into_table(out: Path, run: str, files: Sequence[Path], predictor: Predictor
     about = {"weights": fingerprint(run), "classes": list(predictor.classes), "precision": predictor.engine.precision}
     begun = perf_counter()
     with counting("predicting", len(files)) as progress:
-        predict_into(out, files, predictor, about, top=top, crops=crops, progress=progress)
+        predict_into(out, files, predictor, about, top=top, crops=crops, lang=lang, progress=progress)
     seconds = perf_counter() - begun
     split = ", ".join(f"{what} {spent:.1f} s" for what, spent in predictor.seconds.items())
     print(f"{len(files)} pictures in {seconds:.1f} s ({predictor.engine.name}; {split}): {out}", file=sys.stderr)

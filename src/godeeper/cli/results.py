@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GodeeperError
+from ..labels import Lang, named
 from .output import print_json, print_table
-from .panel import class_names
 
 if TYPE_CHECKING:
     from ..data.sources import Pictures, Source
@@ -64,16 +64,16 @@ def _check_writable(file: Path) -> None:
 
 def tell(
     found: Evaluation, about: dict[str, Any], source: Source | None, pictures: Pictures | None, report: Path | None,
-    as_json: bool, subsets: Sequence[dict[str, Any]] = (),
+    lang: Lang, as_json: bool, subsets: Sequence[dict[str, Any]] = (),
 ) -> None:  # fmt: skip
-    """Prints an evaluation, and writes its report."""
+    """Prints an evaluation, and writes its report, which names classes in `lang`."""
     document = found.as_dict() | about | ({"subsets": list(subsets)} if subsets else {})
     for reason in found.skipped:
         print(f"skipped {reason}", file=sys.stderr)
     if report is not None and source is not None and pictures is not None:
         from ..evaluate.report import write_report
 
-        write_report(report, document, found, class_names(source.classes), pictures)
+        write_report(report, document, found, named(source.classes, lang), pictures)
         print(f"report: {report / 'report.html'}", file=sys.stderr)
     if as_json:
         print_json(document)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import GodeeperError
-from .output import Engine, Precision
+from .output import Engine, Language, Precision
 
 
 def serve_command(
@@ -18,6 +18,7 @@ def serve_command(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0: any free one.")] = 8000,
+    lang: Language = "en",
     engine: Engine = "auto",
     precision: Precision = "auto",
     max_batch: Annotated[int, typer.Option(min=1, max=256, help="Pictures a pass.")] = 32,
@@ -43,7 +44,7 @@ def serve_command(
         predictor = Predictor(run, engine, precision)
         address = f"[{host}]" if ":" in host else host
         print(f"listening on http://{address}:{socket.getsockname()[1]} (POST /predict; /docs tells more)", file=sys.stderr)
-        serve(predictor, [socket], limits, Path(run).resolve().name)
+        serve(predictor, [socket], limits, Path(run).resolve().name, lang)
 
 
 COMMANDS = (serve_command,)

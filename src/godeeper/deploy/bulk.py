@@ -14,10 +14,12 @@ from typing import Any
 
 from ..errors import GodeeperError
 from ..files import written_whole
+from ..labels import Lang
 from ..models.weights import load
 from ..optional import wanted
 from ..tensor_files import digest
 from .card import is_exported
+from .names import Names
 from .predictor import Prediction, Predictor
 
 FORMATS = (".parquet", ".csv", ".jsonl")
@@ -45,33 +47,36 @@ def predict_into(
     *,
     top: int = 5,
     crops: int = 1,
+    lang: Lang = "en",
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> None:
     """Writes a row for every file, in order: its likeliest classes and their probabilities, or why it cannot be decoded.
 
     Rows come in parts of `CHUNK` into the folder OUT.parts, each whole or not at all; the same call later goes on where it was
     broken off. Under torchrun each process takes every n-th part, and the first one joins them. `about` is what makes two calls
-    the same, beside files, `top` and `crops`. GodeeperError where the parts there are of another call.
+    the same, beside files, `top`, `crops` and `lang`. GodeeperError where the parts there are of another call.
     """
     check_table(out)
     rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     folder = out.with_name(f"{out.name}.parts")
-    _plan(folder, files, {**about, "top": top, "crops": crops})
+    _plan(folder, files, {**about, "top": top, "crops": crops, "lang": lang})
     parts = [folder / f"{number:07}.jsonl" for number in range(-(-len(files) // CHUNK))]
     mine = range(rank, len(parts), ranks)
+    names = Names(predictor.classes, lang)
     total, done = sum(_length(files, number) for number in mine), 0
     for number in mine:
         chunk = files[number * CHUNK : (number + 1) * CHUNK]
         if not parts[number].is_file():
-            _write(parts[number], _lines(chunk, predictor, top, crops))
+            _write(parts[number], _lines(chunk, predictor, names, top, crops))
         done += len(chunk)
         progress(done, total)
     if rank:
         return
     while not all(part.is_file() for part in parts):  # of other processes; where one fails, torchrun ends all
         time.sleep(0.1)
-    columns = min(top, len(predictor.classes))
-    _join(parts, out, columns)
+    kinds = ("label", "label_zh", "probability") if lang == "both" else ("label", "probability")
+    places = range(1, min(top, len(predictor.classes)) + 1)
+    _join(parts, out, [f"{kind}_{place}" for place in places for kind in kinds])
     shutil.rmtree(folder)
 
 
@@ -103,18 +108,17 @@ def _length(files: Sequence[Path], number: int) -> int:
     return min(CHUNK, len(files) - number * CHUNK)
 
 
-def _lines(files: Sequence[Path], predictor: Predictor, top: int, crops: int) -> Iterator[str]:
+def _lines(files: Sequence[Path], predictor: Predictor, names: Names, top: int, crops: int) -> Iterator[str]:
     for file, outcome in zip(files, predictor.outcomes(files, top=top, crops=crops), strict=True):
-        yield json.dumps(document(file, outcome), ensure_ascii=False)
+        yield json.dumps(document(file, outcome, names), ensure_ascii=False)
 
 
-def document(file: Path, outcome: Prediction | Exception) -> Row:
-    """What JSON says of one picture."""
+def document(file: Path, outcome: Prediction | Exception, names: Names) -> Row:
+    """What JSON says of one picture, its classes called by `names`."""
     picture = str(file).encode("utf-8", "backslashreplace").decode()  # names of files need not be text
     if not isinstance(outcome, Prediction):
         return {"picture": picture, "error": str(outcome)}
-    pairs = zip(outcome.labels, outcome.probabilities, strict=True)
-    return {"picture": picture, "predictions": [{"label": label, "probability": p} for label, p in pairs]}
+    return {"picture": picture, "predictions": names.entries(outcome)}
 
 
 def _write(file: Path, lines: Iterator[str]) -> None:
@@ -128,30 +132,27 @@ def _rows(part: Path) -> Iterator[Row]:
         yield from map(json.loads, opened)
 
 
-def _flat(row: Row, columns: int) -> Row:
-    """A row of a table: `picture`, `error`, `label_1`, `probability_1`, `label_2` ..."""
-    flat: Row = {"picture": row["picture"], "error": row.get("error")}
-    best = row.get("predictions", [])
-    for place in range(columns):
-        found = best[place] if place < len(best) else {}
-        flat |= {f"label_{place + 1}": found.get("label"), f"probability_{place + 1}": found.get("probability")}
-    return flat
+def _flat(row: Row, columns: Sequence[str]) -> Row:
+    """A row of a table: `picture`, `error`, and the columns, such as `label_1`, `probability_1`, `label_2` ..."""
+    best = enumerate(row.get("predictions", []), 1)
+    found = {f"{kind}_{place}": value for place, one in best for kind, value in one.items()}
+    return {"picture": row["picture"], "error": row.get("error")} | {name: found.get(name) for name in columns}
 
 
-def _join(parts: Sequence[Path], out: Path, columns: int) -> None:
+def _join(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
     """Makes one table of the parts, a part at a time."""
     join = {".jsonl": _join_jsonl, ".csv": _join_csv, ".parquet": _join_parquet}[out.suffix.lower()]
     with written_whole(out) as partial:
         join(parts, partial, columns)
 
 
-def _join_jsonl(parts: Sequence[Path], out: Path, columns: int) -> None:
+def _join_jsonl(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
     with out.open("wb") as opened:
         for part in parts:
             opened.write(part.read_bytes())
 
 
-def _join_csv(parts: Sequence[Path], out: Path, columns: int) -> None:
+def _join_csv(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
     with out.open("w", encoding="utf-8", newline="") as opened:
         writer = csv.DictWriter(opened, list(_flat({"picture": ""}, columns)))
         writer.writeheader()
@@ -159,7 +160,7 @@ def _join_csv(parts: Sequence[Path], out: Path, columns: int) -> None:
             writer.writerows(_flat(row, columns) for row in _rows(part))
 
 
-def _join_parquet(parts: Sequence[Path], out: Path, columns: int) -> None:
+def _join_parquet(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
     arrow, parquet = wanted("pyarrow", "data"), wanted("pyarrow.parquet", "data")
     names = list(_flat({"picture": ""}, columns))
     schema = arrow.schema([(name, arrow.float32() if name.startswith("probability") else arrow.string()) for name in names])

@@ -6,9 +6,10 @@ import html
 from typing import Any
 
 from .. import __version__
+from ..labels import Lang
 
 FIELD = "picture"  # of a form
-LANGUAGES = ("en", "zh", "both")
+LANGUAGES: tuple[Lang, ...] = ("en", "zh", "both")
 DEFAULT_TOP = 5
 
 _REASONS = {
@@ -29,22 +30,22 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>godeeper<
 State: <a href="health">health</a>.</p></body></html>"""
 
 
-def document(classes: int) -> dict[str, Any]:
-    """The OpenAPI description of a server whose network knows so many classes."""
+def document(classes: int, lang: Lang) -> dict[str, Any]:
+    """The OpenAPI description of a server whose network knows so many classes; `lang` is the language unless one is asked for."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "godeeper", "version": __version__},
         "paths": {
-            "/predict": {"post": _predict(classes)},
+            "/predict": {"post": _predict(classes, lang)},
             "/health": {"get": _get("Whether pictures are being answered", "application/json", {"503": "They are not"})},
             "/metrics": {"get": _get("The server's counters in Prometheus's text format", "text/plain")},
         },
     }
 
 
-def page(classes: int, url: str) -> str:
+def page(classes: int, lang: Lang, url: str) -> str:
     """The description as HTML; `url` is where the server is, with a slash at the end."""
-    operation = _predict(classes)
+    operation = _predict(classes, lang)
     query = "".join(_term(item["name"], item["description"]) for item in operation["parameters"])
     reasons = "".join(_term(status, reason) for status, reason in _REASONS.items())
     return _PAGE.format(about=html.escape(operation["description"]), url=html.escape(url), query=query, reasons=reasons)
@@ -54,17 +55,17 @@ def _term(name: str, text: str) -> str:
     return f"<dt><b>{html.escape(name)}</b></dt><dd>{html.escape(text)}</dd>"
 
 
-def _predict(classes: int) -> dict[str, Any]:
+def _predict(classes: int, lang: Lang) -> dict[str, Any]:
     picture = {"type": "string", "format": "binary"}
     form = {"type": "object", "properties": {FIELD: picture}, "required": [FIELD]}
-    names = "`en`: labels as the network has them; `zh`: in Chinese where known; `both`: those in `label_zh`"
+    names = f"Labels in English (`en`), in Chinese where known (`zh`), or `both`, these in `label_zh`; here `{lang}` unless given"
     top = {"type": "integer", "minimum": 1, "maximum": classes, "default": min(DEFAULT_TOP, classes)}
     return {
         "summary": "Name what is in a picture",
         "description": f"The picture's bytes are the body, or the field `{FIELD}` of a form. Paths and URLs are not followed.",
         "parameters": [
             {"name": "top", "in": "query", "description": f"How many classes to name, 1 to {classes}", "schema": top},
-            {"name": "lang", "in": "query", "description": names, "schema": {"enum": list(LANGUAGES), "default": "en"}},
+            {"name": "lang", "in": "query", "description": names, "schema": {"enum": list(LANGUAGES), "default": lang}},
         ],
         "requestBody": {
             "required": True,

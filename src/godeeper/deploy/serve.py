@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.message import Message
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,21 +19,23 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from ..errors import BadImage, GodeeperError
-from ..labels import in_chinese
+from ..labels import Lang
 from .batches import Batcher
 from .limits import Bodies, Limits, Refusal, Refused, server_options
 from .metrics import CONTENT_TYPE, CountAnswers, Metrics
+from .names import Names
 from .openapi import DEFAULT_TOP, FIELD, LANGUAGES, document, page
-from .predictor import Prediction, Predictor
+from .predictor import Predictor
 
 MAX_PARTS, MAX_PART_HEAD = 8, 4096  # of a form: how many parts are looked at, and the bytes of a part's head
 
 
 class PictureServer:
-    """What a server does for each request; `name` is what answers call the model."""
+    """What a server does for each request; `name` is what answers call the model, `lang` the language unless one is asked for."""
 
-    def __init__(self, predictor: Predictor, limits: Limits, name: str) -> None:
-        self._name, self._classes = name, len(predictor.classes)
+    def __init__(self, predictor: Predictor, limits: Limits, name: str, lang: Lang) -> None:
+        self._name, self._classes, self._lang = name, len(predictor.classes), lang
+        self._names = {language: Names(predictor.classes, language) for language in LANGUAGES}
         self._bodies = Bodies(limits)
         self._batcher = Batcher(predictor, limits)
         self._metrics = Metrics(waiting=self._batcher.waiting, held=lambda: self._bodies.held)
@@ -62,7 +63,7 @@ class PictureServer:
             yield
 
     async def predict(self, request: Request) -> Response:
-        top, lang = _query(request, self._classes)
+        top, lang = _query(request, self._classes, self._lang)
         boundary = _boundary(request)
         self._batcher.check_room()
         async with self._bodies.body(request) as body:
@@ -70,7 +71,8 @@ class PictureServer:
             prediction = await self._batcher.predict(body if boundary is None else _field(body, boundary), top)
         seconds = time.perf_counter() - start
         self._metrics.seconds.observe(seconds)
-        return JSONResponse({"predictions": _named(prediction, lang), "model": self._name, "seconds": round(seconds, 6)})
+        found = self._names[lang].entries(prediction)
+        return JSONResponse({"predictions": found, "model": self._name, "seconds": round(seconds, 6)})
 
     async def health(self, request: Request) -> Response:
         alive = self._batcher.alive()
@@ -80,10 +82,10 @@ class PictureServer:
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
     async def openapi(self, request: Request) -> Response:
-        return JSONResponse(document(self._classes))
+        return JSONResponse(document(self._classes, self._lang))
 
     async def docs(self, request: Request) -> Response:
-        return HTMLResponse(page(self._classes, str(request.base_url)))
+        return HTMLResponse(page(self._classes, self._lang, str(request.base_url)))
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -102,10 +104,10 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     return Refusal(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
 
 
-def _query(request: Request, classes: int) -> tuple[int, str]:
+def _query(request: Request, classes: int, default: Lang) -> tuple[int, Lang]:
     """How many classes to name, and in what language; Refused for anything else that is asked."""
     given = dict(request.query_params)
-    top, lang = given.pop("top", str(min(DEFAULT_TOP, classes))), given.pop("lang", LANGUAGES[0])
+    top, lang = given.pop("top", str(min(DEFAULT_TOP, classes))), given.pop("lang", default)
     if given:
         raise Refused(422, f"unknown in the query: {', '.join(given)}: it takes top and lang", unread=True)
     if not (top.isascii() and top.isdigit() and len(top) < 10 and 1 <= int(top) <= classes):
@@ -146,16 +148,6 @@ def _field(body: bytes, boundary: bytes) -> bytes:
     raise Refused(400, f"the form has no field {FIELD!r}")
 
 
-def _named(prediction: Prediction, lang: str) -> list[dict[str, Any]]:
-    def named(label: str, probability: float) -> dict[str, Any]:
-        chinese = in_chinese(label) if lang != "en" else None
-        if lang == "zh":
-            return {"label": chinese or label, "probability": probability}
-        return {"label": label} | ({"label_zh": chinese} if chinese else {}) | {"probability": probability}
-
-    return [named(*pair) for pair in zip(prediction.labels, prediction.probabilities, strict=True)]
-
-
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens, on a free port where `port` is 0; GodeeperError where it cannot."""
     try:
@@ -174,7 +166,7 @@ class _Server(uvicorn.Server):
             super().handle_exit(sig, frame)
 
 
-def serve(predictor: Predictor, sockets: Sequence[socket.socket], limits: Limits, name: str) -> None:
+def serve(predictor: Predictor, sockets: Sequence[socket.socket], limits: Limits, name: str, lang: Lang) -> None:
     """Answers on these sockets until a signal ends the process; requests that are being answered still are."""
-    app = PictureServer(predictor, limits, name).app()
+    app = PictureServer(predictor, limits, name, lang).app()
     _Server(uvicorn.Config(app, **server_options(limits))).run(list(sockets))

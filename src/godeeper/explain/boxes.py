@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from PIL import Image, ImageDraw
 
 from ..detect.detections import Detections
-from ..labels import in_chinese
 from .card import letters, save_picture
 
 COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000")  # told apart at a glance
 
 
-def draw_detections(
-    picture: Image.Image, found: Detections, classes: Sequence[str], out: Path, lang: Literal["zh", "en", "both"] = "en"
-) -> None:
-    """Draws each box with its class and score over an RGB picture, the surest on top, into `out`.
+def draw_detections(picture: Image.Image, found: Detections, names: Sequence[str], out: Path) -> None:
+    """Draws each box with its class, as `names` call it, and score over an RGB picture, the surest on top, into `out`.
 
-    Classes without a known Chinese name keep their own. GodeeperError for a file that cannot be written.
+    GodeeperError for a file that cannot be written.
     """
     canvas = picture.copy()
     draw = ImageDraw.Draw(canvas)
@@ -30,17 +26,10 @@ def draw_detections(
         colour = COLOURS[label % len(COLOURS)]
         left, top, right, bottom = (float(side) for side in found.boxes[place])
         draw.rectangle((left, top, max(left, right - 1), max(top, bottom - 1)), outline=colour, width=line)
-        text = f"{_named(classes[label], lang)} {100 * float(found.scores[place]):.0f} %"
+        text = f"{names[label]} {100 * float(found.scores[place]):.0f} %"
         writing = letters(max(11, round(min(canvas.size) / 35)), text)
         x0, y0, x1, y1 = draw.textbbox((0, 0), text, writing)
         corner = max(0.0, min(left, canvas.width - (x1 - x0) - 4)), max(0.0, top - (y1 - y0) - 4)
         draw.rectangle((*corner, corner[0] + (x1 - x0) + 4, corner[1] + (y1 - y0) + 4), fill=colour)
         draw.text((corner[0] + 2 - x0, corner[1] + 2 - y0), text, fill="white", font=writing)
     save_picture(canvas, out)
-
-
-def _named(name: str, lang: Literal["zh", "en", "both"]) -> str:
-    chinese = in_chinese(name)
-    if lang == "en" or chinese is None:
-        return name
-    return chinese if lang == "zh" else f"{chinese} {name}"

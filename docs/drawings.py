@@ -1,0 +1,85 @@
+"""Makes the drawings that the pages name, from the tables, and removes those that none names: `python docs/drawings.py`.
+
+`images/drawings/NETWORK.svg` is a network, `NETWORK-BLOCK.svg` one of its stages, `NETWORK-cost.svg` and
+`NETWORK-receptive-field.svg` its charts. They are kept with the pages; `--check` changes none of them and names those that
+differ. The crops on a photograph, `images/generated/crops-144.jpg`, are not kept: they are made wherever the site is.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from godeeper import GodeeperError, draw
+from godeeper.files import written_whole
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMED = re.compile(r"images/drawings/([^)\s\"'#]+)\.svg")
+
+
+def drawing(name: str) -> str:
+    """The drawing that a file's name, without its ending, stands for."""
+    network, _, what = name.partition("-")
+    if what in ("cost", "receptive-field"):
+        return draw(network, show=what)  # type: ignore[arg-type]
+    return draw(network, what or None)
+
+
+def named(root: Path) -> dict[str, Path]:
+    """The drawings that pages name, each with the first that does."""
+    found: dict[str, Path] = {}
+    for page in [*sorted((root / "docs").rglob("*.md")), *sorted(root.glob("README*.md"))]:
+        for name in NAMED.findall(page.read_text(encoding="utf-8")):
+            found.setdefault(name, page)
+    return found
+
+
+def changes(root: Path) -> Iterator[tuple[Path, str | None]]:
+    """The files that are not as the tables and pages have them, and what they should be: None for those no page names."""
+    folder, wanted = root / "docs/images/drawings", named(root)
+    for name, page in wanted.items():
+        try:
+            text = drawing(name)
+        except GodeeperError as error:
+            raise SystemExit(f"{page.relative_to(root)} names {name}.svg: {error}") from None
+        file = folder / f"{name}.svg"
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            yield file, text
+    for file in folder.glob("*.svg"):
+        if file.stem not in wanted:
+            yield file, None
+
+
+def photograph(file: Path) -> None:
+    """The 144 crops on the photograph that comes with scikit-learn: by danielbuechele, CC BY 2.0."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_image
+
+    from godeeper.explain.crops import draw_crops
+
+    with written_whole(file) as partial:
+        draw_crops(Image.fromarray(load_sample_image("china.jpg"))).save(partial, "JPEG", quality=85)
+
+
+def main(check: bool) -> int:
+    """Writes and removes; or, with `check`, only names what it would, and returns 1 where there is anything."""
+    changed = list(changes(ROOT))
+    for file, text in changed:
+        print(f"{'removed' if text is None else 'drawn'}: {file.relative_to(ROOT)}", file=sys.stderr)
+        if check:
+            continue
+        if text is None:
+            file.unlink()
+        else:
+            with written_whole(file) as partial:
+                partial.write_text(text, encoding="utf-8")
+    photograph(ROOT / "docs/images/generated/crops-144.jpg")
+    return int(check and bool(changed))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in ([], ["--check"]):
+        raise SystemExit("usage: python docs/drawings.py [--check]")
+    raise SystemExit(main(check="--check" in sys.argv))
