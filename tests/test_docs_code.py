@@ -20,7 +20,8 @@ from pages import PAIRS, blocks
 
 RUN = {"python", "pycon", "sh"}
 WITH_CODE = [page for page, _ in PAIRS if any(b.language in RUN and not b.excerpt_of for b in blocks(page))]
-READERS = {"README.md", "docs/en/deployment.md", "docs/en/detection.md", "docs/en/explaining.md"}  # they speak of what the reader has made
+# They speak of what the reader has made.
+READERS = {"README.md", *(f"docs/en/{name}.md" for name in ("deployment", "detection", "explaining"))}
 
 
 def run_examples(code, name, namespace):
