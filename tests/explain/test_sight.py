@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from godeeper import GodeeperError, create_model, describe
+from godeeper import GodeeperError, create_model, describe, list_models
 from godeeper.explain.sight import sight
 
 
@@ -58,8 +58,13 @@ def test_the_channels_of_a_module_see_what_their_branch_sees_and_the_module_the_
     fields = [sight(definition, "3a", channel)[0].field for channel in (0, 64, 192, 224)]
     assert fields == [27, 27 + 2 * 8, 27 + 4 * 8, 27 + 2 * 8]  # 3a's input sees 27 pixels, 8 apart
     assert sight(definition, "3a")[0].field == describe("googlenet")["3a"].receptive_field == max(fields)
-    for line in list(describe("googlenet"))[:-3]:
-        assert {span.field for span in sight(definition, line.name)} == {line.receptive_field}
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_the_receptive_fields_of_the_description(name):
+    definition, described = create_model(name, width=0.125).definition, describe(name)
+    for stage in definition.stages:
+        assert max(span.field for span in sight(definition, stage)) == described[stage].receptive_field
 
 
 def test_what_there_is_not():

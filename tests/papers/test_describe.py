@@ -73,7 +73,7 @@ ROWS = {
     "valid 1x7 on 9": (Conv(4, (1, 7), padding=VALID), 9, (4, 9, 3), 88, 84 * 27, 7),
     "valid 7x1 on 9": (Conv(4, (7, 1), padding=VALID), 9, (4, 3, 9), 88, 84 * 27, 7),
     "valid 3x1/2 on 9": (Conv(4, (3, 1), 2, VALID), 9, (4, 4, 5), 4 * 3 * 3 + 4, 36 * 20, 3),
-    "1x7 then 7x1 on 9": ((Conv(4, (1, 7)), Conv(5, (7, 1))), 9, (5, 9, 9), 88 + 145, (84 + 140) * 81, 13),
+    "1x7 then 7x1 on 9": ((Conv(4, (1, 7)), Conv(5, (7, 1))), 9, (5, 9, 9), 88 + 145, (84 + 140) * 81, 7),
     # with two zeros on each side of 15, an 11 fits at 0, 4 and 8 of 19
     "11x11/4 with 2 zeros on 15": (Conv(4, 11, 4, 2), 15, (4, 3, 3), 4 * 3 * 121 + 4, 1452 * 9, 11),
     "2x2/2 with a zero on 7": (Conv(4, 2, 2, 1), 7, (4, 4, 4), 4 * 3 * 4 + 4, 48 * 16, 2),

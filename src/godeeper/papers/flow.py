@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..errors import GodeeperError
@@ -39,17 +40,26 @@ class Uneven(GodeeperError):
 
 @dataclass(frozen=True)
 class Flow:
-    """What runs between two rows: a C x H x W block whose every unit sees `field` pixels, `jump` pixels apart."""
+    """What runs between two rows: a C x H x W block whose every unit sees `sees` pixels, high and wide, `jump` pixels apart."""
 
     channels: int
     height: int
     width: int
-    field: int = 1
+    sees: tuple[int, int] = (1, 1)
     jump: int = 1
 
     @property
     def shape(self) -> tuple[int, int, int]:
         return self.channels, self.height, self.width
+
+    @property
+    def field(self) -> int:
+        """The receptive field's longer side, in pixels."""
+        return max(self.sees)
+
+    def seeing(self, places: tuple[int, int]) -> tuple[int, int]:
+        """What a unit sees that looks at so many neighbouring places of this block, high and wide."""
+        return self.sees[0] + (places[0] - 1) * self.jump, self.sees[1] + (places[1] - 1) * self.jump
 
 
 @dataclass(frozen=True)
@@ -97,9 +107,9 @@ def through(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> tuple[Flow, C
             return _grid(row, flow), Cost(depth_with_pools=1)
         case FullyConnected(units) | Linear(units) | Embedding(units):
             inputs = flow.channels * flow.height * flow.width
-            seen = flow.field + (max(flow.height, flow.width) - 1) * flow.jump
             per_unit = 2 if isinstance(row, Embedding) else 1  # scale and shift, or a bias
-            return Flow(units, 1, 1, seen, flow.jump), Cost((inputs + per_unit) * units, inputs * units, 1, 1)
+            whole = flow.seeing((flow.height, flow.width))
+            return Flow(units, 1, 1, whole, flow.jump), Cost((inputs + per_unit) * units, inputs * units, 1, 1)
         case Cat(branches):
             outs, costs = zip(*(along(branch, flow, batch_norm) for branch in branches), strict=True)
             if len({(out.height, out.width) for out in outs}) > 1:
@@ -108,8 +118,7 @@ def through(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> tuple[Flow, C
             total = costs[0]
             for cost in costs[1:]:
                 total = total.beside(cost)
-            channels, seen = sum(out.channels for out in outs), max(out.field for out in outs)
-            return replace(outs[0], channels=channels, field=seen), total
+            return replace(outs[0], channels=sum(out.channels for out in outs), sees=_largest(outs)), total
         case Residual(body):
             inner, cost = through(body, flow, batch_norm)
             if (inner.height, inner.width) != (flow.height, flow.width):
@@ -118,7 +127,7 @@ def through(row: Row, flow: Flow, batch_norm: BatchNorm | None) -> tuple[Flow, C
                 )
             linear = inner.channels * flow.channels
             added = Cost(linear + flow.channels, linear * flow.height * flow.width, 1, 1)
-            return replace(flow, field=max(flow.field, inner.field)), cost + added
+            return replace(flow, sees=_largest((flow, inner))), cost + added
         case LRN() | Dropout():
             return flow, Cost()
 
@@ -139,7 +148,12 @@ def _windows(window: Window, flow: Flow, channels: int) -> Flow:
     )
     if min(height, width) < 1:
         raise TooSmall(f"a {window.size} filter does not fit in {flow.height}x{flow.width}")
-    return Flow(channels, height, width, flow.field + (max(window.reach) - 1) * flow.jump, flow.jump * window.stride)
+    return Flow(channels, height, width, flow.seeing(window.reach), flow.jump * window.stride)
+
+
+def _largest(flows: Iterable[Flow]) -> tuple[int, int]:
+    high, wide = zip(*(flow.sees for flow in flows), strict=True)
+    return max(high), max(wide)
 
 
 def _places(side: int, kernel: int, stride: int, hang: bool) -> int:
@@ -159,4 +173,4 @@ def _grid(pool: AvgTo | Adaptive, flow: Flow) -> Flow:
     else:
         windows = [(-(-(i + 1) * side // pool.grid), i * side // pool.grid) for i in range(pool.grid)]
         kernel, stride = max(end - start for end, start in windows), max(1, side // pool.grid)
-    return Flow(flow.channels, pool.grid, pool.grid, flow.field + (kernel - 1) * flow.jump, flow.jump * stride)
+    return Flow(flow.channels, pool.grid, pool.grid, flow.seeing((kernel, kernel)), flow.jump * stride)
