@@ -1,0 +1,110 @@
+"""The second tab: a network's table, its drawing, and one stage of it beside the paper's print."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import lru_cache
+from html import escape
+
+from ..errors import GodeeperError
+from ..explain.drawing import draw
+from ..papers.audit import audit
+from ..papers.describe import Line, describe
+from ..papers.findings import Finding
+from ..papers.places import of_stage
+from .html import button, heading, note, table
+from .words import Lang, say
+
+COUNTS = ("output", "parameters", "multiply_adds", "receptive_field")
+
+
+@lru_cache(maxsize=64)
+def drawing(network: str, block: str | None = None) -> str:
+    """A drawing, which is the same in both languages."""
+    return draw(network, block)
+
+
+@lru_cache(maxsize=32)
+def audited(network: str) -> tuple[Finding, ...]:
+    """The audit's findings; none where no paper prints numbers of the network."""
+    try:
+        return tuple(audit(network))
+    except GodeeperError:
+        return ()
+
+
+def rows(network: str, lang: Lang) -> str:
+    """The table: every stage a button that opens it."""
+    described = describe(network)
+    head = [escape(say(key, lang)) for key in ("stage", "kind", *COUNTS)]
+    body = [[button(line.name, escape(line.name)), escape(line.kind), *counts(line)] for line in described]
+    total = ["", "", "", f"{described.parameters:,}", f"{described.multiply_adds:,}", ""]
+    return heading(say("table", lang)) + table(head, [*body, total], numbers=2)
+
+
+def counts(line: Line) -> list[str]:
+    """A stage's numbers."""
+    channels, height, width = line.output
+    return [f"{height}x{width}x{channels}", f"{line.parameters:,}", f"{line.multiply_adds:,}", f"{line.receptive_field:,}"]
+
+
+def whole(network: str, lang: Lang) -> str:
+    """The network's drawing."""
+    return heading(say("drawing", lang)) + f'<div class="drawing">{drawing(network)}</div>'
+
+
+def opened(network: str, stage: str | None, lang: Lang) -> str:
+    """One stage: its drawing, its numbers, what the paper prints of it and the audit's verdicts."""
+    line = _line(network, stage)
+    if stage is None or line is None:
+        return note(say("no_stage", lang))
+    facts = "".join(
+        f"<div><dt>{escape(say(key, lang))}</dt><dd>{value}</dd></div>" for key, value in zip(COUNTS, counts(line), strict=True)
+    )
+    return (
+        heading(say("opened", lang, stage=stage, network=network))
+        + f'<dl class="counts">{facts}</dl><div class="drawing">{drawing(network, stage)}</div>'
+        + _prints(network, stage, lang)
+    )
+
+
+def _line(network: str, stage: str | None) -> Line | None:
+    """A stage, or an auxiliary head as if it were one; None for what the network has not."""
+    described = describe(network)
+    head = described.auxiliary.get(stage or "")
+    if head:
+        return replace(
+            head[-1],
+            name=stage or "",
+            parameters=sum(one.parameters for one in head),
+            multiply_adds=sum(one.multiply_adds for one in head),
+        )
+    return next((one for one in described if one.name == stage), None)
+
+
+def _prints(network: str, stage: str, lang: Lang) -> str:
+    findings = audited(network)
+    if not findings:
+        return note(say("no_audit", lang, network=network))
+    found = of_stage(network, stage, findings)
+    if not found:
+        return note(say("no_print", lang))
+    head = [escape(say(key, lang)) for key in ("where", "printed", "computed", "verdict", "note")]
+    body = [[*map(escape, (one.where, one.printed, one.computed)), _verdict(one, lang), escape(one.note)] for one in found]
+    return heading(say("print", lang)) + table(head, body, numbers=9)
+
+
+def _verdict(finding: Finding, lang: Lang) -> str:
+    return f'<span class="{finding.verdict}">{escape(say(finding.verdict, lang))}</span>'
+
+
+def summary(network: str, lang: Lang) -> str:
+    """What the audit of the whole network says."""
+    findings = audited(network)
+    if not findings:
+        return note(say("no_audit", lang, network=network))
+    verdicts = Counter(finding.verdict for finding in findings)
+    return note(
+        say("audit", lang, network=network, **{name: verdicts[name] for name in ("reproduced", "erratum", "unexplained")})
+    )

@@ -1,0 +1,49 @@
+"""`app`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ..errors import GodeeperError
+
+
+def app_command(
+    run: Annotated[
+        str | None, typer.Argument(help="A run folder, weights file or published name; without, nothing is classified.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port, on this machine alone.")] = 7860,
+    runs: Annotated[Path, typer.Option(help="The folder whose runs can be looked at.")] = Path("runs"),
+    lang: Annotated[Literal["zh", "en"], typer.Option(help="The language to begin with.")] = "en",
+) -> None:
+    """Show a page in the browser: classify pictures, explore and compare networks, look at runs."""
+    from ..models.network import best_device, to_device
+    from ..models.weights import load
+    from ..optional import wanted
+
+    for package in ("gradio", "captum"):
+        wanted(package, "app")
+    from ..app.classify import warm
+    from ..app.page import Page, launch
+
+    network = None
+    if run is not None:
+        network = to_device(load(run), best_device()).eval()
+        warm(network)
+    try:
+        server, address = launch(Page(network, runs, lang), port)
+    except OSError:
+        raise GodeeperError(f"port {port} is taken: choose another one with --port") from None
+    print(f"open {address} (Ctrl-C ends it)", file=sys.stderr)
+    try:
+        while True:
+            time.sleep(3600)
+    finally:
+        server.close(verbose=False)
+
+
+COMMANDS = (app_command,)
