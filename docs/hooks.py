@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 from html import unescape
@@ -13,6 +14,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_for_filename
 from pygments.util import ClassNotFound
+
+logging.getLogger("jieba").disabled = True  # it tells of its dictionary as if that were a warning
 
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGE_LINE = re.compile(r"^\[(?:中文|English)\]\(\S+\)\n", re.M)  # the site has a switch for it

@@ -63,7 +63,7 @@ def train(network: Network, rate: float, seed: int) -> tuple[float, ...]:
     (x, labels), (test_x, test_labels) = training, testing
     optimizer = godeeper.RMSpropTF(network.parameters(), lr=rate)  # decay 0.9, epsilon 1.0, momentum 0.9
     order, losses = torch.Generator().manual_seed(seed), []
-    before, _ = last_layer(network, x[:512])
+    before, _ = last_layer(network, x[:256])
     for step in range(steps):
         chosen = torch.randint(len(x), (32,), generator=order)
         warm_statistics(network, step)
@@ -74,7 +74,7 @@ def train(network: Network, rate: float, seed: int) -> tuple[float, ...]:
         losses.append(loss.item())
     with torch.no_grad():
         error = 100 * (network.eval()(test_x).argmax(1) != test_labels).float().mean().item()
-    after, dead = last_layer(network, x[:512])
+    after, dead = last_layer(network, x[:256])
     return sum(losses[-10:]) / len(losses[-10:]), max(losses), before, after, dead, error
 
 

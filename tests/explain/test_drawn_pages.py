@@ -21,7 +21,7 @@ def test_a_kept_drawing_is_what_the_tables_give(file):
 
 
 def test_drawings_are_kept():
-    assert FILES
+    assert len(FILES) > 5
 
 
 @pytest.fixture

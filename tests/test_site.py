@@ -1,0 +1,133 @@
+"""The guide as a site: built without a warning, every link followed, both languages searched in a browser."""
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import pytest
+
+from pages import NAMES, ROOT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+TOOLS = Path(sys.executable).parent
+
+
+def call(*words, **options):
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def readable():
+    """A folder that everyone may read: the link checker, started as root, becomes nobody."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def site(readable):
+    folder = readable / "site"
+    drawn = call(sys.executable, "docs/drawings.py", "--check")
+    assert drawn.returncode == 0, drawn.stderr
+    built = call(TOOLS / "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder)
+    assert (built.returncode, built.stdout, built.stderr) == (0, "", "")
+    return folder
+
+
+def test_every_page_is_built_in_both_languages(site):
+    for name in NAMES:
+        page = Path(name).with_suffix(".html")
+        english, chinese = ((folder / page).read_text(encoding="utf-8") for folder in (site, site / "zh"))
+        assert '<html lang="en"' in english
+        assert '<html lang="zh"' in chinese
+        for text in (english, chinese):
+            assert 'class="arithmatex"' not in text  # formulas are MathML
+            assert "fonts.googleapis" not in text
+
+
+def test_every_link_leads_somewhere(site):
+    checked = call(TOOLS / "linkchecker", "--no-status", site / "index.html")
+    assert checked.returncode == 0, checked.stdout[-4000:]
+    assert int(checked.stdout.rpartition("That's it. ")[2].split()[0]) > 100
+
+
+@pytest.mark.slow
+def test_every_anchor_is_there(site):
+    config = site.parent / "anchors.ini"
+    config.write_text("[AnchorCheck]\n")
+    checked = call(TOOLS / "linkchecker", "--config", config, "--no-status", site / "index.html")
+    assert checked.returncode == 0, checked.stdout[-4000:]
+    assert int(checked.stdout.rpartition("That's it. ")[2].split()[0]) > 1000
+
+
+def test_a_broken_link_and_a_broken_anchor_are_seen(readable):
+    folder = readable / "broken"
+    folder.mkdir()
+    (folder / "index.html").write_text('<a href="there.html#lost">1</a> <a href="nowhere.html">2</a>')
+    (folder / "there.html").write_text('<p id="found">')
+    (folder / "linkchecker.ini").write_text("[AnchorCheck]\n")
+    found = call(TOOLS / "linkchecker", "--config", folder / "linkchecker.ini", "--no-status", folder / "index.html").stdout
+    assert "1 warning found. 1 error found" in found
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize(
+    ("start", "words", "page"),
+    [
+        ("index.html", "auxiliary heads", "guide/googlenet-network.html"),
+        ("zh/index.html", "残差缩放", "zh/guide/residual-scaling.html"),
+    ],
+)
+def test_the_search_finds_words_in_its_language(address, browser, start, words, page):
+    tab = browser.new_page()
+    elsewhere = []
+    tab.on("request", lambda request: elsewhere.append(request.url) if address not in request.url else None)
+    tab.goto(f"{address}/{start}")
+    tab.locator("input[name=query]").fill(words)
+    first = tab.locator(".md-search-result__link")
+    first.first.wait_for()
+    found = [link.get_attribute("href") for link in first.all()]
+    tab.close()
+    assert any(page in link for link in found[:10]), found
+    assert all(("/zh/" in link) == start.startswith("zh/") for link in found[:10]), found
+    assert [url for url in elsewhere if not url.startswith(("data:", "blob:"))] == []
+
+
+def test_the_language_switch_keeps_the_page(address, browser):
+    tab = browser.new_page()
+    tab.goto(f"{address}/errata.html")
+    assert tab.locator("a[hreflang=zh]").first.get_attribute("href").endswith("zh/errata.html")
+    tab.goto(f"{address}/zh/errata.html")
+    assert "勘误" in tab.title()
+    assert tab.locator("a[hreflang=en]").first.get_attribute("href") == "../errata.html"
+    tab.close()
