@@ -5,9 +5,9 @@ import string
 
 import pytest
 
-from godeeper import describe, list_models
+from godeeper import BadImage, decode, describe, list_models
 from godeeper.app import classify, compare, explore, runs
-from godeeper.app.words import WORDS, say
+from godeeper.app.words import WORDS, reason, say
 from godeeper.papers.audit import audit
 from godeeper.papers.places import PLACES, of_stage
 from godeeper.train.run import RunFolder
@@ -32,6 +32,7 @@ def test_five_classes_the_likeliest_first(ten_things, files):
     assert sum(seen.probabilities) == pytest.approx(1, abs=1e-4)
     chinese = classify.answer(ten_things, seen, "zh")
     assert ten_things.classes[seen.chosen] in page
+    assert re.findall('data-open="(.+?)"[^>]*aria-current', page) == [str(seen.chosen)]
     assert ten_things.classes[seen.chosen] not in chinese.replace("data-open", "")
 
 
@@ -60,9 +61,24 @@ def test_a_file_that_is_no_picture_is_answered_in_one_line(ten_things, files, la
         assert page.startswith('<p class="note"')
         assert "\n" not in page
         assert str(files[name].parent) not in page  # the server's folders are nobody's business
+        assert name == "huge" or lang == "en" or re.search("：[\u4e00-\u9fff]", page)  # the reason, too, in Chinese
         assert classify.evidence(ten_things, seen, lang) == classify.ballots(ten_things, seen, lang) == ""
     for name in ("single", "animation"):
         assert 'class="answer"' in classify.answer(ten_things, classify.look(ten_things, str(files[name])), lang)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n" + b"x" * 99, b"\xff\xd8\xff\xe0" + bytes(99)],
+    ids=["empty", "gif", "png", "jpeg"],
+)
+def test_every_reason_is_known_in_chinese(tmp_path, broken):
+    (tmp_path / "broken").write_bytes(broken)
+    with pytest.raises(BadImage) as refused:
+        decode(tmp_path / "broken", "picture")
+    english = str(refused.value).removeprefix("picture: ")
+    assert reason(english, "en") == english
+    assert re.match("[\u4e00-\u9fff]", reason(english, "zh"))
 
 
 def test_without_a_network_the_page_says_what_to_do():
@@ -74,7 +90,11 @@ def test_without_a_network_the_page_says_what_to_do():
 def test_every_stage_of_every_network_opens_with_its_counts(name):
     described = describe(name)
     table = explore.rows(name, "en")
-    assert re.findall('data-open="([^"]+)"', table) == [line.name for line in described]
+    assert re.findall('data-open="([^"]+)"', table) == [*[line.name for line in described], *described.auxiliary]
+    for lines in described.auxiliary.values():
+        assert f">{sum(line.parameters for line in lines):,}<" in table
+    marked = explore.rows(name, "zh", described.lines[1].name)
+    assert re.findall('data-open="([^"]+)" aria-current', marked) == [described.lines[1].name]
     assert re.findall("data-stage=", explore.whole(name, "en"))
     for stage in (*[line.name for line in described][:: max(1, len(described) // 4)], *described.auxiliary):
         page = explore.opened(name, stage, "zh")
@@ -127,13 +147,17 @@ def test_runs_are_found_drawn_and_named(tmp_path):
             for n, loss in enumerate(losses, 1)
         )
         (folder / "metrics.jsonl").write_text("\n".join(lines) + "\n")
-    (tmp_path / "a" / "recipe.json").write_text('{"model": {"name": "googlenet_bn"}, "data": "<digits>"}')
+    recipe = '{"optimizer": "rmsprop", "batch_size": 96, "lr": 0.045}'
+    (tmp_path / "a" / "recipe.json").write_text(
+        f'{{"model": {{"name": "googlenet_bn"}}, "data": "<digits>", "recipe": {recipe}}}'
+    )
     (tmp_path / "deeper/b" / "recipe.json").write_text("{")
     assert sorted(runs.found(tmp_path)) == ["a", "deeper/b"]
     page = runs.page(tmp_path, ["a", "deeper/b", "../secret"], "en")
     assert "googlenet_bn" in page
     assert "&lt;digits&gt;" in page
     assert "15.00" in page
+    assert all(f">{fact}<" in page for fact in ("rmsprop", "96", "0.045"))
     assert "data:image/png" in page
     assert "secret" not in page
     assert str(tmp_path / "none") in runs.page(tmp_path / "none", [], "zh")

@@ -19,7 +19,7 @@ from ..explain.votes import Vote, crop_probabilities, crop_views, draw_votes, vo
 from ..labels import named
 from ..models.network import Network
 from .html import button, heading, note, picture
-from .words import Lang, say
+from .words import Lang, reason, say
 
 TOP = 5
 LARGEST = 20  # MB of a file
@@ -51,9 +51,9 @@ def look(network: Network, file: str | None) -> Seen:
     if path.stat().st_size > LARGEST * 1_000_000:
         return Seen(too_large=True)
     try:
-        image = decode(path)
+        image = decode(path, "picture")
     except BadImage as error:
-        return Seen(problem=str(error).removeprefix(f"{str(path)!r}").removeprefix(str(path)).lstrip(": ") or str(error))
+        return Seen(problem=str(error).removeprefix("picture: "))
     probabilities = crop_probabilities(network, image, 1)[0].tolist()
     seen = Seen(image, probabilities=probabilities)
     seen.chosen = seen.best[0]
@@ -67,7 +67,7 @@ def answer(network: Network | None, seen: Seen, lang: Lang) -> str:
     if seen.too_large:
         return note(say("too_large", lang, limit=LARGEST))
     if seen.problem is not None:
-        return note(say("bad_picture", lang, reason=seen.problem))
+        return note(say("bad_picture", lang, reason=reason(seen.problem, lang)))
     if seen.image is None:
         return note(say("no_picture", lang))
     names = names_of(network, lang)
@@ -76,7 +76,7 @@ def answer(network: Network | None, seen: Seen, lang: Lang) -> str:
         percent = 100 * seen.probabilities[label]
         bar = f'<span class="bar"><span style="width:{percent:.1f}%"></span></span>'
         text = f'<span class="name">{escape(names[label])}</span>{bar}<span class="percent">{percent:.1f} %</span>'
-        rows.append(button(str(label), text, f"{names[label]} {percent:.1f} %"))
+        rows.append(button(str(label), text, f"{names[label]} {percent:.1f} %", current=label == seen.chosen))
     return heading(say("answer", lang)) + f'<div class="answer">{"".join(rows)}</div>'
 
 

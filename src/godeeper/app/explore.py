@@ -10,7 +10,7 @@ from html import escape
 from ..errors import GodeeperError
 from ..explain.drawing import draw
 from ..papers.audit import audit
-from ..papers.describe import Line, describe
+from ..papers.describe import Description, Line, describe
 from ..papers.findings import Finding
 from ..papers.places import of_stage
 from .html import button, heading, note, table
@@ -34,13 +34,18 @@ def audited(network: str) -> tuple[Finding, ...]:
         return ()
 
 
-def rows(network: str, lang: Lang) -> str:
-    """The table: every stage a button that opens it."""
+def rows(network: str, lang: Lang, stage: str | None = None) -> str:
+    """The table: every stage a button that opens it, and every auxiliary head, which the sums leave out; `stage` is open."""
     described = describe(network)
     head = [escape(say(key, lang)) for key in ("stage", "kind", *COUNTS)]
-    body = [[button(line.name, escape(line.name)), escape(line.kind), *counts(line)] for line in described]
     total = ["", "", "", f"{described.parameters:,}", f"{described.multiply_adds:,}", ""]
-    return heading(say("table", lang)) + table(head, [*body, total], numbers=2)
+    body = [_row(line, line.kind, stage) for line in described]
+    heads = [_row(_head(described, name), say("head", lang), stage) for name in described.auxiliary]
+    return heading(say("table", lang)) + table(head, [*body, total, *heads], numbers=2)
+
+
+def _row(line: Line, kind: str, opened: str | None) -> list[str]:
+    return [button(line.name, escape(line.name), current=line.name == opened), escape(kind), *counts(line)]
 
 
 def counts(line: Line) -> list[str]:
@@ -72,15 +77,16 @@ def opened(network: str, stage: str | None, lang: Lang) -> str:
 def _line(network: str, stage: str | None) -> Line | None:
     """A stage, or an auxiliary head as if it were one; None for what the network has not."""
     described = describe(network)
-    head = described.auxiliary.get(stage or "")
-    if head:
-        return replace(
-            head[-1],
-            name=stage or "",
-            parameters=sum(one.parameters for one in head),
-            multiply_adds=sum(one.multiply_adds for one in head),
-        )
+    if stage is not None and stage in described.auxiliary:
+        return _head(described, stage)
     return next((one for one in described if one.name == stage), None)
+
+
+def _head(described: Description, name: str) -> Line:
+    """An auxiliary head in one line."""
+    lines = described.auxiliary[name]
+    parameters, multiply_adds = sum(one.parameters for one in lines), sum(one.multiply_adds for one in lines)
+    return replace(lines[-1], name=name, parameters=parameters, multiply_adds=multiply_adds)
 
 
 def _prints(network: str, stage: str, lang: Lang) -> str:

@@ -9,7 +9,7 @@ from html import escape
 
 from PIL import Image
 
-LONG = 60  # letters of a cell whose lines are broken
+LONG = 32  # letters of a cell whose lines are broken
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], numbers: int = 1) -> str:
@@ -26,10 +26,11 @@ def _row(cells: Sequence[object], tag: str, numbers: int) -> str:
     return "<tr>" + "".join(f'<{tag} class="{kind}">{cell}</{tag}>' for kind, cell in zip(kinds, cells, strict=True)) + "</tr>"
 
 
-def button(value: str, text: str, label: str | None = None) -> str:
-    """A button that tells the page its value; `text` is HTML."""
+def button(value: str, text: str, label: str | None = None, current: bool = False) -> str:
+    """A button that tells the page its value; `text` is HTML; `current` where it is what is open."""
     named = f' aria-label="{escape(label)}"' if label else ""
-    return f'<button type="button" class="open" data-open="{escape(value)}"{named}>{text}</button>'
+    marked = ' aria-current="true"' if current else ""
+    return f'<button type="button" class="open" data-open="{escape(value)}"{named}{marked}>{text}</button>'
 
 
 def picture(image: Image.Image, alt: str) -> str:

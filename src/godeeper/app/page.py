@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing leaves this machine
 
 import gradio as gr
 
@@ -14,27 +11,11 @@ from ..data.crops import SCHEMES
 from ..models.network import Network
 from ..papers.registry import list_models
 from . import classify, compare, explore, runs
-from .style import OPEN, SHOW, STYLE
+from .html import note
+from .style import OPEN, SHOW
 from .words import Lang, say
 
 LANGUAGES: list[tuple[str, str | int | float]] = [("English", "en"), ("中文", "zh")]
-ONE = {"concurrency_limit": 1, "concurrency_id": "network"}  # one prediction at a time
-
-
-def uploaded(**options: Any) -> Any:
-    """Gradio's picture; its file stays as it came, for `decode` with our limits and words, and is never fetched from afar."""
-    picture: Any = gr.Image(type="filepath", **options)
-    to_cache = picture.async_move_resource_to_block_cache
-
-    async def from_here(place: str | Path) -> str | None:
-        if "://" in str(place):
-            raise gr.Error("pictures are not fetched from elsewhere: upload the file", print_exception=False)
-        found: str | None = await to_cache(place)
-        return found
-
-    picture.async_move_resource_to_block_cache = from_here
-    picture.preprocess = lambda payload: None if payload is None else payload.path
-    return picture
 
 
 def opener(value: str = "", **options: Any) -> gr.HTML:
@@ -79,8 +60,10 @@ class Page:
             with gr.Row():
                 with gr.Column(min_width=300):
                     self.picture = self._word(
-                        uploaded(
+                        gr.Image(
+                            type="filepath",
                             label=say("picture", lang),
+                            placeholder=say("drop", lang),
                             sources=["upload", "clipboard", "webcam"],
                             height=320,
                             interactive=network is not None,
@@ -88,6 +71,7 @@ class Page:
                             elem_id="picture",
                         ),
                         label="picture",
+                        placeholder="drop",
                     )
                     pictures = classify.samples(network)
                     self.samples = self._word(
@@ -95,7 +79,7 @@ class Page:
                             pictures,
                             label=say("samples", lang),
                             columns=4,
-                            height=140,
+                            object_fit="contain",
                             allow_preview=False,
                             interactive=False,
                             visible=bool(pictures),
@@ -119,13 +103,13 @@ class Page:
             return
         shown = [self.answer, self.heat, self.votes]
 
-        def look(file: str | None, lang: Lang) -> list[Any]:
-            seen = classify.look(network, file)
+        def look(upload: dict[str, Any] | None, lang: Lang) -> list[Any]:
+            seen = classify.look(network, upload["path"] if upload else None)
             return [seen, classify.answer(network, seen, lang), classify.evidence(network, seen, lang), ""]
 
         def sample(lang: Lang, event: gr.SelectData) -> list[Any]:
             file = event.value["image"]["path"]
-            return [file, *look(file, lang)]
+            return [file, *look(event.value["image"], lang)]
 
         def choose(seen: classify.Seen, lang: Lang, event: gr.EventData) -> list[Any]:
             if str(event.open).isdecimal() and int(event.open) in seen.best:
@@ -134,16 +118,22 @@ class Page:
 
         def vote(seen: classify.Seen, scheme: int, lang: Lang) -> list[Any]:
             seen = classify.vote(network, seen, scheme)
-            return [seen, classify.ballots(network, seen, lang)]
+            return [seen, classify.ballots(network, seen, lang) or note(say("no_picture", lang))]
 
-        self._on(self.picture.input, look, [self.picture, self.lang], [self.seen, *shown])
-        self._on(self.picture.clear, look, [self.picture, self.lang], [self.seen, *shown])
-        self._on(self.samples.select, sample, [self.lang], [self.picture, self.seen, *shown])
-        self._on(self.answer.click, choose, [self.seen, self.lang], [self.seen, self.heat])
-        self._on(self.vote.click, vote, [self.seen, self.scheme, self.lang], [self.seen, self.votes])
+        for event in (self.picture.input, self.picture.clear):
+            self._ask(event, look, [self.picture, self.lang], [self.seen, *shown], preprocess=False)  # the file, as it came
+        self._ask(self.samples.select, sample, [self.lang], [self.picture, self.seen, *shown])
+        self._ask(self.answer.click, choose, [self.seen, self.lang], [self.seen, self.heat])
+        self._ask(self.vote.click, vote, [self.seen, self.scheme, self.lang], [self.seen, self.votes], trigger_mode="once")
 
-    def _on(self, event: Any, function: Any, inputs: list[Any], outputs: list[Any]) -> None:
-        event(function, inputs, outputs, api_visibility="private", show_progress="minimal", **ONE)
+    def _on(self, event: Any, function: Any, inputs: list[Any], outputs: list[Any], **options: Any) -> None:
+        """Of what is asked while an answer is under way, the last is answered next: none may be lost that the page shows."""
+        options = {"trigger_mode": "always_last", **options}
+        event(function, inputs, outputs, api_visibility="private", show_progress="minimal", **options)
+
+    def _ask(self, event: Any, function: Any, inputs: list[Any], outputs: list[Any], **options: Any) -> None:
+        """What needs the network: one at a time, of all of these together."""
+        self._on(event, function, inputs, outputs, concurrency_limit=1, concurrency_id="network", **options)
 
     def _explore(self) -> None:
         lang = self.start
@@ -224,12 +214,12 @@ class Page:
             said: list[Any] = [gr.update(**_said(words, lang)) for _, words in self.texts]
             return [
                 self._title(lang), classify.answer(network, seen, lang), classify.evidence(network, seen, lang),
-                classify.ballots(network, seen, lang), explore.summary(name, lang), explore.rows(name, lang),
+                classify.ballots(network, seen, lang), explore.summary(name, lang), explore.rows(name, lang, stage),
                 explore.opened(name, stage, lang), explore.whole(name, lang), *_compared(first, second, lang),
                 runs.page(folder, chosen, lang), *said,
             ]  # fmt: skip
 
-        self._on(self.lang.change, switch, inputs, [*outputs, *(component for component, _ in self.texts)])
+        self._ask(self.lang.change, switch, inputs, [*outputs, *(component for component, _ in self.texts)])
 
 
 def _compared(first: str, second: str, lang: Lang) -> list[str]:
@@ -242,14 +232,3 @@ def _said(words: dict[str, str], lang: Lang) -> dict[str, Any]:
 
 def _choices(names: list[str]) -> list[tuple[str, str | int | float]]:
     return [(name, name) for name in names]
-
-
-def launch(page: Page, port: int) -> tuple[Any, str]:
-    """Serves the page on this machine alone, and returns the server with its address; OSError where the port is taken."""
-    theme = gr.themes.Base(font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace"), primary_hue="indigo")
-    _, address, _ = page.blocks.launch(
-        server_name="127.0.0.1", server_port=port, share=False, quiet=True, prevent_thread_lock=True, inbrowser=False,
-        max_file_size=classify.LARGEST * 1_000_000, theme=theme, head=f"<style>{STYLE}</style>", footer_links=[],
-        ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False, show_error=False,
-    )  # fmt: skip
-    return page.blocks, address

@@ -11,13 +11,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import GodeeperError
-from ..train.curves import draw_curves
+from ..train.curves import TESTED, draw_curves
 from ..train.run import RECIPE_FILE, RunFolder
 from .html import heading, note, shown, table
 from .words import Lang, say
 
 DEEP = 3  # folders beneath
 MOST = 50  # runs, the newest
+FACTS = ("run", "model", "data", "optimizer")
+SETTINGS = ("batch_size", "lr")
 
 
 def found(folder: Path) -> list[str]:
@@ -52,26 +54,29 @@ def page(folder: Path, chosen: Sequence[str], lang: Lang) -> str:
             curves = shown((Path(place) / "curves.png").read_bytes(), say("curves", lang))
     except GodeeperError as error:
         curves = note(str(error))
-    keys = ("runs", "model", "data", "epochs", "loss", "top1_error", "seconds")
-    body = [_line(folder / name, name, records) for name, records in metrics.items()]
+    tested = [name for name in TESTED if any(name in records[-1] for records in metrics.values())]
+    numbers = (*SETTINGS, "epochs", "loss", *tested, "seconds")
+    body = [_line(folder / name, name, records, tested) for name, records in metrics.items()]
     return (
         bad
         + heading(say("curves", lang))
         + f'<div class="drawing">{curves}</div>'
-        + table([escape(say(key, lang)) for key in keys], body, 3)
+        + table([escape(say(key, lang)) for key in (*FACTS, *numbers)], body, len(FACTS))
     )
 
 
-def _line(run: Path, name: str, records: Sequence[dict[str, Any]]) -> list[str]:
+def _line(run: Path, name: str, records: Sequence[dict[str, Any]], tested: Sequence[str]) -> list[str]:
+    """A run: what it was asked to do, and what its last epoch says."""
     try:
-        recipe = dict(json.loads((run / RECIPE_FILE).read_text(encoding="utf-8")))
-        model = dict(recipe["model"])
+        about = dict(json.loads((run / RECIPE_FILE).read_text(encoding="utf-8")))
+        model, recipe = dict(about["model"]), dict(about["recipe"])
     except (OSError, ValueError, KeyError, TypeError):  # a run whose description is damaged still has its curves
-        recipe, model = {}, {}
+        about, model, recipe = {}, {}, {}
     last = records[-1]
     seconds = [record["seconds"] for record in records if isinstance(record.get("seconds"), float | int)]
-    error = f"{last['top1_error']:.2f}" if "top1_error" in last else ""
+    said = (name, model.get("name", ""), about.get("data", ""), *(recipe.get(key, "") for key in ("optimizer", *SETTINGS)))
     return [
-        *map(escape, (name, str(model.get("name", "")), str(recipe.get("data", "")))),
-        str(last["epoch"]), f"{last['loss']:.3f}", error, f"{median(seconds):.1f}" if seconds else "",
+        *(escape(str(one)) for one in said), str(last["epoch"]), f"{last['loss']:.3f}",
+        *(f"{last[key]:.2f}" if isinstance(last.get(key), float | int) else "" for key in tested),
+        f"{median(seconds):.1f}" if seconds else "",
     ]  # fmt: skip

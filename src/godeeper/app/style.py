@@ -12,17 +12,26 @@ STYLE = """
   .scroll { overflow-x: auto; max-width: 100%; }
   .scroll table { border-collapse: collapse; width: 100%; font-size: 0.87rem; font-variant-numeric: tabular-nums; }
   .scroll table, .scroll tr, .scroll tbody { border: 0; }
-  .scroll th, .scroll td { padding: 0.15rem 0.45rem; text-align: left; white-space: nowrap; border: 0;
+  .scroll th { white-space: normal; vertical-align: bottom; }
+  .scroll th, .scroll td { padding: 0.15rem 0.45rem; text-align: left; border: 0;
     border-bottom: 1px solid var(--border-color-primary); }
+  .scroll td { white-space: nowrap; }
   .scroll .number { text-align: right; }
-  .scroll .words { white-space: normal; min-width: 14rem; }
+  .scroll .words { white-space: normal; min-width: 9rem; }
+  .drawing + .scroll { margin-top: 0.8rem; }
+  #samples .grid-wrap { height: auto !important; min-height: 0 !important; }
+  #samples .grid-container { padding: 0; }
+  #samples .thumbnail-item { aspect-ratio: auto; height: 6.5rem; }
+  #samples label { position: static; display: inline-flex; margin-bottom: 0.4rem; }
   .drawing { overflow-x: auto; max-width: 100%; }
   .drawing svg, .drawing img { max-width: 100%; height: auto; display: block; margin: 0 auto; }
+  .drawing img { border-radius: 0.5rem; }
   .drawing [data-stage] { cursor: pointer; }
   button.open { cursor: pointer; background: none; border: 0; padding: 0.1rem 0.5rem; border-radius: 0.4rem; font: inherit;
     color: var(--link-text-color); text-align: left; min-height: 1.8rem; }
   button.open:hover, button.open[aria-current] { background: var(--color-accent-soft); }
-  button.open:focus-visible, .scroll:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 1px; }
+  button:focus-visible, label:has(input:focus-visible), .scroll:focus-visible {
+    outline: 2px solid var(--color-accent); outline-offset: 1px; }
   .answer { display: grid; gap: 0.3rem; }
   .answer button.open { display: grid; grid-template-columns: minmax(6rem, 40%) 1fr 4.2rem; gap: 0.6rem; align-items: center;
     width: 100%; color: inherit; }
@@ -44,6 +53,7 @@ STYLE = """
     .row > * { width: 100% !important; flex-basis: auto !important; }
     .tab-container button { padding: 0.3rem 0.55rem; }
     .drawing svg { min-width: 480px; }
+    .drawing img { min-width: 760px; }
     .answer button.open { grid-template-columns: minmax(5rem, 38%) 1fr 4rem; gap: 0.4rem; }
   }
 }

@@ -1,7 +1,8 @@
-"""What the page says, in English and Chinese, and how it looks."""
+"""What the page says, in English and Chinese."""
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 Lang = Literal["en", "zh"]
@@ -9,12 +10,12 @@ Lang = Literal["en", "zh"]
 WORDS = {
     "title": ("godeeper", "godeeper"),
     "subtitle": ("the Inception papers, open", "打开 Inception 论文"),
-    "language": ("Language", "语言"),
     "classify": ("Classify", "分类"),
     "explore": ("Explore", "浏览"),
     "compare": ("Compare", "对比"),
     "runs": ("Runs", "训练记录"),
     "picture": ("A picture: drop, choose, paste or take one", "图片：拖入、选择、粘贴或拍摄"),
+    "drop": ("Drop a picture here\nor click to choose one", "把图片拖到这里\n或点这里选择"),
     "samples": ("Samples", "示例"),
     "crops": ("Crops that vote", "投票的裁剪数"),
     "votes": ("How the crops voted", "各裁剪的投票"),
@@ -42,6 +43,7 @@ WORDS = {
     "parameters": ("parameters", "参数量"),
     "multiply_adds": ("multiply-adds", "乘加次数"),
     "receptive_field": ("receptive field", "感受野"),
+    "head": ("auxiliary head", "辅助分类器"),
     "depth": ("layers with parameters", "有参数的层"),
     "image_size": ("picture", "图片"),
     "smallest": ("smallest picture", "最小的图片"),
@@ -67,6 +69,7 @@ WORDS = {
     "cost": ("What each stage costs", "每一级的开销"),
     "totals": ("Totals", "合计"),
     "ratio": ("ratio", "比值"),
+    "run": ("run", "训练目录"),
     "choose_runs": ("Run folders", "训练目录"),
     "refresh": ("Look again", "重新查看"),
     "no_runs": ("No runs in {folder}. “make demo” makes one.", "{folder} 里没有训练记录。“make demo” 会生成一个。"),
@@ -75,7 +78,12 @@ WORDS = {
     "data": ("data", "数据"),
     "epochs": ("epochs", "epoch"),
     "loss": ("loss", "损失"),
+    "optimizer": ("optimizer", "优化器"),
+    "batch_size": ("batch", "批大小"),
+    "lr": ("learning rate", "学习率"),
     "top1_error": ("top-1 error, %", "top-1 错误率，%"),
+    "map": ("mAP, %", "平均精度 mAP，%"),
+    "coverage": ("coverage, %", "覆盖率，%"),
     "seconds": ("seconds an epoch", "每个 epoch 秒数"),
     "curves": ("Loss, error and learning rate", "损失、错误率和学习率"),
     "gone": ("{run} cannot be read: {reason}", "{run} 读不了：{reason}"),
@@ -85,3 +93,20 @@ WORDS = {
 def say(key: str, lang: Lang, **values: object) -> str:
     """A phrase in a language, its gaps filled."""
     return WORDS[key][("en", "zh").index(lang)].format(**values)
+
+
+# What `decode` says of pictures that it cannot read, and that in Chinese.
+REASONS = {
+    "the file is empty": "文件是空的",
+    "not a picture in one of (.+)": "不是图片，或者格式不在 {} 之内",
+    "damaged: (.+)": "文件已损坏（{}）",
+    ".*limit of ([0-9,]+)": "像素太多，上限是 {}",
+    "32-bit pixels .+": "像素是 32 位的，取值范围不明，请另存为 8 位或 16 位",
+}
+
+
+def reason(english: str, lang: Lang) -> str:
+    """Why a picture cannot be read, in a language; as `decode` says it where that is not known in Chinese."""
+    matches = ((re.fullmatch(pattern, english, re.DOTALL), chinese) for pattern, chinese in REASONS.items())
+    known = [chinese.format(*match.groups()) for match, chinese in matches if match]
+    return known[0] if known and lang == "zh" else english

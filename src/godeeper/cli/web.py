@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from ..errors import GodeeperError
+from ..app.words import Lang
 
 
 def app_command(
@@ -18,7 +18,7 @@ def app_command(
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port, on this machine alone.")] = 7860,
     runs: Annotated[Path, typer.Option(help="The folder whose runs can be looked at.")] = Path("runs"),
-    lang: Annotated[Literal["zh", "en"], typer.Option(help="The language to begin with.")] = "en",
+    lang: Annotated[Lang, typer.Option(help="The language to begin with.")] = "en",
 ) -> None:
     """Show a page in the browser: classify pictures, explore and compare networks, look at runs."""
     from ..models.network import best_device, to_device
@@ -28,22 +28,16 @@ def app_command(
     for package in ("gradio", "captum"):
         wanted(package, "app")
     from ..app.classify import warm
-    from ..app.page import Page, launch
+    from ..app.serving import served
 
     network = None
     if run is not None:
         network = to_device(load(run), best_device()).eval()
         warm(network)
-    try:
-        server, address = launch(Page(network, runs, lang), port)
-    except OSError:
-        raise GodeeperError(f"port {port} is taken: choose another one with --port") from None
-    print(f"open {address} (Ctrl-C ends it)", file=sys.stderr)
-    try:
+    with served(network, runs, lang, port) as address:
+        print(f"open {address} (Ctrl-C ends it)", file=sys.stderr)
         while True:
             time.sleep(3600)
-    finally:
-        server.close(verbose=False)
 
 
 COMMANDS = (app_command,)
