@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -32,7 +33,10 @@ ASKED = re.compile(
 
 
 class Guard:
-    """Lets through what the page asks for. Gradio would fetch what a request names by URL, wherever in it: that stops here."""
+    """Lets through what the page asks for, and of files only those that were uploaded or shown: no other one, no URL.
+
+    Gradio asks that of a file which says that it is one, and fetches what a URL names, wherever in a request it stands.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -49,20 +53,20 @@ class Guard:
                 body = await Request(scope, receive).body()
             except ClientDisconnect:
                 return
-            if names_url(body):
-                await PlainTextResponse("nothing is fetched from elsewhere: upload the file", 403)(scope, receive, send)
+            if reaches_out(body, Path(os.environ["GRADIO_TEMP_DIR"])):
+                await PlainTextResponse("the page has no such file: upload it", 403)(scope, receive, send)
             else:
                 await self.app(scope, _again(body, receive), send)
 
 
-def names_url(body: bytes) -> bool:
-    """Whether JSON names a file by a URL, at whatever depth; what cannot be read as JSON is taken to."""
-    paths: list[str] = []
+def reaches_out(body: bytes, folder: Path) -> bool:
+    """Whether JSON names a file outside a folder, at whatever depth; what cannot be read as JSON is taken to."""
+    paths: list[Any] = []
     try:
-        json.loads(body, object_hook=lambda one: paths.append(str(one.get("path"))))
-    except (ValueError, RecursionError):
+        json.loads(body, object_pairs_hook=lambda pairs: paths.extend(value for key, value in pairs if key == "path"))
+        return not all(Path(path).resolve().is_relative_to(folder.resolve()) for path in paths if path is not None)
+    except (ValueError, TypeError, RecursionError):
         return True
-    return any("://" in path for path in paths)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
