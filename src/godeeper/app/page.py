@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -15,6 +15,7 @@ from .html import note
 from .style import OPEN, SHOW
 from .words import Lang, say
 
+Component = TypeVar("Component", bound=gr.blocks.Block)
 LANGUAGES: list[tuple[str, str | int | float]] = [("English", "en"), ("中文", "zh")]
 
 
@@ -42,7 +43,7 @@ class Page:
                 self._runs()
             self._language()
 
-    def _word(self, component: Any, **words: str) -> Any:
+    def _word(self, component: Component, **words: str) -> Component:
         """Remembers what a component says, for the other language."""
         self.texts.append((component, words))
         return component
@@ -59,48 +60,39 @@ class Page:
             self.seen = gr.State(classify.Seen())
             with gr.Row():
                 with gr.Column(min_width=300):
-                    self.picture = self._word(
-                        gr.Image(
-                            type="filepath",
-                            label=say("picture", lang),
-                            placeholder=say("drop", lang),
-                            sources=["upload", "clipboard", "webcam"],
-                            height=320,
-                            interactive=network is not None,
-                            buttons=[],
-                            elem_id="picture",
-                        ),
-                        label="picture",
-                        placeholder="drop",
-                    )
-                    pictures = classify.samples(network)
-                    self.samples = self._word(
-                        gr.Gallery(
-                            pictures,
-                            label=say("samples", lang),
-                            columns=4,
-                            object_fit="contain",
-                            allow_preview=False,
-                            interactive=False,
-                            visible=bool(pictures),
-                            buttons=[],
-                            elem_id="samples",
-                        ),
-                        label="samples",
-                    )
+                    self.picture, self.samples = self._drop(), self._samples()
                 with gr.Column(min_width=300):
                     self.answer = opener(classify.answer(network, classify.Seen(), lang), elem_id="answer")
                     self.heat = gr.HTML(elem_id="heat", elem_classes="heat")
+            on = network is not None
             with gr.Row(equal_height=True):
                 self.scheme = self._word(
-                    gr.Radio(list(SCHEMES), value=144, label=say("crops", lang), interactive=network is not None), label="crops"
+                    gr.Radio(list(SCHEMES), value=144, label=say("crops", lang), interactive=on), label="crops"
                 )
-                self.vote = self._word(
-                    gr.Button(say("vote", lang), interactive=network is not None, elem_id="vote"), value="vote"
-                )
+                self.vote = self._word(gr.Button(say("vote", lang), interactive=on, elem_id="vote"), value="vote")
             self.votes = gr.HTML(elem_id="votes")
-        if network is None:
-            return
+        if network is not None:
+            self._classified(network)
+
+    def _drop(self) -> gr.Image:
+        """Where a picture is put."""
+        image = gr.Image(
+            type="filepath", label=say("picture", self.start), placeholder=say("drop", self.start), height=320, buttons=[],
+            sources=["upload", "clipboard", "webcam"], interactive=self.network is not None, elem_id="picture",
+        )  # fmt: skip
+        return self._word(image, label="picture", placeholder="drop")
+
+    def _samples(self) -> gr.Gallery:
+        """Pictures to begin with."""
+        pictures = classify.samples(self.network)
+        gallery = gr.Gallery(
+            pictures, label=say("samples", self.start), columns=4, object_fit="contain", allow_preview=False,
+            interactive=False, visible=bool(pictures), buttons=[], elem_id="samples",
+        )  # fmt: skip
+        return self._word(gallery, label="samples")
+
+    def _classified(self, network: Network) -> None:
+        """What happens on the first tab."""
         shown = [self.answer, self.heat, self.votes]
 
         def look(upload: dict[str, Any] | None, lang: Lang) -> list[Any]:
