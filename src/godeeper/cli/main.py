@@ -11,7 +11,23 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import GodeeperError
-from . import bench, curves, detect, draw, ensemble, evaluate, explain, export, papers, predict, serve, shards, train, web
+from . import (
+    bench,
+    curves,
+    detect,
+    draw,
+    ensemble,
+    evaluate,
+    explain,
+    export,
+    papers,
+    predict,
+    reproduce,
+    serve,
+    shards,
+    train,
+    web,
+)  # fmt: skip
 
 app = typer.Typer(
     help="GoogLeNet and the Inception family as the papers print them: counted, trained, evaluated, used.",
@@ -19,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (papers, draw, train, curves, evaluate, ensemble, predict, explain, export, bench, serve, web, shards):
+for module in (papers, draw, train, curves, evaluate, ensemble, predict, explain, export, bench, serve, web, shards, reproduce):
     for command in module.COMMANDS:
         app.command(command.__name__.removesuffix("_command"))(command)
 app.add_typer(detect.app, name="detect")

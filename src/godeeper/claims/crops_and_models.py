@@ -1,0 +1,183 @@
+"""More crops and more models lower the error, less and less; averaging beats the maximum (arXiv 1409.4842, Section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.sources import Source
+from ..evaluate.classify import Average, Member, evaluate_members
+from ..models.network import best_device
+from .claim import Cell, Claim, Figure, Line, Outcome, Part, Scale, Table, Words
+from .jobs import Arm, Training
+from .lab import Lab
+from .stats import Mean, by_picture, is_above
+from .words import PICTURES, errors, measured
+
+CROPS, MODELS = (1, 10, 144), (1, 2, 3, 4, 5, 6, 7)
+COMPARED = 10  # crops, by average and by maximum
+CHINESE = {"crops": "裁剪", "models": "模型"}
+
+
+def looked(source: Source, scale: Scale, runs: Sequence[Training], crops: int, average: Average, seed: int) -> dict[str, Any]:
+    """A network's probabilities for the test pictures (N, classes), of so many crops, and the pictures' labels."""
+    network = runs[seed].network()
+    member = Member(f"seed {seed}", network, network.preprocess)
+    found = evaluate_members([member], source.test, crops=crops, average=average, device=best_device(), keep=True)
+    assert found.probabilities is not None
+    return {"probabilities": found.probabilities[:, 0].tolist(), "labels": found.labels.tolist()}
+
+
+def wrong(probabilities: Tensor, labels: Tensor) -> list[bool]:
+    """Which pictures (N,) are not named right by the mean of the members' probabilities (N, members, classes)."""
+    return (probabilities.mean(1).argmax(1) != labels).tolist()
+
+
+class Grid:
+    """Table 3: which pictures every subset of the networks misses, by how many models and crops."""
+
+    def __init__(self, found: dict[int, Tensor], labels: Tensor) -> None:
+        self.most = next(iter(found.values())).shape[1]
+        self.missed = {
+            (models, crops): [wrong(probabilities[:, list(subset)], labels) for subset in combinations(range(self.most), models)]
+            for crops, probabilities in found.items()
+            for models in MODELS[: self.most]
+        }
+        self.error = {place: fmean(100 * fmean(one) for one in subsets) for place, subsets in self.missed.items()}
+
+    def gain(self, first: tuple[int, int], second: tuple[int, int]) -> Mean:
+        """The points from one cell to another, of the means over subsets, by the pictures' chance."""
+        shares = [torch.tensor(self.missed[place], dtype=torch.float64).mean(0) for place in (first, second)]
+        return by_picture(*(share.tolist() for share in shares))
+
+
+def test(lab: Lab) -> Outcome:
+    """Table 3's grid: seven networks that differ by their seeds, every subset of them, three numbers of crops; the maximum."""
+    recipe = lab.recipe()
+    table = replace(lab.definition("googlenet_bn"), auxiliary={})
+    runs = lab.train([Arm("googlenet_bn", table, recipe)])["googlenet_bn"]
+    ways = {f"{crops} crops": {"runs": runs, "crops": crops, "average": "softmax"} for crops in CROPS}
+    ways["maximum"] = {"runs": runs, "crops": COMPARED, "average": "max"}
+    said = lab.measure(looked, ways)
+    labels = torch.tensor(said["maximum"][0]["labels"])
+    found = {way: torch.tensor([one["probabilities"] for one in of_way]).transpose(0, 1) for way, of_way in said.items()}
+    grid = Grid({crops: found[f"{crops} crops"] for crops in CROPS}, labels)
+    maximum = by_picture(wrong(found["maximum"], labels), grid.missed[grid.most, COMPARED][0])
+    averaging = Part(
+        Words("averaging the crops' probabilities beats their maximum", "裁剪的概率取平均，胜过取最大"),
+        is_above(maximum),
+        measured(
+            Words("error of the maximum minus of the average, points", "取最大的错误率减去取平均的，百分点"), maximum, PICTURES
+        ),
+    )
+    alone: list[list[Cell]] = [
+        [f"seed {seed}", *(round(100 * fmean(wrong(one[:, [seed]], labels)), 2) for one in found.values())]
+        for seed in range(grid.most)
+    ]
+    cells: list[list[Cell]] = [
+        [models, *(round(grid.error[models, crops], 2) for crops in CROPS)] for models in MODELS[: grid.most]
+    ]
+    tables = {
+        "as Table 3, top-1 error": _table_3(grid),
+        "top-1 error (%), means over all subsets": Table(["models", *(f"{crops} crops" for crops in CROPS)], cells),
+        "each network, top-1 error (%)": Table(["network", *found], alone),
+        "after training, one crop, top-1 error (%)": errors({"googlenet_bn": runs}),
+    }
+    return Outcome([*_returns(grid), averaging], tables, {"grid": _figure(grid)})
+
+
+def _returns(grid: Grid) -> list[Part]:
+    """Whether more lowers the error, and less and less, of crops and of models."""
+    middle = grid.most // 2 + 1
+    steps = {"crops": [(1, crops) for crops in CROPS], "models": [(1, 1), (middle, 1), (grid.most, 1)]}
+    parts = []
+    for what, (first, then, last) in steps.items():
+        whole, early, late = grid.gain(first, last), grid.gain(first, then), grid.gain(then, last)
+        fewer = Mean(early.value - late.value, (early.half**2 + late.half**2) ** 0.5, early.count)
+        parts += [
+            Part(
+                Words(f"more {what} lower the error", f"{CHINESE[what]}越多，错误率越低"),
+                is_above(whole),
+                measured(Words("points gained", "降低的百分点"), whole, PICTURES),
+            ),
+            Part(
+                Words(f"with diminishing returns ({what})", f"而且收益递减（{CHINESE[what]}）"),
+                is_above(fewer),
+                Words(f"points gained at first {early}, then {late}", f"先降低 {early} 个百分点，后来 {late}"),
+            ),
+        ]
+    return parts
+
+
+def _table_3(grid: Grid) -> Table:
+    """The fewest and the most models, as the paper has them; of one model the mean of all."""
+    base = grid.error[1, 1]
+    rows: list[list[Cell]] = [
+        [models, crops, models * crops, round(error, 2), round(error - base, 2) if models * crops > 1 else "base"]
+        for models in (1, grid.most)
+        for crops in CROPS
+        for error in [grid.error[models, crops]]
+    ]
+    return Table(["models", "crops", "cost", "top-1 error (%)", "compared to base"], rows)
+
+
+def _figure(grid: Grid) -> Figure:
+    crops = [float(one) for one in CROPS]
+    lines = [
+        Line(f"{models} model{'s' * (models > 1)}", crops, [grid.error[models, one] for one in CROPS])
+        for models in MODELS[: grid.most]
+    ]
+    title = Words("Top-1 error by crops and models", "裁剪数和模型数与 top-1 错误率")
+    return Figure(title, "Crops", "Error (top-1) %", lines, logarithmic=True)
+
+
+CLAIM = Claim(
+    name="crops-and-models",
+    title=Words("More crops and more models, with diminishing returns", "裁剪和模型越多越好，收益递减"),
+    source="arXiv 1409.4842, Section 7, Table 3",
+    says=Words(
+        (
+            "more crops and more models lower the error, the benefit of more crops "
+            "becoming marginal; averaging probabilities beats the maximum over crops"
+        ),
+        "裁剪和模型越多，错误率越低，裁剪多到一定程度收益就很小；概率取平均胜过对裁剪取最大",
+    ),
+    limits=Words(
+        (
+            "One group of seven networks, on one set of pictures: the intervals are "
+            "the pictures' chance, not that of training other networks."
+        ),
+        "只有一组七个网络、一个测试集：区间反映的是抽到哪些图片的偶然性，不包括换一批网络重新训练的偶然性。",
+    ),
+    scales={
+        "cpu": Scale(
+            "cifar10",
+            Words("about 15 minutes on two cores", "双核约 15 分钟"),
+            train=10_000,
+            test=700,
+            epochs=3,
+            seeds=7,
+            width=0.125,
+            batch_size=64,
+        ),
+        "gpu": Scale("cifar10", Words("7 runs of 30 epochs at full width", "7 次全宽度训练，各 30 个 epoch"), epochs=30, seeds=7),
+        "imagenet": Scale(
+            "imagenet",
+            Words(
+                "7 runs of 60 epochs: 8 hours of an H100 at 20 % of its peak, reckoned",
+                "7 次训练，各 60 个 epoch：按 H100 峰值的 20 % 推算，8 小时",
+            ),
+            "standard",
+            epochs=60,
+            seeds=7,
+            small=False,
+        ),
+    },
+    test=test,
+)

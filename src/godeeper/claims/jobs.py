@@ -1,0 +1,143 @@
+"""What a lab does: runs of an arm with a seed, and measurements, each once and kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, Protocol
+
+import torch
+
+from ..data.loader import default_workers
+from ..data.sources import Pictures
+from ..errors import GodeeperError
+from ..evaluate.classify import evaluate
+from ..files import written_whole
+from ..models.network import Network, best_device, device_of, to_device
+from ..models.weights import name_classes
+from ..papers.notation import Definition
+from ..tensor_files import load_tensors
+from ..train.loop import train
+from ..train.recipe import Recipe
+from ..train.run import RunFolder
+from .claim import Scale
+from .pictures import Set
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of a comparison: a table, and how its network is trained. The lab sets the recipe's seed."""
+
+    name: str
+    definition: Definition
+    recipe: Recipe
+
+
+class Job(Protocol):
+    """What a lab has to do, once."""
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, in 0..1."""
+
+    def run(self) -> None:
+        """Does it, or goes on with it."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run: an arm with a seed."""
+
+    folder: Path
+    arm: Arm
+    seed: int
+    pictures: Set
+    scale: Scale
+
+    @property
+    def share(self) -> float:
+        done = len(self.records) / self.arm.recipe.epochs
+        return done if (self.folder / "model.safetensors").is_file() else min(done, 0.99)
+
+    @property
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """What was noted after each epoch."""
+        return RunFolder(self.folder).metrics() if (self.folder / "metrics.jsonl").is_file() else []
+
+    @property
+    def error(self) -> float:
+        """The top-1 error (%) on the test pictures after the last epoch."""
+        return float(self.records[-1]["top1_error"])
+
+    def curve(self, name: str = "top1_error") -> list[float]:
+        """A figure of every epoch."""
+        return [float(record[name]) for record in self.records]
+
+    def network(self, file: str = "model.safetensors") -> Network:
+        """The averaged network, in evaluation mode, where there is an accelerator on it."""
+        network = Network(self.arm.definition)
+        tensors, _ = load_tensors(self.folder / file)
+        network.load_state_dict(tensors)
+        return to_device(network.eval(), best_device())
+
+    @property
+    def recipe(self) -> Recipe:
+        """The arm's recipe with this run's seed."""
+        return replace(self.arm.recipe, seed=self.seed)
+
+    def check(self) -> None:
+        """GodeeperError where the folder holds a run by another recipe."""
+        file = self.folder / "recipe.json"
+        if file.is_file() and RunFolder(self.folder).read(Recipe)["recipe"] != json.loads(json.dumps(self.recipe.as_dict())):
+            raise GodeeperError(f"{str(self.folder)!r} holds a run by another recipe: name another folder with --out")
+
+    def run(self) -> None:
+        source = self.pictures.open()
+        assert isinstance(source.train, Pictures)
+        torch.manual_seed(self.seed)
+        network = Network(self.arm.definition, aux=self.arm.recipe.auxiliary_weight > 0)
+        network.arguments = {
+            "name": self.arm.definition.name, "num_classes": len(source.classes), "in_channels": 3, "width": self.scale.width,
+            "small": self.scale.small, "arm": self.arm.name,
+        }  # fmt: skip
+        name_classes(network, source.classes)
+
+        def tested(network: Network) -> dict[str, float]:
+            found = evaluate(network, source.test, network.preprocess, device=device_of(network))
+            return {"top1_error": found.top1_error, "top5_error": found.top5_error}
+
+        begun = (self.folder / "recipe.json").is_file() and any((self.folder / "checkpoints").glob("*.safetensors"))
+        if not begun:
+            rmtree(self.folder, ignore_errors=True)  # stopped before its first checkpoint
+        workers = default_workers(self.pictures.data) if torch.accelerator.is_available() else 0
+        train(network, source.train, self.recipe, self.folder, evaluate=tested, workers=workers, resume=begun, trackers=())
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A function of a setting and a seed, whose result is kept."""
+
+    folder: Path
+    function: Callable[..., dict[str, Any]]
+    setting: Mapping[str, Any]
+    pictures: Set
+    scale: Scale
+
+    @property
+    def share(self) -> float:
+        return float((self.folder / "result.json").is_file())
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What the function gave."""
+        found: dict[str, Any] = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+        return found
+
+    def run(self) -> None:
+        found = self.function(self.pictures.open(), self.scale, **self.setting)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with written_whole(self.folder / "result.json") as file:
+            file.write_text(json.dumps(found), encoding="utf-8")

@@ -1,0 +1,154 @@
+"""Where claims are tested: arms are trained side by side, each with every seed, and what is done is never done again."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from ..data.sources import Pictures, Source
+from ..errors import GodeeperError
+from ..papers.notation import Definition
+from ..papers.registry import definition, variant
+from ..train.recipe import Recipe, recipes
+from .claim import Scale
+from .jobs import Arm, Job, Measurement, Training
+from .pictures import Set
+
+
+@dataclass
+class Lab:
+    """What is tested, as its progress calls it; a folder, a set of pictures, a scale."""
+
+    name: str
+    folder: Path
+    data: str
+    scale: Scale
+    runs: dict[str, list[Training]] = field(default_factory=dict)  # all that were trained, by arm
+
+    @property
+    def pictures(self) -> Set:
+        return Set(self.data, self.scale.train, self.scale.test)
+
+    @property
+    def source(self) -> Source:
+        return self.pictures.open()
+
+    def check(self) -> None:
+        """GodeeperError where the pictures are missing, or are too few for the scale."""
+        source = self.source
+        assert isinstance(source.train, Pictures)
+        for part, has, wanted in (("training", source.train, self.scale.train), ("test", source.test, self.scale.test)):
+            if len(has) < wanted:
+                raise GodeeperError(f"{self.data!r} has {len(has)} {part} pictures of the {wanted} that this scale needs")
+
+    def definition(self, name: str) -> Definition:
+        """A network's table at this scale."""
+        return self.variant(definition(name))
+
+    def variant(self, table: Definition) -> Definition:
+        """A table at this scale: its classes, width and size of pictures."""
+        return variant(table, num_classes=len(self.source.classes), width=self.scale.width, small=self.scale.small)
+
+    def recipe(self, **changes: Any) -> Recipe:
+        """The scale's recipe, without auxiliary heads, and with what else changes.
+
+        Small pictures keep at least 40 % of their area and their colours, and the average reaches over some 500 steps.
+        """
+        recipe = replace(recipes[self.scale.recipe], epochs=self.scale.epochs, auxiliary_weight=0.0)
+        if self.scale.small:
+            recipe = replace(recipe, batch_size=self.scale.batch_size, area=(0.4, 1.0), distort=False, average_decay=0.998)
+        return replace(recipe, **changes)
+
+    def train(self, arms: Sequence[Arm]) -> dict[str, list[Training]]:
+        """Every arm with every seed, by the arm's name."""
+        runs = {
+            arm.name: [
+                Training(self._place(arm.name, seed), arm, seed, self.pictures, self.scale) for seed in range(self.scale.seeds)
+            ]
+            for arm in arms
+        }
+        for of_arm in runs.values():
+            for run in of_arm:
+                run.check()
+        self._do([runs[arm.name][seed] for seed in range(self.scale.seeds) for arm in arms])
+        self.runs |= runs
+        return runs
+
+    def measure(
+        self, function: Callable[..., dict[str, Any]], settings: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """`function(source, scale, seed=, **setting)` for every setting and seed, by the setting's name."""
+        jobs = {
+            name: [
+                Measurement(self._place(name, seed), function, {**setting, "seed": seed}, self.pictures, self.scale)
+                for seed in range(self.scale.seeds)
+            ]
+            for name, setting in settings.items()
+        }
+        self._do([jobs[name][seed] for seed in range(self.scale.seeds) for name in settings])
+        return {name: [job.result for job in of_name] for name, of_name in jobs.items()}
+
+    def _place(self, name: str, seed: int) -> Path:
+        return self.folder / "runs" / f"{name}-{seed}".replace(" ", "_").replace("/", "_")
+
+    def _do(self, jobs: Sequence[Job]) -> None:
+        """What is not done yet, side by side: a process a core, or one where there is an accelerator."""
+        waiting = [job for job in jobs if job.share < 1]
+        if not waiting:
+            return
+        processes = 1 if torch.accelerator.is_available() else min(os.cpu_count() or 1, len(waiting))
+        with _bar(self.name) as show, ProcessPoolExecutor(processes, get_context("spawn"), _quiet) as pool:
+            tasks = [pool.submit(job.run) for job in waiting]
+            try:
+                while any(not task.done() for task in tasks):
+                    show(sum(job.share for job in jobs) / len(jobs))
+                    finished, _ = wait(tasks, timeout=1, return_when=FIRST_EXCEPTION)
+                    for task in finished:
+                        task.result()
+                for task in tasks:
+                    task.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def _quiet() -> None:
+    """A worker: one thread, as there is a process a core, and no lines into the parent's progress."""
+    torch.set_num_threads(1)
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[float], None]]:
+    """How much is done, with the time left: a bar on a terminal, a line a minute elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(name, total=1.0)
+        begun, said, first = time.monotonic(), time.monotonic(), None
+
+        def show(done: float) -> None:
+            nonlocal said, first
+            first = done if first is None else first
+            progress.update(task, completed=done)
+            now = time.monotonic()
+            if not console.is_terminal and now - said > 60:
+                left = (1 - done) * (now - begun) / (done - first) / 60 if done > first else None
+                console.print(
+                    f"{name}: {100 * done:.0f} %" + (f", {left:.0f} min left" if left is not None else ""), highlight=False
+                )
+                said = now
+
+        yield show

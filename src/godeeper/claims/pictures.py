@@ -1,0 +1,59 @@
+"""Which pictures a test learns from and is tested on: a source, or the first so many of each class of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from ..data.sources import Pictures, Source, open_source
+from ..errors import GodeeperError
+
+
+class Chosen(Pictures):
+    """Some of a set's pictures: the first ones of each class, as many of each as make up `count`."""
+
+    def __init__(self, pictures: Pictures, count: int) -> None:
+        self.pictures = pictures
+        labels = list(pictures.labels)
+        share = -(-count // (max(labels) + 1))
+        seen = [0] * (max(labels) + 1)
+        self.places = []
+        for place, label in enumerate(labels):
+            if seen[label] < share:
+                seen[label] += 1
+                self.places.append(place)
+        self.labels = [labels[place] for place in self.places]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def name(self, index: int) -> str:
+        return self.pictures.name(self.places[index])
+
+    def content(self, index: int) -> Any:
+        return self.pictures.content(self.places[index])
+
+
+@dataclass(frozen=True)
+class Set:
+    """The pictures of a scale: a source and how many of it; what every process opens for itself."""
+
+    data: str
+    train: int
+    test: int
+
+    def open(self) -> Source:
+        """The source with as many pictures; GodeeperError for a stream, which has no first ones."""
+        return _opened(self)
+
+
+@cache
+def _opened(chosen: Set) -> Source:
+    source = open_source(chosen.data)
+    if not isinstance(source.train, Pictures):
+        raise GodeeperError(
+            f"{chosen.data!r} is a stream: claims are tested on a folder or a named set, whose pictures are counted"
+        )
+    train = Chosen(source.train, chosen.train) if chosen.train else source.train
+    return replace(source, train=train, test=Chosen(source.test, chosen.test) if chosen.test else source.test)

@@ -1,0 +1,206 @@
+"""Scaling the residuals stabilises wide networks (arXiv 1602.07261, Section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..data.augment import normalise
+from ..data.sources import Pictures, Source
+from ..data.views import take_views
+from ..models.network import Network, best_device, to_device
+from ..papers.inception_resnet import c
+from ..papers.inception_v4 import BATCH_NORM
+from ..papers.notation import AvgTo, Conv, Definition, Linear, Stage, times
+from ..train.optim import warm_statistics
+from ..train.rmsprop import RMSpropTF
+from .claim import Cell, Claim, Figure, Outcome, Part, Scale, Table, Verdict, Words
+from .lab import Lab
+from .stats import is_above, paired
+from .words import PAIRS, band, measured
+
+WIDTHS, SCALES, RATES = (256, 1024, 1792), (1.0, 0.3, 0.1), (0.045, 0.0045)  # "exceeded 1000"; 1792 and 0.045 are the paper's
+BLOCKS, BATCH, NOTED = 5, 32, 20
+DEAD = 50.0  # percent of channels that are zero for every picture: more, and a network is called dead
+
+
+def stack(filters: int, scale: float, classes: int, normed: bool) -> Network:
+    """Blocks of Figure 13 or 19, `filters` wide, on four strided convolutions; `normed`: batch norm on the residual sum, too."""
+    stages = {
+        "conv1": Conv(32, 3, 2), "conv2": Conv(64, 3, 2), "conv3": Conv(128, 3, 2), "conv4": Conv(filters, 3, 2),
+        "C": times(BLOCKS, c(192, 192, scale)),
+    }  # fmt: skip
+    head: dict[str, Stage] = {"avgpool": AvgTo(1), "linear": Linear(classes)}
+    table = Definition("stack", "Figures 13 and 20", stages, head, batch_norm=BATCH_NORM, image_size=32)
+    network = Network(table)
+    if normed:
+        for block in network.stages["C"]:  # type: ignore[attr-defined]
+            block.linear = nn.Sequential(block.linear, nn.BatchNorm2d(filters, eps=1e-3))
+    return network
+
+
+def trained(source: Source, scale: Scale, filters: int, factor: float, rate: float, normed: bool, seed: int) -> dict[str, Any]:
+    """A stack after some hundred steps: its loss on the way, and its last layer before the pooling."""
+    torch.manual_seed(seed)
+    device = best_device()
+    network = to_device(stack(filters, factor, len(source.classes), normed), device).train()
+    optimizer = RMSpropTF(network.parameters(), lr=rate)  # decay 0.9, epsilon 1.0, momentum 0.9
+    (x, labels), (tests, expected) = (_tensors(part, network, device) for part in (source.train, source.test))
+    order = torch.Generator().manual_seed(seed)
+    noted: dict[str, list[float]] = {"step": [], "loss": [], "deviation": [], "dead": []}
+    for step in range(scale.epochs * len(x) // BATCH):
+        chosen = torch.randint(len(x), (BATCH,), generator=order).to(device)
+        warm_statistics(network, step)
+        loss = F.cross_entropy(network(x[chosen]), labels[chosen])
+        if step % NOTED == 0:
+            deviation, dead = last_layer(network, x[:512])
+            for name, value in (("step", step), ("loss", loss.item()), ("deviation", deviation), ("dead", dead)):
+                noted[name].append(value)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        network.eval()
+        named = torch.cat([network(part).argmax(1) for part in tests.split(256)])
+    error = 100 * (named != expected).float().mean().item()
+    return {**noted, "error": error, "finite": bool(torch.isfinite(loss).item())}
+
+
+@torch.no_grad()
+def last_layer(network: Network, pictures: torch.Tensor) -> tuple[float, float]:
+    """The deviation of the last block's output, and the percentage of its channels that are zero for all the pictures: dead."""
+    features, _ = network.features(pictures)  # (N, filters, H, W)
+    return features.std().item(), 100 * (features.amax((0, 2, 3)) == 0).float().mean().item()
+
+
+def _tensors(part: object, network: Network, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    assert isinstance(part, Pictures)
+    pixels = torch.cat([take_views(part.picture(index), network.preprocess) for index in range(len(part))])
+    return normalise(pixels.to(device), network.preprocess), torch.tensor(list(part.labels), device=device)
+
+
+def test(lab: Lab) -> Outcome:
+    """Stacks of every width, scale and rate, and unscaled ones with an extra batch norm; their last layer along the way."""
+    settings: dict[str, dict[str, Any]] = {
+        arm(filters, factor, rate): {"filters": filters, "factor": factor, "rate": rate, "normed": False}
+        for filters, factor, rate in product(WIDTHS, SCALES, RATES)
+    }
+    settings |= {
+        f"{arm(filters, 1.0, RATES[0])}, batch norm": {"filters": filters, "factor": 1.0, "rate": RATES[0], "normed": True}
+        for filters in WIDTHS[1:]
+    }
+    found = lab.measure(trained, settings)
+    rows = [_row(name, seed, one) for name, runs in found.items() for seed, one in enumerate(runs)]
+    head = ["arm", "seed", "loss", "greatest loss", "deviation at first", "at the end", "dead channels, %", "top-1 error, %"]
+    lines = []
+    for factor in SCALES:
+        runs = found[arm(WIDTHS[-1], factor, RATES[0])]
+        lines.append(band(f"scale {factor}", runs[0]["step"], [one["loss"] for one in runs]))
+    title = Words(f"The loss with {WIDTHS[-1]} filters, rate {RATES[0]}", f"{WIDTHS[-1]} 个卷积核、学习率 {RATES[0]} 时的损失")
+    return Outcome(_parts(found), {"stacks": Table(head, rows)}, {"loss": Figure(title, "Step", "Loss", lines)})
+
+
+def arm(filters: int, factor: float, rate: float) -> str:
+    """What a setting is called."""
+    return f"{filters} filters, scale {factor}, rate {rate}"
+
+
+def _row(name: str, seed: int, run: dict[str, Any]) -> list[Cell]:
+    deviation = (round(run["deviation"][0], 2), round(run["deviation"][-1], 2))
+    loss, greatest = round(run["loss"][-1], 3), round(max(run["loss"]), 1)
+    return [name, seed, loss, greatest, *deviation, round(run["dead"][-1], 1), round(run["error"], 2)]
+
+
+def dies(run: dict[str, Any]) -> bool:
+    """Whether a network ended dead: half of its last layer's channels zero for all pictures, or a loss that is no number."""
+    return run["dead"][-1] > DEAD or not run["finite"]
+
+
+def _parts(found: dict[str, list[dict[str, Any]]]) -> list[Part]:
+    wide, (fast, slow) = WIDTHS[1:], RATES
+
+    def runs(filters: Sequence[int], factors: Sequence[float], rates: Sequence[float], then: str = "") -> list[dict[str, Any]]:
+        names = [arm(*setting) + then for setting in product(filters, factors, rates)]
+        return [run for name in names for run in found[name]]
+
+    unscaled, scaled = runs(wide, [1.0], [fast]), runs(wide, SCALES[1:], [fast])
+    slower, normed = runs(wide, [1.0], [slow]), runs(wide, [1.0], [fast], ", batch norm")
+    share = _dead(unscaled) / len(unscaled)
+    gain = paired(*([run["error"] for run in runs(wide, [factor], [fast])] for factor in (1.0, 0.3)))
+    harm = paired(*([run["error"] for run in runs(WIDTHS[:1], [factor], RATES)] for factor in (0.1, 1.0)))
+    return [
+        Part(
+            Words("with more than 1000 filters, residuals that are not scaled die", "超过 1000 个卷积核，不缩放的残差网络会死掉"),
+            "supported" if share > 0.5 else "inconclusive",  # what lives after so few steps may die later
+            _counted(unscaled),
+        ),
+        Part(Words("scaled ones train", "缩放过的能训练"), "not supported" if _dead(scaled) else "supported", _counted(scaled)),
+        Part(Words("a lower rate does not help", "降低学习率没有用"), _is_useless(slower, share), _counted(slower)),
+        Part(Words("nor does batch norm on that layer", "那一层加批归一化也没用"), _is_useless(normed, share), _counted(normed)),
+        Part(
+            Words("scaling stabilises wide networks: their error is lower (scale 0.3)", "缩放让宽网络更稳：错误率更低（0.3）"),
+            is_above(gain),
+            measured(Words("error unscaled minus scaled, points", "不缩放的错误率减去缩放的，百分点"), gain, PAIRS),
+        ),
+        Part(
+            Words("scaling never harms the final accuracy (256 filters, scale 0.1)", "缩放从不损害准确率（256 个卷积核，0.1）"),
+            "supported" if harm.high <= 0 else "not supported" if harm.low > 0 else "inconclusive",
+            measured(Words("error scaled minus unscaled, points", "缩放的错误率减去不缩放的，百分点"), harm, PAIRS),
+        ),
+    ]
+
+
+def _is_useless(runs: Sequence[dict[str, Any]], share: float) -> Verdict:
+    """Whether a remedy leaves at least half as many dead as there are without: nothing can be said where nothing dies."""
+    if not share:
+        return "inconclusive"
+    return "supported" if _dead(runs) / len(runs) >= share / 2 else "not supported"
+
+
+def _dead(runs: Sequence[dict[str, Any]]) -> int:
+    return sum(map(dies, runs))
+
+
+def _counted(runs: Sequence[dict[str, Any]]) -> Words:
+    return Words(f"{_dead(runs)} of {len(runs)} networks died", f"{len(runs)} 个网络里死了 {_dead(runs)} 个")
+
+
+CLAIM = Claim(
+    name="residual-scaling",
+    title=Words("Residual scaling stabilises wide networks", "残差缩放让宽网络稳定"),
+    source="arXiv 1602.07261, Section 3.3",
+    says=Words(
+        (
+            "beyond 1000 filters residual variants die early in training; a lower rate or an extra "
+            "batch norm do not prevent it, scaling by 0.1 to 0.3 does, and never harms"
+        ),
+        "卷积核超过 1000 个，残差网络训练不久就会死掉；降低学习率、多加批归一化都挡不住，乘以 0.1 到 0.3 可以，而且从不损害结果",
+    ),
+    limits=Words(
+        (
+            "The paper's networks die after some ten thousand steps; here are three "
+            "hundred, of five blocks. What does not die here may die later."
+        ),
+        "论文的网络是在几万步之后死的；这里只有五个块、三百步。这里没死的，以后未必不死。",
+    ),
+    scales={
+        "cpu": Scale("cifar10", Words("about 16 minutes on two cores", "双核约 16 分钟"), train=2000, test=2000, epochs=2),
+        "gpu": Scale("cifar10", Words("60 runs of 31,000 steps", "60 次训练，各三万一千步"), epochs=20),
+        "imagenet": Scale(
+            "imagenet",
+            Words(
+                "60 runs of 40,000 steps on pictures of 32 pixels, a few minutes each",
+                "60 次训练，各四万步，图片缩到 32 像素，每次几分钟",
+            ),
+            train=100_000,
+            test=10_000,
+            epochs=13,
+        ),
+    },
+    test=test,
+)
