@@ -137,7 +137,7 @@ CLAIM = Claim(
     scales={
         "cpu": Scale(
             "cifar10",
-            Words("about 13 minutes on two cores", "双核约 13 分钟"),
+            Words("about 12 minutes on two cores", "双核约 12 分钟"),
             train=7000,
             test=2500,
             epochs=4,

@@ -168,7 +168,7 @@ CLAIM = Claim(
         "时间是这台机器的；作者用的是别的机器、别的框架。每次运行的时间也不会完全一样。",
     ),
     scales={
-        "cpu": Scale("digits", Words("about 3 minutes on two cores", "双核约 3 分钟"), seeds=5),
+        "cpu": Scale("digits", Words("about a minute on two cores", "双核约 1 分钟"), seeds=5),
         "gpu": Scale("digits", Words("a minute", "一分钟"), seeds=20),
         "imagenet": Scale("digits", Words("needs no pictures: the same as gpu", "不需要图片：与 gpu 相同"), seeds=20),
     },

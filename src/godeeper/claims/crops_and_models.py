@@ -158,7 +158,7 @@ CLAIM = Claim(
     scales={
         "cpu": Scale(
             "cifar10",
-            Words("about 15 minutes on two cores", "双核约 15 分钟"),
+            Words("about 12 minutes on two cores", "双核约 12 分钟"),
             train=10_000,
             test=700,
             epochs=3,

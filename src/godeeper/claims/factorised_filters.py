@@ -92,7 +92,7 @@ CLAIM = Claim(
     scales={
         "cpu": Scale(
             "cifar10",
-            Words("about 12 minutes on two cores", "双核约 12 分钟"),
+            Words("about 10 minutes on two cores", "双核约 10 分钟"),
             train=10_000,
             test=2500,
             epochs=3,

@@ -116,7 +116,9 @@ def drawn(figure: Figure) -> bytes:
             axis.fill_between(line.x, line.low, line.high, color=axis.lines[-1].get_color(), alpha=0.12)
     if figure.logarithmic:
         axis.set_xscale("log")
-    axis.legend(fontsize="small")
+        axis.set_xticks(figure.lines[0].x, [f"{x:g}" for x in figure.lines[0].x])
+        axis.minorticks_off()
+    axis.legend(fontsize="small", loc="best")
     lowest, highest = min(min(line.y) for line in figure.lines), max(max(line.y) for line in figure.lines)
     room = 0.1 * (highest - lowest) or 1.0
     axis.set_ylim(lowest - room, highest + room)  # bands of few seeds reach far

@@ -103,7 +103,7 @@ CLAIM = Claim(
     scales={
         "cpu": Scale(
             "cifar10",
-            Words("about 12 minutes on two cores", "双核约 12 分钟"),
+            Words("about 13 minutes on two cores", "双核约 13 分钟"),
             "inception_2016",
             train=8000,
             test=2500,
