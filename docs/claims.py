@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,16 @@ PAGES = {
 }
 SCALES = ("cpu", "gpu", "imagenet")
 SAID = {
-    "en": {"claim": "claim", "statement": "statement", "verdict": "verdict", "measured": "measured", "scale": "scale"},
-    "zh": {"claim": "论断", "statement": "说法", "verdict": "判定", "measured": "测得", "scale": "规模"},
-}
+    "en": {
+        "claim": "claim", "statement": "statement", "verdict": "verdict", "measured": "measured", "scale": "scale",
+        "all": "Every arm and every seed",
+    },
+    "zh": {
+        "claim": "论断", "statement": "说法", "verdict": "判定", "measured": "测得", "scale": "规模",
+        "all": "所有对照组、所有种子",
+    },
+}  # fmt: skip
+COLON = {"en": ":", "zh": "："}
 Result = dict[str, Any]
 
 
@@ -71,9 +79,7 @@ def summary(found: dict[str, dict[str, Result]], lang: str, page: Path) -> str:
     for name, scales in found.items():
         for scale, result in scales.items():
             by_verdict = [
-                "; ".join(part["says"][lang] for part in result["parts"] if part["verdict"] == verdict).replace(
-                    "; ", "；" if lang == "zh" else "; "
-                )
+                {"en": "; ", "zh": "；"}[lang].join(part["says"][lang] for part in result["parts"] if part["verdict"] == verdict)
                 for verdict in VERDICTS
             ]
             rows.append([f"[`{name}`]({where}#{name})", scale, *by_verdict])
@@ -90,10 +96,19 @@ def section(name: str, scales: dict[str, Result], lang: str) -> str:
         rows = [[part["says"][lang], VERDICTS[part["verdict"]][lang], part["why"][lang]] for part in result["parts"]]
         parts.append(markdown(Table(head, rows)) + "\n")
         for figure, drawn in result["figures"].items():
-            parts.append(f"![{drawn['title'][lang]}](../results/{name}/{scale}-{figure}.png)\n")
-        for title, table in result["tables"].items():
-            parts.append(f"{term(title, lang)}{'：' if lang == 'zh' else ':'}\n\n{markdown(Table(**table), lang)}\n")
+            title = drawn["title"][lang]
+            parts.append(f"{title}{COLON[lang]}\n\n![{title}](../results/{name}/{scale}-{figure}.png)\n")
+        tables = [
+            f"{term(title, lang)}{COLON[lang]}\n\n{markdown(Table(**table), lang)}\n" for title, table in result["tables"].items()
+        ]
+        parts.append("\n".join([f'<details markdown="1">\n<summary>{SAID[lang]["all"]}</summary>\n', *tables, "</details>\n"]))
     return "\n".join(parts).rstrip()
+
+
+def scales(lang: str) -> str:
+    """What every claim costs at every scale."""
+    rows = [[f"`{name}`", *(asdict(claim.scales[scale].cost)[lang] for scale in SCALES)] for name, claim in CLAIMS.items()]  # type: ignore[index]
+    return markdown(Table([SAID[lang]["claim"], *(f"`{scale}`" for scale in SCALES)], rows))
 
 
 def command(name: str, scale: str, result: Result) -> str:
@@ -108,10 +123,10 @@ def conditions(result: Result, lang: str) -> str:
     size = {
         "en": "{train} pictures to learn from, {test} to test on; width {width}, {epochs} epochs, batches of {batch_size}, "
         "{seeds} seeds; {minutes} minutes",
-        "zh": "训练图片 {train} 张，测试图片 {test} 张；宽度 {width}，{epochs} 个 epoch，批大小 {batch_size}，"
+        "zh": "训练图片 {train} 张，测试图片 {test} 张；宽度 {width}，{epochs} 轮，批大小 {batch_size}，"
         "{seeds} 个种子；用时 {minutes} 分钟",
     }
-    timed = {"en": "{seeds} rounds; {minutes} minutes", "zh": "{seeds} 轮；用时 {minutes} 分钟"}
+    timed = {"en": "{seeds} rounds; {minutes} minutes", "zh": "计时 {seeds} 轮；用时 {minutes} 分钟"}
     form = size if result["train"] else timed
     return form[lang].format(**result) + ("（" if lang == "zh" else " (") + versions + ("）。" if lang == "zh" else ").")
 
@@ -123,7 +138,11 @@ def changed() -> Iterator[tuple[Path, str]]:
     wanted = {FOUND: json.dumps(parts, ensure_ascii=False, indent=1) + "\n"}
     for page, lang in PAGES.items():
         text = page.read_text(encoding="utf-8")
-        made = {"verdicts": summary(found, lang, page), **{name: section(name, scales, lang) for name, scales in found.items()}}
+        made = {
+            "verdicts": summary(found, lang, page),
+            "scales": scales(lang),
+            **{name: section(name, scales, lang) for name, scales in found.items()},
+        }
         for name, body in made.items():
             marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
             text = marked.sub(lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}", text)  # type: ignore[misc]

@@ -145,12 +145,12 @@ CLAIM = Claim(
             width=0.125,
             batch_size=64,
         ),
-        "gpu": Scale("cifar10", Words("12 runs of 30 epochs at full width", "12 次全宽度训练，各 30 个 epoch"), epochs=30),
+        "gpu": Scale("cifar10", Words("12 runs of 30 epochs at full width", "12 次全宽度训练，各 30 轮"), epochs=30),
         "imagenet": Scale(
             "imagenet",
             Words(
                 "12 runs of 60 epochs: 13 hours of an H100 at 20 % of its peak, reckoned",
-                "12 次训练，各 60 个 epoch：按 H100 峰值的 20 % 推算，13 小时",
+                "12 次训练，各 60 轮：按 H100 峰值的 20 % 推算，13 小时",
             ),
             "standard",
             epochs=60,

@@ -34,6 +34,7 @@ COUNTED = {  # of `godeeper audit`: the place's beginning, and what it is
 }  # fmt: skip
 RIVALS = ("alexnet", "zfnet", "vgg16", "vgg19")
 STEPPED = (("inception_v4_printed", "inception_resnet_v2_printed"), ("inception_v4", "inception_resnet_v2"))
+CHINESE = {"similar": "“相当”"}
 ROUNDS = Words("rounds", "轮")
 PICTURES, LEARNT = 4, 2  # of a timed pass, and of a timed step
 
@@ -92,9 +93,8 @@ def _verdict(found: Sequence[Finding]) -> Verdict:
 def _counts(found: Sequence[Finding]) -> Words:
     right = sum(one.verdict == "reproduced" for one in found)
     if len(found) == 1:
-        return Words(
-            f"printed {found[0].printed}, computed {found[0].computed}", f"印的是 {found[0].printed}，算出 {found[0].computed}"
-        )
+        printed, computed = found[0].printed, found[0].computed
+        return Words(f"printed {printed}, computed {computed}", f"印的是 {CHINESE.get(printed, printed)}，算出 {computed}")
     return Words(f"{right} of {len(found)} printed values reproduced", f"{len(found)} 个印出的值里复现 {right} 个")
 
 

@@ -31,7 +31,7 @@ def looked(source: Source, scale: Scale, runs: Sequence[Training], crops: int, a
     member = Member(f"seed {seed}", network, network.preprocess)
     found = evaluate_members([member], source.test, crops=crops, average=average, device=best_device(), keep=True)
     assert found.probabilities is not None
-    return {"probabilities": found.probabilities[:, 0].tolist(), "labels": found.labels.tolist()}
+    return {"probabilities": found.probabilities[:, 0], "labels": found.labels}
 
 
 def wrong(probabilities: Tensor, labels: Tensor) -> list[bool]:
@@ -65,8 +65,8 @@ def test(lab: Lab) -> Outcome:
     ways = {f"{crops} crops": {"runs": runs, "crops": crops, "average": "softmax"} for crops in CROPS}
     ways["maximum"] = {"runs": runs, "crops": COMPARED, "average": "max"}
     said = lab.measure(looked, ways)
-    labels = torch.tensor(said["maximum"][0]["labels"])
-    found = {way: torch.tensor([one["probabilities"] for one in of_way]).transpose(0, 1) for way, of_way in said.items()}
+    labels = said["maximum"][0]["labels"]
+    found = {way: torch.stack([one["probabilities"] for one in of_way], 1) for way, of_way in said.items()}
     grid = Grid({crops: found[f"{crops} crops"] for crops in CROPS}, labels)
     maximum = by_picture(wrong(found["maximum"], labels), grid.missed[grid.most, COMPARED][0])
     averaging = Part(
@@ -166,12 +166,12 @@ CLAIM = Claim(
             width=0.125,
             batch_size=64,
         ),
-        "gpu": Scale("cifar10", Words("7 runs of 30 epochs at full width", "7 次全宽度训练，各 30 个 epoch"), epochs=30, seeds=7),
+        "gpu": Scale("cifar10", Words("7 runs of 30 epochs at full width", "7 次全宽度训练，各 30 轮"), epochs=30, seeds=7),
         "imagenet": Scale(
             "imagenet",
             Words(
                 "7 runs of 60 epochs: 8 hours of an H100 at 20 % of its peak, reckoned",
-                "7 次训练，各 60 个 epoch：按 H100 峰值的 20 % 推算，8 小时",
+                "7 次训练，各 60 轮：按 H100 峰值的 20 % 推算，8 小时",
             ),
             "standard",
             epochs=60,

@@ -76,7 +76,7 @@ CLAIM = Claim(
             "than the paper's did; the intervals are "
             "the pictures' chance, not that of training other networks."
         ),
-        "每种五个网络，宽度八分之一，只训练最初几个 epoch，这时一个网络的进步比论文里大得多；"
+        "每种五个网络，宽度八分之一，只训练最初几轮，这时一个网络的进步比论文里大得多；"
         "区间反映的是抽到哪些图片的偶然性，不包括换一批网络重新训练的偶然性。",
     ),
     scales={
@@ -93,7 +93,7 @@ CLAIM = Claim(
         ),
         "gpu": Scale(
             "cifar10",
-            Words("10 runs of 30 epochs at full width", "10 次全宽度训练，各 30 个 epoch"),
+            Words("10 runs of 30 epochs at full width", "10 次全宽度训练，各 30 轮"),
             "inception_2016",
             epochs=30,
             seeds=5,
@@ -102,7 +102,7 @@ CLAIM = Claim(
             "imagenet",
             Words(
                 "8 runs of 160 epochs: 104 hours of an H100 at 20 % of its peak, reckoned",
-                "8 次训练，各 160 个 epoch：按 H100 峰值的 20 % 推算，104 小时",
+                "8 次训练，各 160 轮：按 H100 峰值的 20 % 推算，104 小时",
             ),
             "inception_2016",
             epochs=160,

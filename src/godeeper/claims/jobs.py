@@ -19,7 +19,7 @@ from ..files import written_whole
 from ..models.network import Network, best_device, device_of, to_device
 from ..models.weights import name_classes
 from ..papers.notation import Definition
-from ..tensor_files import load_tensors
+from ..tensor_files import load_tensors, save_tensors
 from ..train.loop import train
 from ..train.recipe import Recipe
 from ..train.run import RunFolder
@@ -118,7 +118,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A function of a setting and a seed, whose result is kept."""
+    """A function of a setting and a seed, whose result is kept: plain data, and tensors."""
 
     folder: Path
     function: Callable[..., dict[str, Any]]
@@ -134,10 +134,18 @@ class Measurement:
     def result(self) -> dict[str, Any]:
         """What the function gave."""
         found: dict[str, Any] = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
-        return found
+        return found | (load_tensors(self._tensors)[0] if self._tensors.is_file() else {})
+
+    @property
+    def _tensors(self) -> Path:
+        """Numbers by the million, which JSON would make ten times as large."""
+        return self.folder / "result.safetensors"
 
     def run(self) -> None:
         found = self.function(self.pictures.open(), self.scale, **self.setting)
+        tensors = {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
         self.folder.mkdir(parents=True, exist_ok=True)
-        with written_whole(self.folder / "result.json") as file:
-            file.write_text(json.dumps(found), encoding="utf-8")
+        if tensors:
+            save_tensors(self._tensors, tensors, {})
+        with written_whole(self.folder / "result.json") as file:  # last: it says that all is there
+            file.write_text(json.dumps({name: value for name, value in found.items() if name not in tensors}), encoding="utf-8")

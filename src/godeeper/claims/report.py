@@ -20,7 +20,7 @@ from ..train.run import versions
 from .claim import Cell, Claim, Figure, Outcome, Scale, ScaleName, Table
 from .jobs import Training
 from .lab import Lab
-from .words import term
+from .words import TERMS, term
 
 COLOURS = {  # of networks, the same in every figure
     "inception_v3": "C2", "inception_resnet_v1": "C3", "inception_v4_printed": "C0", "inception_resnet_v2_printed": "C1",
@@ -126,10 +126,15 @@ def drawn(figure: Figure) -> bytes:
 
 
 def markdown(table: Table, lang: str = "en") -> str:
-    """A table as Markdown."""
+    """A table as Markdown; in "zh" its head and what else has a Chinese term."""
     head = [term(one, lang) for one in table.head]
     rows: Sequence[Sequence[Cell]] = [head, ["---"] * len(head), *table.rows]
-    return "\n".join("| " + " | ".join("" if cell is None else str(cell) for cell in row) + " |" for row in rows)
+
+    def said(cell: Cell) -> str:
+        text = "" if cell is None else str(cell)
+        return TERMS.get(text, text) if lang == "zh" else text
+
+    return "\n".join("| " + " | ".join(map(said, row)) + " |" for row in rows)
 
 
 @cache

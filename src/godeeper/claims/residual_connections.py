@@ -90,10 +90,10 @@ def _faster(pair: str, runs: dict[str, list[Training]]) -> list[Part]:
         Part(
             Words(
                 f"with residual connections, the plain network's final error is reached in fewer epochs ({pair} pair)",
-                f"有残差连接，达到普通网络最终错误率所需的 epoch 更少（{CHINESE[pair]}）",
+                f"有残差连接，达到普通网络最终错误率所需的轮数更少（{CHINESE[pair]}）",
             ),
             is_above(saved),
-            measured(Words(f"epochs saved of {epochs}", f"{epochs} 个 epoch 里省下"), saved),
+            measured(Words(f"epochs saved of {epochs}", f"{epochs} 轮里省下"), saved),
         ),
         Part(
             Words(f"and in less time ({pair} pair)", f"所需的时间也更少（{CHINESE[pair]}）"),
@@ -124,11 +124,11 @@ def _size(runs: dict[str, list[Training]]) -> Part:
     size = [(a + b - c - d) / 2 for a, b, c, d in by_seed]
     connections = [(a - b + c - d) / 2 for a, b, c, d in by_seed]
     return Part(
-        Words("the final error depends on size more than on residual connections", "最终错误率更多地取决于规模，而不是残差连接"),
+        Words("the final error depends on size more than on residual connections", "最终错误率更多地取决于大小，而不是残差连接"),
         is_above(paired(list(map(abs, size)), list(map(abs, connections)))),
         Words(
             f"points gained by size {mean(size)}, by residual connections {mean(connections)}",
-            f"规模带来 {mean(size)} 个百分点，残差连接带来 {mean(connections)}",
+            f"大小带来 {mean(size)} 个百分点，残差连接带来 {mean(connections)}",
         ),
     )
 
@@ -142,14 +142,14 @@ CLAIM = Claim(
             "training with residual connections accelerates the training of Inception "
             "networks significantly; the final quality depends on the size of the model"
         ),
-        "残差连接显著加快 Inception 网络的训练；最终的水平则取决于模型的规模",
+        "残差连接显著加快 Inception 网络的训练；最终的水平则取决于模型的大小",
     ),
     limits=Words(
         (
             "Six epochs of a fifth of CIFAR-10 end where the paper's curves begin, so of final accuracy this says little; "
             "at an eighth of the width the larger plain network costs more than its rival (the table has it)."
         ),
-        "CIFAR-10 五分之一的图片训练六个 epoch，论文的曲线这时才刚刚开始，所以最终准确率几乎无从谈起；"
+        "CIFAR-10 五分之一的图片训练六轮，论文的曲线这时才刚刚开始，所以最终准确率几乎无从谈起；"
         "宽度八分之一时，大的一对里普通网络比对手更贵（见表）。",
     ),
     scales={
@@ -165,13 +165,13 @@ CLAIM = Claim(
             batch_size=64,
         ),
         "gpu": Scale(
-            "cifar10", Words("12 runs of 30 epochs at full width", "12 次全宽度训练，各 30 个 epoch"), "inception_2016", epochs=30
+            "cifar10", Words("12 runs of 30 epochs at full width", "12 次全宽度训练，各 30 轮"), "inception_2016", epochs=30
         ),
         "imagenet": Scale(
             "imagenet",
             Words(
                 "12 runs of 160 epochs: 173 hours of an H100 at 20 % of its peak, reckoned",
-                "12 次训练，各 160 个 epoch：按 H100 峰值的 20 % 推算，173 小时",
+                "12 次训练，各 160 轮：按 H100 峰值的 20 % 推算，173 小时",
             ),
             "inception_2016",
             epochs=160,

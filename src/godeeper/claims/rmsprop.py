@@ -113,13 +113,13 @@ CLAIM = Claim(
             batch_size=64,
         ),
         "gpu": Scale(
-            "cifar10", Words("18 runs of 30 epochs at full width", "18 次全宽度训练，各 30 个 epoch"), "inception_2016", epochs=30
+            "cifar10", Words("18 runs of 30 epochs at full width", "18 次全宽度训练，各 30 轮"), "inception_2016", epochs=30
         ),
         "imagenet": Scale(
             "imagenet",
             Words(
                 "18 runs of 100 epochs: 111 hours of an H100 at 20 % of its peak, reckoned",
-                "18 次训练，各 100 个 epoch：按 H100 峰值的 20 % 推算，111 小时",
+                "18 次训练，各 100 轮：按 H100 峰值的 20 % 推算，111 小时",
             ),
             "inception_2016",
             epochs=100,

@@ -73,10 +73,11 @@ TERMS = {  # of tables, for readers of Chinese
     "compared to base": "与单模型单裁剪相比",
     "parameters": "参数",
     "multiply-adds": "乘加次数",
-    "seconds an epoch": "每个 epoch 的秒数",
+    "seconds an epoch": "每轮的秒数",
     "at full width, 224 pixels": "全宽度、224 像素时的乘加",
     "of": "计时对象",
-    "round": "轮",
+    "a picture": "推理，每张图片",
+    "a picture of a step": "训练一步，每张图片",
     "loss": "损失",
     "greatest loss": "最大损失",
     "deviation at first": "起初的标准差",
@@ -100,7 +101,7 @@ TERMS = {  # of tables, for readers of Chinese
     "after training, one crop, top-1 error (%)": "训练结束时、一个裁剪的 top-1 错误率（%）",
     "top-1 error (%), one crop": "一个裁剪的 top-1 错误率（%）",
     "averaged and last weights, top-1 error (%)": "平均权重与最后的权重，top-1 错误率（%）",
-    "epochs until the plain network's final top-1 error": "达到普通网络最终 top-1 错误率所需的 epoch",
+    "epochs until the plain network's final top-1 error": "达到普通网络最终 top-1 错误率所需的轮数",
     "seconds": "秒",
 }
 NUMBERED = re.compile(r"(seed|round) (\d+)|(\d+) crops")
@@ -114,4 +115,4 @@ def term(english: str, lang: str) -> str:
     if numbered is None:
         return TERMS[english]
     what, number, crops = numbered.groups()
-    return f"{TERMS[what]} {number}" if what else f"{crops} 个裁剪"
+    return f"{crops} 个裁剪" if crops else f"种子 {number}" if what == "seed" else f"第 {number} 轮"
