@@ -76,10 +76,10 @@ class Training:
         """A figure of every epoch."""
         return [float(record[name]) for record in self.records]
 
-    def network(self, file: str = "model.safetensors") -> Network:
+    def network(self) -> Network:
         """The averaged network, in evaluation mode, where there is an accelerator on it."""
         network = Network(self.arm.definition)
-        tensors, _ = load_tensors(self.folder / file)
+        tensors, _ = load_tensors(self.folder / "model.safetensors")
         network.load_state_dict(tensors)
         return to_device(network.eval(), best_device())
 
