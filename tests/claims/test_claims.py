@@ -23,7 +23,7 @@ from godeeper.data.sources import open_source
 from godeeper.data.views import take_views
 from godeeper.data.write_shards import write_shards
 from godeeper.errors import GodeeperError
-from godeeper.models.network import Network
+from godeeper.models.network import Network, to_device
 from godeeper.papers.describe import describe
 from godeeper.papers.notation import Conv, Separable
 from godeeper.papers.registry import definition, variant
@@ -127,12 +127,13 @@ def test_the_extra_batch_norm_is_on_the_residual():
 
 def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch):
     monkeypatch.setattr(auxiliary_heads, "STEPS", 1)
+    monkeypatch.setattr(auxiliary_heads, "best_device", lambda: torch.device("cpu"))  # elsewhere dropout draws otherwise
     source = Set("digits", 64, 32).open()
     noted = auxiliary_heads.gradients(source, SMALL, network="googlenet_bn", seed=3)
     for name, weight in (("classifier", 0.0), ("with heads", 0.3)):
         torch.manual_seed(3)
         table = variant(definition("googlenet_bn"), num_classes=10, width=0.125, small=True)
-        network = Network(table, aux=True).train()
+        network = to_device(Network(table, aux=True).train(), torch.device("cpu"))  # in the same memory format
         chosen = torch.randint(len(source.train), (64,), generator=torch.Generator().manual_seed(3)).tolist()
         pictures = [source.train.picture(index) for index in chosen]
         pixels = torch.cat([take_views(picture, network.preprocess) for picture in pictures])
