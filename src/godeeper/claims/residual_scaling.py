@@ -26,6 +26,9 @@ from .words import PAIRS, band, measured
 
 WIDTHS, SCALES, RATES = (256, 1024, 1792), (1.0, 0.3, 0.1), (0.045, 0.0045)  # "exceeded 1000"; 1792 and 0.045 are the paper's
 BLOCKS, BATCH, NOTED = 5, 32, 20
+OPPOSITE: dict[Verdict, Verdict] = {
+    "supported": "not supported", "not supported": "supported", "inconclusive": "inconclusive",
+}  # fmt: skip
 DEAD = 50.0  # percent of channels that are zero for every picture: more, and a network is called dead
 
 
@@ -153,8 +156,8 @@ def _parts(found: dict[str, list[dict[str, Any]]]) -> list[Part]:
             _counted(unscaled),
         ),
         Part(Words("scaled ones train", "缩放过的能训练"), "not supported" if _dead(scaled) else "supported", _counted(scaled)),
-        Part(Words("a lower rate does not help", "降低学习率没有用"), _is_useless(slower, share), _counted(slower)),
-        Part(Words("nor does batch norm on that layer", "那一层加批归一化也没用"), _is_useless(normed, share), _counted(normed)),
+        _useless(Words("a lower rate does not help", "降低学习率没有用"), slower, unscaled),
+        _useless(Words("nor does batch norm on that layer", "那一层加批归一化也没用"), normed, unscaled),
         Part(
             Words("scaling stabilises wide networks: their error is lower (scale 0.3)", "缩放让宽网络更稳：错误率更低（0.3）"),
             is_above(gain),
@@ -168,11 +171,18 @@ def _parts(found: dict[str, list[dict[str, Any]]]) -> list[Part]:
     ]
 
 
-def _is_useless(runs: Sequence[dict[str, Any]], share: float) -> Verdict:
-    """Whether a remedy leaves at least half as many dead as there are without: nothing can be said where nothing dies."""
-    if not share:
-        return "inconclusive"
-    return "supported" if _dead(runs) / len(runs) >= share / 2 else "not supported"
+def _useless(says: Words, remedied: Sequence[dict[str, Any]], without: Sequence[dict[str, Any]]) -> Part:
+    """Whether a remedy is none: leaves at least half as many dead, or an error that is no lower. It helps if it does neither."""
+    gain = paired(*([run["error"] for run in runs] for runs in (without, remedied)))
+    if not _dead(without):
+        verdict: Verdict = "inconclusive"
+    elif _dead(remedied) >= _dead(without) / 2:
+        verdict = "supported"
+    else:
+        verdict = OPPOSITE[is_above(gain)]
+    died = _counted(remedied)
+    why = measured(Words("error without minus with it, points", "不用的错误率减去用了的，百分点"), gain, PAIRS)
+    return Part(says, verdict, Words(f"{died.en}; {why.en}", f"{died.zh}；{why.zh}"))
 
 
 def _dead(runs: Sequence[dict[str, Any]]) -> int:
