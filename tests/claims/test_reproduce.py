@@ -157,7 +157,7 @@ def test_the_list_names_every_claim_and_what_was_found(capfd):
     for name, claim in CLAIMS.items():
         assert f"{name}: {claim.title.en} ({claim.source})" in out
         assert f"godeeper reproduce {name}" in out
-    assert out.count("  cpu  ") > 20
+    assert out.count("  cpu: ") > 20
     assert status(["reproduce", "--list", "--lang", "zh"]) == 0
     out, _ = capfd.readouterr()
     assert all(claim.says.zh in out for claim in CLAIMS.values())

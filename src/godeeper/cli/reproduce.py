@@ -12,7 +12,9 @@ from ..errors import GodeeperError, unknown
 from .output import Json, print_json
 
 if TYPE_CHECKING:
-    from ..claims.claim import Claim, Words
+    from ..claims.claim import Claim, Verdict, Words
+
+PAPER = {"en": "the paper", "zh": "论文"}
 
 
 def reproduce_command(
@@ -60,10 +62,10 @@ def _list(claims: dict[str, Claim], lang: Literal["en", "zh"], json: bool) -> No
         return
     for name, claim in claims.items():
         print(f"{name}: {_in(claim.title, lang)} ({claim.source})")
-        print(f"  {_in(claim.says, lang)}")
+        print(f"  {PAPER[lang]}: {_in(claim.says, lang)}")
         for scale, parts in ours.get(name, {}).items():
             for part in parts:
-                print(f"  {scale}  {part['verdict']}: {part['says'][lang]} ({part['why'][lang]})")
+                print(f"  {scale}: {_found(part, lang)}")
         print(f"  godeeper reproduce {name}  # {_in(claim.scales['cpu'].cost, lang)}\n")
 
 
@@ -87,8 +89,15 @@ def _say(claim: Claim, result: dict[str, Any], lang: Literal["en", "zh"]) -> Non
     for title, table in result["tables"].items():
         print(f"{term(title, lang)}\n\n{markdown(Table(**table), lang)}\n")
     for part in result["parts"]:
-        print(f"{part['verdict']}: {part['says'][lang]} ({part['why'][lang]})")
+        print(_found(part, lang))
     print(f"\n{_in(claim.limits, lang)}")
+
+
+def _found(part: dict[str, Any], lang: Literal["en", "zh"]) -> str:
+    from ..claims.words import VERDICTS
+
+    verdict: Verdict = part["verdict"]
+    return f"{VERDICTS[verdict][lang]}: {part['says'][lang]} ({part['why'][lang]})"
 
 
 def _in(words: Words, lang: Literal["en", "zh"]) -> str:
