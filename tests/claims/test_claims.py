@@ -128,15 +128,15 @@ def test_the_extra_batch_norm_is_on_the_residual():
 def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch):
     monkeypatch.setattr(auxiliary_heads, "STEPS", 1)
     monkeypatch.setattr(auxiliary_heads, "best_device", lambda: torch.device("cpu"))  # elsewhere dropout draws otherwise
-    source = Set("digits", 64, 32).open()
-    noted = auxiliary_heads.gradients(source, SMALL, network="googlenet_bn", seed=3)
+    pictures = Set("digits", 64, 32)
+    source = pictures.open()
+    noted = auxiliary_heads.gradients(pictures, SMALL, network="googlenet_bn", seed=3)
     for name, weight in (("classifier", 0.0), ("with heads", 0.3)):
         torch.manual_seed(3)
         table = variant(definition("googlenet_bn"), num_classes=10, width=0.125, small=True)
         network = to_device(Network(table, aux=True).train(), torch.device("cpu"))  # in the same memory format
         chosen = torch.randint(len(source.train), (64,), generator=torch.Generator().manual_seed(3)).tolist()
-        pictures = [source.train.picture(index) for index in chosen]
-        pixels = torch.cat([take_views(picture, network.preprocess) for picture in pictures])
+        pixels = torch.cat([take_views(source.train.picture(index), network.preprocess) for index in chosen])
         x = normalise(pixels, network.preprocess)
         loss, _ = Objective(network, auxiliary_weight=weight)(x, torch.tensor([source.train.labels[index] for index in chosen]))
         loss.backward()

@@ -9,13 +9,14 @@ import torch
 from torch.nn import functional as F
 
 from ..data.augment import normalise
-from ..data.sources import Pictures, Source
+from ..data.sources import Pictures
 from ..data.views import take_views
 from ..models.network import Network, best_device, to_device
 from ..papers.registry import definition, variant
 from .claim import Cell, Claim, Figure, Outcome, Part, Scale, Table, Words
 from .jobs import Arm, Training
 from .lab import Lab
+from .pictures import Set
 from .stats import is_above, mean, paired
 from .words import band, curves, errors, measured
 
@@ -24,9 +25,10 @@ WEIGHT = 0.3  # of a head's loss, Section 5
 STEPS, NOTED, BATCH = 100, 5, 64  # of the gradients' measurement
 
 
-def gradients(source: Source, scale: Scale, network: str, seed: int) -> dict[str, Any]:
+def gradients(chosen: Set, scale: Scale, network: str, seed: int) -> dict[str, Any]:
     """The norm of the gradient at 3a's filters over the first steps: of the classifier's loss, and with the heads' added."""
     torch.manual_seed(seed)
+    source = chosen.open()
     table = variant(definition(network), num_classes=len(source.classes), width=scale.width, small=scale.small)
     model = to_device(Network(table, aux=True).train(), best_device())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
@@ -35,10 +37,10 @@ def gradients(source: Source, scale: Scale, network: str, seed: int) -> dict[str
     assert isinstance(pictures, Pictures)
     noted: dict[str, list[float]] = {"step": [], "classifier": [], "with heads": []}
     for step in range(STEPS):
-        chosen = torch.randint(len(pictures), (BATCH,), generator=order).tolist()
-        pixels = torch.cat([take_views(pictures.picture(index), model.preprocess) for index in chosen])
+        batch = torch.randint(len(pictures), (BATCH,), generator=order).tolist()
+        pixels = torch.cat([take_views(pictures.picture(index), model.preprocess) for index in batch])
         x = normalise(pixels.to(best_device()), model.preprocess)
-        labels = torch.tensor([pictures.labels[index] for index in chosen], device=best_device())
+        labels = torch.tensor([pictures.labels[index] for index in batch], device=best_device())
         logits, heads = model.with_auxiliary(x)
         main = F.cross_entropy(logits, labels)
         total = main + sum(WEIGHT * F.cross_entropy(head, labels) for head in heads.values())

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.sources import Source
 from ..evaluate.classify import Average, Member, evaluate_members
 from ..models.network import best_device
 from .claim import Cell, Claim, Figure, Line, Outcome, Part, Scale, Table, Words
 from .jobs import Arm, Training
 from .lab import Lab
+from .pictures import Set
 from .stats import Mean, by_picture, is_above
 from .words import PICTURES, errors, measured
 
@@ -25,11 +25,14 @@ COMPARED = 10  # crops, by average and by maximum
 CHINESE = {"crops": "裁剪", "models": "模型"}
 
 
-def looked(source: Source, scale: Scale, runs: Sequence[Training], crops: int, average: Average, seed: int) -> dict[str, Any]:
+def looked(pictures: Set, scale: Scale, runs: Sequence[Training], crops: int, average: Average, seed: int) -> dict[str, Any]:
     """A network's probabilities for the test pictures (N, classes), of so many crops, and the pictures' labels."""
     network = runs[seed].network()
     member = Member(f"seed {seed}", network, network.preprocess)
-    found = evaluate_members([member], source.test, crops=crops, average=average, device=best_device(), keep=True)
+    source, device = pictures.open(), best_device()
+    found = evaluate_members(
+        [member], source.test, crops=crops, average=average, workers=pictures.workers, device=device, keep=True
+    )
     assert found.probabilities is not None
     return {"probabilities": found.probabilities[:, 0], "labels": found.labels}
 

@@ -30,7 +30,7 @@ def test(lab: Lab) -> Outcome:
     for name, of_name in runs.items():
         networks = [run.network() for run in of_name]
         members = [Member(f"seed {place}", network, network.preprocess) for place, network in enumerate(networks)]
-        found = evaluate_members(members, lab.source.test, device=best_device(), keep=True)
+        found = evaluate_members(members, lab.source.test, workers=lab.pictures.workers, device=best_device(), keep=True)
         assert found.probabilities is not None
         each = [wrong(found.probabilities[:, [place]], found.labels) for place in range(len(members))]
         single[name] = torch.tensor(each, dtype=torch.float64).mean(0).tolist()

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import torch
 
-from ..data.loader import default_workers
 from ..data.sources import Pictures
 from ..errors import GodeeperError
 from ..evaluate.classify import evaluate
@@ -104,15 +103,15 @@ class Training:
             "small": self.scale.small, "arm": self.arm.name,
         }  # fmt: skip
         name_classes(network, source.classes)
+        workers = self.pictures.workers
 
         def tested(network: Network) -> dict[str, float]:
-            found = evaluate(network, source.test, network.preprocess, device=device_of(network))
+            found = evaluate(network, source.test, network.preprocess, workers=workers, device=device_of(network))
             return {"top1_error": found.top1_error, "top5_error": found.top5_error}
 
         begun = (self.folder / "recipe.json").is_file() and any((self.folder / "checkpoints").glob("*.safetensors"))
         if not begun:
             rmtree(self.folder, ignore_errors=True)  # stopped before its first checkpoint
-        workers = default_workers(self.pictures.data) if torch.accelerator.is_available() else 0
         train(network, source.train, self.recipe, self.folder, evaluate=tested, workers=workers, resume=begun, trackers=())
 
 
@@ -142,7 +141,7 @@ class Measurement:
         return self.folder / "result.safetensors"
 
     def run(self) -> None:
-        found = self.function(self.pictures.open(), self.scale, **self.setting)
+        found = self.function(self.pictures, self.scale, **self.setting)
         tensors = {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
         self.folder.mkdir(parents=True, exist_ok=True)
         if tensors:

@@ -89,7 +89,7 @@ class Lab:
     def measure(
         self, function: Callable[..., dict[str, Any]], settings: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, list[dict[str, Any]]]:
-        """`function(source, scale, seed=, **setting)` for every setting and seed, by the setting's name."""
+        """`function(pictures, scale, seed=, **setting)` for every setting and seed, by the setting's name."""
         jobs = {
             name: [
                 Measurement(self._place(name, seed), function, {**setting, "seed": seed}, self.pictures, self.scale)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import torch
+
+from ..data.loader import default_workers
 from ..data.sources import Pictures, Source, open_source
 from ..errors import GodeeperError
 
@@ -42,6 +45,11 @@ class Set:
     data: str
     train: int
     test: int
+
+    @property
+    def workers(self) -> int:
+        """Processes that decode for one that computes; none without an accelerator, where a run has a core to itself."""
+        return default_workers(self.data) if torch.accelerator.is_available() else 0
 
     def open(self) -> Source:
         """The source with as many pictures; GodeeperError for a stream, which has no first ones."""

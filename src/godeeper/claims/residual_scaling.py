@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -11,16 +12,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..data.augment import normalise
-from ..data.sources import Pictures, Source
+from ..data.sources import Pictures
 from ..data.views import take_views
 from ..models.network import Network, best_device, to_device
 from ..papers.inception_resnet import c
 from ..papers.inception_v4 import BATCH_NORM
 from ..papers.notation import AvgTo, Conv, Definition, Linear, Stage, times
+from ..preprocess import Preprocess
 from ..train.optim import warm_statistics
 from ..train.rmsprop import RMSpropTF
 from .claim import Cell, Claim, Figure, Outcome, Part, Scale, Table, Verdict, Words
 from .lab import Lab
+from .pictures import Set
 from .stats import is_above, paired
 from .words import PAIRS, band, measured
 
@@ -47,13 +50,13 @@ def stack(filters: int, scale: float, classes: int, normed: bool) -> Network:
     return network
 
 
-def trained(source: Source, scale: Scale, filters: int, factor: float, rate: float, normed: bool, seed: int) -> dict[str, Any]:
+def trained(pictures: Set, scale: Scale, filters: int, factor: float, rate: float, normed: bool, seed: int) -> dict[str, Any]:
     """A stack after some hundred steps: its loss on the way, and its last layer before the pooling."""
     torch.manual_seed(seed)
     device = best_device()
-    network = to_device(stack(filters, factor, len(source.classes), normed), device).train()
+    network = to_device(stack(filters, factor, len(pictures.open().classes), normed), device).train()
     optimizer = RMSpropTF(network.parameters(), lr=rate)  # decay 0.9, epsilon 1.0, momentum 0.9
-    (x, labels), (tests, expected) = (_tensors(part, network, device) for part in (source.train, source.test))
+    (x, labels), (tests, expected) = (_tensors(pictures, part, network.preprocess, device) for part in ("train", "test"))
     order = torch.Generator().manual_seed(seed)
     noted: dict[str, list[float]] = {"step": [], "loss": [], "deviation": [], "dead": []}
     for step in range(scale.epochs * len(x) // BATCH):
@@ -81,10 +84,13 @@ def last_layer(network: Network, pictures: torch.Tensor) -> tuple[float, float]:
     return features.std().item(), 100 * (features.amax((0, 2, 3)) == 0).float().mean().item()
 
 
-def _tensors(part: object, network: Network, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    assert isinstance(part, Pictures)
-    pixels = torch.cat([take_views(part.picture(index), network.preprocess) for index in range(len(part))])
-    return normalise(pixels.to(device), network.preprocess), torch.tensor(list(part.labels), device=device)
+@cache
+def _tensors(chosen: Set, part: str, preprocess: Preprocess, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """The "train" or "test" pictures, normalised (N, 3, H, W), and labels (N,): read once by a process, for all its runs."""
+    pictures = getattr(chosen.open(), part)
+    assert isinstance(pictures, Pictures)
+    pixels = torch.cat([take_views(pictures.picture(index), preprocess) for index in range(len(pictures))])
+    return normalise(pixels.to(device), preprocess), torch.tensor(list(pictures.labels), device=device)
 
 
 def test(lab: Lab) -> Outcome:
@@ -217,8 +223,8 @@ CLAIM = Claim(
         "imagenet": Scale(
             "imagenet",
             Words(
-                "60 runs of 40,000 steps on pictures of 32 pixels, a few minutes each",
-                "60 次训练，各四万步，图片缩到 32 像素，每次几分钟",
+                "60 runs of 40,000 steps on pictures of 32 pixels, a few minutes each; before, half an hour of reading pictures",
+                "60 次训练，各四万步，图片缩到 32 像素，每次几分钟；另有半小时读图片",
             ),
             train=100_000,
             test=10_000,

@@ -26,7 +26,9 @@ def last_error(lab: Lab, run: Training) -> float:
         {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
     )
     network = to_device(network.eval(), best_device())
-    return evaluate(network, lab.source.test, network.preprocess, device=device_of(network)).top1_error
+    workers = lab.pictures.workers
+    found = evaluate(network, lab.source.test, network.preprocess, workers=workers, device=device_of(network))
+    return found.top1_error
 
 
 def test(lab: Lab) -> Outcome:
