@@ -179,11 +179,11 @@ def test_a_figure_is_drawn_whatever_its_points():
 
 
 def test_a_table_is_said_in_both_languages():
-    table = Table(["network", "seed 1", "10 crops", "round 2"], [["googlenet", 1.5, None, 3], ["maximum", 1, 2, 3]])
+    table = Table(["network", "seed 1", "10 crops", "round 2"], [["googlenet", 1.5, None, 3], ["maximum of 10 crops", 1, 2, 3]])
     assert markdown(table).splitlines()[0] == "| network | seed 1 | 10 crops | round 2 |"
-    assert markdown(table).splitlines()[2:] == ["| googlenet | 1.5 |  | 3 |", "| maximum | 1 | 2 | 3 |"]
+    assert markdown(table).splitlines()[2:] == ["| googlenet | 1.5 |  | 3 |", "| maximum of 10 crops | 1 | 2 | 3 |"]
     assert markdown(table, "zh").splitlines()[0] == "| 网络 | 种子 1 | 10 个裁剪 | 第 2 轮 |"
-    assert markdown(table, "zh").splitlines()[3] == "| 最大值 | 1 | 2 | 3 |"
+    assert markdown(table, "zh").splitlines()[3] == "| 10 个裁剪取最大 | 1 | 2 | 3 |"
 
 
 @pytest.mark.parametrize("name", CLAIMS)

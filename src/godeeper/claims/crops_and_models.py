@@ -22,6 +22,7 @@ from .words import PICTURES, errors, measured
 
 CROPS, MODELS = (1, 10, 144), (1, 2, 3, 4, 5, 6, 7)
 COMPARED = 10  # crops, by average and by maximum
+MAXIMUM = f"maximum of {COMPARED} crops"
 CHINESE = {"crops": "裁剪", "models": "模型"}
 
 
@@ -35,6 +36,11 @@ def looked(pictures: Set, scale: Scale, runs: Sequence[Training], crops: int, av
     )
     assert found.probabilities is not None
     return {"probabilities": found.probabilities[:, 0], "labels": found.labels}
+
+
+def named(crops: int) -> str:
+    """What a number of crops is called in the tables."""
+    return f"{crops} crop{'s' * (crops > 1)}"
 
 
 def wrong(probabilities: Tensor, labels: Tensor) -> list[bool]:
@@ -65,13 +71,13 @@ def test(lab: Lab) -> Outcome:
     recipe = lab.recipe()
     table = replace(lab.definition("googlenet_bn"), auxiliary={})
     runs = lab.train([Arm("googlenet_bn", table, recipe)])["googlenet_bn"]
-    ways = {f"{crops} crops": {"runs": runs, "crops": crops, "average": "softmax"} for crops in CROPS}
-    ways["maximum"] = {"runs": runs, "crops": COMPARED, "average": "max"}
+    ways = {named(crops): {"runs": runs, "crops": crops, "average": "softmax"} for crops in CROPS}
+    ways[MAXIMUM] = {"runs": runs, "crops": COMPARED, "average": "max"}
     said = lab.measure(looked, ways)
-    labels = said["maximum"][0]["labels"]
+    labels = said[MAXIMUM][0]["labels"]
     found = {way: torch.stack([one["probabilities"] for one in of_way], 1) for way, of_way in said.items()}
-    grid = Grid({crops: found[f"{crops} crops"] for crops in CROPS}, labels)
-    maximum = by_picture(wrong(found["maximum"], labels), grid.missed[grid.most, COMPARED][0])
+    grid = Grid({crops: found[named(crops)] for crops in CROPS}, labels)
+    maximum = by_picture(wrong(found[MAXIMUM], labels), grid.missed[grid.most, COMPARED][0])
     averaging = Part(
         Words("averaging the crops' probabilities beats their maximum", "裁剪的概率取平均，胜过取最大"),
         is_above(maximum),
@@ -88,7 +94,7 @@ def test(lab: Lab) -> Outcome:
     ]
     tables = {
         "as Table 3, top-1 error": _table_3(grid),
-        "top-1 error (%), means over all subsets": Table(["models", *(f"{crops} crops" for crops in CROPS)], cells),
+        "top-1 error (%), means over all subsets": Table(["models", *map(named, CROPS)], cells),
         "each network, top-1 error (%)": Table(["network", *found], alone),
         "after training, one crop, top-1 error (%)": errors({"googlenet_bn": runs}),
     }

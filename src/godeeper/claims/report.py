@@ -107,7 +107,7 @@ def _in_a_line(found: re.Match[str]) -> str:
 def drawn(figure: Figure) -> bytes:
     """A PNG of a figure: a line an arm, its intervals as bands."""
     canvas, axis = chart(figure.x, figure.y)
-    canvas.set_size_inches(7, 4)
+    canvas.set_size_inches(8, 4)
     for number, line in enumerate(figure.lines):
         axis.plot(
             line.x, line.y, "--" if line.dashed else "-", marker=".", color=COLOURS.get(line.name, f"C{number}"), label=line.name
@@ -118,7 +118,7 @@ def drawn(figure: Figure) -> bytes:
         axis.set_xscale("log")
         axis.set_xticks(figure.lines[0].x, [f"{x:g}" for x in figure.lines[0].x])
         axis.minorticks_off()
-    axis.legend(fontsize="small", loc="best")
+    canvas.legend(fontsize="small", loc="outside right upper")
     lowest, highest = min(min(line.y) for line in figure.lines), max(max(line.y) for line in figure.lines)
     room = 0.1 * (highest - lowest) or 1.0
     axis.set_ylim(lowest - room, highest + room)  # bands of few seeds reach far

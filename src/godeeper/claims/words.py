@@ -91,7 +91,7 @@ TERMS = {  # of tables, for readers of Chinese
     "last": "最后一步",
     "averaged weights": "平均权重",
     "last weights": "最后的权重",
-    "maximum": "最大值",
+    "maximum of 10 crops": "10 个裁剪取最大",
     "costs": "代价",
     "stacks": "各个网络",
     "gradients at 3a": "3a 处的梯度",
@@ -104,7 +104,7 @@ TERMS = {  # of tables, for readers of Chinese
     "epochs until the plain network's final top-1 error": "达到普通网络最终 top-1 错误率所需的轮数",
     "seconds": "秒",
 }
-NUMBERED = re.compile(r"(seed|round) (\d+)|(\d+) crops")
+NUMBERED = re.compile(r"(seed|round) (\d+)|(\d+) crops?")
 
 
 def term(english: str, lang: str) -> str:
