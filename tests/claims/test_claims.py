@@ -1,5 +1,6 @@
 """What the claims measure, against cases made by hand."""
 
+import re
 from dataclasses import replace
 from itertools import combinations
 
@@ -196,6 +197,32 @@ def test_a_claim_is_whole(name):
     for words in (claim.title, claim.says, claim.limits, *(scale.cost for scale in claim.scales.values())):
         assert words.en.isascii()
         assert any("\u4e00" <= sign <= "\u9fff" for sign in words.zh)
+
+
+@pytest.mark.parametrize(
+    ("claim", "networks", "seeds"),
+    [
+        (
+            "residual-connections",
+            ["inception_v3", "inception_resnet_v1", "inception_v4_printed", "inception_resnet_v2_printed"],
+            3,
+        ),
+        ("rmsprop", ["inception_v3"] * 6, 3),
+        ("ensemble-gains", ["inception_v3", "inception_resnet_v2_printed"], 4),
+        ("crops-and-models", ["googlenet_bn"], 7),
+        ("average-pooling", ["googlenet_bn"] * 4, 3),
+        ("factorised-filters", ["googlenet_bn"] * 4, 3),
+        ("auxiliary-heads", ["googlenet", "googlenet_bn"] * 2, 3),
+    ],
+)
+def test_the_hours_of_imagenet_are_the_arithmetic(claim, networks, seeds):
+    scale = CLAIMS[claim].scales["imagenet"]
+    operations = 6 * sum(describe(name).multiply_adds for name in networks) * seeds * scale.epochs * 1_281_167
+    hours = operations / (0.2 * 989e12) / 3600
+    said = int(re.search(r"(\d+) hours", scale.cost.en)[1])
+    assert abs(said / hours - 1) < 0.1
+    assert f"{len(networks) * seeds} runs of {scale.epochs} epochs" in scale.cost.en
+    assert scale.seeds == seeds
 
 
 def test_what_was_found_has_words_in_both_languages():

@@ -17,6 +17,7 @@ from .claim import Cell, Claim, Figure, Outcome, Part, Scale, Table, Words
 from .jobs import Arm, Training
 from .lab import Lab
 from .pictures import Set
+from .sizes import cpu, gpu, imagenet
 from .stats import is_above, mean, paired
 from .words import band, curves, errors, measured
 
@@ -137,27 +138,9 @@ CLAIM = Claim(
         "网络宽度只有八分之一，只训练几分钟；arXiv 1512.00567 是到长时间训练的末尾才看到差别的。",
     ),
     scales={
-        "cpu": Scale(
-            "cifar10",
-            Words("about 12 minutes on two cores", "双核约 12 分钟"),
-            train=7000,
-            test=2500,
-            epochs=4,
-            seeds=3,
-            width=0.125,
-            batch_size=64,
-        ),
-        "gpu": Scale("cifar10", Words("12 runs of 30 epochs at full width", "12 次全宽度训练，各 30 轮"), epochs=30),
-        "imagenet": Scale(
-            "imagenet",
-            Words(
-                "12 runs of 60 epochs: 13 hours of an H100 at 20 % of its peak, reckoned",
-                "12 次训练，各 60 轮：按 H100 峰值的 20 % 推算，13 小时",
-            ),
-            "standard",
-            epochs=60,
-            small=False,
-        ),
+        "cpu": cpu(12, train=7000, test=2500, epochs=4),
+        "gpu": gpu(12),
+        "imagenet": imagenet(12, epochs=60, hours=13),
     },
     test=test,
 )

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from ..papers.notation import AvgTo, Dropout, FullyConnected, Linear, Stage
 from ..papers.registry import definition
-from .claim import Claim, Outcome, Part, Scale, Words
+from .claim import Claim, Outcome, Part, Words
 from .jobs import Arm
 from .lab import Lab
+from .sizes import cpu, gpu, imagenet
 from .stats import is_above, paired
 from .words import curves, errors, measured
 
@@ -78,27 +79,9 @@ CLAIM = Claim(
         "少量图片反复学，让网络有机会过拟合，就像大网络在 ImageNet 的 120 万张图上那样；在那里究竟过拟合多少，这里说不了。",
     ),
     scales={
-        "cpu": Scale(
-            "cifar10",
-            Words("about 14 minutes on two cores", "双核约 14 分钟"),
-            train=2000,
-            test=2500,
-            epochs=20,
-            seeds=3,
-            width=0.125,
-            batch_size=64,
-        ),
-        "gpu": Scale("cifar10", Words("12 runs of 30 epochs at full width", "12 次全宽度训练，各 30 轮"), epochs=30),
-        "imagenet": Scale(
-            "imagenet",
-            Words(
-                "12 runs of 60 epochs: 12 hours of an H100 at 20 % of its peak, reckoned",
-                "12 次训练，各 60 轮：按 H100 峰值的 20 % 推算，12 小时",
-            ),
-            "standard",
-            epochs=60,
-            small=False,
-        ),
+        "cpu": cpu(14, train=2000, test=2500, epochs=20),
+        "gpu": gpu(12),
+        "imagenet": imagenet(12, epochs=60, hours=12),
     },
     test=test,
 )

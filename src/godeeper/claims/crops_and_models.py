@@ -17,6 +17,7 @@ from .claim import Cell, Claim, Figure, Line, Outcome, Part, Scale, Table, Words
 from .jobs import Arm, Training
 from .lab import Lab
 from .pictures import Set
+from .sizes import cpu, gpu, imagenet
 from .stats import Mean, by_picture, is_above
 from .words import PICTURES, errors, measured
 
@@ -165,28 +166,9 @@ CLAIM = Claim(
         "只有一组七个网络、一个测试集：区间反映的是抽到哪些图片的偶然性，不包括换一批网络重新训练的偶然性。",
     ),
     scales={
-        "cpu": Scale(
-            "cifar10",
-            Words("about 12 minutes on two cores", "双核约 12 分钟"),
-            train=10_000,
-            test=700,
-            epochs=3,
-            seeds=7,
-            width=0.125,
-            batch_size=64,
-        ),
-        "gpu": Scale("cifar10", Words("7 runs of 30 epochs at full width", "7 次全宽度训练，各 30 轮"), epochs=30, seeds=7),
-        "imagenet": Scale(
-            "imagenet",
-            Words(
-                "7 runs of 60 epochs: 8 hours of an H100 at 20 % of its peak, reckoned",
-                "7 次训练，各 60 轮：按 H100 峰值的 20 % 推算，8 小时",
-            ),
-            "standard",
-            epochs=60,
-            seeds=7,
-            small=False,
-        ),
+        "cpu": cpu(12, train=10_000, test=700, epochs=3, seeds=7),
+        "gpu": gpu(7, seeds=7),
+        "imagenet": imagenet(7, epochs=60, hours=7, seeds=7),
     },
     test=test,
 )

@@ -10,10 +10,11 @@ import torch
 
 from ..evaluate.classify import Member, evaluate_members
 from ..models.network import best_device
-from .claim import Cell, Claim, Outcome, Part, Scale, Table, Words
+from .claim import Cell, Claim, Outcome, Part, Table, Words
 from .crops_and_models import wrong
 from .jobs import Arm
 from .lab import Lab
+from .sizes import cpu, gpu, imagenet
 from .stats import by_picture, is_above
 from .words import PICTURES, curves, errors, measured
 
@@ -80,35 +81,9 @@ CLAIM = Claim(
         "区间反映的是抽到哪些图片的偶然性，不包括换一批网络重新训练的偶然性。",
     ),
     scales={
-        "cpu": Scale(
-            "cifar10",
-            Words("about 13 minutes on two cores", "双核约 13 分钟"),
-            "inception_2016",
-            train=10_000,
-            test=5000,
-            epochs=4,
-            seeds=5,
-            width=0.125,
-            batch_size=64,
-        ),
-        "gpu": Scale(
-            "cifar10",
-            Words("10 runs of 30 epochs at full width", "10 次全宽度训练，各 30 轮"),
-            "inception_2016",
-            epochs=30,
-            seeds=5,
-        ),
-        "imagenet": Scale(
-            "imagenet",
-            Words(
-                "8 runs of 160 epochs: 104 hours of an H100 at 20 % of its peak, reckoned",
-                "8 次训练，各 160 轮：按 H100 峰值的 20 % 推算，104 小时",
-            ),
-            "inception_2016",
-            epochs=160,
-            seeds=4,
-            small=False,
-        ),
+        "cpu": cpu(13, train=10_000, test=5000, epochs=4, seeds=5, recipe="inception_2016"),
+        "gpu": gpu(10, seeds=5, recipe="inception_2016"),
+        "imagenet": imagenet(8, epochs=160, hours=104, seeds=4, recipe="inception_2016"),
     },
     test=test,
 )

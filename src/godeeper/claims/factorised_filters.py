@@ -7,9 +7,10 @@ from dataclasses import replace
 from ..papers.describe import describe
 from ..papers.notation import Cat, Conv, Separable, Stage
 from ..papers.registry import definition
-from .claim import Claim, Outcome, Part, Scale, Table, Words
+from .claim import Claim, Outcome, Part, Table, Words
 from .jobs import Arm
 from .lab import Lab
+from .sizes import cpu, gpu, imagenet
 from .stats import is_above, is_within, paired
 from .words import curves, errors, measured
 
@@ -90,27 +91,9 @@ CLAIM = Claim(
         "32 像素的图，第一层步幅为 1；小网格上的 5x5 多半看到的是边缘。放到照片上值多少，这里说不了。",
     ),
     scales={
-        "cpu": Scale(
-            "cifar10",
-            Words("about 10 minutes on two cores", "双核约 10 分钟"),
-            train=10_000,
-            test=2500,
-            epochs=3,
-            seeds=4,
-            width=0.125,
-            batch_size=64,
-        ),
-        "gpu": Scale("cifar10", Words("12 runs of 30 epochs at full width", "12 次全宽度训练，各 30 轮"), epochs=30),
-        "imagenet": Scale(
-            "imagenet",
-            Words(
-                "12 runs of 60 epochs: 12 hours of an H100 at 20 % of its peak, reckoned",
-                "12 次训练，各 60 轮：按 H100 峰值的 20 % 推算，12 小时",
-            ),
-            "standard",
-            epochs=60,
-            small=False,
-        ),
+        "cpu": cpu(10, train=10_000, test=2500, epochs=3, seeds=4),
+        "gpu": gpu(12),
+        "imagenet": imagenet(12, epochs=60, hours=12),
     },
     test=test,
 )

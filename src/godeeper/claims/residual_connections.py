@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..papers.describe import describe
-from .claim import Cell, Claim, Figure, Outcome, Part, Scale, Table, Words
+from .claim import Cell, Claim, Figure, Outcome, Part, Table, Words
 from .jobs import Arm, Training
 from .lab import Lab
+from .sizes import cpu, gpu, imagenet
 from .stats import is_above, mean, paired
 from .words import curves, dashed, errors, measured
 
@@ -153,30 +154,9 @@ CLAIM = Claim(
         "宽度八分之一时，大的一对里普通网络比对手更贵（见表）。",
     ),
     scales={
-        "cpu": Scale(
-            "cifar10",
-            Words("about 21 minutes on two cores", "双核约 21 分钟"),
-            "inception_2016",
-            train=10_000,
-            test=2500,
-            epochs=6,
-            seeds=3,
-            width=0.125,
-            batch_size=64,
-        ),
-        "gpu": Scale(
-            "cifar10", Words("12 runs of 30 epochs at full width", "12 次全宽度训练，各 30 轮"), "inception_2016", epochs=30
-        ),
-        "imagenet": Scale(
-            "imagenet",
-            Words(
-                "12 runs of 160 epochs: 173 hours of an H100 at 20 % of its peak, reckoned",
-                "12 次训练，各 160 轮：按 H100 峰值的 20 % 推算，173 小时",
-            ),
-            "inception_2016",
-            epochs=160,
-            small=False,
-        ),
+        "cpu": cpu(21, train=10_000, test=2500, epochs=6, recipe="inception_2016"),
+        "gpu": gpu(12, recipe="inception_2016"),
+        "imagenet": imagenet(12, epochs=160, hours=173, recipe="inception_2016"),
     },
     test=test,
 )

@@ -8,9 +8,10 @@ from ..evaluate.classify import evaluate
 from ..models.network import Network, best_device, device_of, to_device
 from ..papers.registry import definition
 from ..tensor_files import load_tensors
-from .claim import Cell, Claim, Outcome, Part, Scale, Table, Words
+from .claim import Cell, Claim, Outcome, Part, Table, Words
 from .jobs import Arm, Training
 from .lab import Lab
+from .sizes import cpu, gpu, imagenet
 from .stats import is_above, mean, paired
 from .words import RUNS, curves, errors, measured
 
@@ -103,30 +104,9 @@ CLAIM = Claim(
         "学习率只粗略试了三档，调度只用一种；论文用二十个异步副本训练，这里没有模仿。",
     ),
     scales={
-        "cpu": Scale(
-            "cifar10",
-            Words("about 13 minutes on two cores", "双核约 13 分钟"),
-            "inception_2016",
-            train=8000,
-            test=2500,
-            epochs=4,
-            seeds=3,
-            width=0.125,
-            batch_size=64,
-        ),
-        "gpu": Scale(
-            "cifar10", Words("18 runs of 30 epochs at full width", "18 次全宽度训练，各 30 轮"), "inception_2016", epochs=30
-        ),
-        "imagenet": Scale(
-            "imagenet",
-            Words(
-                "18 runs of 100 epochs: 111 hours of an H100 at 20 % of its peak, reckoned",
-                "18 次训练，各 100 轮：按 H100 峰值的 20 % 推算，111 小时",
-            ),
-            "inception_2016",
-            epochs=100,
-            small=False,
-        ),
+        "cpu": cpu(13, train=8000, test=2500, epochs=4, recipe="inception_2016"),
+        "gpu": gpu(18, recipe="inception_2016"),
+        "imagenet": imagenet(18, epochs=100, hours=111, recipe="inception_2016"),
     },
     test=test,
 )
