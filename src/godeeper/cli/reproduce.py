@@ -26,6 +26,7 @@ def reproduce_command(
         Literal["cpu", "gpu", "imagenet"], typer.Option(help="cpu: within 25 minutes on two cores; gpu: full width; imagenet.")
     ] = "cpu",
     data: Annotated[str | None, typer.Option(help="The pictures; by default the scale's own set, such as cifar10.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch a torchvision set that is not here yet.")] = False,
     out: Annotated[
         Path, typer.Option(help="Where the runs go, and are gone on with, in a folder for each claim and scale.")
     ] = Path("runs/claims"),
@@ -35,6 +36,7 @@ def reproduce_command(
     """Test a claim of the papers: its arms trained with several seeds, curves, a table with intervals, a verdict."""
     from ..claims import CLAIMS
     from ..claims.report import reproduce
+    from ..data.sources import open_source
 
     if every == (claim is not None):
         raise typer.BadParameter("name a claim, or ask for the --list")
@@ -44,6 +46,8 @@ def reproduce_command(
         raise unknown("claim", claim, CLAIMS)
     if out.exists() and not out.is_dir():
         raise GodeeperError(f"--out {str(out)!r} is a file: name a folder")
+    if download:
+        open_source(data or CLAIMS[claim].scales[scale].data, download=True)
     folder = out / claim / scale
     result = reproduce(CLAIMS[claim], scale, data, folder)
     if json:
