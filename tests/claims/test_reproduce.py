@@ -3,13 +3,13 @@
 import importlib.util
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from godeeper.claims import CLAIMS
@@ -102,12 +102,15 @@ def test_a_run_that_was_killed_is_gone_on_with_and_ends_with_the_same_numbers(po
     script.write_text(INTERRUPTED)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
     words = [sys.executable, script, folder]
-    process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = psutil.Popen(words, env=environment, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 120
     while not list((folder / "runs").glob("*/checkpoints/*.safetensors")) and time.monotonic() < until:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
+    workers = process.children(recursive=True)
+    process.kill()
     process.wait()
+    assert len(workers) > 1
+    assert psutil.wait_procs(workers, timeout=30)[1] == []  # they do not outlive it
     begun = {run.name for run in (folder / "runs").iterdir()}
     assert begun
     assert not (folder / "result.json").exists()

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -108,8 +109,9 @@ class Lab:
         waiting = [job for job in jobs if job.share < 1]
         if not waiting:
             return
+        others = set(active_children())
         processes = 1 if torch.accelerator.is_available() else min(os.cpu_count() or 1, len(waiting))
-        with _bar(self.name) as show, ProcessPoolExecutor(processes, get_context("spawn"), _quiet) as pool:
+        with _bar(self.name) as show, ProcessPoolExecutor(processes, get_context("spawn"), _worker) as pool:
             tasks = [pool.submit(job.run) for job in waiting]
             try:
                 while any(not task.done() for task in tasks):
@@ -120,14 +122,25 @@ class Lab:
                 for task in tasks:
                     task.result()
             except BaseException:
+                for process in set(active_children()) - others:
+                    process.terminate()  # a run saves first; a measurement is lost
                 pool.shutdown(cancel_futures=True)
                 raise
 
 
-def _quiet() -> None:
-    """A worker: one thread, as there is a process a core, and no lines into the parent's progress."""
+def _worker() -> None:
+    """A process of the lab: one thread, as there is one a core; no lines into the progress; no life without its parent."""
     torch.set_num_threads(1)
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    Thread(target=_outlived, daemon=True).start()
+
+
+def _outlived() -> None:
+    """Waits for the parent's end, which nobody else tells a process of, and ends at once: checkpoints are whole or not there."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager
