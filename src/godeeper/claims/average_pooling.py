@@ -42,7 +42,7 @@ def test(lab: Lab) -> Outcome:
             ),
         ),
         Part(
-            Words("dropout remains essential even then", "即便如此，dropout 仍然少不得"),
+            Words("dropout remains essential with average pooling", "用了平均池化，dropout 仍然少不得"),
             is_above(dropout),
             measured(
                 Words(

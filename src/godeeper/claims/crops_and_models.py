@@ -117,7 +117,7 @@ def _returns(grid: Grid) -> list[Part]:
                 measured(Words("points gained", "降低的百分点"), whole, PICTURES),
             ),
             Part(
-                Words(f"with diminishing returns ({what})", f"而且收益递减（{CHINESE[what]}）"),
+                Words(f"more {what} bring diminishing returns", f"{CHINESE[what]}越多，收益递减"),
                 is_above(fewer),
                 Words(f"points gained at first {early}, then {late}", f"先降低 {early} 个百分点，后来 {late}"),
             ),

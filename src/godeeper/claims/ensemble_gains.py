@@ -47,7 +47,7 @@ def test(lab: Lab) -> Outcome:
             measured(Words("points gained by one network", "单个网络降低的百分点"), gain_single, PICTURES),
         ),
         Part(
-            Words("its gain does not carry over fully to ensembles", "这份好处不能全部带进集成"),
+            Words("the gain of one network does not carry over fully to ensembles", "单个网络的进步不能全部带进集成"),
             is_above(lost) if gain_single.low > 0 else "inconclusive",
             Words(
                 f"points gained by the ensemble: {gain_together}; lost on the way: {lost}",

@@ -97,7 +97,7 @@ def _faster(pair: str, runs: dict[str, list[Training]]) -> list[Part]:
             measured(Words(f"epochs saved of {epochs}", f"{epochs} 轮里省下"), saved),
         ),
         Part(
-            Words(f"and in less time ({pair} pair)", f"所需的时间也更少（{CHINESE[pair]}）"),
+            Words(f"and it is reached in less time ({pair} pair)", f"达到它所需的时间也更少（{CHINESE[pair]}）"),
             is_above(time),
             measured(Words("time saved, percent", "省下的时间，百分比"), time),
         ),

@@ -161,9 +161,13 @@ def _parts(found: dict[str, list[dict[str, Any]]]) -> list[Part]:
             "supported" if share > 0.5 else "inconclusive",  # what lives after so few steps may die later
             _counted(unscaled),
         ),
-        Part(Words("scaled ones train", "缩放过的能训练"), "not supported" if _dead(scaled) else "supported", _counted(scaled)),
+        Part(
+            Words("scaled residuals train", "缩放过的残差网络能训练"),
+            "not supported" if _dead(scaled) else "supported",
+            _counted(scaled),
+        ),
         _useless(Words("a lower rate does not help", "降低学习率没有用"), slower, unscaled),
-        _useless(Words("nor does batch norm on that layer", "那一层加批归一化也没用"), normed, unscaled),
+        _useless(Words("nor does an extra batch norm help", "多加一个批归一化也没用"), normed, unscaled),
         Part(
             Words("scaling stabilises wide networks: their error is lower (scale 0.3)", "缩放让宽网络更稳：错误率更低（0.3）"),
             is_above(gain),
