@@ -16,7 +16,7 @@ VERDICTS: dict[Verdict, dict[str, str]] = {
     "not supported": {"en": "not supported", "zh": "未得到支持"},
     "inconclusive": {"en": "inconclusive at this scale", "zh": "这一规模下无法判定"},
 }
-SEEDS, RUNS, PAIRS = Words("seeds", "个种子"), Words("runs", "次训练"), Words("pairs of runs", "对训练")
+SEEDS = Words("seeds", "个种子")
 PICTURES = Words("pictures", "张图片")
 
 
