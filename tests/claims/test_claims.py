@@ -17,7 +17,7 @@ from godeeper.claims.factorised_filters import two_for_five
 from godeeper.claims.pictures import Chosen, Set
 from godeeper.claims.report import drawn, found, markdown
 from godeeper.claims.residual_connections import epochs_to
-from godeeper.claims.residual_scaling import dies, last_layer, stack
+from godeeper.claims.residual_scaling import apart, dies, last_layer, stack
 from godeeper.claims.words import band, dashed, term
 from godeeper.data.augment import normalise
 from godeeper.data.sources import open_source
@@ -72,9 +72,9 @@ def test_the_grid_is_what_every_subset_misses():
                     right += int(total.argmax()) == int(labels[picture])
                 errors.append(100 * (1 - right / 30))
             assert grid.error[models, crops] == pytest.approx(sum(errors) / len(errors))
-    gain = grid.gain((1, 1), (3, 1))
-    assert gain.value == pytest.approx(grid.error[1, 1] - grid.error[3, 1])
-    assert gain.count == 30
+    first, then = grid.gains((1, 1), (2, 1), (3, 1))
+    assert 100 * sum(first) / 30 == pytest.approx(grid.error[1, 1] - grid.error[2, 1])
+    assert 100 * sum(then) / 30 == pytest.approx(grid.error[2, 1] - grid.error[3, 1])
 
 
 def test_together_networks_may_be_right_where_each_is_wrong():
@@ -117,6 +117,22 @@ def test_dead_channels_are_those_that_no_picture_moves():
     assert not dies({"dead": [0.0, 50.0], "finite": True})
     assert dies({"dead": [0.0, 50.1], "finite": True})
     assert dies({"dead": [0.0, 0.0], "finite": False})
+
+
+def test_looking_leaves_the_running_averages_alone():
+    torch.manual_seed(0)
+    network = stack(8, 0.3, 10, normed=True).train()
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    last_layer(network, torch.randn(6, 3, 32, 32))
+    assert all(torch.equal(buffer, before[name]) for name, buffer in network.named_buffers())
+
+
+def test_arms_that_share_a_seed_are_no_repetitions():
+    runs = [{"error": error} for error in (60.0, 62.0, 64.0, 50.0, 52.0, 54.0)]  # two arms of three seeds
+    none = [{"error": 0.0}] * 6
+    found = apart(runs, none, arms=2)
+    assert (found.value, found.count) == (57.0, 3)
+    assert found.half == pytest.approx(4.303 * 2 / 3**0.5)
 
 
 def test_the_extra_batch_norm_is_on_the_residual():

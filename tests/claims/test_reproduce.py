@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -81,10 +82,21 @@ def test_what_is_done_is_not_done_again(pooled):
 
 def test_another_size_or_set_wants_another_folder(pooled, class_folder):
     _, folder = pooled
-    for claim, data in ((small("average-pooling", epochs=3), None), (small("average-pooling"), str(class_folder))):
-        with pytest.raises(GodeeperError, match=r"(name another folder with --out|pictures of the)"):
-            reproduce(claim, "cpu", data, folder)
+    with pytest.raises(GodeeperError, match=r"holds runs of another epochs: name another folder with --out"):
+        reproduce(small("average-pooling", epochs=3), "cpu", None, folder)
+    with pytest.raises(GodeeperError, match=r"has 24 training pictures, counting as many of each class, of the 60 .* --data"):
+        reproduce(small("average-pooling"), "cpu", str(class_folder), folder)
     assert json.loads((folder / "plan.json").read_text())["epochs"] == 2
+
+
+@pytest.mark.parametrize("name", ["plan.json", "minutes.json"])
+@pytest.mark.parametrize("content", [b'{"claim": "average-poo', b"\xff\xfe", b'"abc"'])
+def test_a_damaged_file_is_named(pooled, tmp_path, name, content):
+    folder = tmp_path / "damaged"
+    shutil.copytree(pooled[1], folder)
+    (folder / name).write_bytes(content)
+    with pytest.raises(GodeeperError, match=r"(json' is damaged: delete it|another claim)"):
+        reproduce(small("average-pooling"), "cpu", None, folder)
 
 
 INTERRUPTED = """

@@ -63,8 +63,8 @@ def _faster(seconds: dict[str, list[float]]) -> Part:
     times = mean([vgg / ours for vgg, ours in zip(seconds["vgg16"], seconds["googlenet"], strict=True)])
     return Part(
         Words(
-            "2 to 3 times faster than networks without Inception of similar quality (VGG16)",
-            "比同等水平的非 Inception 网络（VGG16）快两到三倍",
+            "at least twice as fast as a network without Inception of similar quality (VGG16; the paper: 2 to 3 times)",
+            "至少是同等水平的非 Inception 网络的两倍快（VGG16；论文：两到三倍）",
         ),
         is_above(times, 2.0),
         measured(Words("times as fast", "倍数"), times, ROUNDS),

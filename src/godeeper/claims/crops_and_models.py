@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from statistics import fmean
 from typing import Any
 
@@ -18,7 +18,7 @@ from .jobs import Arm, Training
 from .lab import Lab
 from .pictures import Set
 from .sizes import cpu, gpu, imagenet
-from .stats import Mean, by_picture, is_above
+from .stats import by_picture, is_above
 from .words import PICTURES, errors, measured
 
 CROPS, MODELS = (1, 10, 144), (1, 2, 3, 4, 5, 6, 7)
@@ -61,10 +61,10 @@ class Grid:
         }
         self.error = {place: fmean(100 * fmean(one) for one in subsets) for place, subsets in self.missed.items()}
 
-    def gain(self, first: tuple[int, int], second: tuple[int, int]) -> Mean:
-        """The points from one cell to another, of the means over subsets, by the pictures' chance."""
-        shares = [torch.tensor(self.missed[place], dtype=torch.float64).mean(0) for place in (first, second)]
-        return by_picture(*(share.tolist() for share in shares))
+    def gains(self, *places: tuple[int, int]) -> list[list[float]]:
+        """Picture by picture, how much smaller the share of subsets that miss it becomes from each cell to the next."""
+        shares = [torch.tensor(self.missed[place], dtype=torch.float64).mean(0) for place in places]
+        return [(first - second).tolist() for first, second in pairwise(shares)]
 
 
 def test(lab: Lab) -> Outcome:
@@ -108,8 +108,9 @@ def _returns(grid: Grid) -> list[Part]:
     steps = {"crops": [(1, crops) for crops in CROPS], "models": [(1, 1), (middle, 1), (grid.most, 1)]}
     parts = []
     for what, (first, then, last) in steps.items():
-        whole, early, late = grid.gain(first, last), grid.gain(first, then), grid.gain(then, last)
-        fewer = Mean(early.value - late.value, (early.half**2 + late.half**2) ** 0.5, early.count)
+        early, late = grid.gains(first, then, last)
+        nothing = [0.0] * len(early)
+        whole, fewer = by_picture(grid.gains(first, last)[0], nothing), by_picture(early, late)
         parts += [
             Part(
                 Words(f"more {what} lower the error", f"{CHINESE[what]}越多，错误率越低"),
@@ -119,7 +120,7 @@ def _returns(grid: Grid) -> list[Part]:
             Part(
                 Words(f"more {what} bring diminishing returns", f"{CHINESE[what]}越多，收益递减"),
                 is_above(fewer),
-                Words(f"points gained at first {early}, then {late}", f"先降低 {early} 个百分点，后来 {late}"),
+                measured(Words("points gained at first minus later", "先降低的百分点减去后来降低的"), fewer, PICTURES),
             ),
         ]
     return parts

@@ -46,8 +46,8 @@ def test(lab: Lab) -> Outcome:
     parts = [
         Part(
             Words(
-                "a separable first layer costs less and loses nothing (within half a point)",
-                "可分离的第一层更便宜，而且不损失什么（半个百分点以内）",
+                "a separable first layer loses nothing (within half a point)",
+                "换成可分离的第一层，不损失什么（半个百分点以内）",
             ),
             is_within(cheaper, 0.5),
             measured(Words("its error minus the plain layer's, points", "它的错误率减去普通卷积的，百分点"), cheaper),

@@ -26,6 +26,14 @@ from .claim import Scale
 from .pictures import Set
 
 
+def read_json(file: Path) -> Any:
+    """What a file of a claim's folder holds; GodeeperError where it is damaged."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise GodeeperError(f"{str(file)!r} is damaged: delete it, and the same command makes it again") from None
+
+
 @dataclass(frozen=True)
 class Arm:
     """One side of a comparison: a table, and how its network is trained. The lab sets the recipe's seed."""
@@ -106,7 +114,8 @@ class Training:
         workers = self.pictures.workers
 
         def tested(network: Network) -> dict[str, float]:
-            found = evaluate(network, source.test, network.preprocess, workers=workers, device=device_of(network))
+            device = device_of(network)
+            found = evaluate(network, source.test, network.preprocess, workers=workers, skip_bad=True, device=device)
             return {"top1_error": found.top1_error, "top5_error": found.top5_error}
 
         begun = (self.folder / "recipe.json").is_file() and any((self.folder / "checkpoints").glob("*.safetensors"))
@@ -132,7 +141,7 @@ class Measurement:
     @property
     def result(self) -> dict[str, Any]:
         """What the function gave."""
-        found: dict[str, Any] = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = read_json(self.folder / "result.json")
         return found | (load_tensors(self._tensors)[0] if self._tensors.is_file() else {})
 
     @property

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing import active_children, get_context, parent_process
@@ -19,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ..data.sources import Pictures, Source
-from ..errors import GodeeperError
+from ..errors import BadImage, GodeeperError
 from ..papers.notation import Definition
 from ..papers.registry import definition, variant
 from ..train.recipe import Recipe, recipes
@@ -37,6 +38,7 @@ class Lab:
     data: str
     scale: Scale
     runs: dict[str, list[Training]] = field(default_factory=dict)  # all that were trained, by arm
+    measurements: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # all that was measured, by setting
 
     @property
     def pictures(self) -> Set:
@@ -52,7 +54,10 @@ class Lab:
         assert isinstance(source.train, Pictures)
         for part, has, wanted in (("training", source.train, self.scale.train), ("test", source.test, self.scale.test)):
             if len(has) < wanted:
-                raise GodeeperError(f"{self.data!r} has {len(has)} {part} pictures of the {wanted} that this scale needs")
+                raise GodeeperError(
+                    f"{self.data!r} has {len(has)} {part} pictures, counting as many of each class, of the {wanted} that this "
+                    "scale needs: name a larger set with --data"
+                )
 
     def definition(self, name: str) -> Definition:
         """A network's table at this scale."""
@@ -99,7 +104,9 @@ class Lab:
             for name, setting in settings.items()
         }
         self._do([jobs[name][seed] for seed in range(self.scale.seeds) for name in settings])
-        return {name: [job.result for job in of_name] for name, of_name in jobs.items()}
+        found = {name: [job.result for job in of_name] for name, of_name in jobs.items()}
+        self.measurements |= found
+        return found
 
     def _place(self, name: str, seed: int) -> Path:
         return self.folder / "runs" / f"{name}-{seed}".replace(" ", "_").replace("/", "_")
@@ -109,11 +116,10 @@ class Lab:
         waiting = [job for job in jobs if job.share < 1]
         if not waiting:
             return
-        others = set(active_children())
         processes = 1 if torch.accelerator.is_available() else min(os.cpu_count() or 1, len(waiting))
-        with _bar(self.name) as show, ProcessPoolExecutor(processes, get_context("spawn"), _worker) as pool:
-            tasks = [pool.submit(job.run) for job in waiting]
-            try:
+        try:
+            with _bar(self.name) as show, _workers(processes) as pool:
+                tasks = [pool.submit(job.run) for job in waiting]
                 while any(not task.done() for task in tasks):
                     show(sum(job.share for job in jobs) / len(jobs))
                     finished, _ = wait(tasks, timeout=1, return_when=FIRST_EXCEPTION)
@@ -121,11 +127,26 @@ class Lab:
                         task.result()
                 for task in tasks:
                     task.result()
-            except BaseException:
-                for process in set(active_children()) - others:
-                    process.terminate()  # a run saves first; a measurement is lost
-                pool.shutdown(cancel_futures=True)
-                raise
+        except BrokenProcessPool:
+            raise GodeeperError(
+                f"a process of {self.name!r} was killed, for want of memory perhaps: the same command goes on"
+            ) from None
+        except BadImage as error:
+            raise GodeeperError(f"{error}: mend it or take it out of the set") from None
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end where what they work for does."""
+    others = set(active_children())
+    with ProcessPoolExecutor(count, get_context("spawn"), _worker) as pool:
+        try:
+            yield pool
+        except BaseException:
+            for process in set(active_children()) - others:
+                process.terminate()  # a run saves first; a measurement is lost
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _worker() -> None:

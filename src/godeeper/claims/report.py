@@ -13,14 +13,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..errors import GodeeperError
 from ..evaluate.charts import chart, png
 from ..files import written_whole
 from ..train.run import versions
 from .claim import Cell, Claim, Figure, Outcome, Scale, ScaleName, Table
-from .jobs import Training
+from .jobs import Training, read_json
 from .lab import Lab
-from .words import TERMS, term
+from .words import NUMBERED, TERMS, term
 
 COLOURS = {  # of networks, the same in every figure
     "inception_v3": "C2", "inception_resnet_v1": "C3", "inception_v4_printed": "C0", "inception_resnet_v2_printed": "C1",
@@ -42,7 +44,7 @@ def reproduce(claim: Claim, scale: ScaleName, data: str | None, folder: Path) ->
     for name, figure in outcome.figures.items():
         with written_whole(folder / f"{name}.png") as file:
             file.write_bytes(drawn(figure))
-    result = _document(claim, plan, lab, outcome, json.loads((folder / "minutes.json").read_text(encoding="utf-8")))
+    result = _document(claim, plan, lab, outcome, read_json(folder / "minutes.json"))
     _write(folder / "result.json", result)
     return result
 
@@ -54,8 +56,10 @@ def _sizes(scale: Scale) -> dict[str, Any]:
 def _claimed(folder: Path, plan: dict[str, Any]) -> None:
     """Notes what a folder is for; GodeeperError if that is something else."""
     file = folder / "plan.json"
-    if file.is_file() and json.loads(file.read_text(encoding="utf-8")) != plan:
-        raise GodeeperError(f"{str(folder)!r} holds runs of another size or set: name another folder with --out")
+    before = read_json(file) if file.is_file() else plan
+    differing = [name for name, value in plan.items() if not isinstance(before, dict) or before.get(name) != value]
+    if differing:
+        raise GodeeperError(f"{str(folder)!r} holds runs of another {', '.join(differing)}: name another folder with --out")
     _write(file, plan)
 
 
@@ -63,7 +67,9 @@ def _claimed(folder: Path, plan: dict[str, Any]) -> None:
 def _minutes(folder: Path) -> Iterator[None]:
     """Adds up in `minutes.json` how long a test takes, over interruptions."""
     file, begun = folder / "minutes.json", time.monotonic()
-    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else 0.0
+    before = read_json(file) if file.is_file() else 0.0
+    if not isinstance(before, float | int):
+        raise GodeeperError(f"{str(file)!r} is damaged: delete it, and the same command makes it again")
     try:
         yield
     finally:
@@ -79,6 +85,7 @@ def _document(claim: Claim, plan: dict[str, Any], lab: Lab, outcome: Outcome, mi
         "parts": [asdict(part) for part in outcome.parts],
         "tables": {title: asdict(table) for title, table in outcome.tables.items()},
         "runs": {arm: [_epochs(run) for run in runs] for arm, runs in lab.runs.items()},
+        "measurements": {name: [_plain(one) for one in found] for name, found in lab.measurements.items()},
         "figures": {name: asdict(figure) for name, figure in outcome.figures.items()},
         "versions": versions(),
         "minutes": minutes,
@@ -88,6 +95,12 @@ def _document(claim: Claim, plan: dict[str, Any], lab: Lab, outcome: Outcome, mi
 def _epochs(run: Training) -> dict[str, list[float]]:
     """What a run noted after each epoch."""
     return {name: [round(value, 4) for value in run.curve(name)] for name in ("loss", "top1_error", "top5_error", "seconds")}
+
+
+def _plain(found: dict[str, Any]) -> dict[str, Any]:
+    """A measurement without its tensors, rounded."""
+    plain = {name: value for name, value in found.items() if not isinstance(value, torch.Tensor)}
+    return {name: [round(one, 4) for one in value] if isinstance(value, list) else value for name, value in plain.items()}
 
 
 def _write(file: Path, document: Any) -> None:
@@ -132,7 +145,7 @@ def markdown(table: Table, lang: str = "en") -> str:
 
     def said(cell: Cell) -> str:
         text = "" if cell is None else str(cell)
-        return TERMS.get(text, text) if lang == "zh" else text
+        return term(text, lang) if text in TERMS or NUMBERED.fullmatch(text) else text
 
     return "\n".join("| " + " | ".join(map(said, row)) + " |" for row in rows)
 

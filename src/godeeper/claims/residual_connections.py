@@ -124,12 +124,15 @@ def _size(runs: dict[str, list[Training]]) -> Part:
     by_seed = list(zip(*errors_of, strict=True))  # of each: small plain, small residual, large plain, large residual
     size = [(a + b - c - d) / 2 for a, b, c, d in by_seed]
     connections = [(a - b + c - d) / 2 for a, b, c, d in by_seed]
+    more = paired(list(map(abs, size)), list(map(abs, connections)))
     return Part(
         Words("the final error depends on size more than on residual connections", "最终错误率更多地取决于大小，而不是残差连接"),
-        is_above(paired(list(map(abs, size)), list(map(abs, connections)))),
+        is_above(more),
         Words(
-            f"points gained by size {mean(size)}, by residual connections {mean(connections)}",
-            f"大小带来 {mean(size)} 个百分点，残差连接带来 {mean(connections)}",
+            f"points gained by size {mean(size)}, by residual connections {mean(connections)}; the first minus the second, "
+            f"signs aside: {more} ({more.count} seeds)",
+            f"大小带来 {mean(size)} 个百分点，残差连接带来 {mean(connections)}；"
+            f"不计正负，前者减后者：{more}（{more.count} 个种子）",
         ),
     )
 

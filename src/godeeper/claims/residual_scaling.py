@@ -161,8 +161,8 @@ def _parts(found: dict[str, list[dict[str, Any]]]) -> list[Part]:
     unscaled, scaled = runs(wide, [1.0], [fast]), runs(wide, SCALES[1:], [fast])
     slower, normed = runs(wide, [1.0], [slow]), runs(wide, [1.0], [fast], ", batch norm")
     share = _dead(unscaled) / len(unscaled)
-    gain = _apart(unscaled, runs(wide, [0.3], [fast]), len(wide))
-    harm = _apart(runs(WIDTHS[:1], [0.1], RATES), runs(WIDTHS[:1], [1.0], RATES), len(RATES))
+    gain = apart(unscaled, runs(wide, [0.3], [fast]), len(wide))
+    harm = apart(runs(WIDTHS[:1], [0.1], RATES), runs(WIDTHS[:1], [1.0], RATES), len(RATES))
     return [
         Part(
             Words(
@@ -194,7 +194,7 @@ def _parts(found: dict[str, list[dict[str, Any]]]) -> list[Part]:
 
 def _useless(says: Words, remedied: Sequence[dict[str, Any]], without: Sequence[dict[str, Any]]) -> Part:
     """Whether a remedy is none: leaves at least half as many dead, or an error that is no lower. It helps if it does neither."""
-    gain = _apart(without, remedied, len(WIDTHS[1:]))
+    gain = apart(without, remedied, len(WIDTHS[1:]))
     if not _dead(without):
         verdict: Verdict = "inconclusive"
     elif _dead(remedied) >= _dead(without) / 2:
@@ -206,7 +206,7 @@ def _useless(says: Words, remedied: Sequence[dict[str, Any]], without: Sequence[
     return Part(says, verdict, Words(f"{died.en}; {why.en}", f"{died.zh}；{why.zh}"))
 
 
-def _apart(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], arms: int) -> Mean:
+def apart(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], arms: int) -> Mean:
     """The difference in error, of means over `arms` within each seed: arms that share a seed are no repetitions."""
     seeds = len(first) // arms
     means = [[fmean(run["error"] for run in runs[seed::seeds]) for seed in range(seeds)] for runs in (first, second)]

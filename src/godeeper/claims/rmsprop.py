@@ -29,8 +29,8 @@ def last_error(lab: Lab, run: Training) -> float:
     )
     network = to_device(network.eval(), best_device())
     workers = lab.pictures.workers
-    found = evaluate(network, lab.source.test, network.preprocess, workers=workers, device=device_of(network))
-    return found.top1_error
+    device = device_of(network)
+    return evaluate(network, lab.source.test, network.preprocess, workers=workers, skip_bad=True, device=device).top1_error
 
 
 def test(lab: Lab) -> Outcome:

@@ -39,7 +39,7 @@ def reproduce_command(
     from ..data.sources import open_source
 
     if every == (claim is not None):
-        raise typer.BadParameter("name a claim, or ask for the --list")
+        raise typer.BadParameter("name a claim or ask for the --list, one of the two")
     if claim is None:
         return _list(CLAIMS, lang, json)
     if claim not in CLAIMS:
