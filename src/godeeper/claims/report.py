@@ -131,6 +131,8 @@ def drawn(figure: Figure) -> bytes:
         axis.set_xscale("log")
         axis.set_xticks(figure.lines[0].x, [f"{x:g}" for x in figure.lines[0].x])
         axis.minorticks_off()
+    elif figure.x == "Epoch":
+        axis.xaxis.get_major_locator().set_params(integer=True)
     canvas.legend(fontsize="small", loc="outside right upper")
     lowest, highest = min(min(line.y) for line in figure.lines), max(max(line.y) for line in figure.lines)
     room = 0.1 * (highest - lowest) or 1.0
