@@ -244,6 +244,7 @@ def test_the_hours_of_imagenet_are_the_arithmetic(claim, networks, seeds):
 def test_what_was_found_has_words_in_both_languages():
     assert set(found()) == set(CLAIMS)
     for scales in found().values():
+        assert "cpu" in scales
         for parts in scales.values():
             assert parts
             for part in parts:

@@ -181,7 +181,7 @@ def test_the_list_names_every_claim_and_what_was_found(capfd):
     out, _ = capfd.readouterr()
     rows = json.loads(out)
     assert [row["claim"] for row in rows] == list(CLAIMS)
-    assert all(set(row["scales"]) == {"cpu", "gpu", "imagenet"} for row in rows)
+    assert all(row["found"]["cpu"] and set(row["scales"]) == {"cpu", "gpu", "imagenet"} for row in rows)
 
 
 def test_the_pages_say_what_the_results_say():
@@ -191,8 +191,6 @@ def test_the_pages_say_what_the_results_say():
 def test_the_results_are_whole():
     found = pages.results()
     for name, claim in CLAIMS.items():
-        if not found[name]:
-            continue
         result = found[name]["cpu"]
         scale = claim.scales["cpu"]
         assert {one: result[one] for one in ("train", "test", "epochs", "seeds", "width")} == {
@@ -206,4 +204,4 @@ def test_the_results_are_whole():
         for title, table in result["tables"].items():
             assert pages.term(title, "zh")
             assert all(pages.term(head, "zh") for head in table["head"])
-    assert sum(part["verdict"] != "supported" for scales in found.values() if scales for part in scales["cpu"]["parts"]) > 0
+    assert sum(part["verdict"] != "supported" for scales in found.values() for part in scales["cpu"]["parts"]) > 0
