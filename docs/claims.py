@@ -12,7 +12,6 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,7 @@ def section(name: str, scales: dict[str, Result], lang: str) -> str:
 
 def scales(lang: str) -> str:
     """What every claim costs at every scale."""
-    rows = [[f"`{name}`", *(asdict(claim.scales[scale].cost)[lang] for scale in SCALES)] for name, claim in CLAIMS.items()]  # type: ignore[index]
+    rows = [[f"`{name}`", *(claim.scales[scale].cost.said(lang) for scale in SCALES)] for name, claim in CLAIMS.items()]  # type: ignore[index]
     return markdown(Table([SAID[lang]["claim"], *(f"`{scale}`" for scale in SCALES)], rows))
 
 

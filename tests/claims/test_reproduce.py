@@ -201,7 +201,9 @@ def test_the_results_are_whole():
         for runs in result["runs"].values():
             assert len(runs) == scale.seeds
             assert all(len(run["top1_error"]) == scale.epochs for run in runs)
+        assert all(len(runs) == scale.seeds for runs in result["measurements"].values())
         for title, table in result["tables"].items():
             assert pages.term(title, "zh")
             assert all(pages.term(head, "zh") for head in table["head"])
+    assert len(found["residual-scaling"]["cpu"]["measurements"]) == 20  # arms, each with its curves
     assert sum(part["verdict"] != "supported" for scales in found.values() for part in scales["cpu"]["parts"]) > 0

@@ -21,12 +21,17 @@ class Words:
     en: str
     zh: str
 
+    def said(self, lang: str) -> str:
+        """The text in "en" or "zh"."""
+        return self.zh if lang == "zh" else self.en
+
 
 @dataclass(frozen=True)
 class Scale:
     """How large a test is.
 
-    `train` and `test` are pictures of those sets, the first of each class, 0 for all; `width` scales the networks' filters,
+    `recipe` is what the arms' recipes start from, empty where a claim trains by itself; `train` and `test` are pictures of those
+    sets, the first of each class, 0 for all; `width` scales the networks' filters,
     `small` takes their stems' strides, and batches of `batch_size`; `seeds` are repetitions. `cost` says what to expect:
     measured, or reckoned where nobody has run it.
     """

@@ -85,7 +85,7 @@ def _document(claim: Claim, plan: dict[str, Any], lab: Lab, outcome: Outcome, mi
         "parts": [asdict(part) for part in outcome.parts],
         "tables": {title: asdict(table) for title, table in outcome.tables.items()},
         "runs": {arm: [_epochs(run) for run in runs] for arm, runs in lab.runs.items()},
-        "measurements": {name: [_plain(one) for one in found] for name, found in lab.measurements.items()},
+        "measurements": {name: runs for name, found in lab.measurements.items() if any(runs := list(map(_plain, found)))},
         "figures": {name: asdict(figure) for name, figure in outcome.figures.items()},
         "versions": versions(),
         "minutes": minutes,

@@ -12,7 +12,7 @@ from ..errors import GodeeperError, unknown
 from .output import Json, print_json
 
 if TYPE_CHECKING:
-    from ..claims.claim import Claim, Verdict, Words
+    from ..claims.claim import Claim, Verdict
 
 PAPER = {"en": "the paper", "zh": "论文"}
 
@@ -65,12 +65,12 @@ def _list(claims: dict[str, Claim], lang: Literal["en", "zh"], json: bool) -> No
         print_json([_row(claim, ours.get(name, {})) for name, claim in claims.items()])
         return
     for name, claim in claims.items():
-        print(f"{name}: {_in(claim.title, lang)} ({claim.source})")
-        print(f"  {PAPER[lang]}: {_in(claim.says, lang)}")
+        print(f"{name}: {claim.title.said(lang)} ({claim.source})")
+        print(f"  {PAPER[lang]}: {claim.says.said(lang)}")
         for scale, parts in ours.get(name, {}).items():
             for part in parts:
                 print(f"  {scale}: {_found(part, lang)}")
-        print(f"  godeeper reproduce {name}  # {_in(claim.scales['cpu'].cost, lang)}\n")
+        print(f"  godeeper reproduce {name}  # {claim.scales['cpu'].cost.said(lang)}\n")
 
 
 def _row(claim: Claim, ours: dict[Any, Any]) -> dict[str, Any]:
@@ -89,12 +89,12 @@ def _say(claim: Claim, result: dict[str, Any], lang: Literal["en", "zh"]) -> Non
     from ..claims.report import markdown
     from ..claims.words import term
 
-    print(f"{_in(claim.title, lang)} ({claim.source}), {result['scale']}, {result['minutes']} min\n")
+    print(f"{claim.title.said(lang)} ({claim.source}), {result['scale']}, {result['minutes']} min\n")
     for title, table in result["tables"].items():
         print(f"{term(title, lang)}\n\n{markdown(Table(**table), lang)}\n")
     for part in result["parts"]:
         print(_found(part, lang))
-    print(f"\n{_in(claim.limits, lang)}")
+    print(f"\n{claim.limits.said(lang)}")
 
 
 def _found(part: dict[str, Any], lang: Literal["en", "zh"]) -> str:
@@ -102,10 +102,6 @@ def _found(part: dict[str, Any], lang: Literal["en", "zh"]) -> str:
 
     verdict: Verdict = part["verdict"]
     return f"{VERDICTS[verdict][lang]}: {part['says'][lang]} ({part['why'][lang]})"
-
-
-def _in(words: Words, lang: Literal["en", "zh"]) -> str:
-    return words.zh if lang == "zh" else words.en
 
 
 COMMANDS = (reproduce_command,)
