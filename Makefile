@@ -27,13 +27,13 @@ demo: $(READY)
 	$(BIN)/godeeper train --model googlenet_bn --small --width 0.25 --data digits --out $(DEMO)
 	$(BIN)/godeeper evaluate $(DEMO) --data digits
 	$(BIN)/godeeper evaluate $(DEMO) --data digits --crops 144
-	$(BIN)/python examples/save_digits.py $(DEMO)/pictures
-	$(BIN)/godeeper predict $(DEMO) $(DEMO)/pictures --top 3 --picture $(DEMO)/predictions.png
+	$(BIN)/python examples/save_digits.py $(DEMO)/images
+	$(BIN)/godeeper predict $(DEMO) $(DEMO)/images --top 3 --image $(DEMO)/predictions.png
 	@echo
 	@echo "The run:          $(DEMO)  (recipe.json, metrics.jsonl, log.txt, curves.png, checkpoints/)"
 	@echo "The network:      $(DEMO)/model.safetensors"
 	@echo "The curves:       $(DEMO)/curves.png"
-	@echo "The predictions:  $(DEMO)/predictions.png, of the pictures in $(DEMO)/pictures"
+	@echo "The predictions:  $(DEMO)/predictions.png, of the images in $(DEMO)/images"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,11 +1,11 @@
 """144 crops: ours, the obvious loop over crops, and the bare forward passes, side by side.
 
-    python benchmarks/evaluation.py FOLDER [--model googlenet] [--pictures 50] [--workers 0]
+    python benchmarks/evaluation.py FOLDER [--model googlenet] [--images 50] [--workers 0]
 
-FOLDER holds photographs. The obvious loop is what one writes first: for each of the 144 views, resize the picture with Pillow,
+FOLDER holds photographs. The obvious loop is what one writes first: for each of the 144 views, resize the image with Pillow,
 cut, mirror, normalise, classify it alone, average the softmax, with the same weights in the memory format that networks come in.
 The bare passes are as many views of noise, as large and as many at a time as ours, through the same network. All take turns, five
-pictures at a time (the loop one of them), with the same threads and the same weights; what is printed are medians over the turns.
+images at a time (the loop one of them), with the same threads and the same weights; what is printed are medians over the turns.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from PIL import Image
 from torch import Tensor
 
 from godeeper import create_model, decode, views
-from godeeper.data.folders import picture_files
-from godeeper.data.sources import FilePictures
+from godeeper.data.folders import image_files
+from godeeper.data.sources import FileDataset
 from godeeper.evaluate import evaluate
 from godeeper.evaluate.classify import default_batch_size
 from godeeper.models.network import Network
 
-TURN = 5  # pictures
+TURN = 5  # images
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="googlenet")
-    parser.add_argument("--pictures", type=int, default=50)
+    parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--workers", type=int, default=0)
     given = parser.parse_args()
-    files = picture_files(given.folder)
-    files = files[:: max(1, len(files) // given.pictures)][: given.pictures]
+    files = image_files(given.folder)
+    files = files[:: max(1, len(files) // given.images)][: given.images]
     network = alive(given.model)
     plain = deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     ours_seconds, loop_seconds, bare_seconds, apart = [], [], [], []
@@ -55,7 +55,7 @@ def main() -> None:
         loop_seconds.append(seconds)
         apart.append(float((obvious - probabilities[0]).abs().max()))
     print(f"{given.model}, {len(files)} photographs, {torch.get_num_threads()} threads, {given.workers} workers, 144 crops")
-    print(f"ours            {median(ours_seconds):7.2f} s a picture")
+    print(f"ours            {median(ours_seconds):7.2f} s an image")
     print(
         f"bare passes     {median(bare_seconds):7.2f} s, passes of {default_batch_size(network.preprocess.image_size, CPU)} views"
     )
@@ -69,7 +69,7 @@ CPU = torch.device("cpu")
 
 
 def alive(model: str) -> Network:
-    """The network with weights that tell pictures apart."""
+    """The network with weights that tell images apart."""
     torch.manual_seed(0)
     network = create_model(model).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.3)  # type: ignore[index, union-attr]
@@ -82,30 +82,30 @@ def timed(call: Callable[[], Tensor]) -> tuple[Tensor, float]:
 
 
 def ours(network: Network, files: list[Path], workers: int) -> Tensor:
-    found = evaluate(network, FilePictures(files, [0] * len(files)), network.preprocess, crops=144, workers=workers, keep=True)
+    found = evaluate(network, FileDataset(files, [0] * len(files)), network.preprocess, crops=144, workers=workers, keep=True)
     assert found.probabilities is not None
     return found.probabilities[:, 0]
 
 
 @torch.inference_mode()
-def bare(network: Network, pictures: int) -> Tensor:
+def bare(network: Network, images: int) -> Tensor:
     size = network.preprocess.image_size
     batch = default_batch_size(size, CPU)
     x = torch.randn(batch, 3, size, size).contiguous(memory_format=torch.channels_last)
-    for _ in range(pictures * 144 // batch):
+    for _ in range(images * 144 // batch):
         network(x)
-    rest = pictures * 144 % batch
+    rest = images * 144 % batch
     return network(x[:rest]) if rest else x
 
 
 @torch.inference_mode()
 def loop(network: Network, file: Path) -> Tensor:
     preprocess = network.preprocess
-    picture = decode(file)
+    image = decode(file)
     total = torch.zeros(network.num_classes)
-    crops = views(picture.width, picture.height, preprocess.image_size, 144)
+    crops = views(image.width, image.height, preprocess.image_size, 144)
     for view in crops:
-        crop = picture.resize(view.resize, Image.Resampling.BILINEAR).crop(view.box)
+        crop = image.resize(view.resize, Image.Resampling.BILINEAR).crop(view.box)
         crop = crop.resize(view.out, Image.Resampling.BILINEAR) if crop.size != view.out else crop
         pixels = np.asarray(crop, np.float32) / 255
         pixels = pixels[:, ::-1] if view.flip else pixels

@@ -18,8 +18,8 @@ from statistics import median
 import torch
 
 from godeeper import Predictor, create_model, save_weights
-from godeeper.data.folders import picture_files
-from godeeper.deploy.bench import CALIBRATED, engines_for, pictures
+from godeeper.data.folders import image_files
+from godeeper.deploy.bench import CALIBRATED, engines_for, images
 from godeeper.deploy.choose import measure
 from godeeper.deploy.engines import PRECISIONS, from_onnx
 from godeeper.deploy.export import export
@@ -35,7 +35,7 @@ def peers_own(peer, network):
 
     import onnx
 
-    buffer, example = io.BytesIO(), pictures(network, 2)
+    buffer, example = io.BytesIO(), images(network, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the older exporter, which needs no further package, says that it is old
         axes = {"x": {0: "N"}, "logits": {0: "N"}}
@@ -43,7 +43,7 @@ def peers_own(peer, network):
             peer, (example,), buffer, dynamo=False, input_names=["x"], output_names=["logits"], dynamic_axes=axes
         )  # fmt: skip
     data = buffer.getvalue()
-    eight = quantised(onnx.load_from_string(data), [one[None] for one in pictures(network, CALIBRATED)]).SerializeToString()
+    eight = quantised(onnx.load_from_string(data), [one[None] for one in images(network, CALIBRATED)]).SerializeToString()
     return {
         (f"{name} of the peer's graph", precision): from_onnx(eight if precision == "int8" else data, name, precision)
         for name in ("openvino", "onnxruntime")
@@ -59,7 +59,7 @@ def family(models, batches):
         engines = engines_for(network, dict([peer]))
         engines |= peers_own(peer[1], network)
         for batch in batches:
-            times = measure(engines, pictures(network, batch), turns=7, seconds=3.5, fewest=14)
+            times = measure(engines, images(network, batch), turns=7, seconds=3.5, fewest=14)
             ms = {key: 1000 * median(seconds) for key, seconds in times.items()}
             eager = ms[peer[0], "fp32"]
             for precision in ("fp32", "bf16", "int8"):
@@ -96,14 +96,14 @@ def obvious(peer, network, files, batch=8):
 
 
 def end_to_end(name, folder, rounds):
-    files = picture_files(folder)
+    files = image_files(folder)
     network = create_model(name).eval()
     network.classes = tuple(map(str, range(1000)))
     peer = peer_of(network)[1]
     with tempfile.TemporaryDirectory() as out:
         save_weights(network, Path(out) / "model.safetensors")
         eight = Path(out) / "eight.onnx"
-        export(network, eight, precision="int8", pictures=folder, max_drop=100)
+        export(network, eight, precision="int8", images=folder, max_drop=100)
         ways = {
             "fp32": Predictor(network),
             "bf16": Predictor(network, "openvino", "bf16"),

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-# Real pictures (the built-in digits), batch norm, heads, mixing; a checkpoint every third of a second.
+# Real images (the built-in digits), batch norm, heads, mixing; a checkpoint every third of a second.
 LINE = [
     sys.executable, "-m", "godeeper", "train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", "digits",
     "--epochs", "2", "--set", "mixup=0.2", "--set", "checkpoint_minutes=0.005", "--tracker", "none",

@@ -1,12 +1,12 @@
-"""How fast pictures become training tensors on one core: ours against Pillow and torchvision; shards against folders.
+"""How fast images become training tensors on one core: ours against Pillow and torchvision; shards against folders.
 
     python benchmarks/loader.py FOLDER_OF_PHOTOGRAPHS [--size 224] [--rounds 7]
 
 Both sides start from files and end with normalised float32 batches, by one thread: ours decodes, cuts, resizes and collates
 bytes, which it then normalises; the reference is what torchvision's reference script does (RandomResizedCrop, flip, to tensor,
-normalise, collate). Both take turns at the same pictures, a batch at a time; the processor's time counts, and the median over
-batches of the ratios. The pictures are compared, too: our patches against the same patches cut and resized by Pillow from the
-whole picture.
+normalise, collate). Both take turns at the same images, a batch at a time; the processor's time counts, and the median over
+batches of the ratios. The images are compared, too: our patches against the same patches cut and resized by Pillow from the
+whole image.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from godeeper import Augment, decode, normalise, open_source
 from godeeper.data.augment import FILTERS
 from godeeper.data.crops import patch
 from godeeper.data.decode import decode_for
-from godeeper.data.folders import picture_files
+from godeeper.data.folders import image_files
 from godeeper.data.loader import TrainingSet, collate
-from godeeper.data.sources import FilePictures, Pictures
+from godeeper.data.sources import FileDataset, ImageDataset
 from godeeper.data.write_shards import write_shards
 from godeeper.preprocess import Preprocess
 
 BATCH = 50
 
 
-Side = Callable[[Sequence[int], int], object]  # makes a batch of the pictures at those places; the number varies the draw
+Side = Callable[[Sequence[int], int], object]  # makes a batch of the images at those places; the number varies the draw
 
 
-def ours(pictures: Pictures, size: int) -> Side:
-    dataset, preprocess = TrainingSet(pictures, size, Augment(distort=False), 0), Preprocess(size)
-    return lambda places, number: normalise(collate([dataset[number, place] for place in places]).pictures, preprocess)
+def ours(images: ImageDataset, size: int) -> Side:
+    dataset, preprocess = TrainingSet(images, size, Augment(distort=False), 0), Preprocess(size)
+    return lambda places, number: normalise(collate([dataset[number, place] for place in places]).images, preprocess)
 
 
 def reference(files: list[Path], size: int) -> Side:
@@ -56,29 +56,29 @@ def reference(files: list[Path], size: int) -> Side:
 
 
 def differences(files: list[Path], size: int) -> list[float]:
-    """The mean difference, in levels of 255, of each picture's patch from Pillow's of the whole picture."""
+    """The mean difference, in levels of 255, of each image's patch from Pillow's of the whole image."""
     found = []
     for number, file in enumerate(files):
         whole = decode(file)
         chosen = patch(*whole.size, Random(number))
         expected = np.asarray(whole.crop(chosen.box).resize((size, size), FILTERS[chosen.interpolation])).astype(float)
         expected = expected[:, ::-1] if chosen.flip else expected
-        taken = Augment(distort=False)(partial(decode_for, picture=file), size, Random(number)).permute(1, 2, 0).numpy()
+        taken = Augment(distort=False)(partial(decode_for, image=file), size, Random(number)).permute(1, 2, 0).numpy()
         found.append(float(abs(taken - expected).mean()))
     return found
 
 
-def compare(pictures: int, rounds: int, sides: dict[str, Side]) -> None:
+def compare(images: int, rounds: int, sides: dict[str, Side]) -> None:
     """Prints the speed of two sides, and how many times faster the second is."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):
-        for first in range(0, pictures - BATCH + 1, BATCH):
+        for first in range(0, images - BATCH + 1, BATCH):
             for name, side in sides.items():
                 start = time.process_time()
                 side(range(first, first + BATCH), number)
                 seconds[name].append(time.process_time() - start)
     for name, times in seconds.items():
-        print(f"{name:10s} {BATCH / statistics.median(times):7.0f} pictures/s")
+        print(f"{name:10s} {BATCH / statistics.median(times):7.0f} images/s")
     one, other = seconds
     ratios = [a / b for a, b in zip(seconds[one], seconds[other], strict=True)]
     print(f"{other} / {one}: {statistics.median(ratios):.2f}x (n={len(ratios)}, quartiles {quartiles(ratios)})")
@@ -96,11 +96,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    files, size = picture_files(arguments.folder), arguments.size
+    files, size = image_files(arguments.folder), arguments.size
     print(f"{len(files)} photographs, patches of {size}, torch {torch.__version__}, one thread")
 
-    pictures = FilePictures(files, [0] * len(files))
-    compare(len(files), arguments.rounds, {"reference": reference(files, size), "ours": ours(pictures, size)})
+    images = FileDataset(files, [0] * len(files))
+    compare(len(files), arguments.rounds, {"reference": reference(files, size), "ours": ours(images, size)})
     found = differences(files, size)
     print(
         f"difference from Pillow's patches: {statistics.mean(found):.2f} levels of 255 in the mean, {max(found):.2f} in the worst"

@@ -1,8 +1,8 @@
-"""How far each engine and precision is from the network itself, eager in fp32, on pictures that calibrated nothing.
+"""How far each engine and precision is from the network itself, eager in fp32, on images that calibrated nothing.
 
-    python benchmarks/precisions.py RUN_OR_WEIGHTS PICTURES
+    python benchmarks/precisions.py RUN_OR_WEIGHTS IMAGES
 
-Eight bits are calibrated on every second picture of the folder; all are compared on the others.
+Eight bits are calibrated on every second image of the folder; all are compared on the others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from godeeper import Predictor, load
 from godeeper.data.augment import normalise
 from godeeper.data.decode import decode
-from godeeper.data.folders import picture_files
+from godeeper.data.folders import image_files
 from godeeper.data.views import take_views
 from godeeper.deploy.engines import PRECISIONS
 from godeeper.deploy.export import MOST, export
@@ -33,23 +33,23 @@ def probabilities(predictor, files):
 
 @torch.inference_mode()
 def eager(network, files):
-    """The network as it is trained and evaluated, a picture at a time."""
+    """The network as it is trained and evaluated, an image at a time."""
     prepared = (normalise(take_views(decode(file), network.preprocess), network.preprocess) for file in files)
     return torch.cat([network(x).softmax(1) for x in prepared])
 
 
 def main(model, folder):
-    files = picture_files(folder)
+    files = image_files(folder)
     files = files[:: max(1, len(files) // MOST)][:MOST]
     held_out = files[1::2]
     expected = eager(load(model).eval(), held_out)
     with tempfile.TemporaryDirectory() as out:
         eight = Path(out) / "eight.onnx"
-        chosen = Path(out) / "pictures"
+        chosen = Path(out) / "images"
         chosen.mkdir()
         for number, file in enumerate(files):
             (chosen / f"{number:05}{file.suffix}").symlink_to(file.resolve())
-        export(model, eight, precision="int8", pictures=chosen, max_drop=100)
+        export(model, eight, precision="int8", images=chosen, max_drop=100)
         for engine, precisions in PRECISIONS.items():
             for precision in precisions:
                 predictor = Predictor(eight if precision == "int8" else model, engine, precision)
@@ -67,6 +67,6 @@ def main(model, folder):
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("model", type=Path)
-    options.add_argument("pictures", type=Path)
+    options.add_argument("images", type=Path)
     given = options.parse_args()
-    main(given.model, given.pictures)
+    main(given.model, given.images)

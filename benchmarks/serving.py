@@ -1,11 +1,11 @@
-"""What the server costs: pictures a second over HTTP against the bare predictor's, waits, and what it does at saturation.
+"""What the server costs: images a second over HTTP against the bare predictor's, waits, and what it does at saturation.
 
-    python benchmarks/serving.py RUN [FOLDER_OF_PICTURES] [--clients 32] [--rounds 7] [-- OPTIONS OF `godeeper serve`]
+    python benchmarks/serving.py RUN [FOLDER_OF_IMAGES] [--clients 32] [--rounds 7] [-- OPTIONS OF `godeeper serve`]
 
-Both sides start from the same pictures' bytes and take turns in rounds: the predictor, in this process, is given them all at
+Both sides start from the same images' bytes and take turns in rounds: the predictor, in this process, is given them all at
 once; the server, in a process of its own, is sent them by so many clients, each of which waits for an answer before it asks
 again. The clients run in this process, on the same cores as the server: what they cost counts against it. The median over rounds
-of the ratios counts. Then a single client, and then four times as many clients as pictures may wait, that never pause.
+of the ratios counts. Then a single client, and then four times as many clients as images may wait, that never pause.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 
 from godeeper import Predictor
-from godeeper.data.folders import picture_files
+from godeeper.data.folders import image_files
 
 Found = list[tuple[int, float]]  # status and seconds of each request
 
@@ -64,24 +64,20 @@ def client(port: int, requests: Iterator[bytes], found: Found) -> None:
                 if line.lower().startswith(b"content-length:"):
                     length = int(line.split(b":")[1])
                 if line.lower() == b"connection: close\r\n":
-                    raise SystemExit(
-                        f"the server hung up with status {status}: fewer, smaller pictures or a larger --max-waiting"
-                    )
+                    raise SystemExit(f"the server hung up with status {status}: fewer, smaller images or a larger --max-waiting")
             answers.read(length)
             found.append((status, time.perf_counter() - start))
 
 
-def request(picture: bytes) -> bytes:
-    head = (
-        f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: {len(picture)}\r\n\r\n"
-    )
-    return head.encode() + picture
+def request(image: bytes) -> bytes:
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: {len(image)}\r\n\r\n"
+    return head.encode() + image
 
 
-def over_http(port: int, pictures: Sequence[bytes], clients: int) -> tuple[float, Found]:
-    """The seconds that all pictures take, and what came of each."""
+def over_http(port: int, images: Sequence[bytes], clients: int) -> tuple[float, Found]:
+    """The seconds that all images take, and what came of each."""
     found: Found = []
-    queue = iter([request(picture) for picture in pictures])
+    queue = iter([request(image) for image in images])
     lock = threading.Lock()
 
     def share() -> Iterator[bytes]:
@@ -101,11 +97,11 @@ def over_http(port: int, pictures: Sequence[bytes], clients: int) -> tuple[float
     return time.perf_counter() - start, found
 
 
-def stormed(port: int, picture: bytes, clients: int, seconds: float) -> Found:
+def stormed(port: int, image: bytes, clients: int, seconds: float) -> Found:
     """What comes of clients that ask again at once, also after a refusal; each on a new connection."""
     found: Found = []
     end = time.perf_counter() + seconds
-    data = request(picture).replace(b"Host: x", b"Host: x\r\nConnection: close", 1)
+    data = request(image).replace(b"Host: x", b"Host: x\r\nConnection: close", 1)
 
     def storm() -> None:
         while (start := time.perf_counter()) < end:
@@ -130,10 +126,10 @@ def waits(found: Found) -> str:
     return f"p50 {1000 * seconds[len(seconds) // 2]:.1f} ms, p95 {1000 * seconds[int(len(seconds) * 0.95)]:.1f} ms"
 
 
-def pictures_of(folder: Path | None, count: int) -> list[bytes]:
-    """The bytes of a folder's pictures, over and over, or of made-up ones of 500x375 pixels."""
+def images_of(folder: Path | None, count: int) -> list[bytes]:
+    """The bytes of a folder's images, over and over, or of made-up ones of 500x375 pixels."""
     if folder is not None:
-        data = [file.read_bytes() for file in picture_files(folder)[:200]]
+        data = [file.read_bytes() for file in image_files(folder)[:200]]
     else:
         data = []
         for seed in range(20):
@@ -150,37 +146,37 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--pictures", type=int, default=400, help="a round")
+    parser.add_argument("--images", type=int, default=400, help="a round")
     parser.add_argument("--storm", type=float, default=5.0, help="seconds at saturation")
     arguments, options = parser.parse_known_args()
     options = [option for option in options if option != "--"]
-    pictures = pictures_of(arguments.folder, arguments.pictures)
+    images = images_of(arguments.folder, arguments.images)
     predictor = Predictor(arguments.run)
     with server(arguments.run, options) as port:
         ratios, bare, served = [], [], []
         for number in range(arguments.rounds + 1):
             start = time.perf_counter()
-            collections.deque(predictor.outcomes(pictures), maxlen=0)
+            collections.deque(predictor.outcomes(images), maxlen=0)
             alone = time.perf_counter() - start
-            seconds, found = over_http(port, pictures, arguments.clients)
+            seconds, found = over_http(port, images, arguments.clients)
             refused = sum(status != 200 for status, _ in found)
             if refused:
                 raise SystemExit(f"{refused} requests were refused: fewer --clients")
             if number:  # the first round warms both sides up
-                bare.append(len(pictures) / alone)
-                served.append(len(pictures) / seconds)
+                bare.append(len(images) / alone)
+                served.append(len(images) / seconds)
                 ratios.append(alone / seconds)
-        rates = f"{statistics.median(bare):.1f} pictures/s bare, {statistics.median(served):.1f} served"
+        rates = f"{statistics.median(bare):.1f} images/s bare, {statistics.median(served):.1f} served"
         print(
             f"{arguments.clients} clients: {rates}; ratio {statistics.median(ratios):.3f} ({min(ratios):.3f}..{max(ratios):.3f})"
         )
         print(f"their waits: {waits(found)}")
-        print(f"one client:  {waits(over_http(port, pictures[:100], 1)[1])}")
+        print(f"one client:  {waits(over_http(port, images[:100], 1)[1])}")
         clients = 4 * int(dict(pairwise(options)).get("--max-waiting", 64))
-        found = stormed(port, pictures[0], clients, arguments.storm)
+        found = stormed(port, images[0], clients, arguments.storm)
         counts = ", ".join(f"{count} of {status}" for status, count in sorted(collections.Counter(s for s, _ in found).items()))
         answered = sum(status == 200 for status, _ in found) / arguments.storm
-        print(f"{clients} clients without a pause: {counts}; {answered:.1f} pictures/s answered, {waits(found)}")
+        print(f"{clients} clients without a pause: {counts}; {answered:.1f} images/s answered, {waits(found)}")
     print(f"{os.cpu_count()} cores, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}")
 
 

@@ -1,4 +1,4 @@
-"""How fast a step of training is: ours against the plain script's, with the same network, batch and pictures.
+"""How fast a step of training is: ours against the plain script's, with the same network, batch and images.
 
     python benchmarks/training.py FOLDER_OF_PHOTOGRAPHS [--batch 16] [--rounds 5] [--loss STEPS]
 
@@ -6,7 +6,7 @@ The plain side is what torchvision's reference script does: torchvision's or tim
 in fp32, on a GPU under AMP. Ours is what `godeeper train` runs: bf16 where the processor multiplies it natively, channels last,
 and besides the same SGD an average of the weights and a check of every gradient. Steps take turns; the medians' ratio counts.
 With --loss, both then train GoogLeNet on the photographs (two classes: even and odd) for that many steps from the same weights,
-by three orders of the pictures, and the final losses are compared.
+by three orders of the images, and the final losses are compared.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from godeeper import Augment, Recipe, create_model, decode, normalise
-from godeeper.data.folders import picture_files
+from godeeper.data.folders import image_files
 from godeeper.data.loader import Batch
-from godeeper.data.sources import ArrayPictures
+from godeeper.data.sources import ArrayDataset
 from godeeper.models.network import Network, best_device, to_device
 from godeeper.preprocess import Preprocess
 from godeeper.train.classification import Classification
@@ -41,12 +41,12 @@ from godeeper.train.step import Step
 RECIPE = Recipe(
     lr=0.01, nesterov=False, weight_decay=1e-4, schedule="step", step_factor=1.0, warmup_epochs=0, label_smoothing=0.0
 )
-PEERS = {  # our name -> the peer, the size of its pictures
+PEERS = {  # our name -> the peer, the size of its images
     "googlenet_torchvision": (lambda **how: torchvision.models.googlenet(init_weights=False, aux_logits=True, **how), 224),
     "inception_v4": (lambda **how: timm.create_model("inception_v4", **how), 299),
     "inception_resnet_v2": (lambda **how: timm.create_model("inception_resnet_v2", **how), 299),
 }
-StepOf = Callable[[Tensor, Tensor], float]  # uint8 pictures (N, 3, H, W), labels (N,) -> loss
+StepOf = Callable[[Tensor, Tensor], float]  # uint8 images (N, 3, H, W), labels (N,) -> loss
 
 
 def plain(network: nn.Module, device: torch.device) -> StepOf:
@@ -54,8 +54,8 @@ def plain(network: nn.Module, device: torch.device) -> StepOf:
     optimizer = torch.optim.SGD(network.parameters(), lr=RECIPE.lr, momentum=RECIPE.momentum, weight_decay=RECIPE.weight_decay)
     scaler = torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
 
-    def step(pictures: Tensor, labels: Tensor) -> float:
-        x, y = normalise(pictures.to(device), Preprocess()).contiguous(), labels.to(device)
+    def step(images: Tensor, labels: Tensor) -> float:
+        x, y = normalise(images.to(device), Preprocess()).contiguous(), labels.to(device)
         with torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
             out = network(x)
             heads = (out.aux_logits1, out.aux_logits2) if isinstance(out, tuple) else ()
@@ -71,11 +71,11 @@ def plain(network: nn.Module, device: torch.device) -> StepOf:
 
 def ours(network: Network, device: torch.device) -> StepOf:
     accelerator = Accelerator(cpu=device.type == "cpu")
-    some = ArrayPictures(np.zeros((RECIPE.batch_size, 8, 8), np.uint8), [0] * RECIPE.batch_size, "none")  # never asked for
+    some = ArrayDataset(np.zeros((RECIPE.batch_size, 8, 8), np.uint8), [0] * RECIPE.batch_size, "none")  # never asked for
     made = Step(Classification(to_device(network, device), some, RECIPE, accelerator), accelerator, 1000)
     made.begin(0)
     count = iter(range(1_000_000))
-    return lambda pictures, labels: made(Batch(pictures, labels, ()), next(count)).loss.item()
+    return lambda images, labels: made(Batch(images, labels, ()), next(count)).loss.item()
 
 
 def photographs(files: list[Path], size: int, count: int) -> Tensor:
@@ -89,25 +89,25 @@ def memory(device: torch.device) -> str:
 
 def race(name: str, files: list[Path], batch: int, rounds: int, device: torch.device) -> None:
     peer, size = PEERS[name]
-    pictures, labels = photographs(files, size, batch), torch.arange(batch)
+    images, labels = photographs(files, size, batch), torch.arange(batch)
     aux = name.startswith("googlenet")
     sides = {"plain": plain(peer(), device), "ours": ours(create_model(name, aux=aux), device)}
     seconds: dict[str, list[float]] = {side: [] for side in sides}
     for number in range(rounds + 1):  # the first warms up
         for side, step in sides.items():
             start = time.perf_counter()
-            step(pictures, labels)
+            step(images, labels)
             if number:
                 seconds[side].append(time.perf_counter() - start)
     middle = {side: statistics.median(times) for side, times in seconds.items()}
-    speeds = ", ".join(f"{side} {batch / value:.1f} pictures/s" for side, value in middle.items())
+    speeds = ", ".join(f"{side} {batch / value:.1f} images/s" for side, value in middle.items())
     print(f"{name} at {size}: {speeds}: {middle['plain'] / middle['ours']:.2f}x{memory(device)}", flush=True)
 
 
 def final_losses(files: list[Path], batch: int, steps: int, device: torch.device) -> None:
-    """The mean loss over the last tenth of the steps, from the same weights, by three orders of the pictures."""
+    """The mean loss over the last tenth of the steps, from the same weights, by three orders of the images."""
     peer, size = PEERS["googlenet_torchvision"]
-    pictures, labels = photographs(files, size, len(files)), torch.arange(len(files)) % 2
+    images, labels = photographs(files, size, len(files)), torch.arange(len(files)) % 2
     found: dict[str, list[float]] = {"plain": [], "ours": []}
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(3):
@@ -119,7 +119,7 @@ def final_losses(files: list[Path], batch: int, steps: int, device: torch.device
             order = Random(seed)
             draws = [order.sample(range(len(files)), batch) for _ in range(steps)]
             for side, step in (("plain", plain(start, device)), ("ours", ours(network, device))):
-                losses = [step(pictures[draw], labels[draw]) for draw in draws]
+                losses = [step(images[draw], labels[draw]) for draw in draws]
                 found[side].append(statistics.mean(losses[-max(1, steps // 10) :]))
     for side, losses in found.items():
         spread = f"mean {statistics.mean(losses):.3f}, deviation {statistics.stdev(losses):.3f}"
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--network", choices=list(PEERS), action="append")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    files, device = picture_files(arguments.folder), best_device()
+    files, device = image_files(arguments.folder), best_device()
     print(f"{device}, torch {torch.__version__}, {torch.get_num_threads()} threads, batches of {arguments.batch}")
     for name in arguments.network or PEERS:
         race(name, files, arguments.batch, arguments.rounds, device)

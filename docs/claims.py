@@ -19,7 +19,7 @@ from godeeper.claims import CLAIMS
 from godeeper.claims.claim import Table
 from godeeper.claims.report import markdown
 from godeeper.claims.words import VERDICTS, term
-from godeeper.files import written_whole
+from godeeper.files import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs/results"
@@ -120,7 +120,7 @@ def conditions(result: Result, lang: str) -> str:
     """The size of a test, how long it took and with which versions."""
     versions = ", ".join(f"{name} {result['versions'][name]}" for name in ("torch", "torchvision"))
     size = {
-        "en": "{train} pictures to learn from, {test} to test on; width {width}, {epochs} epochs, batches of {batch_size}, "
+        "en": "{train} images to learn from, {test} to test on; width {width}, {epochs} epochs, batches of {batch_size}, "
         "{seeds} seeds; {minutes} minutes",
         "zh": "训练图片 {train} 张，测试图片 {test} 张；宽度 {width}，{epochs} 轮，批大小 {batch_size}，"
         "{seeds} 个种子；用时 {minutes} 分钟",
@@ -159,7 +159,7 @@ def main(runs: Path | None, check: bool) -> int:
     for file, text in differing:
         print(f"{file.relative_to(ROOT)}", file=sys.stderr)
         if not check:
-            with written_whole(file) as partial:
+            with atomic_write(file) as partial:
                 partial.write_text(text, encoding="utf-8")
     return int(check and bool(differing))
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from godeeper import GodeeperError, draw
-from godeeper.files import written_whole
+from godeeper.files import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMED = re.compile(r"images/drawings/([^)\s\"'#]+)\.svg")
@@ -59,7 +59,7 @@ def photograph(file: Path) -> None:
 
     from godeeper.explain.crops import draw_crops
 
-    with written_whole(file) as partial:
+    with atomic_write(file) as partial:
         draw_crops(Image.fromarray(load_sample_image("china.jpg"))).save(partial, "JPEG", quality=85)
 
 
@@ -73,7 +73,7 @@ def main(check: bool) -> int:
         if text is None:
             file.unlink()
         else:
-            with written_whole(file) as partial:
+            with atomic_write(file) as partial:
                 partial.write_text(text, encoding="utf-8")
     photograph(ROOT / "docs/images/generated/crops-144.jpg")
     return int(check and bool(changed))

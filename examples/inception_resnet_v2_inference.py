@@ -30,7 +30,7 @@ for photo, prediction in zip(given.photos, predictions, strict=True):
     for label, probability in zip(prediction.labels, prediction.probabilities, strict=True):
         print(f"{100 * probability:6.2f} %  {label}")
 
-# What the classifier sees, as unit vectors: their products are cosines, 1 for the same picture.
+# What the classifier sees, as unit vectors: their products are cosines, 1 for the same image.
 # 取分类层之前的特征，归一化成单位向量；两两内积就是余弦相似度，同一张图为 1。
 preprocess = network.preprocess
 views = torch.cat([godeeper.take_views(godeeper.decode(photo), preprocess) for photo in given.photos])

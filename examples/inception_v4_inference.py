@@ -21,13 +21,13 @@ try:
     # Fetched once, then from the cache; names translated, every tensor accounted for.
     # 首次使用时下载，之后读缓存；参数名自动对应，多一个、少一个都会报错。
     network = godeeper.load(weights)
-    picture = godeeper.decode(photo)
+    image = godeeper.decode(photo)
 except godeeper.GodeeperError as error:
     sys.exit(f"{error}")
 
 # Resized, cropped and normalised as the weights expect it: getting this wrong costs accuracy without any error.
 # 缩放、裁剪、归一化都按权重自带的约定来：这里弄错不会报错，只会悄悄掉精度。
-x = godeeper.normalise(godeeper.take_views(picture, network.preprocess), network.preprocess)  # (1, 3, 299, 299)
+x = godeeper.normalise(godeeper.take_views(image, network.preprocess), network.preprocess)  # (1, 3, 299, 299)
 with torch.inference_mode():
     probabilities = network(x).softmax(dim=1)[0]  # (classes,)
 classes = network.classes or tuple(map(str, range(network.num_classes)))

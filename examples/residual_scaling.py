@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import godeeper
-from godeeper.data.sources import Pictures
+from godeeper.data.sources import ImageDataset
 from godeeper.models.build import ResidualBlock
 from godeeper.models.network import Network
 from godeeper.papers.inception_resnet import c
@@ -32,10 +32,10 @@ WIDTHS, RATES = (256, 1792), (0.045, 0.0045)  # 1792 and 0.045 are the paper's  
 SCALES = {"1.0": (1.0, 1.0), "0.3": (0.3, 1.0), "0.1": (0.1, 1.0), "1.0*": (1.0, 0.1)}  # scale, first weights  系数，起始权重
 
 
-def tensors(part: Pictures) -> tuple[Tensor, Tensor]:
-    """All pictures of a part, (N, 3, 16, 16), and their labels, (N,)."""
-    pictures = [part.picture(i) for i in range(len(part))]
-    pixels = torch.cat([godeeper.take(one, godeeper.views(one.width, one.height, 16, 1)) for one in pictures])
+def tensors(part: ImageDataset) -> tuple[Tensor, Tensor]:
+    """All images of a part, (N, 3, 16, 16), and their labels, (N,)."""
+    images = [part.image(i) for i in range(len(part))]
+    pixels = torch.cat([godeeper.take(one, godeeper.views(one.width, one.height, 16, 1)) for one in images])
     return pixels / 127.5 - 1, torch.tensor(part.labels)
 
 
@@ -52,9 +52,9 @@ def stack(filters: int, scale: float, start: float) -> Network:
 
 
 @torch.no_grad()
-def last_layer(network: Network, pictures: Tensor) -> tuple[float, float]:
+def last_layer(network: Network, images: Tensor) -> tuple[float, float]:
     """The deviation of the last block's output, and the percentage of its channels that are zero everywhere: dead."""
-    features, _ = network.train().features(pictures)  # (N, filters, 2, 2)
+    features, _ = network.train().features(images)  # (N, filters, 2, 2)
     return features.std().item(), 100 * (features.amax((0, 2, 3)) == 0).float().mean().item()
 
 
@@ -79,7 +79,7 @@ def train(network: Network, rate: float, seed: int) -> tuple[float, ...]:
 
 
 source = godeeper.open_source("digits")
-assert isinstance(source.train, Pictures)
+assert isinstance(source.train, ImageDataset)
 training, testing = tensors(source.train), tensors(source.test)
 cells = "{:>7}  {:>6}  {:>5}" + "  {:>14}" * 6
 print(cells.format("filters", "rate", "scale", "loss", "greatest", "deviation", "at the end", "dead, %", "error, %"))

@@ -1,4 +1,4 @@
-"""Writes a few held-out digits as PNG files, to have pictures to predict: python examples/save_digits.py FOLDER"""
+"""Writes a few held-out digits as PNG files, to have images to predict: python examples/save_digits.py FOLDER"""
 
 import sys
 from pathlib import Path
@@ -10,5 +10,5 @@ folder.mkdir(parents=True, exist_ok=True)
 source = open_source("digits")
 for digit in range(10):
     index = source.test.labels.index(digit)
-    source.test.picture(index).save(folder / f"a_{source.classes[digit]}.png")
-print(f"10 pictures in {folder}")
+    source.test.image(index).save(folder / f"a_{source.classes[digit]}.png")
+print(f"10 images in {folder}")

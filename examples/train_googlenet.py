@@ -17,12 +17,12 @@ epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 12
 out = Path(sys.argv[2] if len(sys.argv) > 2 else "runs/example.safetensors")
 torch.manual_seed(0)
 
-# The pictures: 8x8 digits, 80 % to learn from, 20 % held out.  数据：8x8 手写数字，八成训练，两成测试。
+# The images: 8x8 digits, 80 % to learn from, 20 % held out.  数据：8x8 手写数字，八成训练，两成测试。
 source = godeeper.open_source("digits")
 training = source.part("train")
 augment = godeeper.Augment(area=(0.6, 1.0), distort=False)  # patches of 60-100 % of the area  随机裁剪，面积占 60%–100%
 
-# The network: Table 1 at a quarter of its width, for small pictures, with both auxiliary heads.
+# The network: Table 1 at a quarter of its width, for small images, with both auxiliary heads.
 # 网络：论文表 1，通道数取四分之一，改成适合小图的步长，带两个辅助分类器。
 network = godeeper.create_model("googlenet_bn", num_classes=len(source.classes), width=0.25, small=True, aux=True)
 network.classes = source.classes
@@ -35,8 +35,8 @@ for epoch in range(epochs):
     order = torch.randperm(len(training)).tolist()  # a new order every epoch  每轮重新打乱
     for start in range(0, len(order) - 31, 32):
         chosen = order[start : start + 32]
-        pictures = [augment(training.picture(i), 32, Random(f"{epoch}/{i}")) for i in chosen]
-        x = godeeper.normalise(torch.stack(pictures), network.preprocess)  # (32, 3, 32, 32)
+        images = [augment(training.image(i), 32, Random(f"{epoch}/{i}")) for i in chosen]
+        x = godeeper.normalise(torch.stack(images), network.preprocess)  # (32, 3, 32, 32)
         labels = torch.tensor([training.labels[i] for i in chosen])
         loss, logits = objective(x, labels)
         optimizer.zero_grad()

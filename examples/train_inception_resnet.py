@@ -33,8 +33,8 @@ for step in range(epochs * steps):
     if step % steps == 0:
         order = torch.randperm(len(training)).tolist()  # a new order every epoch  每轮重新打乱
     chosen = order[step % steps * 32 :][:32]
-    pictures = [augment(training.picture(i), 32, Random(f"{step}/{i}")) for i in chosen]
-    x = godeeper.normalise(torch.stack(pictures), network.preprocess)  # (32, 3, 32, 32)
+    images = [augment(training.image(i), 32, Random(f"{step}/{i}")) for i in chosen]
+    x = godeeper.normalise(torch.stack(images), network.preprocess)  # (32, 3, 32, 32)
     warm_statistics(network, step)  # its batch norm's slow averages, for a short run  短训练里让批归一化的滑动平均跟得上
     loss, logits = objective.train()(x, torch.tensor([training.labels[i] for i in chosen]))
     optimizer.zero_grad()

@@ -1,4 +1,4 @@
-"""What several tests share: a small network on disk, and the folder of real pictures where there is one."""
+"""What several tests share: a small network on disk, and the folder of real images where there is one."""
 
 import os
 import tempfile
@@ -27,7 +27,7 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             buffer.normal_(std=0.1)
         if name.endswith("running_var"):
             buffer.uniform_(0.5, 1.5)
-    torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.05)  # so that predictions differ between pictures
+    torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.05)  # so that predictions differ between images
     network.classes = ("cat", "dog", "金鱼")
     network.preprocess = Preprocess(32)
     file = tmp_path_factory.mktemp("weights") / "small.safetensors"
@@ -37,21 +37,21 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def class_folder(tmp_path: Path) -> Path:
-    """A class folder of random 40x30 pictures, cat/ and dog/ in train/ and val/."""
+    """A class folder of random 40x30 images, cat/ and dog/ in train/ and val/."""
     random = np.random.default_rng(0)
     for part, count in (("train", 12), ("val", 4)):
         for name in ("cat", "dog"):
-            folder = tmp_path / "pictures" / part / name
+            folder = tmp_path / "images" / part / name
             folder.mkdir(parents=True)
             for index in range(count):
                 Image.fromarray(random.integers(0, 255, (30, 40, 3), dtype=np.uint8)).save(folder / f"{index}.png")
-    return tmp_path / "pictures"
+    return tmp_path / "images"
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real pictures that GODEEPER_SHARED names."""
+    """The folder of real images that GODEEPER_SHARED names."""
     folder = Path(os.environ.get("GODEEPER_SHARED", ""))
     if "GODEEPER_SHARED" not in os.environ or not folder.is_dir():
-        pytest.skip("GODEEPER_SHARED does not name the folder of real pictures")
+        pytest.skip("GODEEPER_SHARED does not name the folder of real images")
     return folder

@@ -1,11 +1,11 @@
-"""Networks whose every part shows in their answers, and pictures that are told apart by them."""
+"""Networks whose every part shows in their answers, and images that are told apart by them."""
 
 import torch
 from torch import Tensor, nn
 
 
-def pictures(size: int, count: int = 2, channels: int = 3) -> Tensor:
-    """Noise, each picture brighter and of more contrast than the one before."""
+def images(size: int, count: int = 2, channels: int = 3) -> Tensor:
+    """Noise, each image brighter and of more contrast than the one before."""
     scale = torch.linspace(1, 3, count).view(-1, 1, 1, 1)
     return (torch.randn(count, channels, size, size, generator=torch.Generator().manual_seed(size)) + 0.5) * scale
 

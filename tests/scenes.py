@@ -1,4 +1,4 @@
-"""Annotated pictures that several tests share: squares and discs on a noisy ground, as a Pascal VOC folder."""
+"""Annotated images that several tests share: squares and discs on a noisy ground, as a Pascal VOC folder."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,11 +11,11 @@ COLOURS = {"disc": (200, 40, 40), "square": (40, 60, 200)}
 
 
 def scene(number, size=(96, 72), most=3):
-    """A picture, and its objects: (class, left, top, right, bottom), right and bottom excluded, disjoint."""
+    """An image, and its objects: (class, left, top, right, bottom), right and bottom excluded, disjoint."""
     random = np.random.default_rng(number)
     width, height = size
-    picture = Image.fromarray(random.integers(150, 230, (height, width, 3), dtype=np.uint8))
-    draw, objects = ImageDraw.Draw(picture), []
+    image = Image.fromarray(random.integers(150, 230, (height, width, 3), dtype=np.uint8))
+    draw, objects = ImageDraw.Draw(image), []
     for _ in range(random.integers(1, most + 1)):
         side = int(random.integers(16, 32))
         left, top = int(random.integers(0, width - side)), int(random.integers(0, height - side))
@@ -25,7 +25,7 @@ def scene(number, size=(96, 72), most=3):
         shape = draw.ellipse if name == "disc" else draw.rectangle
         shape((left, top, left + side - 1, top + side - 1), fill=COLOURS[name])
         objects.append((name, left, top, left + side, top + side))
-    return picture, objects
+    return image, objects
 
 
 def voc_folder(folder: Path, splits=None, **options):
@@ -36,9 +36,9 @@ def voc_folder(folder: Path, splits=None, **options):
     for split, numbers in splits.items():
         (folder / "ImageSets" / "Main" / f"{split}.txt").write_text("".join(f"scene{number:03}\n" for number in numbers))
         for number in numbers:
-            picture, objects = scene(number, **options)
-            picture.save(folder / "JPEGImages" / f"scene{number:03}.jpg", quality=95)
-            write_annotation(folder / "Annotations" / f"scene{number:03}.xml", picture.size, objects)
+            image, objects = scene(number, **options)
+            image.save(folder / "JPEGImages" / f"scene{number:03}.jpg", quality=95)
+            write_annotation(folder / "Annotations" / f"scene{number:03}.xml", image.size, objects)
     return folder
 
 

@@ -25,11 +25,11 @@ def test_train_then_infer(tmp_path):
     assert trained.returncode == 0, trained.stderr
     assert "epoch 1/1: loss" in trained.stdout
     assert load(weights).classes == tuple("0123456789")
-    saved = run("save_digits.py", tmp_path / "pictures")
+    saved = run("save_digits.py", tmp_path / "images")
     assert saved.returncode == 0, saved.stderr
-    pictures = sorted((tmp_path / "pictures").glob("*.png"))
-    assert len(pictures) == 10
-    inferred = run("googlenet_inference.py", weights, *pictures)
+    images = sorted((tmp_path / "images").glob("*.png"))
+    assert len(images) == 10
+    inferred = run("googlenet_inference.py", weights, *images)
     assert inferred.returncode == 0, inferred.stderr
     assert inferred.stdout.count("%") == 50
 

@@ -135,7 +135,7 @@ def test_a_trespasser_is_caught(module, source):
         ("godeeper.papers.__init__", "from .describe import describe"),
         ("godeeper.models.network", "import torch\nfrom ..papers.flow import Flow\nfrom ..preprocess import Preprocess"),
         ("godeeper.train.loop", "from ..models.network import Network\nfrom ..data.loader import Batch"),
-        ("godeeper.evaluate.classify", "import torch\nfrom ..data.sources import Pictures"),
+        ("godeeper.evaluate.classify", "import torch\nfrom ..data.sources import Images"),
         ("godeeper.cli.train", "from ..train.loop import train\nfrom .. import __version__\nfrom . import output"),
         ("godeeper.__main__", "from .cli.main import main"),
     ],

@@ -9,7 +9,7 @@ class GodeeperError(Exception):
 
 
 class BadImage(GodeeperError):
-    """A picture that cannot be decoded: the message names the file and the reason."""
+    """An image that cannot be decoded: the message names the file and the reason."""
 
 
 class BadCheckpoint(GodeeperError):

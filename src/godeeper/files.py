@@ -15,7 +15,7 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def written_whole(file: Path) -> Iterator[Path]:
+def atomic_write(file: Path) -> Iterator[Path]:
     """Where to write what is to become `file`: moved there once it is on the disk, removed where writing fails.
 
     The folder is made where it is missing. OSError where it cannot be.

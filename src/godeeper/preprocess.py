@@ -1,4 +1,4 @@
-"""What happens to a picture's pixels before a network sees them: plain data, kept with the weights."""
+"""What happens to an image's pixels before a network sees them: plain data, kept with the weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Interpolation = Literal["bilinear", "area", "nearest", "cubic"]
 
 @dataclass(frozen=True)
 class Preprocess:
-    """The crop's side in pixels and its share of the picture's shorter side, how pictures are resized, mean and deviation.
+    """The crop's side in pixels and its share of the image's shorter side, how images are resized, mean and deviation.
 
     Mean and deviation are of RGB in 0..1, and normalise it: (x - mean) / std. The defaults are ImageNet's, as everyone uses them.
     """
@@ -33,7 +33,7 @@ class Preprocess:
 
     @property
     def resize(self) -> int:
-        """The picture's shorter side, in pixels, once it is resized for one crop."""
+        """The image's shorter side, in pixels, once it is resized for one crop."""
         return round(self.image_size / self.crop_fraction)
 
     def as_dict(self) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import BadCheckpoint
-from .files import written_whole
+from .files import atomic_write
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     """Writes a safetensors file whole or not at all; `metadata` values are kept as JSON. OSError where it cannot."""
     try:
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             save_file(
                 {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
                 partial,

@@ -1,4 +1,4 @@
-"""A small network that names ten things, and pictures good and bad."""
+"""A small network that names ten things, and images good and bad."""
 
 import io
 import struct
@@ -48,7 +48,7 @@ def files(tmp_path_factory):
     frames[0].save(animation, "GIF", save_all=True, append_images=frames[1:])
     single = io.BytesIO()
     Image.new("RGB", (1, 1), "white").save(single, "PNG")
-    contents = {"text.jpg": b"no picture at all\n" * 50, "bomb.png": _bomb(), "animation.gif": animation.getvalue()}
+    contents = {"text.jpg": b"no image at all\n" * 50, "bomb.png": _bomb(), "animation.gif": animation.getvalue()}
     for name, content in {**contents, "single.png": single.getvalue(), "huge.jpg": b"\xff\xd8\xff" + bytes(100_000_000)}.items():
         (folder / name).write_bytes(content)
     photograph.save(folder / "photograph.jpg")

@@ -66,7 +66,7 @@ def page(address, browser, request):
     page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
     page.set_default_timeout(LAST)
     page.goto(address)
-    page.locator("#picture").wait_for()
+    page.locator("#image").wait_for()
     yield page
     page.close()
     assert [url for url in elsewhere if not url.startswith((address, "data:", "blob:"))] == []
@@ -74,7 +74,7 @@ def page(address, browser, request):
 
 
 def upload(page, file):
-    page.locator("#picture input[type=file]").first.set_input_files(str(file))
+    page.locator("#image input[type=file]").first.set_input_files(str(file))
 
 
 def test_a_photograph_gets_five_labels_a_heat_map_and_votes(page, files):
@@ -141,13 +141,13 @@ def test_bad_files_are_answered_and_the_page_lives_on(page, files, lang):
     if lang == "zh":  # Gradio makes a component anew when its words change, and ours must still be asked
         page.locator("#lang").get_by_text("中文").click()
         page.get_by_text("把图片拖到这里").wait_for()
-    answers = {"en": ("no picture that can be read", "larger than 20 MB"), "zh": ("这张图读不了", "文件超过 20 MB")}[lang]
+    answers = {"en": ("no image that can be read", "larger than 20 MB"), "zh": ("这张图读不了", "文件超过 20 MB")}[lang]
     for name, answer in zip(("text", "bomb", "huge"), (answers[0], *answers), strict=True):
         upload(page, files[name])
         page.locator("#answer .note", has_text=answer).wait_for()
         assert page.locator("#answer .answer button").count() == 0
         page.get_by_label("Remove Image").click()
-        page.locator("#picture input[type=file]").first.wait_for(state="attached")
+        page.locator("#image input[type=file]").first.wait_for(state="attached")
     for name in ("single", "animation", "photograph"):
         upload(page, files[name])
         page.locator("#answer .answer button").nth(4).wait_for()
@@ -194,7 +194,7 @@ def test_a_crafted_request_reads_no_file(address, events, files, switched):
     for path in (files["photograph"], "/etc/hostname", Path(__file__), f"{uploads}/../x.png", "x.png", ["/etc/hostname"], "\0"):
         for file in (crafted(path), {"path": path if isinstance(path, list) else str(path)}):
             for event, data, chosen in (
-                (events["picture", "input"], [file, "en"], None),
+                (events["image", "input"], [file, "en"], None),
                 (events["samples", "select"], ["en"], {"index": 0, "value": {"image": file}}),
             ):
                 with pytest.raises(HTTPError, match="403"):
@@ -211,7 +211,7 @@ def test_a_crafted_request_fetches_nothing_and_finds_no_other_door(address, even
         return there(host, *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", counted)  # the page is served by a thread of this process
-    url = "http://pictures.invalid/x.png"
+    url = "http://images.invalid/x.png"
     for (_, _), event in events.items():
         for place in range(len(event["inputs"])):
             data = [None] * len(event["inputs"])

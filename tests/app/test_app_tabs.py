@@ -53,7 +53,7 @@ def test_the_evidence_is_of_the_chosen_class_and_the_votes_are_as_many_as_crops(
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_a_file_that_is_no_picture_is_answered_in_one_line(ten_things, files, lang):
+def test_a_file_that_is_no_image_is_answered_in_one_line(ten_things, files, lang):
     for name in ("text", "bomb", "huge"):
         seen = classify.look(ten_things, str(files[name]))
         page = classify.answer(ten_things, seen, lang)
@@ -75,8 +75,8 @@ def test_a_file_that_is_no_picture_is_answered_in_one_line(ten_things, files, la
 def test_every_reason_is_known_in_chinese(tmp_path, broken):
     (tmp_path / "broken").write_bytes(broken)
     with pytest.raises(BadImage) as refused:
-        decode(tmp_path / "broken", "picture")
-    english = str(refused.value).removeprefix("picture: ")
+        decode(tmp_path / "broken", "image")
+    english = str(refused.value).removeprefix("image: ")
     assert reason(english, "en") == english
     assert re.match("[\u4e00-\u9fff]", reason(english, "zh"))
 

@@ -14,7 +14,7 @@ from godeeper.claims.claim import Figure, Line, Scale, Table, Words
 from godeeper.claims.counting import test as count
 from godeeper.claims.crops_and_models import Grid, wrong
 from godeeper.claims.factorised_filters import two_for_five
-from godeeper.claims.pictures import Chosen, Set
+from godeeper.claims.images import Chosen, Set
 from godeeper.claims.report import drawn, found, markdown
 from godeeper.claims.residual_connections import epochs_to
 from godeeper.claims.residual_scaling import apart, dies, last_layer, stack
@@ -67,9 +67,9 @@ def test_the_grid_is_what_every_subset_misses():
             errors = []
             for subset in combinations(range(3), models):
                 right = 0
-                for picture in range(30):
-                    total = sum(probabilities[picture, member] for member in subset)
-                    right += int(total.argmax()) == int(labels[picture])
+                for image in range(30):
+                    total = sum(probabilities[image, member] for member in subset)
+                    right += int(total.argmax()) == int(labels[image])
                 errors.append(100 * (1 - right / 30))
             assert grid.error[models, crops] == pytest.approx(sum(errors) / len(errors))
     first, then = grid.gains((1, 1), (2, 1), (3, 1))
@@ -78,7 +78,7 @@ def test_the_grid_is_what_every_subset_misses():
 
 
 def test_together_networks_may_be_right_where_each_is_wrong():
-    probabilities = torch.tensor([[[0.45, 0.55, 0.0], [0.45, 0.0, 0.55]]])  # one picture, two networks, three classes
+    probabilities = torch.tensor([[[0.45, 0.55, 0.0], [0.45, 0.0, 0.55]]])  # one image, two networks, three classes
     label = torch.tensor([0])
     assert wrong(probabilities[:, [0]], label) == wrong(probabilities[:, [1]], label) == [True]
     assert wrong(probabilities, label) == [False]
@@ -101,7 +101,7 @@ def test_a_separable_first_layer_costs_what_the_papers_ops_say():
     assert round(describe(changed)["conv1"].multiply_adds / 1e6) == 34
 
 
-def test_dead_channels_are_those_that_no_picture_moves():
+def test_dead_channels_are_those_that_no_image_moves():
     torch.manual_seed(0)
     network = stack(8, 1.0, 10, normed=False).eval()
     x = torch.randn(6, 3, 32, 32)
@@ -145,15 +145,15 @@ def test_the_extra_batch_norm_is_on_the_residual():
 def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch):
     monkeypatch.setattr(auxiliary_heads, "STEPS", 1)
     monkeypatch.setattr(auxiliary_heads, "best_device", lambda: torch.device("cpu"))  # elsewhere dropout draws otherwise
-    pictures = Set("digits", 64, 32)
-    source = pictures.open()
-    noted = auxiliary_heads.gradients(pictures, SMALL, network="googlenet_bn", seed=3)
+    images = Set("digits", 64, 32)
+    source = images.open()
+    noted = auxiliary_heads.gradients(images, SMALL, network="googlenet_bn", seed=3)
     for name, weight in (("classifier", 0.0), ("with heads", 0.3)):
         torch.manual_seed(3)
         table = variant(definition("googlenet_bn"), num_classes=10, width=0.125, small=True)
         network = to_device(Network(table, aux=True).train(), torch.device("cpu"))  # in the same memory format
         chosen = torch.randint(len(source.train), (64,), generator=torch.Generator().manual_seed(3)).tolist()
-        pixels = torch.cat([take_views(source.train.picture(index), network.preprocess) for index in chosen])
+        pixels = torch.cat([take_views(source.train.image(index), network.preprocess) for index in chosen])
         x = normalise(pixels, network.preprocess)
         loss, _ = Objective(network, auxiliary_weight=weight)(x, torch.tensor([source.train.labels[index] for index in chosen]))
         loss.backward()
@@ -162,7 +162,7 @@ def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch)
         assert noted[name] == [pytest.approx(norm, rel=1e-3)]
 
 
-def test_the_first_pictures_of_each_class_are_chosen():
+def test_the_first_images_of_each_class_are_chosen():
     all_of_it = open_source("digits").train
     chosen = Chosen(all_of_it, 50)
     assert len(chosen) == 50
@@ -171,10 +171,10 @@ def test_the_first_pictures_of_each_class_are_chosen():
         first = [place for place, one in enumerate(all_of_it.labels) if one == label][:5]
         assert [place for place, one in zip(chosen.places, chosen.labels, strict=True) if one == label] == first
     assert chosen.name(7) == all_of_it.name(chosen.places[7])
-    assert chosen.picture(7).tobytes() == all_of_it.picture(chosen.places[7]).tobytes()
+    assert chosen.image(7).tobytes() == all_of_it.image(chosen.places[7]).tobytes()
 
 
-def test_a_stream_has_no_first_pictures(tmp_path, class_folder):
+def test_a_stream_has_no_first_images(tmp_path, class_folder):
     write_shards(open_source(str(class_folder)), class_folder, tmp_path / "shards")
     with pytest.raises(GodeeperError, match="stream"):
         Set(f"wds:{tmp_path / 'shards'}?streaming", 10, 10).open()

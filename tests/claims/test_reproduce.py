@@ -65,7 +65,7 @@ def test_a_claim_leaves_what_it_found(pooled):
     assert result["train"] == 60
 
 
-def test_arms_differ_by_their_seeds_and_share_the_pictures(pooled):
+def test_arms_differ_by_their_seeds_and_share_the_images(pooled):
     _, folder = pooled
     recipes = {run.name: json.loads((run / "recipe.json").read_text())["recipe"] for run in (folder / "runs").iterdir()}
     assert len(recipes) == 8
@@ -84,7 +84,7 @@ def test_another_size_or_set_wants_another_folder(pooled, class_folder):
     _, folder = pooled
     with pytest.raises(GodeeperError, match=r"holds runs of another epochs: name another folder with --out"):
         reproduce(small("average-pooling", epochs=3), "cpu", None, folder)
-    with pytest.raises(GodeeperError, match=r"has 24 training pictures, counting as many of each class, of the 60 .* --data"):
+    with pytest.raises(GodeeperError, match=r"has 24 training images, counting as many of each class, of the 60 .* --data"):
         reproduce(small("average-pooling"), "cpu", str(class_folder), folder)
     assert json.loads((folder / "plan.json").read_text())["epochs"] == 2
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from godeeper.claims.stats import Mean, T, by_picture, is_above, is_within, mean, paired
+from godeeper.claims.stats import Mean, T, by_image, is_above, is_within, mean, paired
 
 
 def test_students_factors_are_scipys():
@@ -42,11 +42,11 @@ def test_pairs_are_compared_seed_by_seed():
         paired([1.0], [1.0, 2.0])
 
 
-def test_the_pictures_interval_is_that_of_their_differences():
+def test_the_images_interval_is_that_of_their_differences():
     random = np.random.default_rng(0)
     first, second = random.random(500) < 0.4, random.random(500) < 0.3
     apart = 100.0 * (first.astype(float) - second.astype(float))
-    found = by_picture(first.tolist(), second.tolist())
+    found = by_image(first.tolist(), second.tolist())
     low, high = stats.norm.interval(0.95, loc=apart.mean(), scale=stats.sem(apart))
     assert (found.value, found.low, found.high) == tuple(pytest.approx(x, abs=1e-3) for x in (apart.mean(), low, high))
 

@@ -94,15 +94,15 @@ def places(tmp_path: Path, class_folder: Path, weights_file: Path, monkeypatch: 
         ("evaluate WEIGHTS --data one --workers -1", ["workers"]),
         ("train --model googlenet_bn --data DATA --out x --seed 20000000000", ["seed", "between"]),
         ("predict WEIGHTS one --crops 3", ["3", "144"]),
-        ("predict WEIGHTS " + "a" * 300, ["no pictures at"]),
+        ("predict WEIGHTS " + "a" * 300, ["no images at"]),
         ("predict WEIGHTS nothing.jpg", ["nothing.jpg"]),
         ("predict WEIGHTS empty", ["'empty'"]),
-        ("predict WEIGHTS text.safetensors", ["text.safetensors", "not a picture"]),
+        ("predict WEIGHTS text.safetensors", ["text.safetensors", "not an image"]),
         ("train --model googlenet_bn --data DATA --out DATA", ["lies in the data"]),
         ("train --model googlenet_bn --data DATA --out DATA/runs/x", ["lies in the data"]),
-        ("predict WEIGHTS one/cat/a.png --picture one/cat/a.png", ["one/cat/a.png", "name another"]),
-        ("predict WEIGHTS one --picture out.xyz", ["out.xyz", ".png"]),
-        ("predict WEIGHTS one --picture no/such/place.png", ["place.png", "no folder"]),
+        ("predict WEIGHTS one/cat/a.png --image one/cat/a.png", ["one/cat/a.png", "name another"]),
+        ("predict WEIGHTS one --image out.xyz", ["out.xyz", ".png"]),
+        ("predict WEIGHTS one --image no/such/place.png", ["place.png", "no folder"]),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(line, words, places, capsys):
@@ -163,7 +163,7 @@ def test_a_run_from_weights_resumed_before_its_first_checkpoint_starts_from_them
     run = tmp_path / "run"
     line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", str(class_folder), "--out", str(run)]
     line += ["--weights", str(tmp_path / "first.safetensors"), "--epochs", "1", "--workers", "0", "--batch-size", "2"]
-    assert status([*line, "--set", "lr=1e-9", "--set", "average_decay=0"]) == 0
+    assert status([*line, "--set", "lr=1e-9", "--set", "ema_decay=0"]) == 0
     (run / "model.safetensors").unlink()
     for checkpoint in (run / "checkpoints").iterdir():  # as if it had been killed within the first epoch
         checkpoint.unlink()
@@ -173,7 +173,7 @@ def test_a_run_from_weights_resumed_before_its_first_checkpoint_starts_from_them
     assert trained.preprocess == first.preprocess
 
 
-def test_bad_test_pictures_stop_evaluation_unless_skipped(class_folder, weights_file, capsys):
+def test_bad_test_images_stop_evaluation_unless_skipped(class_folder, weights_file, capsys):
     for wrong in ("dog", "cat"):
         (class_folder / "val" / wrong / "broken.jpg").write_bytes(b"")
     line = ["evaluate", str(weights_file), "--data", str(class_folder)]
@@ -209,13 +209,13 @@ def test_a_signal_ends_training_with_its_status_and_keeps_checkpoints(tmp_path, 
     assert list((run / "checkpoints").glob("epoch-*.safetensors"))
 
 
-def test_a_drawing_never_replaces_a_picture_nor_a_run_the_data(class_folder, weights_file, capsys):
-    picture = class_folder / "val" / "cat" / "0.png"
-    before, listed = picture.read_bytes(), sorted(class_folder.rglob("*"))
-    assert status(["predict", str(weights_file), str(picture), "--picture", str(picture)]) == 2
+def test_a_drawing_never_replaces_a_image_nor_a_run_the_data(class_folder, weights_file, capsys):
+    image = class_folder / "val" / "cat" / "0.png"
+    before, listed = image.read_bytes(), sorted(class_folder.rglob("*"))
+    assert status(["predict", str(weights_file), str(image), "--image", str(image)]) == 2
     line = ["train", "--model", "googlenet_bn", "--small", "--data", str(class_folder), "--out", str(class_folder)]
     assert status(line) == 2
-    assert (picture.read_bytes(), sorted(class_folder.rglob("*"))) == (before, listed)
+    assert (image.read_bytes(), sorted(class_folder.rglob("*"))) == (before, listed)
     assert "predict" in capsys.readouterr().err
 
 

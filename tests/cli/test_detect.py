@@ -64,12 +64,12 @@ def test_evaluate(places, capsys, tmp_path, run, options):
     common = ["evaluate", places / run, *options, "--data", places / "voc"]
     assert detect(*common, "--save", found, "--plot", plot, "--json") == 0
     document = printed(capsys)
-    assert document["pictures"] == 4
+    assert document["images"] == 4
     assert [one["class"] for one in document["voc"]["classes"]] == ["disc", "square"]
     saved = json.loads(found.read_text())
-    assert [one["file"][-12:] for one in saved["pictures"]] == [f"scene0{number}.jpg" for number in range(12, 16)]
+    assert [one["file"][-12:] for one in saved["images"]] == [f"scene0{number}.jpg" for number in range(12, 16)]
     counted = sum(one["detections"] for one in document["voc"]["classes"])
-    assert sum(len(one["objects"]) for one in saved["pictures"]) == counted
+    assert sum(len(one["objects"]) for one in saved["images"]) == counted
     assert document["coco"]["map_50"] == pytest.approx(document["voc"]["map"], abs=3)
     assert decode(plot).width > 400
     assert detect(*common) == 0
@@ -78,14 +78,14 @@ def test_evaluate(places, capsys, tmp_path, run, options):
     assert detect("tables", tmp_path / "result.json") == 0
     out = capsys.readouterr().out
     assert "43.9 %" in out
-    assert "4 pictures, 2 classes" in out
+    assert "4 images, 2 classes" in out
 
 
 def test_predict_draws_and_prints(places, capsys, tmp_path):
-    picture = places / "voc/JPEGImages/scene012.jpg"
-    assert detect("predict", places / "faster", picture, "--threshold", 0, "--picture", tmp_path / "drawn.png", "--json") == 0
+    image = places / "voc/JPEGImages/scene012.jpg"
+    assert detect("predict", places / "faster", image, "--threshold", 0, "--image", tmp_path / "drawn.png", "--json") == 0
     (document,) = printed(capsys)
-    assert document["file"] == str(picture)
+    assert document["file"] == str(image)
     for one in document["objects"]:
         left, top, right, bottom = one["box"]
         assert 0 <= left < right <= 96
@@ -93,15 +93,15 @@ def test_predict_draws_and_prints(places, capsys, tmp_path):
         assert one["class"] in ("disc", "square")
     drawn = decode(tmp_path / "drawn.png")
     assert drawn.size == (96, 72)
-    assert (np.array(drawn) != np.array(decode(picture))).any() == bool(document["objects"])
+    assert (np.array(drawn) != np.array(decode(image))).any() == bool(document["objects"])
     several = [places / "rcnn1", places / "rcnn2", places / "voc/JPEGImages", "--threshold", 0.2]
-    assert detect("predict", *several, "--picture", tmp_path / "all") == 0
+    assert detect("predict", *several, "--image", tmp_path / "all") == 0
     assert len(list((tmp_path / "all").glob("scene*.png"))) == 16
     assert "scene000.jpg" in capsys.readouterr().out
 
 
-def test_a_bad_picture_is_named_and_the_others_are_looked_at(places, capsys, tmp_path):
-    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+def test_a_bad_image_is_named_and_the_others_are_looked_at(places, capsys, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
     shutil.copy(places / "voc/JPEGImages/scene000.jpg", tmp_path / "good.jpg")
     assert detect("predict", places / "faster", tmp_path) == 2
     out, err = capsys.readouterr()
@@ -112,14 +112,14 @@ def test_a_bad_picture_is_named_and_the_others_are_looked_at(places, capsys, tmp
 def test_coverage(places, capsys):
     assert detect("coverage", "--data", places / "voc", "--workers", 0, "--superpixels", 1, "--json") == 0
     alone = printed(capsys)
-    assert alone["pictures"] == 4
+    assert alone["images"] == 4
     assert detect("coverage", "--data", places / "voc", "--workers", 0, "--superpixels", 1,
                   "--multibox", places / "multibox", "--json") == 0  # fmt: skip
     both = printed(capsys)
     assert both["coverage"] >= alone["coverage"]
     assert both["proposals"] > alone["proposals"]
     assert detect("coverage", "--data", places / "voc", "--workers", 0) == 0
-    assert "proposals a picture" in capsys.readouterr().out
+    assert "proposals an image" in capsys.readouterr().out
 
 
 def test_a_run_goes_on_where_it_stopped(places, tmp_path):
@@ -167,11 +167,11 @@ def test_another_plan_is_not_resumed(places, tmp_path, capsys, changes, words):
         (["evaluate", "RCNN1", "--data", "VOC", "--multibox", "FASTER"], "holds no MultiBox network"),
         (["evaluate", "MULTIBOX", "--data", "VOC"], "holds"),
         (["evaluate", "TMP", "--data", "VOC"], "model.safetensors"),
-        (["evaluate", "FASTER", "--data", "TMP"], "holds no annotated pictures"),
+        (["evaluate", "FASTER", "--data", "TMP"], "holds no annotated images"),
         (["evaluate", "FASTER", "--data", "VOC", "--split", "tset"], "did you mean 'test'"),
         (["evaluate", "FASTER", "--data", "VOC", "--save", "x.txt"], "--save 'x.txt': name a .json file"),
         (["evaluate", "FASTER", "--data", "VOC", "--plot", "TMP/no/x.png"], "there is no folder"),
-        (["predict", "FASTER"], "there are no pictures to look at"),
+        (["predict", "FASTER"], "there are no images to look at"),
         (["predict", "VOC/JPEGImages/scene000.jpg"], "scene000.jpg"),
         (["predict", "FASTER", "TMP/gone.jpg"], "gone.jpg"),
         (["predict", "FASTER", "VOC/JPEGImages", "--lang", "fr"], "'fr' is not one of"),
@@ -203,7 +203,7 @@ def test_other_commands_send_a_detector_on(places, capsys):
         assert "godeeper detect" in capsys.readouterr().err
 
 
-def test_a_test_picture_that_is_damaged(places, capsys, tmp_path):
+def test_a_test_image_that_is_damaged(places, capsys, tmp_path):
     shutil.copytree(places / "voc", tmp_path / "voc")
     file = tmp_path / "voc/JPEGImages/scene013.jpg"
     file.write_bytes(file.read_bytes()[:1500])  # the header is whole
@@ -229,21 +229,21 @@ def test_objects_of_a_class_that_the_detector_does_not_know(places, capsys, tmp_
     assert "scene012.xml': unknown class 'cat': choose one of: disc, square" in capsys.readouterr().err
 
 
-def test_drawings_never_replace_each_other_or_a_picture_that_is_looked_at(places, capsys, tmp_path):
+def test_drawings_never_replace_each_other_or_a_image_that_is_looked_at(places, capsys, tmp_path):
     for name in ("a/1.png", "b/1.jpg", "b/2.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         scene(3)[0].save(tmp_path / name)
     before = {file: file.read_bytes() for file in tmp_path.rglob("*.*")}
     predict = ["predict", places / "faster"]
-    for pictures, drawing in (
+    for images, drawing in (
         (["a/1.png"], "a/1.png"), (["a/1.png"], "a"), (["a", "b"], "b"), (["a", "b"], "b/2.png"), (["a/1.png"], "c.txt"),
     ):  # fmt: skip
-        assert detect(*predict, *(tmp_path / one for one in pictures), "--picture", tmp_path / drawing) == 2
+        assert detect(*predict, *(tmp_path / one for one in images), "--image", tmp_path / drawing) == 2
         err = capsys.readouterr().err
-        assert "--picture" in err
+        assert "--image" in err
         assert err.count("\n") == 1
     assert {file: file.read_bytes() for file in tmp_path.rglob("*.*")} == before
-    assert detect(*predict, tmp_path / "a", tmp_path / "b", "--picture", tmp_path / "new") == 0
+    assert detect(*predict, tmp_path / "a", tmp_path / "b", "--image", tmp_path / "new") == 0
     assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["1-2.png", "1.png", "2.png"]
 
 
@@ -285,7 +285,7 @@ def test_two_processes_share_a_run_and_an_evaluation(places, tmp_path, method):
 
 
 @pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (1, 1)])
-def test_long_thin_pictures_are_looked_at_like_others(places, capsys, tmp_path, size):
+def test_long_thin_images_are_looked_at_like_others(places, capsys, tmp_path, size):
     Image.new("RGB", size).save(tmp_path / "thin.png")
     for run in ("faster", "rcnn1"):
         assert detect("predict", places / run, tmp_path / "thin.png", places / "voc/JPEGImages/scene000.jpg", "--json") == 0
@@ -358,7 +358,7 @@ def test_what_is_found_is_told_in_the_language(places, capsys, tmp_path, monkeyp
 def test_chinese_labels_ask_for_a_font(places, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("godeeper.explain.card.CJK_FONTS", ("no-such-font.ttf",))
     predict = ["predict", places / "faster", places / "voc/JPEGImages/scene012.jpg", "--lang", "zh"]
-    assert detect(*predict, "--picture", tmp_path / "out.png") == 2
+    assert detect(*predict, "--image", tmp_path / "out.png") == 2
     assert "no font with Chinese letters is installed: install one" in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
     assert detect(*predict) == 0

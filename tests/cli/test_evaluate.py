@@ -56,12 +56,12 @@ LABELS = [
     6,
     999,
     999,
-]  # of pictures 1 to 10: 3 right, 3 among five, 4 wrong by a network that ranks 0, 1, 2 ...
+]  # of images 1 to 10: 3 right, 3 among five, 4 wrong by a network that ranks 0, 1, 2 ...
 
 
 @pytest.fixture
 def ilsvrc(tmp_path):
-    """Ten pictures of a validation set as released, with kit and blacklist."""
+    """Ten images of a validation set as released, with kit and blacklist."""
     (tmp_path / "val").mkdir()
     (tmp_path / "kit" / "data").mkdir(parents=True)
     for number, label in enumerate(LABELS, 1):
@@ -93,7 +93,7 @@ def test_a_made_up_ilsvrc_gives_the_errors_of_both_rules(ilsvrc, capsys):
     assert (without["top1_error"], without["top5_error"]) == (pytest.approx(100 * 4 / 6), pytest.approx(100 / 6))
     (ilsvrc / "result.json").write_text(json.dumps(everything))
     assert status(["tables", str(ilsvrc / "result.json"), "--json"]) == 0
-    assert not any(row["top5_error"] for row in json.loads(capsys.readouterr().out))  # 10 pictures are not the table's 50,000
+    assert not any(row["top5_error"] for row in json.loads(capsys.readouterr().out))  # 10 images are not the table's 50,000
 
 
 def test_class_folders_of_synsets_give_the_same(ilsvrc, capsys):
@@ -114,7 +114,7 @@ def test_what_is_wrong_with_an_ilsvrc_is_said(ilsvrc, capsys):
     truth = kit / "ILSVRC2012_validation_ground_truth.txt"
     whole = truth.read_text()
     truth.write_text("\n".join(whole.split("\n")[:7]) + "\n")
-    assert "8" in refused([*line, data], capsys)  # the first picture without a label
+    assert "8" in refused([*line, data], capsys)  # the first image without a label
     truth.write_text(whole)
     lines = [f"{synset} {number} name\n" for number, synset in enumerate(synsets(), 1)]
     (kit / "map_clsloc.txt").write_text("".join(lines))
@@ -180,12 +180,12 @@ def test_a_report_shows_everything_and_runs_nothing(tmp_path, capsys):
     classes = ("<script>alert(1)</script>", "b|c", "金鱼")
     random = np.random.default_rng(0)
     for number, name in enumerate(classes):
-        folder = tmp_path / "pictures" / name.replace("/", "_")
+        folder = tmp_path / "images" / name.replace("/", "_")
         folder.mkdir(parents=True)
         for index in range(4):
             pixels = random.integers(0, 255, (9, 9, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}{index}_<b>`*.png")
-    names = tuple(sorted(folder.name for folder in (tmp_path / "pictures").iterdir()))
+    names = tuple(sorted(folder.name for folder in (tmp_path / "images").iterdir()))
     network = ranking(names, tmp_path / "n.safetensors")
     report = tmp_path / "report"
     line = [
@@ -193,7 +193,7 @@ def test_a_report_shows_everything_and_runs_nothing(tmp_path, capsys):
         network,
         network,
         "--data",
-        str(tmp_path / "pictures"),
+        str(tmp_path / "images"),
         "--part",
         "all",
         "--crops",
@@ -210,7 +210,7 @@ def test_a_report_shows_everything_and_runs_nothing(tmp_path, capsys):
     assert "&lt;script&gt;alert(1)&lt;_script&gt;" in page
     assert "金鱼" in page
     assert "b\\|c" in text
-    assert page.count("data:image/jpeg") == 8  # of 12 pictures, 8 are wrong
+    assert page.count("data:image/jpeg") == 8  # of 12 images, 8 are wrong
     assert page.count("data:image/png") == 2
     assert len(list((report / "mistakes").glob("*.jpg"))) == 8
     assert "1409.4842, Table 3" in text
@@ -289,7 +289,7 @@ def test_resuming_with_another_network_of_the_same_weights_is_refused(pets, tmp_
 @pytest.mark.slow
 def test_a_terminated_evaluation_resumes_to_the_same_report(tmp_path, weights_file):
     for name in ("cat", "dog", "金鱼"):
-        folder = tmp_path / "pictures" / name
+        folder = tmp_path / "images" / name
         folder.mkdir(parents=True)
         for index in range(70):
             pixels = np.random.default_rng(index).integers(0, 255, (9, 9, 3), dtype=np.uint8)
@@ -301,7 +301,7 @@ def test_a_terminated_evaluation_resumes_to_the_same_report(tmp_path, weights_fi
         "evaluate",
         str(weights_file),
         "--data",
-        str(tmp_path / "pictures"),
+        str(tmp_path / "images"),
         "--part",
         "all",
     ]

@@ -14,7 +14,7 @@ from godeeper.tensor_files import save_tensors
 
 
 @pytest.fixture
-def picture(class_folder):
+def image(class_folder):
     return class_folder / "val/cat/0.png"
 
 
@@ -23,17 +23,17 @@ def explained(line, capsys):
     return capsys.readouterr()
 
 
-def test_everything_at_once(weights_file, class_folder, picture, tmp_path, capsys):
-    line = (weights_file, picture, "--out", tmp_path / "out", "--channel", "4a:17", "--folder", class_folder)
+def test_everything_at_once(weights_file, class_folder, image, tmp_path, capsys):
+    line = (weights_file, image, "--out", tmp_path / "out", "--channel", "4a:17", "--folder", class_folder)
     said = explained([*line, "--top", 2, "--module", "4c", "--json"], capsys)
     document = json.loads(said.out)
     assert document == json.loads((tmp_path / "out/explanation.json").read_text())
     assert said.err == f"explained: {tmp_path / 'out/explanation.html'}\n"
     network = load(weights_file)
-    (one,) = Predictor(network, engine="torch")([picture], top=2)
+    (one,) = Predictor(network, engine="torch")([image], top=2)
     assert [found["label"] for found in document["predictions"]] == list(one.labels)
     assert [found["probability"] for found in document["predictions"]] == pytest.approx(one.probabilities, abs=1e-5)
-    (many,) = Predictor(network, engine="torch")([picture], top=3, crops=144)
+    (many,) = Predictor(network, engine="torch")([image], top=3, crops=144)
     mean = dict(zip(many.labels, many.probabilities, strict=True))
     assert sum(found["votes"] for found in document["votes"]) == document["crops"] == 144
     for found in document["votes"]:
@@ -47,26 +47,26 @@ def test_everything_at_once(weights_file, class_folder, picture, tmp_path, capsy
     assert len(list((tmp_path / "out").glob("channel-*.png"))) == 12
 
 
-def test_the_same_again_is_the_same(weights_file, picture, tmp_path, capsys):
+def test_the_same_again_is_the_same(weights_file, image, tmp_path, capsys):
     for name in ("a", "b"):
-        explained([weights_file, picture, "--out", tmp_path / name, "--crops", 10], capsys)
+        explained([weights_file, image, "--out", tmp_path / name, "--crops", 10], capsys)
     first, second = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("a", "b"))
     assert first == second
 
 
-def test_without_json_it_prints_tables_in_the_language(weights_file, picture, tmp_path, capsys):
-    said = explained([weights_file, picture, "--out", tmp_path / "out", "--crops", 12, "--lang", "both"], capsys)
+def test_without_json_it_prints_tables_in_the_language(weights_file, image, tmp_path, capsys):
+    said = explained([weights_file, image, "--out", tmp_path / "out", "--crops", 12, "--lang", "both"], capsys)
     assert re.search(r"^ +\d+\.\d\d %  猫 cat$", said.out, re.M)
     assert re.search(r"^branch of 5b +", said.out, re.M)
     assert re.search(r"^votes  mean probability  class$", said.out, re.M)
     assert "猫 cat" in (tmp_path / "out/explanation.html").read_text("utf-8")
 
 
-def test_pictures_of_the_folder_that_cannot_be_decoded_are_named(weights_file, class_folder, picture, tmp_path, capsys):
-    (class_folder / "val/cat/broken.png").write_bytes(b"no picture")
-    line = (weights_file, picture, "--out", tmp_path / "out", "--crops", 1, "--json")
+def test_images_of_the_folder_that_cannot_be_decoded_are_named(weights_file, class_folder, image, tmp_path, capsys):
+    (class_folder / "val/cat/broken.png").write_bytes(b"no image")
+    line = (weights_file, image, "--out", tmp_path / "out", "--crops", 1, "--json")
     said = explained([*line, "--channel", "conv1:0", "--folder", class_folder / "val"], capsys)
-    assert re.search(r"^skipped .*broken.png: not a picture", said.err, re.M)
+    assert re.search(r"^skipped .*broken.png: not an image", said.err, re.M)
     assert len(json.loads(said.out)["skipped"]) == 1
 
 
@@ -95,16 +95,16 @@ def test_networks_without_average_pool_and_without_branches(tmp_path, capsys):
     (["--channel", "4a:-1", "--folder", "FOLDER"], "--channel '4a:-1': name a stage and a channel's number"),
     (["--channel", "4a:9999", "--folder", "FOLDER"], "4a of googlenet_bn has the channels 0 to 135, not 9999"),
     (["--channel", "4q:1", "--folder", "FOLDER"], "unknown stage '4q': did you mean"),
-    (["--channel", "4a:1", "--folder", "EMPTY"], "there are no pictures at"),
-    (["--channel", "4a:1", "--folder", "PICTURE"], "is not a folder"),
+    (["--channel", "4a:1", "--folder", "EMPTY"], "there are no images at"),
+    (["--channel", "4a:1", "--folder", "IMAGE"], "is not a folder"),
     (["--out", "FOLDER"], "is not empty: it holds 'train'; name another folder"),
-    (["--out", "PICTURE"], "is a file: name a folder"),
+    (["--out", "IMAGE"], "is a file: name a folder"),
     (["--out", ""], "--out needs a folder of its own"),
 ])  # fmt: skip
-def test_bad_options(weights_file, class_folder, picture, tmp_path, capsys, options, message):
+def test_bad_options(weights_file, class_folder, image, tmp_path, capsys, options, message):
     (tmp_path / "empty").mkdir()
-    places = {"FOLDER": str(class_folder), "EMPTY": str(tmp_path / "empty"), "PICTURE": str(picture)}
-    line = ["explain", str(weights_file), str(picture), "--out", str(tmp_path / "out")]
+    places = {"FOLDER": str(class_folder), "EMPTY": str(tmp_path / "empty"), "IMAGE": str(image)}
+    line = ["explain", str(weights_file), str(image), "--out", str(tmp_path / "out")]
     assert status([*line, *(places.get(option, option) for option in options)]) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -112,17 +112,17 @@ def test_bad_options(weights_file, class_folder, picture, tmp_path, capsys, opti
     assert not (tmp_path / "out").exists()
 
 
-def test_bad_pictures_and_runs(weights_file, picture, tmp_path, capsys):
-    (tmp_path / "broken.png").write_bytes(picture.read_bytes()[:100])
+def test_bad_images_and_runs(weights_file, image, tmp_path, capsys):
+    (tmp_path / "broken.png").write_bytes(image.read_bytes()[:100])
     (tmp_path / "model.onnx").write_bytes(b"exported")
     save_tensors(tmp_path / "detector.safetensors", {"x": torch.zeros(1)}, {"detector": {}})
     for run, given, message in [
         (weights_file, tmp_path / "broken.png", "broken.png"),
         (weights_file, tmp_path / "none.png", "none.png: No such file"),
         (weights_file, tmp_path, "Is a directory"),
-        (tmp_path / "nowhere", picture, "there is no run folder or weights file"),
-        (tmp_path / "detector.safetensors", picture, "holds a detector, not a classifier: use it with `godeeper detect`"),
-        (tmp_path / "model.onnx", picture, "is named like an exported network, which only predict and serve take"),
+        (tmp_path / "nowhere", image, "there is no run folder or weights file"),
+        (tmp_path / "detector.safetensors", image, "holds a detector, not a classifier: use it with `godeeper detect`"),
+        (tmp_path / "model.onnx", image, "is named like an exported network, which only predict and serve take"),
     ]:
         assert status(["explain", str(run), str(given), "--out", str(tmp_path / "out")]) == 2
         error = capsys.readouterr().err

@@ -16,7 +16,7 @@ from godeeper.preprocess import Preprocess
 
 
 def ranking(classes, file):
-    """Weights that, whatever the picture, find the first class the likeliest, the second next, and so on."""
+    """Weights that, whatever the image, find the first class the likeliest, the second next, and so on."""
     network = create_model("googlenet_bn", num_classes=len(classes), width=0.125, small=True)
     with torch.no_grad():
         network.head["linear"].linear.weight.zero_()
@@ -60,7 +60,7 @@ def test_predict_prints_and_draws_in_the_language(own, photo, tmp_path, capsys, 
     written, letters = [], card.letters
     monkeypatch.setattr(card, "letters", lambda size, text: written.append(text) or letters(size, text))
     monkeypatch.setattr(card, "_chinese", ImageFont.load_default)  # as if a font were installed
-    out = printed(["predict", own, photo, "--lang", lang, "--picture", str(tmp_path / "drawn.png")], capsys)
+    out = printed(["predict", own, photo, "--lang", lang, "--image", str(tmp_path / "drawn.png")], capsys)
     rows = [line.split(" %  ") for line in out.splitlines()[1:]]
     assert [name for _, name in rows] == names
     assert [float(probability) for probability, _ in rows] == [50.65, 30.72, 18.63]  # softmax of 0, -0.5, -1
@@ -130,7 +130,7 @@ def test_imagenets_homonyms_have_their_own_names(imagenets, photo, capsys):
 @pytest.mark.parametrize("lang", ["zh", "both"])
 def test_a_drawing_in_chinese_asks_for_a_font_before_any_work(own, photo, tmp_path, capsys, monkeypatch, lang):
     monkeypatch.setattr(card, "CJK_FONTS", ("no-such-font.ttf",))
-    line = ["predict", own, photo, "--picture", str(tmp_path / "drawn.png")]
+    line = ["predict", own, photo, "--image", str(tmp_path / "drawn.png")]
     with monkeypatch.context() as idle:
         idle.setattr("godeeper.deploy.predictor.Predictor", lambda *_: 1 / 0)
         assert status([*line, "--lang", lang]) == 2

@@ -41,13 +41,13 @@ def test_augment_depends_on_nothing_but_the_random_passed(photo):
     assert len({pixels.numpy().tobytes() for pixels in first}) == 8
 
 
-def test_augment_leaves_the_picture_as_it_was(photo):
+def test_augment_leaves_the_image_as_it_was(photo):
     before = photo.tobytes()
     Augment()(photo, 64, Random(0))
     assert photo.tobytes() == before
 
 
-def test_augmenting_with_the_whole_picture_at_its_own_size_is_the_picture_or_its_mirror(photo):
+def test_augmenting_with_the_whole_image_at_its_own_size_is_the_image_or_its_mirror(photo):
     square = photo.crop((100, 100, 228, 228))
     expected = torch.from_numpy(np.array(square)).permute(2, 0, 1)
     whole = Augment(area=(1.0, 1.0), aspect=(1.0, 1.0), distort=False)
@@ -62,18 +62,18 @@ def test_augmenting_with_the_whole_picture_at_its_own_size_is_the_picture_or_its
 
 def test_the_four_interpolations_are_four_filters():
     assert set(FILTERS) == {"bilinear", "area", "nearest", "cubic"}
-    picture = Image.fromarray((np.arange(49) * 5).astype(np.uint8).reshape(7, 7))
-    assert len({picture.resize((5, 5), how).tobytes() for how in FILTERS.values()}) == 4
+    image = Image.fromarray((np.arange(49) * 5).astype(np.uint8).reshape(7, 7))
+    assert len({image.resize((5, 5), how).tobytes() for how in FILTERS.values()}) == 4
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_photometric_keeps_the_size_and_changes_the_pixels(photo, seed):
-    picture = photo.resize((64, 48))
-    changed = photometric(picture, Random(seed))
+    image = photo.resize((64, 48))
+    changed = photometric(image, Random(seed))
     assert changed.size == (64, 48)
     assert changed.mode == "RGB"
-    assert changed.tobytes() != picture.tobytes()
-    assert changed.tobytes() == photometric(picture, Random(seed)).tobytes()
+    assert changed.tobytes() != image.tobytes()
+    assert changed.tobytes() == photometric(image, Random(seed)).tobytes()
 
 
 def test_brightness_varies_by_half_both_ways():
@@ -85,13 +85,13 @@ def test_brightness_varies_by_half_both_ways():
 
 
 def test_contrast_and_colour_vary_both_ways(photo):
-    def spread(picture):
-        pixels = np.asarray(picture).astype(float)
+    def spread(image):
+        pixels = np.asarray(image).astype(float)
         return pixels.mean(2).std() / pixels.mean(), (pixels.max(2) - pixels.min(2)).mean() / pixels.mean()
 
-    picture = photo.resize((64, 48))
-    contrast, colour = spread(picture)
-    changed = [spread(photometric(picture, Random(seed))) for seed in range(100)]
+    image = photo.resize((64, 48))
+    contrast, colour = spread(image)
+    changed = [spread(photometric(image, Random(seed))) for seed in range(100)]
     assert min(c for c, _ in changed) < 0.7 * contrast
     assert max(c for c, _ in changed) > 1.2 * contrast
     assert min(c for _, c in changed) < 0.7 * colour
@@ -99,16 +99,16 @@ def test_contrast_and_colour_vary_both_ways(photo):
 
 
 def test_normalise_by_hand():
-    pictures = torch.tensor([[0, 51, 255]] * 3, dtype=torch.uint8).view(1, 3, 1, 3)
-    fed = normalise(pictures, Preprocess(mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 2.0)))
+    images = torch.tensor([[0, 51, 255]] * 3, dtype=torch.uint8).view(1, 3, 1, 3)
+    fed = normalise(images, Preprocess(mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 2.0)))
     expected = torch.tensor([[-1, -0.6, 1], [-1, -0.2, 3], [0, 0.1, 0.5]]).view(1, 3, 1, 3)  # 51 / 255 = 0.2
     assert fed.dtype == torch.float32
     torch.testing.assert_close(fed, expected, atol=1e-6, rtol=0)
 
 
 def test_normalise_by_the_imagenet_numbers():
-    pictures = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 1, 1)
-    fed = normalise(pictures, Preprocess()).flatten(1)
+    images = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 1, 1)
+    fed = normalise(images, Preprocess()).flatten(1)
     expected = torch.tensor([[-2.1179, -2.0357, -1.8044], [2.2489, 2.4286, 2.6400]])
     torch.testing.assert_close(fed, expected, atol=1e-4, rtol=0)
 
@@ -123,9 +123,9 @@ def test_a_patch_of_a_jpeg_decoded_smaller_is_that_of_the_whole(photo, tmp_path,
     sizes = []
 
     def opened(shrink):
-        picture = decode_for(shrink, tmp_path / "big.jpg")
-        sizes.append(picture.size if isinstance(picture, Image.Image) else picture.shape[:0:-1])
-        return picture
+        image = decode_for(shrink, tmp_path / "big.jpg")
+        sizes.append(image.size if isinstance(image, Image.Image) else image.shape[:0:-1])
+        return image
 
     augment = Augment(distort=False, area=(0.5, 1))
     fast = augment(opened, 64, Random(seed)).float()
@@ -147,12 +147,10 @@ def test_our_resizing_is_pillows(photo):
 
 
 def test_normalising_leaves_its_input_alone_and_does_not_care_for_memory_formats():
-    pictures = torch.randint(0, 256, (4, 3, 10, 12), dtype=torch.uint8)
+    images = torch.randint(0, 256, (4, 3, 10, 12), dtype=torch.uint8)
     preprocess = Preprocess(32)
-    expected = (pictures.double() / 255 - torch.tensor(preprocess.mean).view(3, 1, 1)) / torch.tensor(preprocess.std).view(
-        3, 1, 1
-    )
-    for given in (pictures, pictures.contiguous(memory_format=torch.channels_last), pictures.float()):
+    expected = (images.double() / 255 - torch.tensor(preprocess.mean).view(3, 1, 1)) / torch.tensor(preprocess.std).view(3, 1, 1)
+    for given in (images, images.contiguous(memory_format=torch.channels_last), images.float()):
         before = given.clone()
         assert torch.allclose(normalise(given, preprocess).double(), expected, atol=1e-6)
         assert torch.equal(given, before)

@@ -272,7 +272,7 @@ def test_the_144_views_are_those_of_the_paper(width, height, size, expected):
     ("width", "height", "expected", "first"),
     [pytest.param(30, 1000, THIN_30X1000, 0, id="30x1000"), pytest.param(1, 10000, THIN_1X10000, 108, id="1x10000")],
 )
-def test_one_scale_of_a_very_thin_picture(width, height, expected, first):
+def test_one_scale_of_a_very_thin_image(width, height, expected, first):
     views = godeeper.views(width, height, 224, 144)
     assert as_tuples(views[first : first + 36]) == flat(expected, 224)
 
@@ -312,7 +312,7 @@ def test_the_ten_views_are_corners_and_centre_of_the_central_square_mirrored_too
     assert as_tuples(godeeper.views(width, height, 224, 10)) == expected
 
 
-# Compact, for more pictures: a picture's longer and shorter side, then for crops of 224 and of 299 the first edge of the single
+# Compact, for more images: an image's longer and shorter side, then for crops of 224 and of 299 the first edge of the single
 # crop along the longer side, and a row a scale: the longer side once resized (rounded down), where the central square starts
 # (half of the rest, rounded down) and where the last one does.
 BY_HAND = {
@@ -414,8 +414,8 @@ def test_the_shorter_side_may_be_chosen_for_all_schemes_but_144(resize, resized,
 
 
 @pytest.mark.parametrize("scheme", [1, 10, 12])
-def test_a_crop_larger_than_the_resized_picture_is_refused(scheme):
-    with pytest.raises(GodeeperError, match="224x224 from a picture resized to 223"):
+def test_a_crop_larger_than_the_resized_image_is_refused(scheme):
+    with pytest.raises(GodeeperError, match="224x224 from an image resized to 223"):
         godeeper.views(640, 480, 224, scheme, 223)
 
 
@@ -465,7 +465,7 @@ def test_the_schemes_within_a_scheme_are_the_very_crops_that_they_would_be_alone
     assert [len(scale) for scale in scales] == [1, 2, 3, 4]
 
 
-def test_the_sheets_of_an_ordinary_picture_by_hand():
+def test_the_sheets_of_an_ordinary_image_by_hand():
     assert sheets(godeeper.views(640, 480)) == (
         [Sheet((341, 256), (58, 16, 282, 240), (224, 224))],
         [Place(0, 0, 0, False)],
@@ -478,16 +478,16 @@ def test_the_sheets_of_an_ordinary_picture_by_hand():
         [Sheet((341, 256), square, (256, 256)), Sheet((341, 256), square, (224, 224))],
         [*ten, Place(1, 0, 0, False), Place(1, 0, 0, True)],
     )
-    expected = [Sheet(resize, (0, 0, *resize), resize) for resize in LANDSCAPE_640X480]  # the resized picture, all of it
+    expected = [Sheet(resize, (0, 0, *resize), resize) for resize in LANDSCAPE_640X480]  # the resized image, all of it
     expected += [Sheet(resize, boxes[5], (224, 224)) for resize, squares in LANDSCAPE_640X480.items() for boxes in squares]
     assert sheets(godeeper.views(640, 480, 224, 144))[0] == expected
 
 
-PICTURES = [(640, 480), (500, 707), (300, 300), (50, 40), (299, 100), (100, 299), (301, 100), (30, 1000), (1, 10000), (10000, 1)]
+IMAGES = [(640, 480), (500, 707), (300, 300), (50, 40), (299, 100), (100, 299), (301, 100), (30, 1000), (1, 10000), (10000, 1)]
 
 
 @pytest.mark.parametrize("size", [1, 7, 224, 299])
-@pytest.mark.parametrize("width_height", PICTURES)
+@pytest.mark.parametrize("width_height", IMAGES)
 def test_every_view_lies_on_its_sheet(width_height, size):
     for scheme, resize in [
         (1, None),
@@ -507,7 +507,7 @@ def test_every_view_lies_on_its_sheet(width_height, size):
             assert (sheet.resize, place.flip) == (view.resize, view.flip)
             if view.box[2] - view.box[0] == size:
                 left, top = sheet.box[0] + place.left, sheet.box[1] + place.top
-                assert sheet.out == size_of(sheet.box)  # pixels of the resized picture, as they are
+                assert sheet.out == size_of(sheet.box)  # pixels of the resized image, as they are
                 assert (left, top, left + size, top + size) == view.box
                 assert 0 <= place.left <= sheet.out[0] - size
                 assert 0 <= place.top <= sheet.out[1] - size
@@ -549,7 +549,7 @@ def test_there_are_few_sheets_and_none_is_large(width_height, per_scale, squares
 @pytest.mark.parametrize("scheme", [10, 12])
 @pytest.mark.parametrize("width_height", [(640, 480), (480, 640), (300, 300)])
 def test_no_sheet_is_in_vain(width_height, scheme, side, count):
-    """Networks may be shown a small part of a picture, whose crops lie apart."""
+    """Networks may be shown a small part of an image, whose crops lie apart."""
     wanted, places = sheets(godeeper.views(*width_height, 224, scheme, side))
     assert {place.sheet for place in places} == set(range(len(wanted)))
     plain = [sheet.box for sheet in wanted if sheet.out == size_of(sheet.box)]
@@ -562,7 +562,7 @@ def test_one_view_of_size_224_is_the_default():
 
 @pytest.mark.parametrize("size", [1, 7, 32, 64, 224, 299, 331])
 @pytest.mark.parametrize("width_height", [(1, 1), (1, 10000), (10000, 1), (223, 225), (33, 32), (640, 480)])
-def test_every_view_lies_in_its_resized_picture(width_height, size):
+def test_every_view_lies_in_its_resized_image(width_height, size):
     width, height = width_height
     views = godeeper.views(width, height, size, 144)
     assert len(views) == 144
@@ -585,7 +585,7 @@ def test_an_unknown_scheme_is_refused_with_the_choices(scheme):
 
 @pytest.mark.parametrize("width_height_size", [(0, 480, 224), (640, 0, 224), (640, 480, 0), (-1, 5, 224)])
 @pytest.mark.parametrize("scheme", [1, 10, 12, 144])
-def test_an_empty_picture_is_refused_with_its_size(width_height_size, scheme):
+def test_an_empty_image_is_refused_with_its_size(width_height_size, scheme):
     width, height, size = width_height_size
     with pytest.raises(GodeeperError, match=f"{width}x{height}"):
         godeeper.views(width, height, size, scheme)
@@ -615,7 +615,7 @@ def test_patches_have_the_printed_share_of_the_area_and_aspect_ratio(width_heigh
 
 
 @pytest.mark.parametrize("width_height", [(1, 1), (2, 1), (1, 10000), (10000, 1), (3, 5), (30, 1000), (8, 8)])
-def test_patches_of_tiny_and_thin_pictures_lie_inside(width_height):
+def test_patches_of_tiny_and_thin_images_lie_inside(width_height):
     width, height = width_height
     for chosen in patches(width, height, 500):
         left, top, right, bottom = chosen.box
@@ -623,7 +623,7 @@ def test_patches_of_tiny_and_thin_pictures_lie_inside(width_height):
         assert 0 <= top < bottom <= height
 
 
-def test_a_picture_too_thin_for_any_patch_gives_its_largest_allowed_centred_box():
+def test_a_image_too_thin_for_any_patch_gives_its_largest_allowed_centred_box():
     assert {chosen.box for chosen in patches(1000, 30, 50, area=(0.9, 1.0))} == {(480, 0, 520, 30)}  # 40 / 30 = 4 / 3
     assert {chosen.box for chosen in patches(30, 1000, 50, area=(0.9, 1.0))} == {(0, 480, 30, 520)}  # 30 / 40 = 3 / 4
 
@@ -676,7 +676,7 @@ def test_wide_and_tall_patches_are_equals():
     assert wide + tall > 3900
 
 
-def test_patches_reach_every_edge_of_the_picture():
+def test_patches_reach_every_edge_of_the_image():
     boxes = [chosen.box for chosen in patches(640, 480, 3000)]
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     assert (min(lefts), min(tops), max(rights), max(bottoms)) == (0, 0, 640, 480)

@@ -21,9 +21,9 @@ def encoded(image, kind, **options):
     return stream.getvalue()
 
 
-def pixels(picture):
-    assert picture.mode == "RGB"
-    return np.asarray(picture).astype(int)
+def pixels(image):
+    assert image.mode == "RGB"
+    return np.asarray(image).astype(int)
 
 
 def asymmetric(width=48, height=32):
@@ -44,9 +44,9 @@ def png(width, height, depth, colour, rows, *chunks):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + middle + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-def message(picture, **options):
+def message(image, **options):
     with pytest.raises(BadImage) as error:
-        decode(picture, **options)
+        decode(image, **options)
     assert isinstance(error.value, GodeeperError)
     assert "\n" not in str(error.value)
     return str(error.value)
@@ -70,9 +70,9 @@ def message(picture, **options):
 def test_the_usual_formats(tmp_path, name, kind, options, tolerance, given):
     file = tmp_path / name
     file.write_bytes(encoded(Image.fromarray(asymmetric()), kind, **options))
-    picture = decode({"path": file, "string": str(file), "bytes": file.read_bytes()}[given])
-    assert picture.size == (48, 32)
-    assert abs(pixels(picture) - asymmetric()).max() <= tolerance
+    image = decode({"path": file, "string": str(file), "bytes": file.read_bytes()}[given])
+    assert image.size == (48, 32)
+    assert abs(pixels(image) - asymmetric()).max() <= tolerance
 
 
 @pytest.mark.parametrize(("kind", "name"), [("JPEG", "a.png"), ("PNG", "a.jpg"), ("WEBP", "a.gif"), ("GIF", "noending")])
@@ -83,7 +83,7 @@ def test_the_content_decides_not_the_name(tmp_path, kind, name):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "GIF"])
 @pytest.mark.parametrize("share", [0.5, 0.9])
-def test_a_truncated_picture_is_damaged(tmp_path, kind, share):
+def test_a_truncated_image_is_damaged(tmp_path, kind, share):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(noise), kind)
     file = tmp_path / "holiday.jpg"
@@ -92,7 +92,7 @@ def test_a_truncated_picture_is_damaged(tmp_path, kind, share):
     file.write_bytes(data[: int(len(data) * share)])
     text = message(file)
     assert text.startswith(f"{file}: ")
-    assert "damaged" in text or "not a picture" in text  # a TIFF file ends with its header
+    assert "damaged" in text or "not an image" in text  # a TIFF file ends with its header
 
 
 def test_a_damaged_png_is_named_as_such(tmp_path):
@@ -110,18 +110,18 @@ def encapsulated_postscript():
     ("name", "content", "reason"),
     [
         ("empty.jpg", b"", "empty"),
-        ("text.jpg", b"this is not a picture, whatever its name says\n" * 20, "not a picture"),
-        ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>', "not a picture"),
-        ("drawing.eps", encapsulated_postscript(), "not a picture"),
-        ("eps-within.jpg", encapsulated_postscript(), "not a picture"),
-        ("icon.png", encoded(Image.new("RGB", (16, 16)), "ICO"), "not a picture"),
-        ("paper.pdf", b"%PDF-1.4\n1 0 obj\n", "not a picture"),
-        ("magic.jpg", b"\xff\xd8\xff", "not a picture"),
-        ("zeros.png", bytes(1000), "not a picture"),
+        ("text.jpg", b"this is not an image, whatever its name says\n" * 20, "not an image"),
+        ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>', "not an image"),
+        ("drawing.eps", encapsulated_postscript(), "not an image"),
+        ("eps-within.jpg", encapsulated_postscript(), "not an image"),
+        ("icon.png", encoded(Image.new("RGB", (16, 16)), "ICO"), "not an image"),
+        ("paper.pdf", b"%PDF-1.4\n1 0 obj\n", "not an image"),
+        ("magic.jpg", b"\xff\xd8\xff", "not an image"),
+        ("zeros.png", bytes(1000), "not an image"),
     ],
     ids=["empty", "text", "svg", "eps", "eps named jpg", "ico", "pdf", "three bytes", "zeros"],
 )
-def test_what_is_no_picture_is_refused_with_file_and_reason(tmp_path, name, content, reason):
+def test_what_is_no_image_is_refused_with_file_and_reason(tmp_path, name, content, reason):
     (tmp_path / name).write_bytes(content)
     text = message(tmp_path / name)
     assert str(tmp_path / name) in text
@@ -135,8 +135,8 @@ def test_the_refusal_lists_the_formats(tmp_path):
 
 def test_a_line_break_in_the_name_does_not_break_the_message(tmp_path):
     assert "holi" in message(tmp_path / "holi\nday.jpg")
-    (tmp_path / "holi\nday.jpg").write_bytes(b"no picture")
-    assert "not a picture" in message(tmp_path / "holi\nday.jpg")
+    (tmp_path / "holi\nday.jpg").write_bytes(b"no image")
+    assert "not an image" in message(tmp_path / "holi\nday.jpg")
 
 
 def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
@@ -149,7 +149,7 @@ def test_an_impossible_path_is_refused():
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no picture", encoded(Image.fromarray(asymmetric()), "JPEG")[:300]], ids=["empty", "text", "cut"]
+    "content", [b"", b"no image", encoded(Image.fromarray(asymmetric()), "JPEG")[:300]], ids=["empty", "text", "cut"]
 )
 def test_errors_call_bytes_by_the_name_given(content):
     assert message(content, name="upload 7").startswith("upload 7: ")
@@ -182,15 +182,15 @@ def grey16_png(values):
 
 
 def test_16_bit_grey_is_scaled():
-    picture = pixels(decode(grey16_png([[0, 32768, 65535]])))
-    assert picture.tolist() == [[[0] * 3, [128] * 3, [255] * 3]]
+    image = pixels(decode(grey16_png([[0, 32768, 65535]])))
+    assert image.tolist() == [[[0] * 3, [128] * 3, [255] * 3]]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
 def test_16_bit_grey_keeps_all_256_levels(kind):
     levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
-    picture = pixels(decode(encoded(Image.fromarray(levels * 257), kind)))  # 255 * 257 = 65535
-    assert (picture == levels[..., None]).all()
+    image = pixels(decode(encoded(Image.fromarray(levels * 257), kind)))  # 255 * 257 = 65535
+    assert (image == levels[..., None]).all()
 
 
 def test_16_bit_grey_of_the_other_byte_order():
@@ -263,7 +263,7 @@ def test_one_colour_declared_transparent(colour, row, transparent, expected):
     assert pixels(decode(data)).tolist() == [[list(one) for one in expected]]
 
 
-STORED = {  # by the Exif standard: which side of the upright picture the first row and the first column are
+STORED = {  # by the Exif standard: which side of the upright image the first row and the first column are
     1: lambda upright: upright,  # top, left
     2: lambda upright: upright[:, ::-1],  # top, right
     3: lambda upright: upright[::-1, ::-1],  # bottom, right
@@ -287,14 +287,14 @@ def test_exif_orientation_is_applied_once(orientation, kind, options, tolerance)
     data = encoded(stored, kind, exif=exif, **options)
     with Image.open(io.BytesIO(data)) as reread:
         assert reread.getexif()[ORIENTATION] == orientation
-    picture = decode(data)
-    assert picture.size == (48, 32)
-    assert abs(pixels(picture) - asymmetric()).max() <= tolerance
-    assert picture.getexif().get(ORIENTATION, 1) == 1
-    assert decode(encoded(picture, "PNG", exif=picture.info.get("exif", b""))).tobytes() == picture.tobytes()
+    image = decode(data)
+    assert image.size == (48, 32)
+    assert abs(pixels(image) - asymmetric()).max() <= tolerance
+    assert image.getexif().get(ORIENTATION, 1) == 1
+    assert decode(encoded(image, "PNG", exif=image.info.get("exif", b""))).tobytes() == image.tobytes()
 
 
-def test_the_eight_stored_pictures_differ():
+def test_the_eight_stored_images_differ():
     assert len({(turn(asymmetric()).shape, turn(asymmetric()).tobytes()) for turn in STORED.values()}) == 8
 
 
@@ -341,7 +341,7 @@ def test_the_first_frame_of_an_animation(kind):
     assert (pixels(decode(data)) == RED).all()
 
 
-def test_the_first_picture_of_a_phone_s_multi_picture_jpeg():
+def test_the_first_image_of_a_phone_s_multi_image_jpeg():
     first, second = Image.new("RGB", (8, 8), RED), Image.new("RGB", (8, 8), BLUE)
     data = encoded(first, "MPO", save_all=True, append_images=[second])
     with Image.open(io.BytesIO(data)) as stored:
@@ -350,10 +350,10 @@ def test_the_first_picture_of_a_phone_s_multi_picture_jpeg():
 
 
 @pytest.mark.parametrize("width_height", [(1, 1), (1, 3000), (3000, 1)])
-def test_thin_pictures(width_height):
-    picture = decode(encoded(Image.new("RGB", width_height, GREEN), "PNG"))
-    assert picture.size == width_height
-    assert (pixels(picture) == GREEN).all()
+def test_thin_images(width_height):
+    image = decode(encoded(Image.new("RGB", width_height, GREEN), "PNG"))
+    assert image.size == width_height
+    assert (pixels(image) == GREEN).all()
 
 
 def test_the_pixel_limit(tmp_path, monkeypatch):
@@ -379,13 +379,13 @@ def test_a_gif_frame_larger_than_its_screen_is_held_to_the_limit(monkeypatch):
     assert "limit" in message(bytes(data))
 
 
-def test_the_picture_outlives_its_file(tmp_path):
+def test_the_image_outlives_its_file(tmp_path):
     file = tmp_path / "a.png"
     file.write_bytes(encoded(Image.fromarray(asymmetric()), "PNG"))
-    picture = decode(file)
+    image = decode(file)
     file.unlink()
-    picture.putpixel((0, 0), (1, 2, 3))
-    assert picture.resize((3, 2), Image.Resampling.NEAREST).getpixel((2, 1)) == (255, 255, 0)
+    image.putpixel((0, 0), (1, 2, 3))
+    assert image.resize((3, 2), Image.Resampling.NEAREST).getpixel((2, 1)) == (255, 255, 0)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -68,30 +68,30 @@ def message(source, classes=None, **options):
 def test_more_shards_than_a_process_may_open(tmp_path):
     for number in range(300):
         shard(tmp_path / "s" / f"{number:04d}.tar", *labelled(number * 2, number * 2 + 2))
-    pictures = open_source(f"wds:{tmp_path / 's'}").part("all")
+    images = open_source(f"wds:{tmp_path / 's'}").part("all")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, hard))
     try:
-        reds = [pictures.picture(index).getpixel((0, 0))[0] for index in range(len(pictures))]
+        reds = [images.image(index).getpixel((0, 0))[0] for index in range(len(images))]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert sorted(reds) == sorted(number % 256 for number in range(600))
 
 
-def test_a_shard_that_is_gone_is_a_bad_picture(tmp_path):
+def test_a_shard_that_is_gone_is_a_bad_image(tmp_path):
     file = shard(tmp_path / "s" / "a.tar", *labelled())
-    pictures = open_source(f"wds:{file}").train
+    images = open_source(f"wds:{file}").train
     file.unlink()
     with pytest.raises(BadImage, match=r"a\.tar.*No such file"):
-        pictures.picture(0)
+        images.image(0)
 
 
 def test_a_label_file_comes_before_notes_without_a_label(tmp_path):
     members = []
     for index in range(8):  # as img2dataset writes them
         notes = json.dumps({"url": "somewhere", "sha256": "x"}).encode()
-        picture, label = (f"{index}.jpg", encoded(index, "JPEG")), (f"{index}.cls", str(index % 2).encode())
-        members += [picture, label, (f"{index}.json", notes)] if index % 2 else [(f"{index}.json", notes), label, picture]
+        image, label = (f"{index}.jpg", encoded(index, "JPEG")), (f"{index}.cls", str(index % 2).encode())
+        members += [image, label, (f"{index}.json", notes)] if index % 2 else [(f"{index}.json", notes), label, image]
     source = open_source(f"wds:{shard(tmp_path / 'a.tar', *members)}")
     assert sorted(source.part("all").labels) == [0] * 4 + [1] * 4
 
@@ -137,11 +137,11 @@ def test_a_range_that_counts_down_is_of_no_shards(tmp_path):
     assert "no shards" in message(f"wds:{tmp_path}/{{3..1}}.tar")
 
 
-def test_a_class_of_shards_with_a_single_picture_cannot_be_split(tmp_path):
+def test_a_class_of_shards_with_a_single_image_cannot_be_split(tmp_path):
     members = [*labelled(), ("x.png", encoded(1)), ("x.cls", b"2")]
     text = message(f"wds:{shard(tmp_path / 'a.tar', *members)}")
     assert "'2'" in text
-    assert "one picture" in text
+    assert "one image" in text
 
 
 def test_shards_are_not_written_into_their_own_folder(class_folder, capsys):
@@ -247,29 +247,29 @@ def test_the_package_that_a_kind_of_url_wants_is_named():
 # torchvision's
 
 
-def make_dtd(root, picture):
+def make_dtd(root, image):
     for part in ("labels", "images/banded", "images/woven"):
         (root / "dtd" / "dtd" / part).mkdir(parents=True)
     for part in ("train", "test"):
         names = [f"{kind}/{kind}_{part}.jpg" for kind in ("banded", "woven")]
         (root / "dtd" / "dtd" / "labels" / f"{part}1.txt").write_text("\n".join(names) + "\n")
         for name in names:
-            (root / "dtd" / "dtd" / "images" / name).write_bytes(picture)
+            (root / "dtd" / "dtd" / "images" / name).write_bytes(image)
 
 
-def test_pictures_in_files_pass_through_our_decoder(root):
+def test_images_in_files_pass_through_our_decoder(root):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     make_dtd(root, encoded(9, "JPEG", (640, 320), exif=exif))
-    picture = open_source("dtd").train.picture(1)
-    assert picture.size == (320, 640)
+    image = open_source("dtd").train.image(1)
+    assert image.size == (320, 640)
     asked = []
     smaller = decode_for(lambda width, height: asked.append((width, height)) or 4, open_source("dtd").train.content(1))
     assert asked == [(320, 640)]
     assert smaller.size == (80, 160)
     (root / "dtd" / "dtd" / "images" / "woven" / "woven_train.jpg").write_bytes(b"")
     with pytest.raises(BadImage, match=r"woven_train\.jpg: the file is empty"):
-        open_source("dtd").train.picture(1)
+        open_source("dtd").train.image(1)
 
 
 def test_a_torn_file_of_a_set(root):
@@ -302,9 +302,9 @@ def test_an_error_of_many_lines_becomes_one(monkeypatch):
 # Hugging Face's
 
 
-def table(path, pictures, labels, names=("cat", "dog"), **more):
+def table(path, images, labels, names=("cat", "dog"), **more):
     features = {"image": datasets.Image(), "label": datasets.ClassLabel(names=list(names))}
-    content = {"image": [{"bytes": data, "path": None} for data in pictures], "label": labels, **more}
+    content = {"image": [{"bytes": data, "path": None} for data in images], "label": labels, **more}
     for name in more:
         features[name] = datasets.Value("string")
     datasets.Dataset.from_dict(content, features=datasets.Features(features)).to_parquet(path)
@@ -322,11 +322,11 @@ def test_labels_that_are_none(tmp_path):
     assert "without labels" in message(f"hf:{tmp_path / 'n'}")
 
 
-def test_a_class_of_a_table_with_a_single_picture_cannot_be_split(tmp_path):
+def test_a_class_of_a_table_with_a_single_image_cannot_be_split(tmp_path):
     table(tmp_path / "h" / "train-00000-of-00001.parquet", [encoded(i) for i in range(4)], [0, 0, 0, 1])
     text = message(f"hf:{tmp_path / 'h'}")
     assert "'dog'" in text
-    assert "one picture" in text
+    assert "one image" in text
 
 
 def test_the_reason_behind_a_failed_preparation_is_told(tmp_path):
@@ -336,7 +336,7 @@ def test_the_reason_behind_a_failed_preparation_is_told(tmp_path):
     assert "Parquet" in text
 
 
-def test_pictures_in_an_archive_are_streamed(tmp_path):
+def test_images_in_an_archive_are_streamed(tmp_path):
     file = tmp_path / "h.zip"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("cat/a.png", encoded(7))

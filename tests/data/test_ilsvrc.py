@@ -12,7 +12,7 @@ from godeeper import BadImage, GodeeperError, open_source
 from godeeper.data import ilsvrc
 from godeeper.data.ilsvrc import open_ilsvrc, without_blacklisted
 from godeeper.data.ilsvrc_kit import kit_order, synsets
-from godeeper.data.sources import ArrayPictures, FilePictures
+from godeeper.data.sources import ArrayDataset, FileDataset
 
 SYNSETS = synsets()
 
@@ -31,21 +31,21 @@ def released(number):
     return f"ILSVRC2012_val_{number:08}.JPEG"
 
 
-def picture(path):
+def image(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (4, 4), (200, 0, 0)).save(path, "JPEG")
 
 
 def flat(folder, numbers=(1, 2, 3, 4, 5)):
     for number in numbers:
-        picture(folder / released(number))
+        image(folder / released(number))
     return folder
 
 
 def class_folders(folder, **numbers):
     for name, several in numbers.items():
         for number in several:
-            picture(folder / name / released(number))
+            image(folder / name / released(number))
     return folder
 
 
@@ -74,12 +74,12 @@ def swapped():
     return order
 
 
-def opened(pictures, kit_place=None, known=None):
-    return open_ilsvrc(f"ilsvrc:{pictures}" + (f",{kit_place}" if kit_place else ""), known)
+def opened(images, kit_place=None, known=None):
+    return open_ilsvrc(f"ilsvrc:{images}" + (f",{kit_place}" if kit_place else ""), known)
 
 
-def names(pictures):
-    return [Path(pictures.name(index)).name for index in range(len(pictures))]
+def names(images):
+    return [Path(images.name(index)).name for index in range(len(images))]
 
 
 def message(call, *arguments):
@@ -98,8 +98,8 @@ def test_the_fact_file_holds_the_thousand_synsets_in_the_kits_order():
     assert {synset: lines.index(synset) + 1 for synset in IDS} == IDS
 
 
-def test_the_order_gives_the_known_labels_of_the_first_pictures():
-    # The kit's ground truth begins so; next to it, what the first five pictures show.
+def test_the_order_gives_the_known_labels_of_the_first_images():
+    # The kit's ground truth begins so; next to it, what the first five images show.
     first = [(490, "sea snake"), (361, "alp"), (171, "Shetland sheepdog"), (822, "soup bowl"), (297, "cradle")]
     lemma = dict(line.split("\t", 1) for line in (INFO / "imagenet_synset_to_lemma.txt").read_text().splitlines())
     assert [lemma[kit_order()[number - 1]].partition(",")[0] for number, _ in first] == [name for _, name in first]
@@ -117,8 +117,8 @@ def test_a_flat_folder_with_its_kit(tmp_path):
     assert names(source.test) == [released(number) for number in (1, 2, 3, 4, 5)]
     assert list(source.test.labels) == [0, 278, 543, 212, 278]
     assert len(source.train) == 0
-    assert source.split == "ILSVRC 2012, 5 of the 50,000 validation pictures: figures are not the papers'"
-    assert source.test.picture(4).size == (4, 4)
+    assert source.split == "ILSVRC 2012, 5 of the 50,000 validation images: figures are not the papers'"
+    assert source.test.image(4).size == (4, 4)
 
 
 def test_the_door_to_all_sources_opens_it(tmp_path):
@@ -126,7 +126,7 @@ def test_the_door_to_all_sources_opens_it(tmp_path):
     assert list(source.part("test").labels) == [0, 278, 543, 212, 278]
 
 
-def test_pictures_are_those_of_their_numbers_where_some_are_missing(tmp_path):
+def test_images_are_those_of_their_numbers_where_some_are_missing(tmp_path):
     source = opened(flat(tmp_path / "val", (5, 3)), kit(tmp_path / "kit"))
     assert names(source.test) == [released(3), released(5)]
     assert list(source.test.labels) == [543, 278]
@@ -176,8 +176,8 @@ def test_a_network_that_counts_otherwise_keeps_its_order(tmp_path):
 
 
 def test_all_fifty_thousand_are_the_papers(tmp_path, monkeypatch):
-    assert (ilsvrc.VALIDATION_PICTURES, ilsvrc.BLACKLISTED) == (50_000, 1_762)
-    monkeypatch.setattr(ilsvrc, "VALIDATION_PICTURES", 5)
+    assert (ilsvrc.VALIDATION_IMAGES, ilsvrc.BLACKLISTED) == (50_000, 1_762)
+    monkeypatch.setattr(ilsvrc, "VALIDATION_IMAGES", 5)
     assert opened(flat(tmp_path / "val"), kit(tmp_path / "kit")).split == "ILSVRC 2012, validation"
 
 
@@ -189,12 +189,12 @@ def test_hidden_files_and_commas_in_a_folders_name(tmp_path):
     assert list(opened(folder, kit(tmp_path / "kit")).test.labels) == [0]
 
 
-def test_an_unreadable_picture_is_found_when_it_is_decoded(tmp_path):
-    (class_folders(tmp_path, n01440764=[1, 2]) / TENCH / released(2)).write_bytes(b"no picture")
+def test_an_unreadable_image_is_found_when_it_is_decoded(tmp_path):
+    (class_folders(tmp_path, n01440764=[1, 2]) / TENCH / released(2)).write_bytes(b"no image")
     source = opened(tmp_path)
-    assert source.test.picture(0).size == (4, 4)
+    assert source.test.image(0).size == (4, 4)
     with pytest.raises(BadImage, match="00000002"):
-        source.test.picture(1)
+        source.test.image(1)
 
 
 @pytest.mark.parametrize("write", [write_map, write_meta])
@@ -274,7 +274,7 @@ def test_a_class_folder_that_is_no_synset_of_the_challenge(tmp_path, name):
     assert "one folder a synset" in text
 
 
-def test_a_picture_beyond_the_ground_truth(tmp_path):
+def test_a_image_beyond_the_ground_truth(tmp_path):
     place = kit(tmp_path / "kit")
     text = message(opened, flat(tmp_path / "val", (4, 5, 6, 7)), place)
     assert f"{released(6)}' has no label" in text
@@ -297,7 +297,7 @@ def test_labels_that_count_from_0(tmp_path):
     assert "not labels that count from 0" in text
 
 
-def test_more_labels_than_pictures_in_the_challenge(tmp_path):
+def test_more_labels_than_images_in_the_challenge(tmp_path):
     place = kit(tmp_path / "kit", [1] * 50_001)
     text = message(opened, flat(tmp_path / "val", (1,)), place)
     assert "50,001 labels, more than the 50,000" in text
@@ -314,7 +314,7 @@ def test_a_ground_truth_of_binary_rubbish(tmp_path):
 
 def test_the_same_number_twice(tmp_path):
     text = message(opened, class_folders(tmp_path, n01440764=[1, 2], n02119789=[3, 2]))
-    assert "picture 2 is there twice" in text
+    assert "image 2 is there twice" in text
     assert str(tmp_path / TENCH / released(2)) in text
     assert str(tmp_path / KIT_FOX / released(2)) in text
 
@@ -340,17 +340,17 @@ def test_class_folders_against_their_kit(tmp_path):
 @pytest.mark.parametrize("inside", [".", TENCH])
 def test_a_file_with_another_name(tmp_path, name, inside):
     folder = flat(tmp_path / "val") if inside == "." else class_folders(tmp_path / "val", n01440764=[1])
-    picture(folder / inside / name)
+    image(folder / inside / name)
     text = message(opened, folder, kit(tmp_path / "kit"))
-    assert f"{str(folder / inside / name)!r} is not named as a validation picture is" in text
+    assert f"{str(folder / inside / name)!r} is not named as a validation image is" in text
     assert "ILSVRC2012_val_00000001.JPEG to ILSVRC2012_val_00050000.JPEG" in text
 
 
-def test_pictures_and_folders_beside_each_other(tmp_path):
+def test_images_and_folders_beside_each_other(tmp_path):
     class_folders(flat(tmp_path), n01440764=[6])
     text = message(opened, tmp_path)
     assert str(tmp_path) in text
-    assert f"pictures and also the folder '{TENCH}'" in text
+    assert f"images and also the folder '{TENCH}'" in text
 
 
 def test_a_stray_file_beside_class_folders(tmp_path):
@@ -361,11 +361,11 @@ def test_a_stray_file_beside_class_folders(tmp_path):
 
 
 @pytest.mark.parametrize("inside", [None, TENCH])
-def test_no_pictures(tmp_path, inside):
+def test_no_images(tmp_path, inside):
     (tmp_path / "val" / (inside or ".")).mkdir(parents=True)
     text = message(opened, tmp_path / "val")
     assert str(tmp_path / "val") in text
-    assert "no pictures" in text
+    assert "no images" in text
     assert released(1) in text
 
 
@@ -392,7 +392,7 @@ def test_two_kits_in_one_folder(tmp_path):
     assert "more than once" in text
 
 
-def test_a_kit_or_pictures_that_are_not_there(tmp_path):
+def test_a_kit_or_images_that_are_not_there(tmp_path):
     flat(tmp_path / "val")
     gone = str(tmp_path / "gone")
     assert f"no kit {gone!r}" in message(opened, tmp_path / "val", gone)
@@ -405,7 +405,7 @@ def test_a_kit_or_pictures_that_are_not_there(tmp_path):
 def test_a_name_of_another_form(source):
     text = message(open_ilsvrc, source, None)
     assert repr(source) in text
-    assert "ilsvrc:PICTURES,KIT" in text
+    assert "ilsvrc:IMAGES,KIT" in text
 
 
 def test_a_ground_truth_that_cannot_be_read(tmp_path):
@@ -435,24 +435,24 @@ def blacklist(tmp_path, text):
     return tmp_path / "blacklist.txt"
 
 
-def test_a_blacklist_leaves_its_pictures_out(tmp_path, five):
+def test_a_blacklist_leaves_its_images_out(tmp_path, five):
     left, count = without_blacklisted(five, blacklist(tmp_path, "36\n4\n2\n50000\n"))
     assert names(left) == [released(1), released(3), released(5)]
     assert list(left.labels) == [0, 543, 278]
     assert count == 2
-    assert isinstance(left, FilePictures)
+    assert isinstance(left, FileDataset)
 
 
-def test_a_blacklist_of_none_of_the_pictures(tmp_path, five):
+def test_a_blacklist_of_none_of_the_images(tmp_path, five):
     left, count = without_blacklisted(five, blacklist(tmp_path, "6\r\n50000"))
     assert (names(left), count) == (names(five), 0)
 
 
-def test_a_blacklist_knows_pictures_in_any_folders_by_their_names(tmp_path):
+def test_a_blacklist_knows_images_in_any_folders_by_their_names(tmp_path):
     for name in ("cat", "dog"):
         for number in (1, 2) if name == "cat" else (3, 4):
-            picture(tmp_path / "set" / "train" / name / f"ILSVRC2012_val_{number:08}.png")
-            picture(tmp_path / "set" / "val" / name / f"ILSVRC2012_val_{number + 10:08}.jpg")
+            image(tmp_path / "set" / "train" / name / f"ILSVRC2012_val_{number:08}.png")
+            image(tmp_path / "set" / "val" / name / f"ILSVRC2012_val_{number + 10:08}.jpg")
     every = open_source(tmp_path / "set").part("all")
     left, count = without_blacklisted(every, blacklist(tmp_path, "2\n13\n"))
     assert [name[-12:-4] for name in names(left)] == ["00000001", "00000003", "00000004", "00000011", "00000012", "00000014"]
@@ -469,7 +469,7 @@ def test_a_line_of_a_blacklist_that_is_no_number_in_range(tmp_path, five, line):
 
 def test_a_blacklist_with_a_number_twice(tmp_path, five):
     text = message(without_blacklisted, five, blacklist(tmp_path, "3\n4\n3\n"))
-    assert "blacklist.txt', line 3: picture 3 is listed twice" in text
+    assert "blacklist.txt', line 3: image 3 is listed twice" in text
 
 
 def test_a_blacklist_that_is_not_there(tmp_path, five):
@@ -482,22 +482,22 @@ def test_a_blacklist_of_binary_rubbish(tmp_path, five):
     assert "is no text, from byte 0 on" in message(without_blacklisted, five, tmp_path / "blacklist.txt")
 
 
-def test_a_blacklist_of_every_picture(tmp_path, five):
+def test_a_blacklist_of_every_image(tmp_path, five):
     text = message(without_blacklisted, five, blacklist(tmp_path, "1\n2\n3\n4\n5\n6\n"))
-    assert "none of the 5 pictures remains" in text
+    assert "none of the 5 images remains" in text
     assert str(tmp_path / "blacklist.txt") in text
-    assert "none of the 0 pictures" in message(without_blacklisted, FilePictures([], []), tmp_path / "blacklist.txt")
+    assert "none of the 0 images" in message(without_blacklisted, FileDataset([], []), tmp_path / "blacklist.txt")
 
 
 @pytest.mark.parametrize("name", ["n01440764_10026.JPEG", "ILSVRC2012_test_00000001.JPEG", "ILSVRC2012_val_1.JPEG"])
-def test_pictures_without_numbers_and_a_blacklist(tmp_path, name):
-    pictures = FilePictures([tmp_path / released(1), tmp_path / name], [0, 1])
-    text = message(without_blacklisted, pictures, blacklist(tmp_path, "3\n"))
+def test_images_without_numbers_and_a_blacklist(tmp_path, name):
+    images = FileDataset([tmp_path / released(1), tmp_path / name], [0, 1])
+    text = message(without_blacklisted, images, blacklist(tmp_path, "3\n"))
     assert str(tmp_path / name) in text
     assert "no number" in text
     assert released(1) in text
 
 
-def test_pictures_in_memory_and_a_blacklist(tmp_path):
-    pictures = ArrayPictures(np.zeros((2, 4, 4), np.uint8), [0, 1], "digits/test")
-    assert "'digits/test[0]' has no number" in message(without_blacklisted, pictures, blacklist(tmp_path, "3\n"))
+def test_images_in_memory_and_a_blacklist(tmp_path):
+    images = ArrayDataset(np.zeros((2, 4, 4), np.uint8), [0, 1], "digits/test")
+    assert "'digits/test[0]' has no number" in message(without_blacklisted, images, blacklist(tmp_path, "3\n"))

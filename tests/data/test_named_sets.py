@@ -28,7 +28,7 @@ RANDOM = np.random.default_rng(0)
 
 @pytest.fixture
 def cifar10(root, monkeypatch):
-    """CIFAR-10's files with 20 pictures each, under the hashes of what was made."""
+    """CIFAR-10's files with 20 images each, under the hashes of what was made."""
     folder = root / "cifar-10-batches-py"
     folder.mkdir()
     hashes = {}
@@ -58,9 +58,9 @@ def test_cifar10_is_read_as_torchvision_reads_it(cifar10, tmp_path, monkeypatch)
     assert (len(source.train), len(source.test)) == (100, 20)
     peer = torchvision.datasets.CIFAR10(cifar10.parent, train=False)
     for index in range(20):
-        picture, label = peer[index]
+        image, label = peer[index]
         assert source.test.labels[index] == label
-        assert source.test.picture(index).tobytes() == picture.tobytes()
+        assert source.test.image(index).tobytes() == image.tobytes()
 
 
 def test_a_file_that_is_not_the_published_one_is_never_unpickled(cifar10):
@@ -83,7 +83,7 @@ def test_mnist_becomes_rgb(root):
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + labels)
     source = open_source("mnist")
     assert source.classes[0] == "0 - zero"
-    assert np.array_equal(np.asarray(source.test.picture(4)), np.repeat(pixels[4][..., None], 3, axis=2))
+    assert np.array_equal(np.asarray(source.test.image(4)), np.repeat(pixels[4][..., None], 3, axis=2))
     assert list(source.test.labels[:12]) == [*range(10), 0, 1]
 
 
@@ -114,13 +114,13 @@ def test_a_download_that_fails_is_one_line(capsys, tmp_path, monkeypatch):
 
 
 def rows(count, first=0, labels=2):
-    pictures = []
+    images = []
     for index in range(first, first + count):
         buffer = io.BytesIO()
         Image.fromarray(np.random.default_rng(index).integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(buffer, "JPEG")
-        pictures.append({"bytes": buffer.getvalue(), "path": None})
-    features = datasets.Features({"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["cat", "dog", "fox"][:labels])})
-    content = {"picture": pictures, "kind": [index % labels for index in range(count)]}
+        images.append({"bytes": buffer.getvalue(), "path": None})
+    features = datasets.Features({"image": datasets.Image(), "kind": datasets.ClassLabel(names=["cat", "dog", "fox"][:labels])})
+    content = {"image": images, "kind": [index % labels for index in range(count)]}
     return datasets.Dataset.from_dict(content, features=features)
 
 
@@ -139,7 +139,7 @@ def test_a_set_of_hugging_face(hub):
     assert (len(source.train), len(source.test)) == (40, 7)
     assert list(source.test.labels) == [0, 1, 0, 1, 0, 1, 0]
     expected = Image.open(io.BytesIO(_jpeg(103)))
-    assert source.test.picture(3).tobytes() == expected.convert("RGB").tobytes()
+    assert source.test.image(3).tobytes() == expected.convert("RGB").tobytes()
 
 
 def _jpeg(index):
@@ -156,7 +156,7 @@ def test_without_a_part_to_test_on_some_is_held_out(tmp_path):
 
 
 def streamed(hub, monkeypatch):
-    """The set as a stream. Only the hub tells how many pictures there are; a folder's stream is told here."""
+    """The set as a stream. Only the hub tells how many images there are; a folder's stream is told here."""
     load = datasets.load_dataset
 
     def told(path, config=None, streaming=False):
@@ -187,38 +187,38 @@ def test_a_stream_gives_the_same_tensors_with_any_workers_after_any_start_and_sh
     assert [len(batch.labels) for batch in whole] == [12, 12, 12]
     late = tensors(source, workers, start=1)
     for one, other in zip(whole[1:], late, strict=True):
-        assert torch.equal(one.pictures, other.pictures)
+        assert torch.equal(one.images, other.images)
     second = tensors(source, workers, rank=1, ranks=3)
     for one, other in zip(whole, second, strict=True):
-        assert torch.equal(one.pictures[1::3], other.pictures)
+        assert torch.equal(one.images[1::3], other.images)
         assert torch.equal(one.labels[1::3], other.labels)
-    assert not torch.equal(whole[0].pictures, tensors(source, epoch=2)[0].pictures)
+    assert not torch.equal(whole[0].images, tensors(source, epoch=2)[0].images)
 
 
-def test_a_streams_pictures_are_those_of_the_table(hub, monkeypatch):
+def test_a_streams_images_are_those_of_the_table(hub, monkeypatch):
     table = open_source(f"hf:{hub}")
     source = streamed(hub, monkeypatch)
     for sample in source.train.samples():
         assert sample.label == table.train.labels[sample.index]
-    assert source.test.picture(3).tobytes() == table.test.picture(3).tobytes()
+    assert source.test.image(3).tobytes() == table.test.image(3).tobytes()
     with pytest.raises(GodeeperError, match="streaming"):
         source.part("train")
 
 
 def test_a_stream_of_unknown_length_says_so(hub):
-    with pytest.raises(GodeeperError, match="how many pictures"):
+    with pytest.raises(GodeeperError, match="how many images"):
         open_source(f"hf:{hub}?streaming")
 
 
-def test_sets_that_are_not_of_labelled_pictures(tmp_path, hub):
+def test_sets_that_are_not_of_labelled_images(tmp_path, hub):
     datasets.Dataset.from_dict({"text": ["a", "b"]}).to_parquet(tmp_path / "texts" / "train-00000-of-00001.parquet")
-    with pytest.raises(GodeeperError, match=r"0 columns of pictures.*text"):
+    with pytest.raises(GodeeperError, match=r"0 columns of images.*text"):
         open_source(f"hf:{tmp_path / 'texts'}")
     with pytest.raises(GodeeperError, match="classes"):
         open_source(f"hf:{hub}", classes=["dog", "cat"])
     rows(6, labels=3).to_parquet(tmp_path / "three" / "train-00000-of-00001.parquet")
     rows(2, labels=3).to_parquet(tmp_path / "three" / "validation-00000-of-00001.parquet")
-    with pytest.raises(GodeeperError, match="class 'fox' has no picture"):
+    with pytest.raises(GodeeperError, match="class 'fox' has no image"):
         open_source(f"hf:{tmp_path / 'three'}")
 
 

@@ -1,4 +1,4 @@
-"""Annotated pictures: Pascal VOC's and COCO's layouts, and every fault named by its file."""
+"""Annotated images: Pascal VOC's and COCO's layouts, and every fault named by its file."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from godeeper import GodeeperError
-from godeeper.data.decode import picture_size
+from godeeper.data.decode import image_size
 from godeeper.data.objects import open_objects
 from scenes import scene, voc_folder, write_annotation
 
@@ -28,8 +28,8 @@ def coco_folder(folder, numbers, change=lambda document: None, split="val2017"):
     document = {"images": [], "annotations": [], "categories": [{"id": 90, "name": "square"}, {"id": 7, "name": "disc"}]}
     numbered = {entry["name"]: entry["id"] for entry in document["categories"]}
     for number in numbers:
-        picture, objects = scene(number)
-        picture.save(folder / split / f"scene{number:03}.jpg", quality=95)
+        image, objects = scene(number)
+        image.save(folder / split / f"scene{number:03}.jpg", quality=95)
         document["images"].append({"id": 1000 + number, "file_name": f"scene{number:03}.jpg", "width": 96, "height": 72})
         for name, left, top, right, bottom in objects:
             entry = {"image_id": 1000 + number, "category_id": numbered[name], "bbox": [left, top, right - left, bottom - top]}
@@ -50,7 +50,7 @@ def test_boxes_are_those_that_were_drawn(voc):
         assert [found.classes[label] for label in objects.labels] == [name for name, *_ in expected]
         assert objects.boxes.dtype == np.float32
         assert not objects.difficult.any()
-    assert found.picture(0).size == (96, 72)
+    assert found.image(0).size == (96, 72)
 
 
 def test_pixels_are_counted_from_one_and_the_last_is_included(voc):
@@ -69,7 +69,7 @@ def test_coco_says_the_same(voc, tmp_path):
         assert a.difficult.tolist() == b.difficult.tolist()
 
 
-def test_a_split_of_coco_may_be_called_shortly_and_pictures_may_lie_elsewhere(tmp_path):
+def test_a_split_of_coco_may_be_called_shortly_and_images_may_lie_elsewhere(tmp_path):
     folder = coco_folder(tmp_path / "coco", range(2))
     assert len(open_objects(folder, "val")) == 2
     (folder / "val2017").rename(folder / "images")
@@ -81,7 +81,7 @@ def test_a_split_of_coco_may_be_called_shortly_and_pictures_may_lie_elsewhere(tm
     assert len(open_objects(exported.parent, "valid")) == 2
 
 
-def test_crowds_are_difficult_and_pictures_may_be_empty(voc, tmp_path):
+def test_crowds_are_difficult_and_images_may_be_empty(voc, tmp_path):
     def change(document):
         document["annotations"] = document["annotations"][:1]
         document["annotations"][0]["iscrowd"] = 1
@@ -107,12 +107,12 @@ def test_classes_of_a_trained_detector_give_the_labels(voc):
 @pytest.mark.parametrize(
     ("box", "words"),
     [
-        ((50, 10, 99, 20), "xmin 51, ymin 11, xmax 99, ymax 20, is not within its picture of 96x72 pixels"),
-        ((-3, 10, 20, 20), "is not within its picture"),
-        ((5, 10, 20, 75), "is not within its picture"),
+        ((50, 10, 99, 20), "xmin 51, ymin 11, xmax 99, ymax 20, is not within its image of 96x72 pixels"),
+        ((-3, 10, 20, 20), "is not within its image"),
+        ((5, 10, 20, 75), "is not within its image"),
         ((30, 10, 30, 20), "xmin 31, ymin 11, xmax 30, ymax 20, has no area: correct it"),
         ((30, 30, 40, 20), "has no area"),
-        ((96.5, 10, 96.9, 20), "has no area within its picture of 96x72 pixels"),
+        ((96.5, 10, 96.9, 20), "has no area within its image of 96x72 pixels"),
         ((float("nan"), 1, 2, 3), "is not of numbers"),
         ((1, 1, float("inf"), 3), "is not of numbers"),
     ],
@@ -138,37 +138,37 @@ def test_several_faults_are_counted(voc):
         open_objects(voc, "train")
 
 
-def test_an_annotation_without_its_picture(voc):
+def test_an_annotation_without_its_image(voc):
     (voc / "JPEGImages/scene001.jpg").unlink()
-    with pytest.raises(GodeeperError, match=r"scene001.xml': its picture '.*scene001.jpg' is missing: add it, or"):
+    with pytest.raises(GodeeperError, match=r"scene001.xml': its image '.*scene001.jpg' is missing: add it, or"):
         open_objects(voc, "train")
 
 
-def test_a_picture_without_its_annotation(voc):
+def test_a_image_without_its_annotation(voc):
     (voc / "Annotations/scene002.xml").unlink()
     with pytest.raises(GodeeperError, match=r"train.txt' lists 'scene002', which has no annotation '.*scene002.xml'"):
         open_objects(voc, "train")
 
 
-def test_a_picture_that_cannot_be_read(voc):
-    (voc / "JPEGImages/scene001.jpg").write_bytes(b"no picture")
-    with pytest.raises(GodeeperError, match=r"scene001.jpg: not a picture"):
+def test_a_image_that_cannot_be_read(voc):
+    (voc / "JPEGImages/scene001.jpg").write_bytes(b"no image")
+    with pytest.raises(GodeeperError, match=r"scene001.jpg: not an image"):
         open_objects(voc, "train")
 
 
 def test_an_annotation_of_another_size(voc):
     annotate(voc, size=(72, 96))
-    with pytest.raises(GodeeperError, match=r"scene000.xml': it is of a picture of 72x96 pixels, but '.*' has 96x72, upright"):
+    with pytest.raises(GodeeperError, match=r"scene000.xml': it is of an image of 72x96 pixels, but '.*' has 96x72, upright"):
         open_objects(voc, "train")
     annotate(voc, size=(0, 0))  # not given
     assert len(open_objects(voc, "train")) == 3
 
 
-def test_a_turned_picture_has_its_upright_size(tmp_path):
+def test_a_turned_image_has_its_upright_size(tmp_path):
     exif = Image.Exif()
     exif[274] = 6  # turned by 90 degrees
     Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
-    assert picture_size(tmp_path / "a.jpg") == (20, 40)
+    assert image_size(tmp_path / "a.jpg") == (20, 40)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_damaged_xml_is_named(voc, text, words):
 @pytest.mark.parametrize("line", ["../secret", "/etc/passwd", "a\\b", ".hidden"])
 def test_a_list_that_leaves_the_folder(voc, line):
     (voc / "ImageSets/Main/train.txt").write_text(line + "\n")
-    with pytest.raises(GodeeperError, match=r"train.txt' lists '.*', which is not the name of a picture"):
+    with pytest.raises(GodeeperError, match=r"train.txt' lists '.*', which is not the name of an image"):
         open_objects(voc, "train")
 
 
@@ -208,14 +208,14 @@ def test_lists_empty_double_unknown_and_with_flags(voc):
     with pytest.raises(GodeeperError, match=r"lists 'scene000' 2 times"):
         open_objects(voc, "train")
     lists.joinpath("train.txt").write_text("\n")
-    with pytest.raises(GodeeperError, match=r"the split 'train' of '.*voc' has no pictures: list some"):
+    with pytest.raises(GodeeperError, match=r"the split 'train' of '.*voc' has no images: list some"):
         open_objects(voc, "train")
     with pytest.raises(GodeeperError, match=r"unknown split of '.*voc' 'trian': did you mean 'train'\?"):
         open_objects(voc, "trian")
 
 
 def test_folders_that_are_neither(tmp_path):
-    with pytest.raises(GodeeperError, match="holds no annotated pictures: neither Pascal VOC's"):
+    with pytest.raises(GodeeperError, match="holds no annotated images: neither Pascal VOC's"):
         open_objects(tmp_path, "train")
     with pytest.raises(GodeeperError, match="nosuch' is not there: give the folder"):
         open_objects(tmp_path / "nosuch", "train")
@@ -234,10 +234,10 @@ def test_folders_that_are_neither(tmp_path):
         (lambda d: d["annotations"][0].pop("bbox"), "has the box None, which is not four numbers"),
         (lambda d: d["annotations"].append([]), r"annotations\[3\] is not an object of JSON"),
         (lambda d: d["annotations"][0].update(image_id=[]), r"annotations\[0\] has no image_id, a whole number"),
-        (lambda d: d["images"][0].update(file_name="../../etc/passwd"), "is not the name of a picture below its folder"),
-        (lambda d: d["images"][0].update(file_name="/etc/passwd"), "is not the name of a picture below its folder"),
-        (lambda d: d["images"][0].update(file_name="gone.jpg"), r"\('gone.jpg'\): its picture '.*gone.jpg' is missing"),
-        (lambda d: d["images"][0].update(file_name="scene001.jpg"), "lists '.*scene001.jpg' twice among its pictures"),
+        (lambda d: d["images"][0].update(file_name="../../etc/passwd"), "is not the name of an image below its folder"),
+        (lambda d: d["images"][0].update(file_name="/etc/passwd"), "is not the name of an image below its folder"),
+        (lambda d: d["images"][0].update(file_name="gone.jpg"), r"\('gone.jpg'\): its image '.*gone.jpg' is missing"),
+        (lambda d: d["images"][0].update(file_name="scene001.jpg"), "lists '.*scene001.jpg' twice among its images"),
         (lambda d: d["categories"][0].update(name="disc"), "lists 'disc' twice among its categories"),
         (lambda d: d.pop("images"), "holds no list of images"),
     ],
@@ -262,7 +262,7 @@ def test_an_unknown_split_of_coco(tmp_path):
         open_objects(coco_folder(tmp_path / "coco", range(1)), "test")
 
 
-def test_names_of_pictures_may_have_spaces(voc):
+def test_names_of_images_may_have_spaces(voc):
     for name in ("Annotations/scene000.xml", "JPEGImages/scene000.jpg"):
         (voc / name).rename(voc / name.replace("scene000", "my scene 1"))
     (voc / "ImageSets/Main/train.txt").write_text("my scene 1\nscene001 -1\n")
@@ -276,7 +276,7 @@ def test_names_of_classes_can_be_printed(tmp_path, name):
         open_objects(folder, "val2017")
 
 
-def test_sizes_that_no_picture_has(tmp_path):
+def test_sizes_that_no_image_has(tmp_path):
     folder = coco_folder(tmp_path / "coco", range(1), lambda document: document["images"][0].update(width=10**400))
     with pytest.raises(GodeeperError, match="is no size in pixels"):
         open_objects(folder, "val2017")

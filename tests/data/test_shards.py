@@ -47,7 +47,7 @@ def test_the_shards_hold_the_folder_in_its_order(folder, shards):
         assert list(members.labels) == list(files.labels)
         for index in range(len(files)):
             assert members.name(index).endswith(files.files[index].name)
-            assert members.picture(index).tobytes() == files.picture(index).tobytes()
+            assert members.image(index).tobytes() == files.image(index).tobytes()
 
 
 def test_within_the_shards_the_classes_are_mixed_and_the_bytes_are_the_files(folder, shards):
@@ -71,24 +71,24 @@ def test_writing_again_gives_the_same_bytes_and_never_overwrites(folder, shards,
 @pytest.mark.parametrize("workers", [0, 1, 4])
 def test_the_same_tensors_from_folder_and_shards_with_any_number_of_workers(folder, shards, workers):
     def epoch(source, workers):
-        pictures = open_source(source).part("train")
-        batches = EpochBatches(len(pictures), 5, seed=3)
+        images = open_source(source).part("train")
+        batches = EpochBatches(len(images), 5, seed=3)
         batches.epoch = 2
-        return list(training_loader(pictures, 24, Augment(), batches, workers))
+        return list(training_loader(images, 24, Augment(), batches, workers))
 
     expected, found = epoch(folder, 0), epoch(f"wds:{shards}", workers)
     assert len(expected) == len(found) == 5
     for one, other in zip(expected, found, strict=True):
-        assert torch.equal(one.pictures, other.pictures)
+        assert torch.equal(one.images, other.images)
         assert torch.equal(one.labels, other.labels)
 
 
 def test_webdataset_reads_ours(folder, shards):
     names = [str(path) for path in sorted(shards.glob("train-*.tar"))]
     read = {sample["__key__"]: sample for sample in webdataset.WebDataset(names, shardshuffle=False)}
-    pictures = open_source(folder).part("train")
-    assert len(read) == len(pictures) == 25
-    for index, (file, label) in enumerate(zip(pictures.files, pictures.labels, strict=True)):
+    images = open_source(folder).part("train")
+    assert len(read) == len(images) == 25
+    for index, (file, label) in enumerate(zip(images.files, images.labels, strict=True)):
         sample = read[f"{index:08d}"]
         assert sample[file.suffix[1:]] == file.read_bytes()
         assert json.loads(sample["json"])["label"] == label
@@ -103,14 +103,14 @@ def png(value):
 def test_we_read_webdatasets(tmp_path):
     with webdataset.ShardWriter(str(tmp_path / "shard-%06d.tar"), maxcount=7, verbose=0) as writer:
         for index in range(20):
-            writer.write({"__key__": f"some/where/{index:04d}", "png": png(index * 10), "cls": index % 2, "txt": "a picture"})
+            writer.write({"__key__": f"some/where/{index:04d}", "png": png(index * 10), "cls": index % 2, "txt": "an image"})
     source = open_source(f"wds:{tmp_path}/shard-{{000000..000002}}.tar")
     assert source.classes == ("0", "1")
     everything = source.part("all")
     assert len(everything) == 20
     assert len(source.test) == 4  # a fifth of each class
     for index in range(20):
-        red = everything.picture(index).getpixel((3, 3))[0]
+        red = everything.image(index).getpixel((3, 3))[0]
         assert everything.labels[index] == red // 10 % 2
     assert open_source(f"wds:{tmp_path}/shard-{{000000..000002}}.tar", classes=["no", "yes"]).classes == ("no", "yes")
 
@@ -142,7 +142,7 @@ def write(path, **members):
     ("members", "message"),
     [
         ({}, "is empty"),
-        ({"a_txt": b"no picture"}, "is empty"),
+        ({"a_txt": b"no image"}, "is empty"),
         ({"a_png": png(1)}, "a.cls or a.json is missing"),
         ({"a_png": png(1), "a_cls": b"cat"}, "a.cls gives no label"),
         ({"a_png": png(1), "a_cls": b"-1"}, "a.cls gives no label"),
@@ -179,7 +179,7 @@ def test_a_torn_shard_a_missing_one_and_an_empty_folder(tmp_path, shards):
 def test_a_class_that_is_not_tested_is_named(tmp_path):
     train = write(tmp_path / "t.tar", a_png=png(1), a_cls=b"0", b_png=png(2), b_cls=b"1")
     test = write(tmp_path / "v.tar", c_png=png(1), c_cls=b"1")
-    with pytest.raises(GodeeperError, match="class '0' has no picture in the test shards"):
+    with pytest.raises(GodeeperError, match="class '0' has no image in the test shards"):
         open_source(f"wds:{train},wds:{test}")
 
 
@@ -205,7 +205,7 @@ def test_shards_at_a_url_are_fetched_once(shards, server, tmp_path, monkeypatch,
     assert capsys.readouterr().err.count("fetching http://") == count + 1
     local = open_source(f"wds:{shards}")
     assert first.train.labels == local.train.labels
-    assert first.train.picture(3).tobytes() == local.train.picture(3).tobytes()
+    assert first.train.image(3).tobytes() == local.train.image(3).tobytes()
     assert open_source(name).classes == ("cat", "dog")
     assert "fetching" not in capsys.readouterr().err
     assert not list((tmp_path / "data").rglob("*.partial"))

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from godeeper import BadImage, GodeeperError, open_source
 
 
-def picture(path, level=0):
+def image(path, level=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (4, 4), (level, level, level)).save(path)
 
@@ -17,12 +17,12 @@ def class_folder(root, **counts):
     for name, count in counts.items():
         (root / name).mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            picture(root / name / f"{name}{number:02}.png", number)
+            image(root / name / f"{name}{number:02}.png", number)
     return root
 
 
-def names(pictures):
-    return [pictures.name(index) for index in range(len(pictures))]
+def names(images):
+    return [images.name(index) for index in range(len(images))]
 
 
 def message(source, classes=None):
@@ -37,15 +37,15 @@ def digits():
     return open_source("digits")
 
 
-def arrays(pictures):
-    return np.stack([np.asarray(pictures.picture(index)) for index in range(len(pictures))])
+def arrays(images):
+    return np.stack([np.asarray(images.image(index)) for index in range(len(images))])
 
 
-def test_digits_are_1797_pictures_of_ten_classes(digits):
+def test_digits_are_1797_images_of_ten_classes(digits):
     assert digits.classes == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
     assert (len(digits.train), len(digits.test)) == (1438, 359)
     assert len(digits.part("all")) == 1797
-    first = digits.train.picture(0)
+    first = digits.train.image(0)
     assert (first.mode, first.size) == ("RGB", (8, 8))
 
 
@@ -108,7 +108,7 @@ def test_train_beside_val_or_test(tmp_path, held_out):
     assert f"{held_out}/" in source.split
 
 
-def test_all_pictures_are_training_then_test_pictures(tmp_path):
+def test_all_images_are_training_then_test_images(tmp_path):
     class_folder(tmp_path / "train", cat=2, dog=1)
     class_folder(tmp_path / "val", cat=1, dog=3)
     source = open_source(str(tmp_path))
@@ -127,8 +127,8 @@ def test_a_single_folder_gives_a_fifth_of_each_class_for_testing(tmp_path):
     assert "20%" in source.split
     assert not set(names(source.train)) & set(names(source.test))
     assert set(names(source.part("all"))) == {str(path) for path in tmp_path.rglob("*.png")}
-    for pictures in (source.train, source.test):
-        for name, label in zip(names(pictures), pictures.labels, strict=True):
+    for images in (source.train, source.test):
+        for name, label in zip(names(images), images.labels, strict=True):
             assert f"/{source.classes[label]}/" in name.replace("\\", "/")
 
 
@@ -142,14 +142,14 @@ def test_the_split_of_a_folder_is_the_same_each_time_and_everywhere(tmp_path):
     assert {name[-6:] for name in names(first.test)} != {f"{i:02}.png" for i in range(4)}  # drawn, not the first ones
 
 
-def test_nested_pictures_are_found_hidden_files_and_other_endings_are_not(tmp_path):
+def test_nested_images_are_found_hidden_files_and_other_endings_are_not(tmp_path):
     class_folder(tmp_path, cat=2, dog=2)
-    picture(tmp_path / "cat" / "kittens" / "small" / "tom.JPG")
-    picture(tmp_path / "cat" / ".hidden.png")
-    picture(tmp_path / "cat" / ".thumbnails" / "tom.png")
-    picture(tmp_path / ".cache" / "x.png")
-    picture(tmp_path / "stray.png")
-    (tmp_path / "cat" / "notes.txt").write_text("no picture")
+    image(tmp_path / "cat" / "kittens" / "small" / "tom.JPG")
+    image(tmp_path / "cat" / ".hidden.png")
+    image(tmp_path / "cat" / ".thumbnails" / "tom.png")
+    image(tmp_path / ".cache" / "x.png")
+    image(tmp_path / "stray.png")
+    (tmp_path / "cat" / "notes.txt").write_text("no image")
     (tmp_path / "cat" / "labels.json").write_text("{}")
     (tmp_path / "cat" / "folder.png").mkdir()
     source = open_source(tmp_path)
@@ -162,13 +162,13 @@ def test_nested_pictures_are_found_hidden_files_and_other_endings_are_not(tmp_pa
 def test_the_endings_of_the_formats_that_are_decoded(tmp_path, suffix):
     for name in ("cat", "dog"):
         for number in range(2):
-            picture(tmp_path / name / f"{number}.{suffix}", 255)
+            image(tmp_path / name / f"{number}.{suffix}", 255)
     source = open_source(tmp_path)
     assert [len(source.train), len(source.test)] == [2, 2]
     assert arrays(source.test).min() >= 254
 
 
-def test_pictures_keep_the_label_order_of_a_trained_network(tmp_path):
+def test_images_keep_the_label_order_of_a_trained_network(tmp_path):
     class_folder(tmp_path, ant=2, bee=2)
     source = open_source(tmp_path, classes=["cow", "bee", "ant"])
     assert source.classes == ("cow", "bee", "ant")
@@ -176,18 +176,18 @@ def test_pictures_keep_the_label_order_of_a_trained_network(tmp_path):
     assert labels == {str(tmp_path / f"{name}/{name}0{i}.png"): label for name, label in (("ant", 2), ("bee", 1)) for i in (0, 1)}
 
 
-def test_a_trained_network_may_be_shown_pictures_of_one_class(tmp_path):
+def test_a_trained_network_may_be_shown_images_of_one_class(tmp_path):
     source = open_source(class_folder(tmp_path, bee=4), classes=("ant", "bee"))
     assert set(source.part("all").labels) == {1}
 
 
 def test_opening_a_folder_decodes_nothing(tmp_path):
     class_folder(tmp_path, cat=2, dog=2)
-    (tmp_path / "cat" / "cat00.png").write_bytes(b"no picture")
+    (tmp_path / "cat" / "cat00.png").write_bytes(b"no image")
     every = open_source(tmp_path).part("all")
     bad = names(every).index(str(tmp_path / "cat" / "cat00.png"))
     with pytest.raises(BadImage, match=r"cat00\.png"):
-        every.picture(bad)
+        every.image(bad)
 
 
 def test_a_missing_folder(tmp_path):
@@ -206,7 +206,7 @@ def test_a_name_that_is_nearly_a_source(tmp_path, monkeypatch):
 
 
 def test_a_file_in_place_of_a_folder(tmp_path):
-    picture(tmp_path / "one.png")
+    image(tmp_path / "one.png")
     text = message(tmp_path / "one.png")
     assert str(tmp_path / "one.png") in text
     assert "one folder a class" in text
@@ -216,7 +216,7 @@ def test_a_file_in_place_of_a_folder(tmp_path):
 @pytest.mark.parametrize("classes", [None, ("cat", "dog")])
 def test_a_folder_without_classes(tmp_path, inside, classes):
     for name in inside:
-        picture(tmp_path / name)
+        image(tmp_path / name)
     text = message(tmp_path, classes)
     assert str(tmp_path) in text
     assert "no classes" in text
@@ -240,10 +240,10 @@ def test_an_empty_class(tmp_path, part):
     class_folder(tmp_path / part, cat=2, dog=2, cow=0)
     if part == "val":
         class_folder(tmp_path / "train", cow=1)
-    (tmp_path / part / "cow" / "notes.txt").write_text("no picture")
+    (tmp_path / part / "cow" / "notes.txt").write_text("no image")
     text = message(tmp_path)
     assert "'cow'" in text
-    assert "no pictures" in text
+    assert "no images" in text
     assert ".png" in text
 
 
@@ -273,8 +273,8 @@ def test_a_class_called_train_is_a_class(tmp_path):
     assert source.classes == ("bus", "train", "tram")
 
 
-def test_a_class_with_a_single_picture_cannot_be_split(tmp_path):
+def test_a_class_with_a_single_image_cannot_be_split(tmp_path):
     text = message(class_folder(tmp_path, cat=4, dog=1))
     assert "'dog'" in text
-    assert "one picture" in text
+    assert "one image" in text
     assert "two" in text

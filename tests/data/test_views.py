@@ -1,4 +1,4 @@
-"""Views as pixels, held against the slow, obvious way: resize the whole picture, cut, resize the cut, mirror."""
+"""Views as pixels, held against the slow, obvious way: resize the whole image, cut, resize the cut, mirror."""
 
 import resource
 import time
@@ -12,7 +12,7 @@ from sklearn.datasets import load_sample_image
 import godeeper
 from godeeper.data.augment import normalise
 from godeeper.data.crops import nested
-from godeeper.data.sources import FilePictures
+from godeeper.data.sources import FileDataset
 from godeeper.data.view_loader import view_loader
 from godeeper.data.views import Laid, cut, layout, passes, resample, take, take_views
 from godeeper.preprocess import Preprocess
@@ -26,39 +26,39 @@ def photo():
 
 
 def loud(width, height):
-    """A picture of pixels as different as can be."""
+    """An image of pixels as different as can be."""
     levels = np.random.default_rng(0).choice(np.array([0, 255], np.uint8), (height, width, 3))
     return Image.fromarray(levels)
 
 
 def finished(crop, view, how):
-    """A crop of the resized picture -> its view's pixels, (H, W, 3)."""
+    """A crop of the resized image -> its view's pixels, (H, W, 3)."""
     crop = crop.resize(view.out, PILLOW[how])
     return np.asarray(ImageOps.mirror(crop) if view.flip else crop).astype(np.int16)
 
 
 class Obvious:
-    """The reference for one picture; it remembers the picture resized to the scale asked for last."""
+    """The reference for one image; it remembers the image resized to the scale asked for last."""
 
-    def __init__(self, picture, how="bilinear"):
-        self.picture, self.how, self.whole = picture, how, picture
+    def __init__(self, image, how="bilinear"):
+        self.image, self.how, self.whole = image, how, image
 
     def __call__(self, view):
         if self.whole.size != view.resize:
-            self.whole = self.picture.resize(view.resize, PILLOW[self.how])
+            self.whole = self.image.resize(view.resize, PILLOW[self.how])
         return finished(self.whole.crop(view.box), view, self.how)
 
 
-def far_out(picture, view, how):
-    """The reference where the resized picture is millions of pixels long: only what lies around the view is resized.
+def far_out(image, view, how):
+    """The reference where the resized image is millions of pixels long: only what lies around the view is resized.
 
-    The picture is one pixel thin, so that a scale is a whole number of pixels.
+    The image is one pixel thin, so that a scale is a whole number of pixels.
     """
-    wide = picture.height == 1
+    wide = image.height == 1
     scale, axis = min(view.resize), 0 if wide else 1
     near = max(0, view.box[axis] // scale - 4)
-    end = min(max(picture.size), view.box[axis + 2] // scale + 5)
-    part = picture.crop((near, 0, end, 1) if wide else (0, near, 1, end))
+    end = min(max(image.size), view.box[axis + 2] // scale + 5)
+    part = image.crop((near, 0, end, 1) if wide else (0, near, 1, end))
     part = part.resize((part.width * scale, part.height * scale), PILLOW[how])
     box = list(view.box)
     box[axis], box[axis + 2] = box[axis] - near * scale, box[axis + 2] - near * scale
@@ -71,7 +71,7 @@ def greatest_difference(taken, expected):
 
 
 def shift_shows(expected, least):
-    """Whether the reference moved by a pixel, either way, is another picture by more than `least` levels."""
+    """Whether the reference moved by a pixel, either way, is another image by more than `least` levels."""
     moved = abs(np.diff(expected, axis=0)).max(), abs(np.diff(expected, axis=1)).max()
     return min(moved) > least
 
@@ -80,9 +80,9 @@ def shift_shows(expected, least):
 @pytest.mark.parametrize("rotation", [None, Image.Transpose.ROTATE_90], ids=["landscape", "portrait"])
 @pytest.mark.parametrize(("size", "scheme"), [(size, scheme) for size in (224, 299) for scheme in (1, 10, 12, 144)])
 def test_every_view_equals_the_obvious_way(photo, rotation, size, scheme, how):
-    picture = photo if rotation is None else photo.transpose(rotation)
-    views = godeeper.views(*picture.size, size, scheme)
-    taken, obvious = take(picture, views, how), Obvious(picture, how)
+    image = photo if rotation is None else photo.transpose(rotation)
+    views = godeeper.views(*image.size, size, scheme)
+    taken, obvious = take(image, views, how), Obvious(image, how)
     assert taken.shape == (scheme, 3, size, size)
     assert taken.dtype == torch.uint8
     different = {}
@@ -98,10 +98,10 @@ def test_every_view_equals_the_obvious_way(photo, rotation, size, scheme, how):
 @pytest.mark.parametrize("how", ["bilinear", "cubic"])
 @pytest.mark.parametrize("size", [224, 299])
 @pytest.mark.parametrize("width_height", [(50, 40), (40, 50), (300, 7), (7, 300)])
-def test_views_of_small_and_thin_pictures_equal_the_obvious_way(width_height, size, how):
-    picture = loud(*width_height)
-    views = godeeper.views(*picture.size, size, 144)
-    taken, obvious = take(picture, views, how), Obvious(picture, how)
+def test_views_of_small_and_thin_images_equal_the_obvious_way(width_height, size, how):
+    image = loud(*width_height)
+    views = godeeper.views(*image.size, size, 144)
+    taken, obvious = take(image, views, how), Obvious(image, how)
     sample = [number for number in range(144) if number % 12 in (1, 6, 8, 10)]  # two corners, centre and whole of every square
     rounding = 2 if how == "cubic" and 7 in width_height else 1  # its weights exceed 1: what is rounded across grows down
     for number in sample:
@@ -112,22 +112,22 @@ def test_views_of_small_and_thin_pictures_equal_the_obvious_way(width_height, si
 
 @pytest.mark.parametrize("how", ["bilinear", "cubic"])
 @pytest.mark.parametrize("wide", [True, False])
-def test_views_of_a_picture_one_pixel_thin_equal_the_obvious_way_around_them(wide, how):
-    picture = loud(10_000, 1) if wide else loud(1, 10_000)
+def test_views_of_a_image_one_pixel_thin_equal_the_obvious_way_around_them(wide, how):
+    image = loud(10_000, 1) if wide else loud(1, 10_000)
     for size, scheme in ((224, 12), (224, 144), (299, 144)):
-        views = godeeper.views(*picture.size, size, scheme)
-        taken = take(picture, views, how)
+        views = godeeper.views(*image.size, size, scheme)
+        taken = take(image, views, how)
         sample = [number for number in range(scheme) if number % 12 in (1, 6, 8, 10)]
-        expected = {number: far_out(picture, views[number], how) for number in sample}
+        expected = {number: far_out(image, views[number], how) for number in sample}
         assert sum(one.std() > 20 for one in expected.values()) > len(sample) / 2  # most show two colours or more
         assert max(greatest_difference(taken[number], one) for number, one in expected.items()) <= 1
 
 
 def test_the_reference_around_a_view_is_the_obvious_way_where_both_are_feasible():
-    picture = loud(12, 1)
+    image = loud(12, 1)
     for view in godeeper.views(12, 1, 224, 144)[::5]:
         for how in PILLOW:
-            assert abs(far_out(picture, view, how) - Obvious(picture, how)(view)).max() <= 1
+            assert abs(far_out(image, view, how) - Obvious(image, how)(view)).max() <= 1
 
 
 def test_mirrored_views_are_the_exact_mirror_and_views_differ(photo):
@@ -147,12 +147,12 @@ def test_schemes_within_a_scheme_show_what_they_would_alone(photo, size):
 
 
 @pytest.mark.parametrize("tall", [True, False])
-def test_a_picture_one_pixel_thin_needs_neither_time_nor_memory(tall):
+def test_a_image_one_pixel_thin_needs_neither_time_nor_memory(tall):
     ramp = (np.arange(10000) * 255 // 9999).astype(np.uint8)
     grey = ramp[:, None] if tall else ramp[None, :]
-    picture = Image.fromarray(grey).convert("RGB")
+    image = Image.fromarray(grey).convert("RGB")
     memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    taken = take(picture, godeeper.views(picture.width, picture.height, 224, 144))
+    taken = take(image, godeeper.views(image.width, image.height, 224, 144))
     assert time.perf_counter() - start < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 300_000  # KiB; the resized whole is 3.7 GB
     assert taken.shape == (144, 3, 224, 224)
@@ -165,9 +165,9 @@ def test_a_picture_one_pixel_thin_needs_neither_time_nor_memory(tall):
 
 @pytest.mark.parametrize("width_height", [(1, 1), (8, 8), (33, 32), (3, 500)])
 @pytest.mark.parametrize("scheme", [12, 144])
-def test_take_works_for_small_pictures(width_height, scheme):
-    picture = Image.new("RGB", width_height, (10, 200, 90))
-    taken = take(picture, godeeper.views(picture.width, picture.height, 32, scheme))
+def test_take_works_for_small_images(width_height, scheme):
+    image = Image.new("RGB", width_height, (10, 200, 90))
+    taken = take(image, godeeper.views(image.width, image.height, 32, scheme))
     assert taken.shape == (scheme, 3, 32, 32)
     assert taken.amin((0, 2, 3)).tolist() == taken.amax((0, 2, 3)).tolist() == [10, 200, 90]
 
@@ -195,7 +195,7 @@ UPRIGHT = {  # what undoes each orientation of EXIF, by its table
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_views_are_those_of_the_upright_picture(photo, tmp_path, orientation):
+def test_views_are_those_of_the_upright_image(photo, tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     photo.save(tmp_path / "turned.jpg", exif=exif)
@@ -207,7 +207,7 @@ def test_views_are_those_of_the_upright_picture(photo, tmp_path, orientation):
     for scheme in (1, 12, 144):
         expected = take_views(upright, preprocess, scheme)
         assert torch.equal(take_views(godeeper.decode(tmp_path / "turned.jpg"), preprocess, scheme), expected)
-        (batch,) = view_loader(FilePictures([tmp_path / "turned.jpg"], [0]), [0], [preprocess], scheme, 1)
+        (batch,) = view_loader(FileDataset([tmp_path / "turned.jpg"], [0]), [0], [preprocess], scheme, 1)
         (one,) = batch
         assert one.size == ((427, 640) if tall else (640, 427))
         places = layout(one.size, preprocess, scheme)[1]
@@ -224,11 +224,11 @@ ODD = Preprocess(24, mean=(0.1, 0.5, 0.7), std=(0.3, 0.2, 0.9), interpolation="c
 @pytest.mark.parametrize("batch_size", [1, 5, 12, 48, 1000])
 @pytest.mark.parametrize("scheme", [1, 10, 12, 144])
 def test_passes_are_the_normalised_views_bit_for_bit(photo, scheme, batch_size):
-    pictures = [photo.resize(size) for size in ((60, 40), (33, 50), (20, 20), (2, 90))]
+    images = [photo.resize(size) for size in ((60, 40), (33, 50), (20, 20), (2, 90))]
     shown = []
-    for picture in pictures:
-        wanted, places = layout(picture.size, ODD, scheme)
-        shown.append(Laid(resample(picture, wanted, ODD.interpolation), places).normalised(ODD, "cpu"))
+    for image in images:
+        wanted, places = layout(image.size, ODD, scheme)
+        shown.append(Laid(resample(image, wanted, ODD.interpolation), places).normalised(ODD, "cpu"))
     given = list(passes(shown, 24, batch_size))
     count = 4 * scheme
     assert [len(batch) for batch in given] == [min(batch_size, count - start) for start in range(0, count, batch_size)]
@@ -236,12 +236,12 @@ def test_passes_are_the_normalised_views_bit_for_bit(photo, scheme, batch_size):
         assert batch.shape[1:] == (3, 24, 24)
         assert batch.dtype == torch.float32
         assert batch.is_contiguous(memory_format=torch.channels_last)
-    expected = torch.cat([normalise(take_views(picture, ODD, scheme), ODD) for picture in pictures])
+    expected = torch.cat([normalise(take_views(image, ODD, scheme), ODD) for image in images])
     assert torch.equal(torch.cat(given), expected)
     assert len({view.numpy().tobytes() for view in expected}) > count / 2  # another order would show
 
 
-def test_passes_of_no_picture_are_none():
+def test_passes_of_no_image_are_none():
     assert list(passes([], 24, 8)) == []
 
 

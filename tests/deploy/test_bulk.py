@@ -1,4 +1,4 @@
-"""Tables of predictions: complete, in order, each picture once, whatever happens on the way."""
+"""Tables of predictions: complete, in order, each image once, whatever happens on the way."""
 
 import csv
 import json
@@ -21,14 +21,14 @@ COUNT, BAD = 23, 11
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Pictures 00.png to 22.png, one of which is text."""
+    """Images 00.png to 22.png, one of which is text."""
     random = np.random.default_rng(0)
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    images = tmp_path / "images"
+    images.mkdir()
     for number in range(COUNT):
-        Image.fromarray(random.integers(0, 255, (20 + number, 30, 3), dtype=np.uint8)).save(pictures / f"{number:02}.png")
-    (pictures / f"{BAD:02}.png").write_text("no picture")
-    return pictures
+        Image.fromarray(random.integers(0, 255, (20 + number, 30, 3), dtype=np.uint8)).save(images / f"{number:02}.png")
+    (images / f"{BAD:02}.png").write_text("no image")
+    return images
 
 
 @pytest.fixture(autouse=True)
@@ -49,13 +49,13 @@ def expected(predictor, folder, top):
 def check(rows, predictor, folder, top):
     """Rows of a table against the predictor's own answers."""
     known = expected(predictor, folder, top)
-    assert [row["picture"] for row in rows] == [str(file) for file in sorted(folder.iterdir())]
+    assert [row["image"] for row in rows] == [str(file) for file in sorted(folder.iterdir())]
     for number, row in enumerate(rows):
         if number == BAD:
-            assert "not a picture" in row["error"]
+            assert "not an image" in row["error"]
             assert not row["label_1"]
             continue
-        prediction = known[row["picture"]]
+        prediction = known[row["image"]]
         assert [row[f"label_{place + 1}"] for place in range(top)] == list(prediction.labels)
         found = [float(row[f"probability_{place + 1}"]) for place in range(top)]
         assert found == pytest.approx(prediction.probabilities, abs=1e-5)
@@ -67,7 +67,7 @@ def test_csv(folder, predictor, tmp_path):
     bulk.predict_into(out, sorted(folder.iterdir()), predictor, {}, top=2)
     with out.open(newline="") as opened:
         check(list(csv.DictReader(opened)), predictor, folder, 2)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["pictures", "table.csv"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["images", "table.csv"]
 
 
 def test_parquet(folder, predictor, tmp_path):
@@ -83,17 +83,17 @@ def test_jsonl_by_the_command(folder, weights_file, predictor, tmp_path, capsys)
     assert status(["predict", str(weights_file), str(folder), "--out", str(out), "--top", "1"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert f"{COUNT} pictures" in captured.err
+    assert f"{COUNT} images" in captured.err
     assert "decode" in captured.err
     rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [row["picture"] for row in rows] == [str(file) for file in sorted(folder.iterdir())]
+    assert [row["image"] for row in rows] == [str(file) for file in sorted(folder.iterdir())]
     assert [number for number, row in enumerate(rows) if "error" in row] == [BAD]
     known = expected(predictor, folder, 1)
-    assert all(row["predictions"][0]["label"] == known[row["picture"]].labels[0] for row in rows if "error" not in row)
+    assert all(row["predictions"][0]["label"] == known[row["image"]].labels[0] for row in rows if "error" not in row)
 
 
 class Breaking:
-    """A predictor that stops for good after some pictures, and counts those it was asked for."""
+    """A predictor that stops for good after some images, and counts those it was asked for."""
 
     def __init__(self, predictor, after):
         self.predictor, self.after, self.classes, self.asked = predictor, after, predictor.classes, []
@@ -118,7 +118,7 @@ def test_a_broken_call_goes_on_and_gives_the_same_table(folder, predictor, tmp_p
     bulk.predict_into(broken, files, second, {})
     assert second.asked == files[10:]  # two parts of five were whole
     as_rows = [[json.loads(line) for line in file.read_text().splitlines()] for file in (whole, broken)]
-    assert [row["picture"] for row in as_rows[0]] == [row["picture"] for row in as_rows[1]]
+    assert [row["image"] for row in as_rows[0]] == [row["image"] for row in as_rows[1]]
     assert as_rows[0][BAD] == as_rows[1][BAD]
     assert not list(tmp_path.glob("*.parts"))
 

@@ -1,4 +1,4 @@
-"""An exported Faster R-CNN: it finds what the detector finds, in each engine, in pictures of any shape."""
+"""An exported Faster R-CNN: it finds what the detector finds, in each engine, in images of any shape."""
 
 import json
 import subprocess
@@ -48,13 +48,13 @@ def run(tmp_path_factory):
     return folder
 
 
-def pictures():
+def images():
     return [scene(0)[0], scene(1, size=(200, 90))[0], scene(2, size=(60, 240))[0], scene(3, size=(333, 222))[0]]
 
 
 @pytest.mark.parametrize("suffix", ENGINES)
 @pytest.mark.parametrize("options", [{}, {"pyramid": True}, {"atrous": True}], ids=["classical", "pyramid", "atrous"])
-def test_it_finds_the_same_in_pictures_of_any_shape(tmp_path, suffix, options):
+def test_it_finds_the_same_in_images_of_any_shape(tmp_path, suffix, options):
     detector = make(**options)
     report = export_detector(detector, tmp_path / f"new/detector{suffix}")
     assert report.check["found"] > 20
@@ -62,8 +62,8 @@ def test_it_finds_the_same_in_pictures_of_any_shape(tmp_path, suffix, options):
     assert report.size == sum(file.stat().st_size for file in (tmp_path / "new").iterdir())
     exported = ExportedDetector(report.file)
     assert exported.classes == ("disc", "金鱼")
-    for picture in pictures():
-        ours, theirs = detector.find(picture), exported.find(picture)
+    for image in images():
+        ours, theirs = detector.find(image), exported.find(image)
         assert len(ours) > 0
         assert len(ours) == len(theirs)
         assert np.abs(ours.scores - theirs.scores).max() < 1e-3
@@ -75,21 +75,21 @@ def test_it_finds_the_same_in_pictures_of_any_shape(tmp_path, suffix, options):
 
 def test_it_runs_where_godeeper_is_not(run, tmp_path):
     export_detector(run, tmp_path / "detector.onnx")
-    picture = scene(0)[0]
-    picture.save(tmp_path / "picture.png")
+    image = scene(0)[0]
+    image.save(tmp_path / "image.png")
     code = """
 import sys, json
 import numpy as np, onnxruntime
 from PIL import Image
 session = onnxruntime.InferenceSession("detector.onnx")
-boxes, labels, scores = session.run(None, {"picture": np.array(Image.open("picture.png"))})
+boxes, labels, scores = session.run(None, {"image": np.array(Image.open("image.png"))})
 classes = json.loads(session.get_modelmeta().custom_metadata_map["godeeper"])["classes"]
 assert "torch" not in sys.modules and "godeeper" not in sys.modules
 print(json.dumps([boxes.tolist(), [classes[label] for label in labels], scores.tolist()]))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     boxes, names, scores = json.loads(done.stdout)
-    found = load_detector(run).find(picture)
+    found = load_detector(run).find(image)
     assert names == [("disc", "金鱼")[label] for label in found.labels]
     assert np.allclose(boxes, found.boxes, atol=0.05)
     assert np.allclose(scores, found.scores, atol=1e-3)
@@ -104,7 +104,7 @@ def test_commands_take_it_as_a_run(run, tmp_path, capsys, suffix):
     save_detector(detector, tmp_path / "model.safetensors")
     file = tmp_path / f"detector{suffix}"
     assert status(["detect", "export", str(tmp_path / "model.safetensors"), "--out", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["check"]["pictures"] == 26
+    assert json.loads(capsys.readouterr().out)["check"]["images"] == 26
     results = []
     for model in (tmp_path / "model.safetensors", file):
         assert status(["detect", "evaluate", str(model), "--data", str(voc), "--json"]) == 0
@@ -121,7 +121,7 @@ def test_commands_take_it_as_a_run(run, tmp_path, capsys, suffix):
 
 def test_another_answer_is_not_written(run, tmp_path, monkeypatch):
     find = ExportedDetector.find
-    monkeypatch.setattr(ExportedDetector, "find", lambda self, picture: replace(f := find(self, picture), scores=f.scores / 2))
+    monkeypatch.setattr(ExportedDetector, "find", lambda self, image: replace(f := find(self, image), scores=f.scores / 2))
     with pytest.raises(GodeeperError, match="not written: onnxruntime finds other objects, 0 of"):
         export_detector(run, tmp_path / "detector.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -160,16 +160,16 @@ def test_a_graph_of_somebody_else(tmp_path):
         ExportedDetector(tmp_path / "a.onnx")
 
 
-def test_pictures_of_a_folder_are_what_it_is_checked_on(run, tmp_path, monkeypatch):
-    (tmp_path / "pictures").mkdir()
+def test_images_of_a_folder_are_what_it_is_checked_on(run, tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
     for number in range(20):
-        scene(number)[0].save(tmp_path / f"pictures/{number}.png")
+        scene(number)[0].save(tmp_path / f"images/{number}.png")
     seen = []
     find = ExportedDetector.find
-    monkeypatch.setattr(ExportedDetector, "find", lambda self, picture: seen.append(picture.size) or find(self, picture))
-    export_detector(run, tmp_path / "a.onnx", pictures=tmp_path / "pictures")
+    monkeypatch.setattr(ExportedDetector, "find", lambda self, image: seen.append(image.size) or find(self, image))
+    export_detector(run, tmp_path / "a.onnx", images=tmp_path / "images")
     assert seen == [(96, 72)] * 20
-    with pytest.raises(GodeeperError, match="there is no folder of pictures"):
-        export_detector(run, tmp_path / "b.onnx", pictures=tmp_path / "gone")
+    with pytest.raises(GodeeperError, match="there is no folder of images"):
+        export_detector(run, tmp_path / "b.onnx", images=tmp_path / "gone")
     assert exporting.ENGINES[".onnx"] == "onnxruntime"
     assert isinstance(scene(0)[0], Image.Image)

@@ -48,8 +48,8 @@ def x():
     return torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(4))
 
 
-def made_pictures(count, size=(40, 48), seed=0):
-    """Pictures of a few colours in blocks, no two alike."""
+def made_images(count, size=(40, 48), seed=0):
+    """Images of a few colours in blocks, no two alike."""
     random = np.random.default_rng(seed)
     blocks = random.integers(0, 256, (count, 4, 5, 3), dtype=np.uint8)
     return [Image.fromarray(block).resize(size, Image.Resampling.BICUBIC) for block in blocks]
@@ -88,7 +88,7 @@ def test_pairs_that_go_together(engine):
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 def test_eight_bits_need_a_file(engine, network):
     for make in (make_engine, Predictor):
-        with pytest.raises(GodeeperError, match=r"godeeper export RUN --precision int8 --pictures FOLDER --out FILE\.onnx"):
+        with pytest.raises(GodeeperError, match=r"godeeper export RUN --precision int8 --images FOLDER --out FILE\.onnx"):
             make(network, engine, "int8")
 
 
@@ -299,12 +299,12 @@ def by_torch(network):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 32])
-def test_bad_pictures_keep_their_places(batch_size, network):
-    good = made_pictures(5)
-    mixed = [b"nothing", good[0], good[1], b"", b"no picture", good[2], good[3], good[4], b"at last"]
+def test_bad_images_keep_their_places(batch_size, network):
+    good = made_images(5)
+    mixed = [b"nothing", good[0], good[1], b"", b"no image", good[2], good[3], good[4], b"at last"]
     predictor = Predictor(network, "torch")
     predictor.batch_size = batch_size
-    alone = [predictor([picture], top=1)[0] for picture in good]
+    alone = [predictor([image], top=1)[0] for image in good]
     assert len({prediction.probabilities for prediction in alone}) == 5
     outcomes = list(predictor.outcomes(mixed, top=1))
     assert [index for index, outcome in enumerate(outcomes) if isinstance(outcome, BadImage)] == [0, 3, 4, 8]
@@ -313,30 +313,30 @@ def test_bad_pictures_keep_their_places(batch_size, network):
         assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
     with pytest.raises(BadImage):
         predictor(mixed)
-    assert list(predictor.outcomes([b"1", b"2"]))[1].args == ("1 bytes: not a picture in one of " + PICTURES,)
+    assert list(predictor.outcomes([b"1", b"2"]))[1].args == ("1 bytes: not an image in one of " + IMAGES,)
     assert list(predictor.outcomes([])) == []
 
 
-PICTURES = "JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM"
+IMAGES = "JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM"
 
 
 @pytest.mark.parametrize("crops", [10, 144])
 def test_views_are_averaged_after_the_softmax(crops, network, by_torch):
-    for picture in made_pictures(2, (90, 61)):
-        x = normalise(take(picture, views(*picture.size, 32, crops, network.preprocess.resize)), network.preprocess)
+    for image in made_images(2, (90, 61)):
+        x = normalise(take(image, views(*image.size, 32, crops, network.preprocess.resize)), network.preprocess)
         assert len(x) == crops
         expected = probabilities(network, x).mean(0)
-        (found,) = by_torch([picture], top=20, crops=crops)
+        (found,) = by_torch([image], top=20, crops=crops)
         by_class = dict(zip(found.labels, found.probabilities, strict=True))
         assert [by_class[str(index)] for index in range(20)] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_a_scheme_that_there_is_not(by_torch):
     with pytest.raises(GodeeperError, match="no scheme of 7 crops"):
-        by_torch(made_pictures(1), crops=7)
+        by_torch(made_images(1), crops=7)
 
 
-def test_pictures_are_pulled_a_few_passes_ahead(network):
+def test_images_are_pulled_a_few_passes_ahead(network):
     predictor = Predictor(network, "torch")
     predictor.batch_size = 2
     pulled = []
@@ -344,13 +344,13 @@ def test_pictures_are_pulled_a_few_passes_ahead(network):
     def endless():
         for number in range(10_000):
             pulled.append(number)
-            yield made_pictures(1, seed=number)[0]
+            yield made_images(1, seed=number)[0]
 
     outcomes = predictor.outcomes(endless())
     assert pulled == []
     first = next(outcomes)
     assert len(pulled) <= 4 * 2  # three passes ahead of the one that is taken
-    assert first.labels == predictor(made_pictures(1))[0].labels
+    assert first.labels == predictor(made_images(1))[0].labels
     for _ in range(9):
         next(outcomes)
     assert len(pulled) <= 10 + 4 * 2
@@ -359,18 +359,18 @@ def test_pictures_are_pulled_a_few_passes_ahead(network):
 
 
 def test_an_abandoned_stream_leaves_no_thread_and_no_work(network, monkeypatch):
-    picture, decoded = made_pictures(1)[0], []
+    image, decoded = made_images(1)[0], []
 
     def slow(content):
         time.sleep(0.02)
         decoded.append(content)
-        return picture
+        return image
 
     monkeypatch.setattr(predictor, "decode", slow)
     monkeypatch.setattr(predictor.os, "cpu_count", lambda: 1)
     running = Predictor(network, "torch")
     running.batch_size = 8
-    outcomes = running.outcomes(b"picture" for _ in range(1000))
+    outcomes = running.outcomes(b"image" for _ in range(1000))
     next(outcomes)
     assert [thread for thread in threading.enumerate() if thread.name.startswith("godeeper-decode")]
     outcomes.close()
@@ -380,21 +380,21 @@ def test_an_abandoned_stream_leaves_no_thread_and_no_work(network, monkeypatch):
 
 def test_an_error_of_the_source_itself_is_not_swallowed(by_torch):
     def broken():
-        yield made_pictures(1)[0]
+        yield made_images(1)[0]
         raise RuntimeError("the disk")
 
     with pytest.raises(RuntimeError, match="the disk"):
         by_torch(broken())
 
 
-@pytest.mark.parametrize("single", ["picture.png", b"bytes"])
+@pytest.mark.parametrize("single", ["image.png", b"bytes"])
 def test_a_single_name_is_no_list(single, by_torch):
-    with pytest.raises(GodeeperError, match="give the pictures as a list, even a single one"):
+    with pytest.raises(GodeeperError, match="give the images as a list, even a single one"):
         by_torch(single)
 
 
 def test_seconds_are_counted(network, monkeypatch, tmp_path):
-    made_pictures(1)[0].save(tmp_path / "a.png")
+    made_images(1)[0].save(tmp_path / "a.png")
     predictor = Predictor(network, "torch")
     assert predictor.seconds == {"decode": 0, "preprocess": 0, "network": 0}
     begun = time.perf_counter()
@@ -406,7 +406,7 @@ def test_seconds_are_counted(network, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("what", "place"), [("decode", "decode"), ("resample", "preprocess"), ("normalise", "preprocess")])
 def test_time_goes_to_the_account_where_it_was_spent(what, place, network, monkeypatch, tmp_path):
-    made_pictures(1)[0].save(tmp_path / "a.png")
+    made_images(1)[0].save(tmp_path / "a.png")
     running = Predictor(network, "torch")
     running([tmp_path / "a.png"])
     before = dict(running.seconds)
@@ -428,7 +428,7 @@ def test_time_of_the_network(network, tmp_path):
     real = running.engine
     running.engine = lambda x: (time.sleep(0.2), real(x))[1]
     running.engine.device = real.device
-    running(made_pictures(1))
+    running(made_images(1))
     assert running.seconds["network"] >= 0.2
     assert max(running.seconds["decode"], running.seconds["preprocess"]) < 0.2
 
@@ -444,7 +444,7 @@ def test_torch_is_told_to_compile(network, monkeypatch, x):
     monkeypatch.setattr(torch, "compile", lambda module, **options: given.append(module) or module)
     Predictor(network, "torch")
     assert not given
-    assert Predictor(network, "torch", compiled=True)(made_pictures(1))
+    assert Predictor(network, "torch", compiled=True)(made_images(1))
     assert len(given) == 1
 
 
@@ -452,7 +452,7 @@ def test_answers_that_are_no_numbers(weights_file):
     network = load(weights_file)
     torch.nn.init.constant_(network.head["linear"].linear.bias, float("nan"))
     with pytest.raises(GodeeperError, match="not numbers: its weights are damaged"):
-        Predictor(network, "torch")(made_pictures(1))
+        Predictor(network, "torch")(made_images(1))
 
 
 A_SIGNAL_AFTERWARDS = """

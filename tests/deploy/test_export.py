@@ -62,20 +62,20 @@ def elsewhere(engine, file, x, folder):
     return torch.from_numpy(np.load(out))
 
 
-def made_pictures(count, size=(48, 40), seed=0):
-    """Pictures of a few colours in blocks, no two alike."""
+def made_images(count, size=(48, 40), seed=0):
+    """Images of a few colours in blocks, no two alike."""
     random = np.random.default_rng(seed)
     blocks = random.integers(0, 256, (count, 4, 5, 3), dtype=np.uint8)
     return [Image.fromarray(block).resize(size, Image.Resampling.BICUBIC) for block in blocks]
 
 
-def prepared(pictures, preprocess):
-    return torch.cat([normalise(take_views(picture, preprocess), preprocess) for picture in pictures])
+def prepared(images, preprocess):
+    return torch.cat([normalise(take_views(image, preprocess), preprocess) for image in images])
 
 
 @torch.no_grad()
-def probabilities(network, pictures):
-    return network(prepared(pictures, network.preprocess)).softmax(1)
+def probabilities(network, images):
+    return network(prepared(images, network.preprocess)).softmax(1)
 
 
 def names(folder):
@@ -91,10 +91,10 @@ def one_line(captured):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Sixty pictures."""
-    folder = tmp_path_factory.mktemp("pictures")
-    for number, picture in enumerate(made_pictures(60, seed=1)):
-        picture.save(folder / f"{number:02}.png")
+    """Sixty images."""
+    folder = tmp_path_factory.mktemp("images")
+    for number, image in enumerate(made_images(60, seed=1)):
+        image.save(folder / f"{number:02}.png")
     return folder
 
 
@@ -115,7 +115,7 @@ def eight_bits(tmp_path_factory, folder):
     into = tmp_path_factory.mktemp("eight")
     save_weights(network, into / "net.safetensors")
     reports = {
-        ending: export(into / "net.safetensors", into / f"net.{ending}", precision="int8", pictures=folder, max_drop=100)
+        ending: export(into / "net.safetensors", into / f"net.{ending}", precision="int8", images=folder, max_drop=100)
         for ending in ("onnx", "xml")
     }
     return into / "net.safetensors", reports
@@ -125,7 +125,7 @@ def eight_bits(tmp_path_factory, folder):
 def test_the_report(ending, engine, exported, weights_file):
     report = exported[ending]
     network = load(weights_file)
-    assert report.check["pictures"] == report.check["same_top1"] == 2 * 13  # two photographs and twelve pieces of each
+    assert report.check["images"] == report.check["same_top1"] == 2 * 13  # two photographs and twelve pieces of each
     assert report.check["engine"] == engine
     assert 0 <= report.check["mean_shift_of_top1"] <= report.check["largest_shift"] < 1e-5
     parts = [report.file] + ([report.file.with_suffix(".bin")] if ending == "xml" else [])
@@ -170,10 +170,10 @@ def test_an_onnx_file_is_valid_and_its_card_is_readable_json(exported):
 )
 @pytest.mark.parametrize("crops", [1, 10])
 def test_a_file_predicts_as_its_weights_do(ending, engine, crops, exported, weights_file):
-    pictures = made_pictures(24, (70, 51))[::2]
-    expected = Predictor(weights_file, "torch")(pictures, top=3, crops=crops)
+    images = made_images(24, (70, 51))[::2]
+    expected = Predictor(weights_file, "torch")(images, top=3, crops=crops)
     assert np.ptp([prediction.probabilities for prediction in expected], axis=0).max() > 0.02  # told apart
-    found = Predictor(exported[ending].file, engine)(pictures, top=3, crops=crops)
+    found = Predictor(exported[ending].file, engine)(images, top=3, crops=crops)
     for one, other in zip(found, expected, strict=True):
         assert dict(zip(one.labels, one.probabilities, strict=True)) == pytest.approx(
             dict(zip(other.labels, other.probabilities, strict=True)), abs=1e-5
@@ -182,32 +182,32 @@ def test_a_file_predicts_as_its_weights_do(ending, engine, crops, exported, weig
 
 def test_a_pt2_gives_the_networks_probabilities(exported, weights_file):
     network = load(weights_file)
-    pictures = made_pictures(3)
-    found = run_pt2(exported["pt2"].file, prepared(pictures, network.preprocess)).softmax(1)
-    assert torch.allclose(found, probabilities(network, pictures), rtol=0, atol=1e-5)
+    images = made_images(3)
+    found = run_pt2(exported["pt2"].file, prepared(images, network.preprocess)).softmax(1)
+    assert torch.allclose(found, probabilities(network, images), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("ending", "engine"), [("onnx", "onnxruntime"), ("xml", "openvino")])
 def test_a_file_in_a_process_without_torch_and_godeeper(ending, engine, exported, weights_file, tmp_path):
     network = load(weights_file)
-    pictures = made_pictures(5)
-    x = prepared(pictures, network.preprocess).numpy()
+    images = made_images(5)
+    x = prepared(images, network.preprocess).numpy()
     found = elsewhere(engine, exported[ending].file, x, tmp_path)
-    expected = probabilities(network, pictures)
+    expected = probabilities(network, images)
     assert expected.std(0).max() > 0.01
     assert torch.allclose(found.softmax(1), expected, rtol=0, atol=1e-3)
 
 
-def test_pictures_in_and_probabilities_out_in_a_process_without_us(weights_file, tmp_path):
+def test_images_in_and_probabilities_out_in_a_process_without_us(weights_file, tmp_path):
     report = export(weights_file, tmp_path / "net.onnx", with_preprocessing=True)
-    assert report.check["same_top1"] == report.check["pictures"] == 26
+    assert report.check["same_top1"] == report.check["images"] == 26
     assert read_card(report.file).with_preprocessing
     network = load(weights_file)
     for size in ((48, 40), (33, 90)):
-        pictures = made_pictures(2, size)
-        found = elsewhere("onnxruntime", report.file, np.stack([np.array(picture) for picture in pictures]), tmp_path)
-        assert torch.allclose(found, probabilities(network, pictures), rtol=0, atol=1e-3)
-    with pytest.raises(GodeeperError, match="takes pictures as they are, for use without godeeper"):
+        images = made_images(2, size)
+        found = elsewhere("onnxruntime", report.file, np.stack([np.array(image) for image in images]), tmp_path)
+        assert torch.allclose(found, probabilities(network, images), rtol=0, atol=1e-3)
+    with pytest.raises(GodeeperError, match="takes images as they are, for use without godeeper"):
         Predictor(report.file)
 
 
@@ -215,8 +215,8 @@ def test_a_network_in_memory_and_a_folder_that_is_not_there_yet(weights_file, tm
     network = load(weights_file)
     network.classes = None
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
-    report = export(network, tmp_path / "new" / "er" / "Net.ONNX", pictures=folder)
-    assert report.check["pictures"] == 60
+    report = export(network, tmp_path / "new" / "er" / "Net.ONNX", images=folder)
+    assert report.check["images"] == 60
     assert names(report.file.parent) == ["Net.ONNX"]
     card = read_card(report.file)
     assert card.classes == ("0", "1", "2")
@@ -225,16 +225,16 @@ def test_a_network_in_memory_and_a_folder_that_is_not_there_yet(weights_file, tm
     assert Predictor(report.file, "onnxruntime").classes == ("0", "1", "2")
 
 
-def test_more_pictures_than_are_looked_at(weights_file, tmp_path, folder, monkeypatch):
+def test_more_images_than_are_looked_at(weights_file, tmp_path, folder, monkeypatch):
     monkeypatch.setattr(exporting, "MOST", 25)
-    assert export(weights_file, tmp_path / "net.onnx", pictures=folder).check["pictures"] == 25
+    assert export(weights_file, tmp_path / "net.onnx", images=folder).check["images"] == 25
 
 
 def test_the_command(weights_file, tmp_path, capsys):
     out = tmp_path / "net.onnx"
     assert status(["export", str(weights_file), "--out", str(out)]) == 0
     text = capsys.readouterr().out
-    for part in ("net.onnx", "397,", "26 of 26", "onnxruntime, on 26 pictures", f"{out.stat().st_size / 1e6:.1f} MB"):
+    for part in ("net.onnx", "397,", "26 of 26", "onnxruntime, on 26 images", f"{out.stat().st_size / 1e6:.1f} MB"):
         assert part in text
     out.unlink()
     assert status(["export", str(weights_file), "--out", str(out), "--json"]) == 0
@@ -250,7 +250,7 @@ def test_eight_bits_are_smaller_and_near(eight_bits, folder):
     weights = {"onnx": reports["onnx"].file.stat().st_size, "xml": reports["xml"].file.with_suffix(".bin").stat().st_size}
     for ending, report in reports.items():
         assert weights[ending] < full / 3
-        assert report.check["pictures"] == 30  # every second one is held out
+        assert report.check["images"] == 30  # every second one is held out
         assert 0 < report.check["same_top1"] < 30
         assert read_card(report.file).precision == "int8"
         assert read_card(report.file).check == report.check
@@ -265,10 +265,10 @@ def test_eight_bits_are_smaller_and_near(eight_bits, folder):
 
 def test_eight_bits_that_cost_too_much_are_not_written(eight_bits, folder, tmp_path, capfd):
     line = ["export", str(eight_bits[0]), "--out", str(tmp_path / "net.onnx"), "--precision", "int8"]
-    assert status([*line, "--pictures", str(folder), "--max-drop", "0"]) == 2
+    assert status([*line, "--images", str(folder), "--max-drop", "0"]) == 2
     (said,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("godeeper: ")]
     different = 30 - eight_bits[1]["onnx"].check["same_top1"]
-    assert f"top-1 differs on {100 * different / 30:.1f} % of 30 held-out pictures" in said
+    assert f"top-1 differs on {100 * different / 30:.1f} % of 30 held-out images" in said
     assert "more than --max-drop 0" in said
     assert names(tmp_path) == []
 
@@ -277,9 +277,9 @@ def test_eight_bits_that_cost_too_much_are_not_written(eight_bits, folder, tmp_p
 def test_eight_bits_leave_stdout_to_json(eight_bits, folder, tmp_path):
     line = ["export", str(eight_bits[0]), "--out", str(tmp_path / "net.onnx"), "--precision", "int8", "--json"]
     code = "import sys; from godeeper.cli.main import main; main(sys.argv[1:])"
-    line += ["--pictures", str(folder), "--max-drop", "100"]
+    line += ["--images", str(folder), "--max-drop", "100"]
     done = subprocess.run([sys.executable, "-c", code, *line], check=True, capture_output=True, text=True, timeout=120)
-    assert json.loads(done.stdout)["check"]["pictures"] == 30
+    assert json.loads(done.stdout)["check"]["images"] == 30
 
 
 @pytest.mark.parametrize(
@@ -289,12 +289,12 @@ def test_eight_bits_leave_stdout_to_json(eight_bits, folder, tmp_path):
         ("net", [], r"the name's ending decides the format"),
         ("net.onnx", ["--precision", "bf16"], r"precision 'bf16': a file is in fp32 or int8; bf16 is chosen where it runs"),
         ("net.onnx", ["--precision", "int4"], r"precision 'int4': a file is in fp32 or int8"),
-        ("net.pt2", ["--precision", "int8", "--pictures", "."], r"int8 is written as \.onnx or \.xml, not \.pt2"),
-        ("net.pte", ["--precision", "int8", "--pictures", "."], r"int8 is written as \.onnx or \.xml, not \.pte"),
+        ("net.pt2", ["--precision", "int8", "--images", "."], r"int8 is written as \.onnx or \.xml, not \.pt2"),
+        ("net.pte", ["--precision", "int8", "--images", "."], r"int8 is written as \.onnx or \.xml, not \.pte"),
         ("net.xml", ["--with-preprocessing"], r"preprocessing is written into \.onnx files only, not \.xml"),
         ("net.pt2", ["--with-preprocessing"], r"preprocessing is written into \.onnx files only, not \.pt2"),
-        ("net.onnx", ["--precision", "int8"], r"int8 is calibrated on pictures .*: name a folder of them with --pictures"),
-        ("net.onnx", ["--pictures", "nowhere"], r"there is no folder of pictures 'nowhere'"),
+        ("net.onnx", ["--precision", "int8"], r"int8 is calibrated on images .*: name a folder of them with --images"),
+        ("net.onnx", ["--images", "nowhere"], r"there is no folder of images 'nowhere'"),
         ("net.onnx", ["--max-drop", "101"], r"--max-drop"),
         ("net.onnx", ["--max-drop", "-1"], r"--max-drop"),
     ],
@@ -333,17 +333,17 @@ def test_a_file_may_be_replaced_when_that_is_said(weights_file, tmp_path):
     assert names(tmp_path) == ["net.onnx"]
 
 
-def test_too_few_pictures(weights_file, tmp_path, capsys):
+def test_too_few_images(weights_file, tmp_path, capsys):
     few = tmp_path / "few"
     few.mkdir()
-    for number, picture in enumerate(made_pictures(19)):
-        picture.save(few / f"{number}.png")
-    (few / "bad.png").write_bytes(b"no picture")  # a twentieth that does not count
+    for number, image in enumerate(made_images(19)):
+        image.save(few / f"{number}.png")
+    (few / "bad.png").write_bytes(b"no image")  # a twentieth that does not count
     for precision in ("fp32", "int8"):
-        line = ["export", str(weights_file), "--out", str(tmp_path / "net.onnx"), "--pictures", str(few)]
+        line = ["export", str(weights_file), "--out", str(tmp_path / "net.onnx"), "--images", str(few)]
         assert status([*line, "--precision", precision]) == 2
         said = one_line(capsys.readouterr())
-        assert said == f"{str(few)!r} holds 19 pictures that can be decoded: at least 20 are needed"
+        assert said == f"{str(few)!r} holds 19 images that can be decoded: at least 20 are needed"
     assert names(tmp_path) == ["few"]
 
 
@@ -379,7 +379,7 @@ def test_a_file_that_gives_other_answers_is_not_left(kind, ending, what, weights
     assert status(["export", str(weights_file), "--out", str(tmp_path / f"net.{ending}")]) == 2
     said = one_line(capsys.readouterr())
     assert said.startswith("not written: ")
-    assert ("on 0 of 26 pictures" in said) == (what == "other probabilities")
+    assert ("on 0 of 26 images" in said) == (what == "other probabilities")
     assert names(tmp_path) == []
 
 
@@ -388,7 +388,7 @@ def test_no_numbers_are_refused_though_top_1_is_the_same(weights_file, tmp_path,
     torch.nn.init.constant_(network.head["linear"].linear.weight, 0)
     network.head["linear"].linear.bias.data.copy_(torch.tensor([3.0, 0, 0]))  # the first, as of NaNs
     monkeypatch.setattr(ONNXFile, "run", changed(ONNXFile.run, lambda logits: logits * float("nan")))
-    with pytest.raises(GodeeperError, match=r"^not written: .* on 0 of 26 pictures, and probabilities up to nan"):
+    with pytest.raises(GodeeperError, match=r"^not written: .* on 0 of 26 images, and probabilities up to nan"):
         export(network, tmp_path / "net.onnx")
     assert names(tmp_path) == []
 
@@ -414,12 +414,12 @@ def test_an_interrupted_check_leaves_nothing(weights_file, tmp_path, monkeypatch
 
 def refused(file, tmp_path, capsys):
     """The one line of `predict` with that file; the same is a BadCheckpoint of the Predictor."""
-    picture = tmp_path / "picture.png"
-    made_pictures(1)[0].save(picture)
+    image = tmp_path / "image.png"
+    made_images(1)[0].save(image)
     with pytest.raises(BadCheckpoint) as caught:
         Predictor(file)
     capsys.readouterr()
-    assert status(["predict", str(file), str(picture)]) == 2
+    assert status(["predict", str(file), str(image)]) == 2
     said = one_line(capsys.readouterr())
     assert said == " ".join(str(caught.value).split())
     assert "\n" not in str(caught.value)
@@ -534,7 +534,7 @@ def test_a_file_of_eight_bits_has_no_others(ending, precision, eight_bits):
 def test_a_file_in_sixteen_bits(exported):
     exact, short = (Predictor(exported["onnx"].file, "openvino", precision) for precision in ("fp32", "bf16"))
     assert (exact.engine.precision, short.engine.precision) == ("fp32", "bf16")
-    pictures = made_pictures(4)
-    for one, other in zip(short(pictures, top=3), exact(pictures, top=3), strict=True):
+    images = made_images(4)
+    for one, other in zip(short(images, top=3), exact(images, top=3), strict=True):
         expected = dict(zip(other.labels, other.probabilities, strict=True))
         assert dict(zip(one.labels, one.probabilities, strict=True)) == pytest.approx(expected, abs=0.05)

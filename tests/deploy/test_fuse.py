@@ -11,7 +11,7 @@ from godeeper.deploy.fuse import Added, PooledConv, SharedConcat, fuse
 from godeeper.models.build import Concat, ResidualBlock, build, build_stage
 from godeeper.papers.flow import Flow
 from godeeper.papers.notation import Avg, BatchNorm, Cat, Conv, Max, Residual, Separable
-from networks import alive, pictures
+from networks import alive, images
 
 # Convolutions of the modules by hand, from the figures: before, and with the 1x1s on the module's input as one.
 CONVOLUTIONS = {
@@ -46,7 +46,7 @@ def convolutions(module):
 def test_every_network_gives_the_same_numbers(name):
     network = made(name, aux=name in ("googlenet", "bn_inception", "inception_v3"))
     network.classes = tuple("abcdefghij")
-    x = pictures(network.preprocess.image_size)
+    x = images(network.preprocess.image_size)
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     fused = fuse(network)
 
@@ -57,7 +57,7 @@ def test_every_network_gives_the_same_numbers(name):
         for tap in taps:
             assert difference(found[1][tap], expected[1][tap]) < 1e-5, tap
         assert difference(found[0], expected[0]) < 1e-5
-        assert (expected[0][0] - expected[0][1]).std() > 0.01 * expected[0].std()  # the pictures are told apart
+        assert (expected[0][0] - expected[0][1]).std() > 0.01 * expected[0].std()  # the images are told apart
         assert difference(fused(x), network(x)) < 1e-5
         assert difference(fused.embed(x), network.embed(x)) < 1e-5
 
@@ -77,7 +77,7 @@ def test_every_network_gives_the_same_numbers(name):
 @pytest.mark.parametrize("name", list_models())
 def test_in_double_precision_nothing_but_rounding_is_between_them(name):
     network = made(name).double()
-    x = pictures(max(network.minimum_size, 96)).double()
+    x = images(max(network.minimum_size, 96)).double()
     with torch.no_grad():
         assert difference(fuse(network)(x), network(x)) < 1e-10
 
@@ -85,7 +85,7 @@ def test_in_double_precision_nothing_but_rounding_is_between_them(name):
 @pytest.mark.parametrize("name", ["googlenet_bn", "inception_resnet_v1_facenet", "bn_inception_caffe"])
 def test_the_original_still_trains(name):
     network = made(name, aux=name == "googlenet_bn")
-    x = pictures(max(network.minimum_size, 96))
+    x = images(max(network.minimum_size, 96))
     fuse(network)
     network.train()
     logits, heads = network.with_auxiliary(x)
@@ -158,7 +158,7 @@ def test_the_average_pool_comes_after_the_convolution(counts_padding, batch_norm
 
 
 def test_a_pooled_convolution_by_hand():
-    """A single one at the corner: a weight of 2, a bias of 3, of which the zeros around the picture have nothing."""
+    """A single one at the corner: a weight of 2, a bias of 3, of which the zeros around the image have nothing."""
     x = torch.zeros(1, 1, 3, 3)
     x[..., 0, 0] = 1
     for counts_padding, corner in ((True, 2 / 9 + 3), (False, 2 / 4 + 3)):
@@ -233,7 +233,7 @@ def test_memory_is_channels_last(name):
     assert weights
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
     assert not all(weight.is_contiguous() for weight in weights)
-    x = pictures(fused.preprocess.image_size)
+    x = images(fused.preprocess.image_size)
     assert x.is_contiguous()
     features, _ = fused.features(x)
     assert features.is_contiguous(memory_format=torch.channels_last)
@@ -241,6 +241,6 @@ def test_memory_is_channels_last(name):
 
 def test_a_fused_network_can_be_fused_again():
     network = made("inception_resnet_v1_facenet")
-    x = pictures(network.preprocess.image_size)
+    x = images(network.preprocess.image_size)
     with torch.no_grad():
         assert difference(fuse(fuse(network))(x), network(x)) < 1e-5

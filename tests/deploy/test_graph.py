@@ -17,7 +17,7 @@ from godeeper.deploy.graph import to_onnx
 from godeeper.deploy.openvino_core import openvino_core
 from godeeper.errors import GodeeperError
 from godeeper.preprocess import Preprocess
-from networks import alive, pictures
+from networks import alive, images
 
 
 def made(name, **arguments):
@@ -60,11 +60,11 @@ def operators(model):
 @pytest.mark.parametrize("name", list_models())
 def test_every_network_by_two_engines(name):
     network = made(name)
-    x = pictures(network.preprocess.image_size, 3)
+    x = images(network.preprocess.image_size, 3)
     model = to_onnx(fuse(network))
     onnx.checker.check_model(model, full_check=True)
     expected = logits(network, x)
-    assert np.ptp(expected, axis=0).max() > 0.01 * expected.std()  # the pictures are told apart
+    assert np.ptp(expected, axis=0).max() > 0.01 * expected.std()  # the images are told apart
     for engine in ENGINES:
         run = engine(model)
         for count in (1, 3):
@@ -122,11 +122,11 @@ def test_the_nodes_of_googlenet_by_hand():
 
 @pytest.mark.parametrize("side", [63, 64, 65, 97, 128])
 @pytest.mark.parametrize("name", ["googlenet_torchvision", "bn_inception_caffe"])
-def test_windows_over_the_edge_at_other_picture_sizes(name, side):
+def test_windows_over_the_edge_at_other_image_sizes(name, side):
     """Pools that round up, on grids where the last window hangs over by one, by two, or not at all."""
     network = made(name)
     network.preprocess = Preprocess(side)
-    x = pictures(side, 3)
+    x = images(side, 3)
     model = to_onnx(fuse(network))
     for engine in ENGINES:
         assert difference(engine(model)(x.numpy()), logits(network, x)) < 1e-5
@@ -170,7 +170,7 @@ def test_adaptive_windows_side_by_side_are_averages():
     """On 12x12 they are 2x2: 423 pixels are 105 after the first convolution, and 52, 25 and 12 after the pools."""
     network = made("alexnet")
     network.preprocess = Preprocess(423)
-    x = pictures(423, 2)
+    x = images(423, 2)
     model = to_onnx(fuse(network))
     (pool,) = [node for node in model.graph.node if node.op_type == "AveragePool"]
     assert {tuple(attribute.ints) for attribute in pool.attribute} == {(2, 2)}

@@ -18,7 +18,7 @@ from godeeper.deploy.card import put_card, read_card
 
 @pytest.fixture
 def difficult(tmp_path: Path) -> Path:
-    """Every awkward file of the picture contract, good ones and bad ones."""
+    """Every awkward file of the image contract, good ones and bad ones."""
     folder = tmp_path / "difficult"
     folder.mkdir()
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8))
@@ -33,7 +33,7 @@ def difficult(tmp_path: Path) -> Path:
     whole = (folder / "plain.jpg").read_bytes()
     (folder / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.jpg").write_bytes(b"")
-    (folder / "text.jpg").write_text("this is no picture")
+    (folder / "text.jpg").write_text("this is no image")
     (folder / "nowhere.jpg").symlink_to(folder / "is_not_there.jpg")
     return folder
 
@@ -42,12 +42,12 @@ GOOD = {"plain.jpg", "cmyk.jpg", "palette.png", "sixteen.png", "rotated.jpg", "o
 BAD = {"truncated.jpg", "empty.jpg", "text.jpg", "nowhere.jpg"}
 
 
-def test_a_folder_of_good_and_bad_pictures(difficult, weights_file, capsys):
+def test_a_folder_of_good_and_bad_images(difficult, weights_file, capsys):
     assert status(["predict", str(weights_file), str(difficult), "--json"]) == 2
     captured = capsys.readouterr()
     document = json.loads(captured.out)
-    predicted = {Path(entry["picture"]).name for entry in document if "predictions" in entry}
-    refused = {Path(entry["picture"]).name for entry in document if "error" in entry}
+    predicted = {Path(entry["image"]).name for entry in document if "predictions" in entry}
+    refused = {Path(entry["image"]).name for entry in document if "error" in entry}
     assert (predicted, refused) == (GOOD, BAD)
     lines = captured.err.strip().splitlines()
     assert len(lines) == len(BAD)
@@ -63,30 +63,30 @@ def test_probabilities_are_those_of_the_network(difficult, weights_file):
     names = ("plain.jpg", "rotated.jpg", "cmyk.jpg")
     found = Predictor(weights_file)([difficult / name for name in names], top=3, crops=10)
     for name, prediction in zip(names, found, strict=True):
-        picture = decode(difficult / name)
-        x = normalise(take(picture, views(*picture.size, 32, 10)), network.preprocess)
+        image = decode(difficult / name)
+        x = normalise(take(image, views(*image.size, 32, 10)), network.preprocess)
         with torch.no_grad():
             expected = dict(zip(network.classes, network(x).softmax(1).mean(0).tolist(), strict=True))
         assert dict(zip(prediction.labels, prediction.probabilities, strict=True)) == pytest.approx(expected, abs=1e-4)
     assert len({prediction.probabilities for prediction in found}) > 1
 
 
-def test_bytes_paths_and_pictures_give_the_same(difficult, weights_file):
+def test_bytes_paths_and_images_give_the_same(difficult, weights_file):
     file = difficult / "plain.jpg"
-    by_path, by_text, by_bytes, by_picture = Predictor(load(weights_file))([file, str(file), file.read_bytes(), decode(file)])
-    assert by_path == by_text == by_bytes == by_picture
+    by_path, by_text, by_bytes, by_image = Predictor(load(weights_file))([file, str(file), file.read_bytes(), decode(file)])
+    assert by_path == by_text == by_bytes == by_image
 
 
 def test_globs_top_and_drawing(difficult, weights_file, tmp_path, capsys):
     sheet = tmp_path / "sheet.png"
     line = ["predict", str(weights_file), str(difficult / "p*.*"), str(difficult / "one.png"), "--top", "2"]
-    assert status([*line, "--picture", str(sheet)]) == 0
+    assert status([*line, "--image", str(sheet)]) == 0
     out = capsys.readouterr().out
     assert out.count("%") == 6  # palette.png, plain.jpg, one.png
     assert "plain.jpg" in out
     with Image.open(sheet) as drawn:
         assert drawn.width > drawn.height / 2
-        assert len(set(drawn.convert("RGB").resize((64, 64)).get_flattened_data())) > 50  # pictures and bars, not a blank sheet
+        assert len(set(drawn.convert("RGB").resize((64, 64)).get_flattened_data())) > 50  # images and bars, not a blank sheet
 
 
 @pytest.mark.slow
@@ -101,14 +101,14 @@ def test_real_photographs_go_through_144_views_and_predict(shared, tmp_path):
 
     predictor = Predictor(create_model("googlenet", width=0.25))
     for file in files:
-        picture = decode(file)
-        crops = take(picture, views(*picture.size, 224, 144))
+        image = decode(file)
+        crops = take(image, views(*image.size, 224, 144))
         assert crops.shape == (144, 3, 224, 224)
         assert crops.float().std() > 1
-        assert len(predictor([picture])[0].labels) == 5
+        assert len(predictor([image])[0].labels) == 5
 
 
-def test_a_pipe_is_no_picture(weights_file, tmp_path, capsys):
+def test_a_pipe_is_no_image(weights_file, tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe.png")
     assert status(["predict", str(weights_file), str(tmp_path / "pipe.png")]) == 2
     assert capsys.readouterr().err.endswith("pipe.png: not a regular file\n")

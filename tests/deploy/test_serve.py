@@ -46,7 +46,7 @@ TIMEOUT, WAITING, BYTES = 2, 16, 2_000_000
 LIMITS = f"--port 0 --timeout {TIMEOUT} --max-batch 8 --max-waiting {WAITING} --max-bytes {BYTES} --max-pixels 4000000".split()
 JPEG = {"content-type": "image/jpeg"}
 QUERIES = ("&lang=en", "&lang=zh", "&lang=both")
-MEMORY = 150_000_000  # what an attack may cost: a few bodies and pictures at their limits, not what was sent
+MEMORY = 150_000_000  # what an attack may cost: a few bodies and images at their limits, not what was sent
 
 
 class Server:
@@ -89,7 +89,7 @@ class Server:
 def weights(tmp_path_factory):
     torch.manual_seed(3)
     network = create_model("googlenet_bn", num_classes=10, width=0.25, small=True)
-    torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.05)  # so that predictions differ between pictures
+    torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.05)  # so that predictions differ between images
     network.classes, network.preprocess = CLASSES, Preprocess(32)
     file = tmp_path_factory.mktemp("served") / "small.safetensors"
     save_weights(network, file)
@@ -103,7 +103,7 @@ def server(weights):
     server.stop()
 
 
-def picture(width=80, height=60, seed=0):
+def image(width=80, height=60, seed=0):
     pixels = np.random.default_rng(seed).integers(0, 255, (height // 4, width // 4, 3), dtype=np.uint8)
     with io.BytesIO() as file:
         Image.fromarray(pixels).resize((width, height)).save(file, "JPEG")
@@ -116,7 +116,7 @@ def bomb(side):
         return file.getvalue()
 
 
-def form(content, name="picture", filename="cat.jpg"):
+def form(content, name="image", filename="cat.jpg"):
     head = f'--XX\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\nContent-Type: image/jpeg\r\n\r\n'
     return head.encode() + content + b"\r\n--XX--\r\n", {"content-type": "multipart/form-data; boundary=XX"}
 
@@ -129,8 +129,8 @@ def read_all(connection):
 
 
 def test_answers_are_those_of_the_predictor(server, weights):
-    pictures = [picture(seed=seed) for seed in range(3)]
-    for data, expected in zip(pictures, Predictor(weights).outcomes(pictures, top=4), strict=True):
+    images = [image(seed=seed) for seed in range(3)]
+    for data, expected in zip(images, Predictor(weights).outcomes(images, top=4), strict=True):
         for body, headers in ((data, JPEG), (data, {"content-type": "application/octet-stream"}), form(data)):
             status, answer = server.predict(body, "?top=4", headers)
             assert status == 200
@@ -143,7 +143,7 @@ def test_answers_are_those_of_the_predictor(server, weights):
 
 
 def test_top_and_languages(server):
-    data = picture()
+    data = image()
     english = [named["label"] for named in server.predict(data, "?top=10")[1]["predictions"]]
     both = server.predict(data, "?top=10&lang=both")[1]["predictions"]
     chinese = server.predict(data, "?top=10&lang=zh")[1]["predictions"]
@@ -155,7 +155,7 @@ def test_top_and_languages(server):
 
 def test_the_language_unless_another_is_asked_for(server, weights):
     def answers(one):
-        return {query: one.predict(picture(), f"?top=10{query}")[1]["predictions"] for query in ("", *QUERIES)}
+        return {query: one.predict(image(), f"?top=10{query}")[1]["predictions"] for query in ("", *QUERIES)}
 
     chinese = Server(weights, "--lang", "zh")
     try:
@@ -180,24 +180,24 @@ def test_the_language_unless_another_is_asked_for(server, weights):
     ],
 )  # fmt: skip
 def test_bad_queries(server, query, reason):
-    status, answer = server.predict(picture(), query)
+    status, answer = server.predict(image(), query)
     assert status == 422
     assert reason in answer["error"]
 
 
 def attacks():
-    whole = picture(400, 300)
-    yield "random bytes", np.random.default_rng(1).bytes(5000), JPEG, 400, "not a picture"
+    whole = image(400, 300)
+    yield "random bytes", np.random.default_rng(1).bytes(5000), JPEG, 400, "not an image"
     yield "nothing", b"", JPEG, 400, "empty"
     yield "a URL", b"https://example.com/cat.jpg", JPEG, 400, "never a path or URL"
     yield "a file URL", b"file:///etc/passwd", JPEG, 400, "never a path or URL"
     yield "a path", b"../../../../etc/passwd", JPEG, 400, "never a path or URL"
-    yield "half a picture", whole[: len(whole) // 2], JPEG, 400, "damaged"
+    yield "half an image", whole[: len(whole) // 2], JPEG, 400, "damaged"
     yield "a bomb", bomb(12_000), {"content-type": "image/png"}, 400, "12000x12000 pixels"
     yield "beyond Pillow's limit", bomb(20_000), {"content-type": "image/png"}, 400, "more pixels than the limit of 4,000,000"
     yield "a bomb below the library's limit", bomb(2100), {"content-type": "image/png"}, 400, "limit of 4,000,000"
     yield "a path as a name", *form(whole, filename="../../cat.jpg"), 400, "name is a path"
-    yield "a form without the field", *form(whole, name="photo"), 400, "no field 'picture'"
+    yield "a form without the field", *form(whole, name="photo"), 400, "no field 'image'"
     yield "a form with a URL", *form(b"http://example.com/cat.jpg"), 400, "never a path or URL"
     yield "a form of boundaries", b"--XX" * 100_000, {"content-type": "multipart/form-data; boundary=XX"}, 400, "no field"
     yield "a form without a boundary", b"--XX", {"content-type": "multipart/form-data"}, 415, "boundary"
@@ -212,7 +212,7 @@ def test_an_attack_is_refused_with_a_reason(server, body, headers, status, reaso
     found, answer = server.predict(body, "", headers)
     assert (found, list(answer)) == (status, ["error"])
     assert reason in answer["error"]
-    assert server.predict(picture())[0] == 200
+    assert server.predict(image())[0] == 200
 
 
 def test_other_addresses_are_refused_with_a_reason(server):
@@ -232,7 +232,7 @@ def test_what_is_not_http_is_hung_up_on(server, junk):
         with contextlib.suppress(ConnectionError):
             connection.sendall(junk)
         assert read_all(connection)[:12] in (b"HTTP/1.1 400", b"")
-    assert server.predict(picture())[0] == 200
+    assert server.predict(image())[0] == 200
 
 
 def upload(server, head, chunk, count):
@@ -248,7 +248,7 @@ def upload(server, head, chunk, count):
 
 
 def test_a_gigabyte_is_refused_early_and_not_kept(server):
-    server.predict(picture(1500, 1500))
+    server.predict(image(1500, 1500))
     before, megabyte = server.peak(), b"x" * 1_000_000
     said, _ = upload(server, b"Content-Length: 1000000000", b"x", 1)
     assert said.startswith(b"HTTP/1.1 413")
@@ -258,7 +258,7 @@ def test_a_gigabyte_is_refused_early_and_not_kept(server):
         uploads = [pool.submit(upload, server, b"Transfer-Encoding: chunked", chunk, 1000) for _ in range(3)]
         uploads.append(pool.submit(upload, server, b"Content-Length: 1000000000", megabyte, 1000))
         start = time.perf_counter()
-        assert server.predict(picture())[0] == 200
+        assert server.predict(image())[0] == 200
         assert time.perf_counter() - start < 3
         for said, sent in (future.result() for future in uploads):
             assert said[:12] in (b"HTTP/1.1 413", b"")  # a client that goes on sending may be cut off before it reads
@@ -305,7 +305,7 @@ def test_a_hundred_slow_clients_keep_nobody_from_an_answer(server):
         seconds = []
         while not slow.done() and len(seconds) < 15:
             start = time.perf_counter()
-            assert server.predict(picture())[0] == 200
+            assert server.predict(image())[0] == 200
             seconds.append(time.perf_counter() - start)
             time.sleep(0.05)
         assert sorted(seconds)[len(seconds) // 2] < 0.5
@@ -345,9 +345,9 @@ def test_connections_are_bounded(server):
             refused += read_all(connection).startswith(b"HTTP/1.1 503")
         assert refused == 50
     deadline = time.monotonic() + 5
-    while server.predict(picture())[0] != 200:
+    while server.predict(image())[0] != 200:
         assert time.monotonic() < deadline
-    assert server.predict(picture())[0] == 200
+    assert server.predict(image())[0] == 200
 
 
 def test_a_client_that_stays_is_answered_without_delay(server):
@@ -364,12 +364,12 @@ def test_a_client_that_stays_is_answered_without_delay(server):
 def test_requests_of_many_clients_go_through_the_network_together(server):
     before = server.metrics()
     with ThreadPoolExecutor(8) as pool:
-        assert {status for status, _ in pool.map(server.predict, [picture()] * 64)} == {200}
+        assert {status for status, _ in pool.map(server.predict, [image()] * 64)} == {200}
     after = server.metrics()
-    passes, pictures = (
-        after[f"godeeper_batch_pictures_{what}"] - before[f"godeeper_batch_pictures_{what}"] for what in ("count", "sum")
+    passes, images = (
+        after[f"godeeper_batch_images_{what}"] - before[f"godeeper_batch_images_{what}"] for what in ("count", "sum")
     )
-    assert pictures == 64
+    assert images == 64
     assert passes < 48
     assert after["godeeper_requests_total200"] - before["godeeper_requests_total200"] >= 64
     assert after["godeeper_request_seconds_count"] - before["godeeper_request_seconds_count"] == 64
@@ -377,7 +377,7 @@ def test_requests_of_many_clients_go_through_the_network_together(server):
 
 
 def test_at_saturation_it_sheds_load_and_recovers(server):
-    heavy = picture(1600, 1600)
+    heavy = image(1600, 1600)
     server.predict(heavy)
     before = server.peak()
     with ThreadPoolExecutor(64) as pool:
@@ -399,7 +399,7 @@ def test_at_saturation_it_sheds_load_and_recovers(server):
             assert headers["retry-after"] == "1"
             assert "waiting" in json.loads(body)["error"]
     assert server.peak() - before < MEMORY
-    assert server.predict(picture())[0] == 200
+    assert server.predict(image())[0] == 200
     assert server.metrics()["godeeper_waiting_requests"] == 0
 
 
@@ -432,7 +432,7 @@ def ended(weights, number):
         with server.connect():
             with server.connect() as asking:
                 asking.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
-                assert server.predict(picture())[0] == 200
+                assert server.predict(image())[0] == 200
                 os.kill(server.process.pid, number)
                 time.sleep(0.3)
                 os.kill(server.process.pid, number)
@@ -471,26 +471,26 @@ def test_a_missing_extra_names_the_command(monkeypatch, package):
 
 
 class Slow:
-    """A predictor that takes its time, and breaks at some pictures."""
+    """A predictor that takes its time, and breaks at some images."""
 
     classes = ("a", "b")
 
-    def outcomes(self, pictures, *, top=5, crops=1):
+    def outcomes(self, images, *, top=5, crops=1):
         time.sleep(0.3)
-        for data in pictures:
+        for data in images:
             if data == b"break":
                 raise RuntimeError("broken")
             yield Prediction(("a", "b")[:top], (0.75, 0.25)[:top])
 
 
-def run_batcher(limits, pictures):
-    """The outcomes of pictures that come all at once, each second one asking for two classes, and the sizes of the passes."""
+def run_batcher(limits, images):
+    """The outcomes of images that come all at once, each second one asking for two classes, and the sizes of the passes."""
     sizes = []
 
     async def run():
         batcher = Batcher(Slow(), limits)
         async with batcher.running(sizes.append):
-            jobs = [batcher.predict(data, 1 + index % 2) for index, data in enumerate(pictures)]
+            jobs = [batcher.predict(data, 1 + index % 2) for index, data in enumerate(images)]
             found = await asyncio.gather(*jobs, return_exceptions=True)
             await asyncio.sleep(0.4)  # for what is done after the last answer
             return found

@@ -56,7 +56,7 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(2))
 
 
@@ -74,23 +74,23 @@ def pte(network, tmp_path_factory):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_a_pt2_takes_any_number_of_pictures(pt2, network, pictures, count):
-    x = pictures[:count]
+def test_a_pt2_takes_any_number_of_images(pt2, network, images, count):
+    x = images[:count]
     assert difference(run_pt2(pt2, x), logits(network, x)) < 1e-6
     assert difference(run_pt2(pt2, x.to(memory_format=torch.channels_last)), logits(network, x)) < 1e-6
 
 
 @pytest.mark.slow
-def test_both_run_without_godeeper_in_another_process(pt2, pte, network, pictures, tmp_path):
+def test_both_run_without_godeeper_in_another_process(pt2, pte, network, images, tmp_path):
     x, y, z = (tmp_path / f"{name}.npy" for name in "xyz")
-    np.save(x, pictures.numpy())
+    np.save(x, images.numpy())
     subprocess.run([sys.executable, "-c", ALONE, *map(str, (pt2, pte[0], x, y, z))], check=True, timeout=120)
-    expected = logits(network, pictures)
+    expected = logits(network, images)
     assert difference(torch.from_numpy(np.load(y)), expected) < 1e-6
     assert difference(torch.from_numpy(np.load(z)), expected[:1]) < 1e-4
 
 
-def test_a_pt2_holds_no_pickle_and_its_metadata_can_be_exchanged(pt2, network, pictures, tmp_path):
+def test_a_pt2_holds_no_pickle_and_its_metadata_can_be_exchanged(pt2, network, images, tmp_path):
     with zipfile.ZipFile(pt2) as archive:
         assert archive.testzip() is None
         contents = {name: archive.read(name) for name in archive.namelist()}
@@ -103,7 +103,7 @@ def test_a_pt2_holds_no_pickle_and_its_metadata_can_be_exchanged(pt2, network, p
     rewrite_pt2_metadata(other, {"difference": 1e-6})
     rewrite_pt2_metadata(other, {"difference": 2e-6})
     assert read_pt2_metadata(other) == {"difference": 2e-6}
-    assert torch.equal(run_pt2(other, pictures), run_pt2(pt2, pictures))
+    assert torch.equal(run_pt2(other, images), run_pt2(pt2, images))
     with zipfile.ZipFile(other) as archive:
         assert sorted(archive.namelist()) == sorted(contents)
 
@@ -122,27 +122,27 @@ def test_other_files_have_no_metadata(tmp_path):
         read_pte_metadata(file)
 
 
-def test_a_pte_gives_the_networks_logits_wholly_by_xnnpack(pte, network, pictures, capfd):
+def test_a_pte_gives_the_networks_logits_wholly_by_xnnpack(pte, network, images, capfd):
     file, report = pte
     assert report.undelegated == ()
     assert report.weights == 4 * sum(parameter.numel() for parameter in network.parameters())
-    for picture in pictures.split(1):
-        assert difference(run_pte(file, picture), logits(network, picture)) < 1e-4
-        assert difference(run_pte(file, picture.to(memory_format=torch.channels_last)), logits(network, picture)) < 1e-4
+    for image in images.split(1):
+        assert difference(run_pte(file, image), logits(network, image)) < 1e-4
+        assert difference(run_pte(file, image.to(memory_format=torch.channels_last)), logits(network, image)) < 1e-4
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_ptes_metadata_can_be_exchanged(pte, pictures, tmp_path):
+def test_a_ptes_metadata_can_be_exchanged(pte, images, tmp_path):
     file = tmp_path / "other.pte"
     file.write_bytes(pte[0].read_bytes())
     assert read_pte_metadata(file) == METADATA
     longer = {"text": "金" * 5000}
     rewrite_pte_metadata(file, longer)
     assert read_pte_metadata(file) == longer
-    assert torch.equal(run_pte(file, pictures[:1]), run_pte(pte[0], pictures[:1]))
+    assert torch.equal(run_pte(file, images[:1]), run_pte(pte[0], images[:1]))
 
 
-def test_a_pte_of_the_wrong_size_of_picture(pte, capfd):
+def test_a_pte_of_the_wrong_size_of_image(pte, capfd):
     with pytest.raises(GodeeperError, match=r"cannot run .*network\.pte"):
         run_pte(pte[0], torch.zeros(1, 3, 33, 33))
     assert capfd.readouterr() == ("", "")
@@ -160,10 +160,10 @@ def test_a_pte_whose_kernel_is_missing(monkeypatch, tmp_path, capfd):
 def test_two_convolutions_by_hand(tmp_path):
     layers = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(inplace=True), nn.Conv2d(8, 4, 3)).eval()
     report = write_pte(layers, 16, tmp_path / "two.pte", {})
-    picture, middle, out = 4 * 3 * 16 * 16, 4 * 8 * 14 * 14, 4 * 4 * 12 * 12
+    image, middle, out = 4 * 3 * 16 * 16, 4 * 8 * 14 * 14, 4 * 4 * 12 * 12
     assert report.weights == 4 * (3 * 9 * 8 + 8 + 8 * 9 * 4 + 4)
-    assert report.activations == max(picture + middle, middle + out) == 9344
-    assert 0 <= report.planned - (picture + out) < 128  # it leaves gaps to align by
+    assert report.activations == max(image + middle, middle + out) == 9344
+    assert 0 <= report.planned - (image + out) < 128  # it leaves gaps to align by
     assert report.running == report.weights + report.activations
 
 
@@ -180,7 +180,7 @@ def test_what_xnnpack_does_not_run_is_named(tmp_path):
     module = Function(torch.erf).eval()
     report = write_pte(module, 16, tmp_path / "erf.pte", {})
     assert report.undelegated == ("aten::erf.out",)
-    outside = 2 * 4 * 4 * 14 * 14  # bytes into erf and out of it; the picture, smaller, is no longer needed by then
+    outside = 2 * 4 * 4 * 14 * 14  # bytes into erf and out of it; the image, smaller, is no longer needed by then
     assert report.activations == outside
     assert 0 <= report.planned - outside < 128
     x = torch.randn(1, 3, 16, 16)
@@ -264,6 +264,6 @@ def test_the_papers_networks_in_both_formats(name, undelegated, tmp_path):
     report = write_pte(network, side, tmp_path / "network.pte", {})
     assert difference(run_pte(tmp_path / "network.pte", x[:1]), expected[:1]) < 1e-4
     assert report.undelegated == undelegated
-    if not undelegated:  # then ExecuTorch itself holds the picture and the logits, and nothing between
+    if not undelegated:  # then ExecuTorch itself holds the image and the logits, and nothing between
         assert 0 <= report.planned - 4 * (3 * side * side + 1000) < 128
     assert phone.activations(torch_formats.exported(for_phone(torch_formats.plain(network)), side, 1)) == report.activations

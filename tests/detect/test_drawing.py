@@ -1,4 +1,4 @@
-"""Pictures with boxes: where the lines are, in whose colours, beside which words."""
+"""Images with boxes: where the lines are, in whose colours, beside which words."""
 
 import numpy as np
 import pytest
@@ -18,15 +18,15 @@ def colour(label):
 
 
 def test_lines_lie_on_the_boxes_own_pixels(tmp_path):
-    picture = Image.new("RGB", (300, 200))
-    draw_detections(picture, FOUND, ("RBC", "WBC"), tmp_path / "new/out.png")
+    image = Image.new("RGB", (300, 200))
+    draw_detections(image, FOUND, ("RBC", "WBC"), tmp_path / "new/out.png")
     drawn = np.array(decode(tmp_path / "new/out.png"))
     for (left, top, right, bottom), label in zip(FOUND.boxes.astype(int), FOUND.labels, strict=True):
         for y, x in ((top, left), (top, right - 1), (bottom - 1, left), (bottom - 1, right - 1)):
             assert tuple(drawn[y, x]) == colour(label)
         assert not drawn[top + 2 : bottom - 2, left + 2 : right - 2].any()  # what is inside stays visible
         assert not drawn[bottom, left:right].any()
-    assert not np.array(picture).any()
+    assert not np.array(image).any()
 
 
 def test_labels(monkeypatch, tmp_path):
@@ -42,7 +42,7 @@ def test_labels(monkeypatch, tmp_path):
     assert sorted(written) == ["thing 50 %", "红细胞 RBC 99 %"]
 
 
-def test_boxes_at_the_edges_of_a_tiny_picture_and_none_at_all(tmp_path):
+def test_boxes_at_the_edges_of_a_tiny_image_and_none_at_all(tmp_path):
     whole = Detections(np.float32([[0, 0, 5, 4], [4.5, 3.5, 5, 4]]), np.array([0, 9]), np.float32([1, 1]))
     draw_detections(Image.new("RGB", (5, 4)), whole, [str(label) for label in range(10)], tmp_path / "a.png")
     assert decode(tmp_path / "a.png").size == (5, 4)

@@ -29,7 +29,7 @@ def detector(name="googlenet_bn", **options):
     return FasterRCNN(create_model(name, num_classes=10, width=0.125), CLASSES, **{**SMALL, **options})
 
 
-def pictures_and_targets():
+def images_and_targets():
     torch.manual_seed(1)
     boxes = torch.tensor([[10.0, 10, 40, 50], [60, 20, 90, 60]])
     nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.long)}
@@ -40,7 +40,7 @@ def pictures_and_targets():
 @pytest.mark.parametrize("name", list_models())
 def test_every_member_takes_a_training_step(name, way):
     made = detector(name, **({} if way == "classical" else {way: True})).train()
-    losses = made.losses(*pictures_and_targets())
+    losses = made.losses(*images_and_targets())
     assert set(losses) == {"classifier", "box_reg", "objectness", "rpn_box_reg"}
     sum(losses.values()).backward()
     without = [key for key, parameter in made.named_parameters() if parameter.grad is None]
@@ -84,7 +84,7 @@ def test_the_trunks_modules_have_the_shape_that_the_table_says(name, atrous, str
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_grids_lie_over_the_picture(name):
+def test_grids_lie_over_the_image(name):
     """With filters that only average, a square's features lie around the square's own middle, to within half a stride."""
     table = replace(variant(definition(name), width=0.125), batch_norm=None)
     modules, _ = build_stages(trunk(table), Flow(3, 320, 320), None)
@@ -141,12 +141,12 @@ def test_frozen_batch_norm_neither_learns_nor_measures():
     norms = [module for module in made.modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(norms) > 50
     before = [(norm.running_mean.clone(), norm.weight.clone()) for norm in norms]
-    sum(made.losses(*pictures_and_targets()).values()).backward()
+    sum(made.losses(*images_and_targets()).values()).backward()
     assert all(norm.weight.grad is None and not norm.training for norm in norms)
     assert all(torch.equal(norm.running_mean, mean) for norm, (mean, _) in zip(norms, before, strict=True))
     live = detector().train()
     moved = live.rcnn.backbone.stages["conv1"].norm.running_mean.clone()
-    live.losses(*pictures_and_targets())
+    live.losses(*images_and_targets())
     assert not torch.equal(live.rcnn.backbone.stages["conv1"].norm.running_mean, moved)
 
 
@@ -157,8 +157,8 @@ def test_weights_on_disk_find_the_same(tmp_path, options):
     loaded = load_detector(tmp_path)
     assert loaded.classes == ("disc", "square")
     assert loaded.arguments == made.arguments
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 100, 3), dtype=np.uint8))
-    ours, theirs = made.find(picture), loaded.find(picture)
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 100, 3), dtype=np.uint8))
+    ours, theirs = made.find(image), loaded.find(image)
     assert len(ours) > 0
     assert ours.boxes.tolist() == theirs.boxes.tolist()
     assert ours.scores.tolist() == theirs.scores.tolist()
@@ -211,7 +211,7 @@ def test_impossible_detectors_are_refused():
         (600, 1000, (2000, 1), (1000, 1)),  # not 0
     ],
 )
-def test_pictures_are_resized_in_whole_numbers(size, longest, shape, expected):
+def test_images_are_resized_in_whole_numbers(size, longest, shape, expected):
     transform = Resized(size, longest, (0, 0, 0), (1, 1, 1))
     target = {"boxes": torch.tensor([[0.0, 0.0, shape[1], shape[0]]])}
     image, target = transform.resize(torch.rand(3, *shape), target)

@@ -53,7 +53,7 @@ class TestByHand:
 
     def test_nothing_found(self, rule):
         result = score([found(), found()], [objects(A), objects()], ["thing"], rule)
-        assert (result.mean_average_precision, result.classes[0].recall_reached, result.pictures) == (0, 0, 2)
+        assert (result.mean_average_precision, result.classes[0].recall_reached, result.images) == (0, 0, 2)
 
     def test_a_duplicate_is_wrong(self, rule):
         # right, duplicate, right: precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1
@@ -73,8 +73,8 @@ class TestByHand:
         assert (result.average_precision, result.objects, result.detections) == (100, 1, 3)
         assert result.precision.tolist() == [1]
 
-    def test_a_picture_without_objects_counts(self, rule):
-        # the surest detection is in an empty picture: precision 0, 1/2 at recall 0, 1
+    def test_a_image_without_objects_counts(self, rule):
+        # the surest detection is in an empty image: precision 0, 1/2 at recall 0, 1
         assert ap([found((A, 0.9)), found((A, 0.8))], [objects(), objects(A)], rule) == 50
 
     def test_a_class_without_objects_has_no_average_precision(self, rule):
@@ -93,12 +93,12 @@ class TestByHand:
         assert ap([found(((0, 0, 40, 20), 0.9))], [objects((0, 0, 40, 40))], rule) == 100
         assert ap([found(((0, 0, 40, 19), 0.9))], [objects((0, 0, 40, 40))], rule) == 0
 
-    def test_equal_scores_keep_the_pictures_order(self, rule):
+    def test_equal_scores_keep_the_images_order(self, rule):
         first_wrong = [found((FAR, 0.5)), found((A, 0.5))]
         assert ap(first_wrong, [objects(B), objects(A)], rule) == 25  # precision 0, 1/2 at recall 0, 1/2
         assert ap(first_wrong[::-1], [objects(A), objects(B)], rule) == 50
 
-    def test_the_order_within_a_picture_is_by_score(self, rule):
+    def test_the_order_within_a_image_is_by_score(self, rule):
         assert ap([found((FAR, 0.1), (A, 0.9))], [objects(A)], rule) == 100
 
 
@@ -122,17 +122,17 @@ def test_ilsvrc_asks_less_of_small_objects():
 def devkit(detections, there, rule, label=0):
     """VOCevaldet.m and eval_detection.m, step by step as they go, over one class."""
     rows = [
-        (float(sure), picture, box.tolist())
-        for picture, one in enumerate(detections)
+        (float(sure), image, box.tolist())
+        for image, one in enumerate(detections)
         for sure, box, of in zip(one.scores, one.boxes, one.labels, strict=True)
         if of == label
     ]
     rows.sort(key=lambda row: -row[0])
     taken, tp, fp = set(), [], []
-    for _, picture, (left, top, right, bottom) in rows:
+    for _, image, (left, top, right, bottom) in rows:
         best, chosen = -1.0, None
-        for place, (box, of) in enumerate(zip(there[picture].boxes.tolist(), there[picture].labels, strict=True)):
-            if of != label or (rule == "ilsvrc" and (picture, place) in taken):
+        for place, (box, of) in enumerate(zip(there[image].boxes.tolist(), there[image].labels, strict=True)):
+            if of != label or (rule == "ilsvrc" and (image, place) in taken):
                 continue
             width, height = min(right, box[2]) - max(left, box[0]), min(bottom, box[3]) - max(top, box[1])
             if width <= 0 or height <= 0:
@@ -143,11 +143,11 @@ def devkit(detections, there, rule, label=0):
             if overlap > best and (rule == "voc" or overlap >= needed):
                 best, chosen = overlap, place
         if chosen is not None and best >= (0.5 if rule == "voc" else 0):
-            if there[picture].difficult[chosen]:
+            if there[image].difficult[chosen]:
                 continue
-            tp.append(int((picture, chosen) not in taken))
+            tp.append(int((image, chosen) not in taken))
             fp.append(1 - tp[-1])
-            taken.add((picture, chosen))
+            taken.add((image, chosen))
         else:
             tp.append(0)
             fp.append(1)
@@ -163,12 +163,12 @@ def devkit(detections, there, rule, label=0):
     return 100 * sum((recall[i] - recall[i - 1]) * precision[i] for i in range(1, len(recall)))
 
 
-def some(seed, pictures=8, classes=2, difficult=0.2, crowded=True):
-    """Objects and detections around them, some wrong, some double, some of empty pictures."""
+def some(seed, images=8, classes=2, difficult=0.2, crowded=True):
+    """Objects and detections around them, some wrong, some double, some of empty images."""
     random = np.random.default_rng(seed)
     every, detected = [], []
-    for picture in range(pictures):
-        count = int(random.integers(0, 5)) if picture else 4
+    for image in range(images):
+        count = int(random.integers(0, 5)) if image else 4
         if crowded:
             corners = random.uniform(0, 60, (count, 2))
         else:
@@ -200,11 +200,11 @@ def test_the_devkits_algorithm_written_out(rule):
 
 
 def real_file():
-    """What our Faster R-CNN found in sixteen pictures of blood cells, and what is there."""
+    """What our Faster R-CNN found in sixteen images of blood cells, and what is there."""
     document = json.loads((Path(__file__).parent / "bccd_found.json").read_text())
     label = document["classes"].index
     detections, there = [], []
-    for one in document["pictures"]:
+    for one in document["images"]:
         names, *rest = zip(*one["found"], strict=True)
         columns = np.float32(rest)
         detections.append(Detections(columns[1:].T.copy(), np.array([label(name) for name in names]), columns[0]))
@@ -254,7 +254,7 @@ def torchmetrics_map(detections, there, **options):
 def test_torchmetrics_with_recall_in_small_steps_finds_the_same_area():
     """Objects apart from each other: then VOC's rule of matching and COCO's agree, and only the area is counted otherwise."""
     for seed in range(5):
-        detections, there = some(seed, pictures=50, difficult=0, crowded=False)
+        detections, there = some(seed, images=50, difficult=0, crowded=False)
         theirs = torchmetrics_map(
             detections, there, iou_thresholds=[0.5], rec_thresholds=torch.linspace(0, 1, 20001).tolist(), class_metrics=True
         )
@@ -267,7 +267,7 @@ def test_torchmetrics_with_recall_in_small_steps_finds_the_same_area():
 @pytest.mark.filterwarnings("ignore")
 def test_cocos_figures_are_torchmetrics_own():
     for seed in range(3):
-        detections, there = some(seed, pictures=30)
+        detections, there = some(seed, images=30)
         ours = coco_scores(detections, there, "ab")
         theirs = torchmetrics_map(  # its own thresholds are of 32 bits, which a recall of 0.51 may lie below
             detections, there, iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(), rec_thresholds=np.linspace(0, 1, 101).tolist()
@@ -385,11 +385,11 @@ def test_the_papers_tables_beside_ours(tmp_path):
     ]
     assert [row[4] for row in paper_rows([])] == ["ILSVRC 2013, 200 classes", *["ILSVRC 2014, 200 classes"] * 9]
     rule = {"map": 61.234, "classes": [{}, {}]}
-    (tmp_path / "a.json").write_text(json.dumps({"models": ["a", "b"], "data": "d", "split": "s", "pictures": 9, "ilsvrc": rule}))
-    assert paper_rows([tmp_path / "a.json"])[-1] == ("ours", "a + b", "61.23 %", "2", "d, s: 9 pictures, 2 classes")
+    (tmp_path / "a.json").write_text(json.dumps({"models": ["a", "b"], "data": "d", "split": "s", "images": 9, "ilsvrc": rule}))
+    assert paper_rows([tmp_path / "a.json"])[-1] == ("ours", "a + b", "61.23 %", "2", "d, s: 9 images, 2 classes")
     rule["map"] = None  # as evaluation prints it where there are no objects
-    (tmp_path / "a.json").write_text(json.dumps({"models": ["a"], "data": "d", "split": "s", "pictures": 9, "ilsvrc": rule}))
-    assert paper_rows([tmp_path / "a.json"])[-1] == ("ours", "a", "", "1", "d, s: 9 pictures, 2 classes")
+    (tmp_path / "a.json").write_text(json.dumps({"models": ["a"], "data": "d", "split": "s", "images": 9, "ilsvrc": rule}))
+    assert paper_rows([tmp_path / "a.json"])[-1] == ("ours", "a", "", "1", "d, s: 9 images, 2 classes")
     (tmp_path / "b.json").write_text("{}")
     with pytest.raises(GodeeperError, match=r"b.json' is not what `godeeper detect evaluate --json` prints"):
         paper_rows([tmp_path / "b.json"])

@@ -54,7 +54,7 @@ def test_the_assignment_is_the_best_of_all(count):
     matched = {ours for ours, _ in best}
     places_loss = 0.3 * sum(0.5 * ((places[i] - there[j]) ** 2).sum() for i, j in best)
     confidence = -sum(math.log(sure(odd) if i in matched else 1 - sure(odd)) for i, odd in enumerate(odds))
-    # A second picture, without objects, asks only that nothing is sure; losses are means over the two.
+    # A second image, without objects, asks only that nothing is sure; losses are means over the two.
     nothing = -sum(math.log(1 - sure(odd)) for odd in odds)
     losses = multibox_loss(
         torch.tensor(places).expand(2, 4, 4), torch.tensor(odds, dtype=torch.float32).expand(2, 4), torch.tensor(priors),
@@ -88,18 +88,18 @@ def test_fewer_boxes_than_priors_are_repeated_and_none_are_refused():
 
 
 @pytest.mark.parametrize("size", [(96, 72), (33, 200)])
-def test_untrained_it_proposes_its_priors_in_the_pictures_own_pixels(size):
+def test_untrained_it_proposes_its_priors_in_the_images_own_pixels(size):
     model = multibox(boxes=5)
     model.priors.copy_(torch.tensor([
         [0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 1.0, 1.0],
         [-0.2, 0.5, 0.5, 1.3],  # cut at the edges
-        [0.5, 0.5, 0.5, 0.9], [1.1, 0.1, 1.4, 0.5],  # of no width; beyond the picture
+        [0.5, 0.5, 0.5, 0.9], [1.1, 0.1, 1.4, 0.5],  # of no width; beyond the image
     ]))  # fmt: skip
     with torch.no_grad():
         model.network.head["linear"].linear.weight.zero_()
         model.network.head["linear"].linear.bias.view(5, 5)[:, 4] = torch.tensor([0.0, -1.0, 2.0, 3.0, 4.0])
-    picture = Image.new("RGB", size, (90, 120, 30))
-    boxes = model.train().propose(picture)
+    image = Image.new("RGB", size, (90, 120, 30))
+    boxes = model.train().propose(image)
     assert model.training  # as it was
     width, height = size
     expected = [
@@ -109,8 +109,8 @@ def test_untrained_it_proposes_its_priors_in_the_pictures_own_pixels(size):
     np.testing.assert_allclose(boxes, np.float32(expected), rtol=1e-6)
 
 
-def test_boxes_of_training_come_to_the_loss_as_shares_of_their_own_picture(tmp_path):
-    """The priors of one-object pictures of different shapes are those objects, so that the places' loss is nothing."""
+def test_boxes_of_training_come_to_the_loss_as_shares_of_their_own_image(tmp_path):
+    """The priors of one-object images of different shapes are those objects, so that the places' loss is nothing."""
     shapes, shares = [(96, 72), (40, 120), (64, 64)], np.float32([[0.25, 0.5, 0.75, 1], [0, 0.25, 0.5, 0.5], [0.5, 0, 1, 0.75]])
     objects = [
         Objects(np.float32([share * [*shape, *shape], [0, 0, 5, 5]]), np.array([0, 0]), np.array([False, True]))
@@ -119,10 +119,10 @@ def test_boxes_of_training_come_to_the_loss_as_shares_of_their_own_picture(tmp_p
     files = [tmp_path / f"{index}.png" for index in range(3)]
     for file, shape in zip(files, shapes, strict=True):
         Image.new("RGB", shape, (200, 40, 40)).save(file)
-    pictures = DetectionSet(("thing",), files, shapes, objects, "train")
+    images = DetectionSet(("thing",), files, shapes, objects, "train")
     recipe = MultiBoxRecipe(boxes=3, image_size=64, batch_size=3, mirror=False)
     model = multibox(boxes=3)
-    task = MultiBoxTask(model, pictures, recipe, Alone())
+    task = MultiBoxTask(model, images, recipe, Alone())
     np.testing.assert_allclose(sorted(model.priors.tolist()), sorted(shares.tolist()), rtol=1e-6)
     (batch,) = task.loader(0)
     loss = task.loss(task.objective(), batch, 0)
@@ -150,11 +150,11 @@ def test_a_saved_network_proposes_the_same(tmp_path):
     torch.nn.init.normal_(model.network.head["linear"].linear.weight, std=0.05)
     save_multibox(model, tmp_path / "model.safetensors")
     loaded = load_multibox(tmp_path)  # the folder, or the file
-    picture, _ = scene(0)
-    boxes = model.propose(picture)
+    image, _ = scene(0)
+    boxes = model.propose(image)
     assert len(boxes)
-    np.testing.assert_array_equal(loaded.propose(picture), boxes)
-    np.testing.assert_array_equal(loaded.propose(picture), boxes)  # again
+    np.testing.assert_array_equal(loaded.propose(image), boxes)
+    np.testing.assert_array_equal(loaded.propose(image), boxes)  # again
     assert not loaded.training
     assert MultiBoxProposals(loaded).name == MultiBoxProposals(model).name
     assert MultiBoxProposals(multibox()).name != MultiBoxProposals(model).name
@@ -190,23 +190,23 @@ def test_the_whole_family_learns(model):
 
 
 def test_a_size_that_does_not_fit_is_named():
-    with pytest.raises(GodeeperError, match="inception_v4 takes pictures of at least 75x75 pixels, not 64x64"):
+    with pytest.raises(GodeeperError, match="inception_v4 takes images of at least 75x75 pixels, not 64x64"):
         multibox(model="inception_v4")
-    with pytest.raises(GodeeperError, match=r"bn_inception_caffe cannot take pictures of 240x240 pixels: .* 255x255 fits"):
+    with pytest.raises(GodeeperError, match=r"bn_inception_caffe cannot take images of 240x240 pixels: .* 255x255 fits"):
         multibox(image_size=240, model="bn_inception_caffe")
 
 
-def made(pictures, **recipe):
-    return partial(MultiBoxTask, multibox(), pictures, MultiBoxRecipe(boxes=8, image_size=64, precision="fp32", **recipe))
+def made(images, **recipe):
+    return partial(MultiBoxTask, multibox(), images, MultiBoxRecipe(boxes=8, image_size=64, precision="fp32", **recipe))
 
 
 def test_it_learns_where_shapes_are(tmp_path):
-    """Of pictures it has not seen, it covers far more objects than its priors do, and by its three surest boxes, too."""
+    """Of images it has not seen, it covers far more objects than its priors do, and by its three surest boxes, too."""
     voc = voc_folder(tmp_path / "voc", {"train": range(200), "test": range(200, 260)}, most=1)
-    pictures, tested = open_objects(voc, "train"), open_objects(voc, "test")
-    learn(made(pictures, epochs=12, batch_size=8, lr=0.05, distort=False), tmp_path / "run", trackers=[])
+    images, tested = open_objects(voc, "train"), open_objects(voc, "test")
+    learn(made(images, epochs=12, batch_size=8, lr=0.05, distort=False), tmp_path / "run", trackers=[])
     learnt = load_multibox(tmp_path / "run")
-    found = [learnt.propose(tested.picture(index)) for index in range(len(tested))]
+    found = [learnt.propose(tested.image(index)) for index in range(len(tested))]
     priors = [learnt.priors.numpy() * np.float32([*size, *size]) for size in tested.sizes]
     before = coverage(priors, tested.objects).percent
     assert 0 < before < 40

@@ -1,4 +1,4 @@
-"""Selective search on pictures whose objects are plain to see; what is kept of it, whole or made again; coverage by hand."""
+"""Selective search on images whose objects are plain to see; what is kept of it, whole or made again; coverage by hand."""
 
 import math
 import os
@@ -26,21 +26,21 @@ BOXES = np.array([[0.5, 1.25, 20, 30], [7, 8, 90.75, 70]], np.float32)
 
 def blocks(width=500, height=300):
     """Two plain rectangles, A and B at that size, on a plain ground."""
-    picture = Image.new("RGB", (500, 300), (230, 230, 210))
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (500, 300), (230, 230, 210))
+    draw = ImageDraw.Draw(image)
     for (left, top, right, bottom), colour in ((A, (190, 30, 30)), (B, (30, 60, 170))):
         draw.rectangle((left, top, right - 1, bottom - 1), fill=colour)
-    return picture.resize((width, height))
+    return image.resize((width, height))
 
 
 def texture(seed=0):
     """Blots of all sizes."""
-    draws, picture = np.random.default_rng(seed), Image.new("RGB", (250, 180), (128, 128, 128))
-    draw = ImageDraw.Draw(picture)
+    draws, image = np.random.default_rng(seed), Image.new("RGB", (250, 180), (128, 128, 128))
+    draw = ImageDraw.Draw(image)
     for _ in range(120):
         (x, y), side = draws.integers(0, (250, 180)).tolist(), int(draws.integers(4, 40))
         draw.ellipse((x, y, x + side, y + side), fill=tuple(draws.integers(0, 255, 3).tolist()))
-    return picture
+    return image
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Fixed:
     log: str
     name: str = "fixed"
 
-    def __call__(self, picture):
+    def __call__(self, image):
         with open(self.log, "a") as log:
             log.write(".")
         return BOXES.copy()
@@ -58,12 +58,12 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Corner:
-    """Proposes the picture's own first pixel, as a box that tells pictures apart."""
+    """Proposes the image's own first pixel, as a box that tells images apart."""
 
     name: str = "corner"
 
-    def __call__(self, picture):
-        return np.array([[*map(float, picture.getpixel((0, 0))), 255]], np.float32)
+    def __call__(self, image):
+        return np.array([[*map(float, image.getpixel((0, 0))), 255]], np.float32)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Killed:
 
     name: str = "killed"
 
-    def __call__(self, picture):
+    def __call__(self, image):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -83,7 +83,7 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def picture_file(tmp_path):
+def image_file(tmp_path):
     blocks().save(tmp_path / "blocks.png")
     return tmp_path / "blocks.png"
 
@@ -105,13 +105,13 @@ def test_plain_objects_are_found_at_every_size(superpixels, times):
     assert (jaccard(np.float32([A, B]) * np.float32(times), boxes).max(1) > 0.9).all()
 
 
-def test_boxes_are_different_within_the_picture_and_not_too_small():
-    picture = texture()
-    boxes = selective_search(picture)
+def test_boxes_are_different_within_the_image_and_not_too_small():
+    image = texture()
+    boxes = selective_search(image)
     assert len(np.unique(boxes, axis=0)) == len(boxes) > 20
     assert (boxes[:, :2] >= 0).all()
-    assert (boxes[:, 2:] <= picture.size).all()
-    assert ((boxes[:, 2:] - boxes[:, :2]).min(1) >= SMALLEST * picture.width / WIDTH - 1e-3).all()
+    assert (boxes[:, 2:] <= image.size).all()
+    assert ((boxes[:, 2:] - boxes[:, :2]).min(1) >= SMALLEST * image.width / WIDTH - 1e-3).all()
 
 
 def test_larger_superpixels_propose_less():
@@ -120,7 +120,7 @@ def test_larger_superpixels_propose_less():
     assert counts[1] < 0.75 * counts[0]
 
 
-def test_boxes_depend_on_the_picture_alone():
+def test_boxes_depend_on_the_image_alone():
     first = selective_search(texture())
     selective_search(texture(1))  # OpenCV's random numbers have moved on
     assert np.array_equal(selective_search(texture()), first)
@@ -133,10 +133,10 @@ def test_nothing_to_see():
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_without_opencv(workers, tmp_path, monkeypatch):
-    pictures = open_objects(voc_folder(tmp_path), "val")
+    images = open_objects(voc_folder(tmp_path), "val")
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(GodeeperError, match=r"pip install 'godeeper\[detect\]'"):
-        propose_all(SelectiveSearch(), pictures, workers=workers)
+        propose_all(SelectiveSearch(), images, workers=workers)
 
 
 def kept(proposer, file):
@@ -144,31 +144,31 @@ def kept(proposer, file):
 
 
 class TestKept:
-    def test_it_is_made_once(self, picture_file, fixed):
+    def test_it_is_made_once(self, image_file, fixed):
         for _ in range(3):
-            boxes = kept(fixed, picture_file)
+            boxes = kept(fixed, image_file)
             assert boxes.dtype == np.float32
             assert np.array_equal(boxes, BOXES)
             boxes[:] = 0  # the caller's own
         assert asked(fixed) == 1
 
-    def test_selective_search_is_not_run_again(self, picture_file, monkeypatch):
-        first = kept(SelectiveSearch(), picture_file)
+    def test_selective_search_is_not_run_again(self, image_file, monkeypatch):
+        first = kept(SelectiveSearch(), image_file)
         monkeypatch.delattr(proposals, "selective_search")
-        assert np.array_equal(kept(SelectiveSearch(), picture_file), first)
+        assert np.array_equal(kept(SelectiveSearch(), image_file), first)
         with pytest.raises(NameError):
-            kept(SelectiveSearch(1), picture_file)
+            kept(SelectiveSearch(1), image_file)
 
-    def test_it_is_found_by_content_and_by_proposer(self, picture_file, fixed, tmp_path):
-        kept(fixed, picture_file)
+    def test_it_is_found_by_content_and_by_proposer(self, image_file, fixed, tmp_path):
+        kept(fixed, image_file)
         copy = tmp_path / "copy.jpg"
-        copy.write_bytes(picture_file.read_bytes())
+        copy.write_bytes(image_file.read_bytes())
         kept(fixed, copy)
         assert asked(fixed) == 1
-        kept(Fixed(fixed.log, "another"), picture_file)
+        kept(Fixed(fixed.log, "another"), image_file)
         assert asked(fixed) == 2
-        blocks(400, 240).save(picture_file)
-        kept(fixed, picture_file)
+        blocks(400, 240).save(image_file)
+        kept(fixed, image_file)
         assert asked(fixed) == 3
 
     def test_opencv_is_part_of_the_name(self, monkeypatch):
@@ -176,8 +176,8 @@ class TestKept:
         monkeypatch.setattr("cv2.__version__", "9.9")
         assert len(names | {SelectiveSearch(2).name}) == 3
 
-    def test_whatever_is_damaged_is_made_again(self, picture_file, fixed, cache):
-        kept(fixed, picture_file)
+    def test_whatever_is_damaged_is_made_again(self, image_file, fixed, cache):
+        kept(fixed, image_file)
         (file,) = cache.iterdir()
         good, chance = file.read_bytes(), random.Random(0)
         damaged = [good[:length] for length in range(len(good))] + [good + b"0" * 16, b"PK\x03\x04" + good[4:]]
@@ -187,22 +187,22 @@ class TestKept:
             damaged.append(bytes(flipped))
         for content in damaged:
             file.write_bytes(content)
-            assert np.array_equal(kept(fixed, picture_file), BOXES)
+            assert np.array_equal(kept(fixed, image_file), BOXES)
             assert file.read_bytes() == good
         assert asked(fixed) == 1 + len(damaged)
 
-    def test_no_boxes_are_kept_too(self, picture_file, monkeypatch, fixed):
+    def test_no_boxes_are_kept_too(self, image_file, monkeypatch, fixed):
         monkeypatch.setattr(sys.modules[__name__], "BOXES", np.zeros((0, 4), np.float32))
-        assert [kept(fixed, picture_file).shape for _ in range(2)] == [(0, 4), (0, 4)]
+        assert [kept(fixed, image_file).shape for _ in range(2)] == [(0, 4), (0, 4)]
         assert asked(fixed) == 1
 
-    def test_where_nothing_can_be_kept(self, picture_file, fixed, tmp_path, monkeypatch):
+    def test_where_nothing_can_be_kept(self, image_file, fixed, tmp_path, monkeypatch):
         (tmp_path / "file").write_text("no folder")
         monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "file"))
-        assert np.array_equal(kept(fixed, picture_file), BOXES)
+        assert np.array_equal(kept(fixed, image_file), BOXES)
 
-    def test_bad_pictures(self, tmp_path, fixed, cache):
-        (tmp_path / "text.jpg").write_text("no picture")
+    def test_bad_images(self, tmp_path, fixed, cache):
+        (tmp_path / "text.jpg").write_text("no image")
         for name in ("text.jpg", "missing.jpg"):
             with pytest.raises(BadImage, match=name):
                 kept(fixed, tmp_path / name)
@@ -210,11 +210,11 @@ class TestKept:
 
 
 def test_a_set_in_its_order_by_any_number_of_processes(tmp_path):
-    pictures = open_objects(voc_folder(tmp_path), "train")
-    wanted = [[[*pictures.picture(index).getpixel((0, 0)), 255]] for index in range(len(pictures))]
+    images = open_objects(voc_folder(tmp_path), "train")
+    wanted = [[[*images.image(index).getpixel((0, 0)), 255]] for index in range(len(images))]
     for number, workers in enumerate((0, 2, 2)):
         told = []
-        found = propose_all(Corner(str(number // 2)), pictures, workers=workers, progress=lambda *one: told.append(one))  # noqa: B023
+        found = propose_all(Corner(str(number // 2)), images, workers=workers, progress=lambda *one: told.append(one))  # noqa: B023
         assert [boxes.tolist() for boxes in found] == wanted
         assert told == [(done, 8) for done in range(1, 9)]
 
@@ -225,11 +225,11 @@ def test_a_process_that_dies(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_bad_picture_in_a_set(workers, tmp_path):
-    pictures = open_objects(voc_folder(tmp_path), "val")
-    pictures.files[1].write_bytes(b"no picture")
-    with pytest.raises(BadImage, match=pictures.files[1].name):
-        propose_all(Corner(), pictures, workers=workers)
+def test_a_bad_image_in_a_set(workers, tmp_path):
+    images = open_objects(voc_folder(tmp_path), "val")
+    images.files[1].write_bytes(b"no image")
+    with pytest.raises(BadImage, match=images.files[1].name):
+        propose_all(Corner(), images, workers=workers)
 
 
 def test_several_ways_together(fixed):
@@ -268,7 +268,7 @@ def test_coverage_by_hand():
 
 
 @pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (1, 1), (4, 400)])
-def test_long_thin_pictures_take_no_longer_than_others(size):
+def test_long_thin_images_take_no_longer_than_others(size):
     noise = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
     found = selective_search(Image.fromarray(noise))
     assert found.shape[1:] == (4,)

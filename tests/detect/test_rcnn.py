@@ -22,7 +22,7 @@ from networks import alive
 from scenes import CLASSES, COLOURS, scene
 
 NAMES = ("cat", "dog", "background")
-PICTURE = Image.new("RGB", (260, 260))
+IMAGE = Image.new("RGB", (260, 260))
 
 
 class Says(nn.Module):
@@ -43,7 +43,7 @@ class Says(nn.Module):
 
 
 def proposing(*boxes):
-    return lambda picture: np.array(boxes, np.float32).reshape(-1, 4)
+    return lambda image: np.array(boxes, np.float32).reshape(-1, 4)
 
 
 def as_tuples(found):
@@ -58,7 +58,7 @@ A, NEAR_A, B = (0, 0, 10, 10), (0, 0, 10, 8), (50, 50, 70, 70)
 
 def test_one_network_by_hand():
     network = Says([[0.7, 0.1, 0.2], [0.6, 0.3, 0.1], [0.005, 0.895, 0.1]])
-    found = RCNN([network], proposing(A, NEAR_A, B)).find(PICTURE)
+    found = RCNN([network], proposing(A, NEAR_A, B)).find(IMAGE)
     # NEAR_A is no cat, as A is the surer one, but the surer dog; 0.005 is not enough for a cat.
     assert as_tuples(found) == [(B, 1, 0.895), (A, 0, 0.7), (NEAR_A, 1, 0.3)]
     assert (found.boxes.dtype, found.labels.dtype, found.scores.dtype) == (np.float32, np.int64, np.float32)
@@ -67,7 +67,7 @@ def test_one_network_by_hand():
 def test_an_ensemble_is_the_mean_of_probabilities():
     one, two, three = ([[0.9, 0.0, 0.1], [0.2, 0.2, 0.6]], [[0.3, 0.3, 0.4], [0.5, 0.5, 0.0]], [[0.0, 0.6, 0.4], [0.2, 0.5, 0.3]])
     networks = [Says(one, size=16), Says(two, size=24), Says(three, size=16)]
-    found = RCNN(networks, proposing(A, B)).find(PICTURE)
+    found = RCNN(networks, proposing(A, B)).find(IMAGE)
     assert as_tuples(found) == [(A, 0, 0.4), (B, 1, 0.4), (B, 0, 0.3), (A, 1, 0.3)] or as_tuples(found) == [
         (B, 1, 0.4), (A, 0, 0.4), (A, 1, 0.3), (B, 0, 0.3),
     ]  # fmt: skip
@@ -77,15 +77,15 @@ def test_an_ensemble_is_the_mean_of_probabilities():
 def test_overlaps_of_exactly_the_threshold_stay():
     third = (0, 0, 10, 3)  # 30 of A's 100 square pixels
     rows = [[0.7, 0.1, 0.2], [0.6, 0.1, 0.3]]
-    assert len(RCNN([Says(rows)], proposing(A, third)).find(PICTURE).at_least(0.5)) == 2
-    assert len(RCNN([Says(rows)], proposing(A, (0, 0, 10, 3.1))).find(PICTURE).at_least(0.5)) == 1
+    assert len(RCNN([Says(rows)], proposing(A, third)).find(IMAGE).at_least(0.5)) == 2
+    assert len(RCNN([Says(rows)], proposing(A, (0, 0, 10, 3.1))).find(IMAGE).at_least(0.5)) == 1
 
 
 def greedy(boxes, probabilities):
     """Suppression as its authors tell it, and the hundred surest: (box, label, score)."""
     left = []
     for label in range(probabilities.shape[1] - 1):
-        order = [i for i in np.argsort(-probabilities[:, label]) if probabilities[i, label] >= rcnn.SURE]
+        order = [i for i in np.argsort(-probabilities[:, label]) if probabilities[i, label] >= rcnn.SCORE_THRESHOLD]
         while order:
             best, *order = order
             left.append((tuple(boxes[best].tolist()), label, probabilities[best, label].item()))
@@ -101,7 +101,7 @@ def test_suppression_against_a_loop(count, classes, side):
     probabilities = random.dirichlet([0.2] * (classes + 1), count).clip(1e-6).astype(np.float32)
     probabilities /= probabilities.sum(1, keepdims=True)
     names = (*map(str, range(classes)), "background")
-    found = RCNN([Says(probabilities, names)], lambda picture: boxes).find(PICTURE)
+    found = RCNN([Says(probabilities, names)], lambda image: boxes).find(IMAGE)
     expected = greedy(boxes, probabilities)
     assert as_tuples(found) == expected
     assert len(found) <= 100
@@ -111,10 +111,10 @@ def test_suppression_against_a_loop(count, classes, side):
 def test_passes_do_not_show(monkeypatch):
     rows = np.random.default_rng(0).dirichlet([0.5] * 3, 20)
     boxes = [(4 * i, 0, 4 * i + 4, 9) for i in range(20)]
-    whole = RCNN([Says(rows)], proposing(*boxes)).find(PICTURE)
+    whole = RCNN([Says(rows)], proposing(*boxes)).find(IMAGE)
     monkeypatch.setattr(rcnn, "PASS", 7)
     network = Says(rows)
-    parts = RCNN([network], proposing(*boxes)).find(PICTURE)
+    parts = RCNN([network], proposing(*boxes)).find(IMAGE)
     assert [shape[0] for shape in network.sizes] == [7, 7, 6]
     assert as_tuples(parts) == as_tuples(whole)
 
@@ -122,7 +122,7 @@ def test_passes_do_not_show(monkeypatch):
 def test_nothing_proposed_and_nothing_sure():
     network = Says([[0.001, 0.002, 0.997]])
     for boxes in ((), (A,)):
-        found = RCNN([network], proposing(*boxes)).find(PICTURE)
+        found = RCNN([network], proposing(*boxes)).find(IMAGE)
         assert (found.boxes.shape, found.labels.shape, found.scores.shape) == ((0, 4), (0,), (0,))
 
 
@@ -143,14 +143,13 @@ def test_real_networks_are_fed_what_they_were_trained_on():
         network = alive(create_model("googlenet_bn", num_classes=3, width=0.25, small=True)).train()
         network.classes, network.preprocess = NAMES, Preprocess(size, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.25))
         networks.append(network)
-    picture, _ = scene(1)
+    image, _ = scene(1)
     boxes = np.array([(0, 0, 96, 72), (10, 5, 40, 60), (50.5, 20.25, 96, 72)], np.float32)
-    found = RCNN(networks, lambda picture: boxes).find(picture)
+    found = RCNN(networks, lambda image: boxes).find(image)
     assert not any(network.training for network in networks)
     with torch.inference_mode():
         mean = sum(
-            network(normalise(warp_all(picture, boxes, network.preprocess), network.preprocess)).softmax(1)
-            for network in networks
+            network(normalise(warp_all(image, boxes, network.preprocess), network.preprocess)).softmax(1) for network in networks
         )
     expected = greedy(boxes, (mean / 2).numpy())
     assert len(found) == len(expected) > 0
@@ -181,11 +180,11 @@ def test_scenes_are_found_where_they_are():
     random, found, there = np.random.default_rng(0), [], []
     detector = RCNN([Colours()], proposing())
     for number in range(6):
-        picture, objects = scene(number)
+        image, objects = scene(number)
         boxes = np.array([box for _, *box in objects], np.float32)
         start = random.uniform(0, (70, 50), (200, 2))
         others = np.concatenate([start, start + random.uniform(12, 22, (200, 2))], 1).astype(np.float32)
-        found.append(detector.classify(picture, np.concatenate([others, boxes])))
+        found.append(detector.classify(image, np.concatenate([others, boxes])))
         labels = np.array([CLASSES.index(name) for name, *_ in objects], np.int64)
         there.append(Objects(boxes, labels, np.zeros(len(boxes), np.bool_)))
     assert score(found, there, CLASSES).mean_average_precision > 80

@@ -12,7 +12,7 @@ from godeeper import BadImage
 from godeeper.data.augment import normalise
 from godeeper.data.objects import DetectionSet, Objects, open_objects
 from godeeper.detect import regions
-from godeeper.detect.regions import RegionPictures, region_labels, warp, warp_all
+from godeeper.detect.regions import RegionDataset, region_labels, warp, warp_all
 from godeeper.preprocess import Preprocess
 from scenes import voc_folder
 
@@ -36,32 +36,32 @@ def kernel(start, step, out, pixels):
     return weights / weights.sum(1, keepdims=True)
 
 
-def slow(picture, box, size, margin):
-    """The warped region of a box far from the picture's edges."""
+def slow(image, box, size, margin):
+    """The warped region of a box far from the image's edges."""
     left, top, right, bottom = box
     across, down = (right - left) / (size - 2 * margin), (bottom - top) / (size - 2 * margin)
-    rows = kernel(top - margin * down, down, size, picture.height)
-    columns = kernel(left - margin * across, across, size, picture.width)
-    columns_done = np.tensordot(columns, np.asarray(picture, np.float64), (1, 1))  # (size, height, 3)
+    rows = kernel(top - margin * down, down, size, image.height)
+    columns = kernel(left - margin * across, across, size, image.width)
+    columns_done = np.tensordot(columns, np.asarray(image, np.float64), (1, 1))  # (size, height, 3)
     return np.tensordot(rows, columns_done, (1, 1))
 
 
 class TestWarp:
     def test_pixel_for_pixel(self):
-        picture = noise(300, 260)
-        square = warp(picture, (40, 30, 235, 225), Preprocess(227))  # 195 pixels, and 16 around them
-        assert np.array_equal(np.array(square), np.array(picture)[14:241, 24:251])
+        image = noise(300, 260)
+        square = warp(image, (40, 30, 235, 225), Preprocess(227))  # 195 pixels, and 16 around them
+        assert np.array_equal(np.array(square), np.array(image)[14:241, 24:251])
 
-    def test_beyond_the_picture_is_the_mean_colour(self):
-        picture = noise(195, 300)
-        square = np.array(warp(picture, (0, 0, 195, 195), Preprocess(227)))
+    def test_beyond_the_image_is_the_mean_colour(self):
+        image = noise(195, 300)
+        square = np.array(warp(image, (0, 0, 195, 195), Preprocess(227)))
         expected = np.full((227, 227, 3), FILL, np.uint8)
-        expected[16:, 16:211] = np.array(picture)[:211]
+        expected[16:, 16:211] = np.array(image)[:211]
         assert np.array_equal(square, expected)
         seen = normalise(torch.from_numpy(square).permute(2, 0, 1)[None], Preprocess(227))[0]
         assert seen[:, :16].abs().max() < 0.01  # half a level of 255
 
-    def test_a_whole_small_picture(self):
+    def test_a_whole_small_image(self):
         square = np.array(warp(Image.new("RGB", (10, 20), (7, 8, 9)), (0, 0, 10, 20), Preprocess(227)))
         assert (square[16:211, 16:211] == (7, 8, 9)).all()
         square[16:211, 16:211] = FILL
@@ -78,30 +78,30 @@ class TestWarp:
         (111.4, 98.6, 601.3, 133.3), (180.5, 200.25, 213.1, 600.7),
     ])  # fmt: skip
     def test_every_shape_against_the_resampling_written_out(self, box):
-        picture = noise(720, 700, 3)
+        image = noise(720, 700, 3)
         for size, margin in ((227, 16), (64, 5)):
-            square = np.array(warp(picture, box, Preprocess(size)), np.float64)
-            assert np.abs(square - slow(picture, box, size, margin)).max() <= 1.5  # two roundings
+            square = np.array(warp(image, box, Preprocess(size)), np.float64)
+            assert np.abs(square - slow(image, box, size, margin)).max() <= 1.5  # two roundings
 
     def test_at_an_edge_what_lies_within_is_the_same(self):
-        picture, larger = noise(400, 300, 4), Image.new("RGB", (600, 500), FILL)
-        larger.paste(picture, (100, 100))
+        image, larger = noise(400, 300, 4), Image.new("RGB", (600, 500), FILL)
+        larger.paste(image, (100, 100))
         for box in ((0, 0, 390, 195), (350, 260, 400, 300), (3, 100, 29, 300)):
             square, expected = (
                 np.array(warp(*pair, Preprocess(227)), np.float64)
-                for pair in ((picture, box), (larger, tuple(side + 100 for side in box)))
+                for pair in ((image, box), (larger, tuple(side + 100 for side in box)))
             )
             assert np.abs(square - expected)[22:-22, 22:-22].mean() < 4  # up to half a pixel off, where edges are rounded
 
-    def test_all_of_a_picture(self):
-        picture = noise(120, 90)
+    def test_all_of_a_image(self):
+        image = noise(120, 90)
         boxes = np.array([(0, 0, 120, 90), (10.5, 20, 60, 30.25), (100, 60, 120, 90), (0, 0, 1, 1)], np.float32)
-        warped = warp_all(picture, boxes, Preprocess(48))
+        warped = warp_all(image, boxes, Preprocess(48))
         assert warped.dtype == torch.uint8
         assert warped.is_contiguous(memory_format=torch.channels_last)
         for one, box in zip(warped, boxes.tolist(), strict=True):
-            assert np.array_equal(one.permute(1, 2, 0).numpy(), np.array(warp(picture, box, Preprocess(48))))
-        assert warp_all(picture, boxes[:0], Preprocess(48)).shape == (0, 3, 48, 48)
+            assert np.array_equal(one.permute(1, 2, 0).numpy(), np.array(warp(image, box, Preprocess(48))))
+        assert warp_all(image, boxes[:0], Preprocess(48)).shape == (0, 3, 48, 48)
 
 
 def test_labels_by_hand():
@@ -129,23 +129,23 @@ FAR = [(float(x), 40.0, x + 12.0, 60.0) for x in range(0, 60, 3)]
 
 @pytest.fixture
 def by_hand(tmp_path):
-    """Three pictures: two objects, one of them difficult; one object; none. Their proposals."""
+    """Three images: two objects, one of them difficult; one object; none. Their proposals."""
     files = []
     for number, size in enumerate(((80, 64), (64, 80), (70, 70))):
         files.append(tmp_path / f"{number}.png")
         noise(*size, number).save(files[-1])
     there = [objects(FIRST, SECOND, labels=[1, 0], difficult={0}), objects(FIRST, labels=[1]), objects()]
-    pictures = DetectionSet(("disc", "square"), files, [(80, 64), (64, 80), (70, 70)], there, "train")
-    return pictures, [np.float32([*NEAR, *FAR]), np.float32([NEAR[0], *FAR]), np.float32(FAR)]
+    images = DetectionSet(("disc", "square"), files, [(80, 64), (64, 80), (70, 70)], there, "train")
+    return images, [np.float32([*NEAR, *FAR]), np.float32([NEAR[0], *FAR]), np.float32(FAR)]
 
 
 def listed(made):
     return {(Path(made.name(index).split(" [")[0]).stem, tuple(made.boxes[index].tolist())) for index in range(len(made))}
 
 
-class TestRegionPictures:
+class TestRegionImages:
     def test_regions_of_objects_by_hand(self, by_hand):
-        made = RegionPictures(*by_hand, Preprocess(32), 0)
+        made = RegionDataset(*by_hand, Preprocess(32), 0)
         found = [(made.places[i], tuple(made.boxes[i].tolist()), label) for i, label in enumerate(made.labels) if label != 2]
         assert found == [
             (0, SECOND, 0), (0, NEAR[1], 0), (0, NEAR[2], 0),  # what overlaps the difficult object is left out
@@ -154,72 +154,72 @@ class TestRegionPictures:
         assert made.name(0).endswith("0.png [0, 40, 12, 60]") or made.labels[0] != 2
 
     def test_three_regions_of_background_to_each(self, by_hand):
-        made = RegionPictures(*by_hand, Preprocess(32), 0)
+        made = RegionDataset(*by_hand, Preprocess(32), 0)
         background = [i for i, label in enumerate(made.labels) if label == 2]
         assert len(background) == 3 * (len(made) - len(background)) == 15
         assert {tuple(made.boxes[i].tolist()) for i in background} <= set(FAR)
         assert len(listed(made)) == len(made)  # none twice
 
     def test_as_many_as_there_are(self, by_hand):
-        pictures, proposals = by_hand
-        made = RegionPictures(pictures, [boxes[: len(boxes) - 18] for boxes in proposals], Preprocess(32), 0)
+        images, proposals = by_hand
+        made = RegionDataset(images, [boxes[: len(boxes) - 18] for boxes in proposals], Preprocess(32), 0)
         assert made.labels.count(2) == 2 * 3
 
     def test_no_proposals_and_no_objects(self, by_hand):
-        pictures, proposals = by_hand
-        assert RegionPictures(pictures, [boxes[:0] for boxes in proposals], Preprocess(32), 0).labels == [0, 1]
-        nothing = DetectionSet(("disc", "square"), pictures.files, pictures.sizes, [objects()] * 3, "train")
-        assert RegionPictures(nothing, proposals, Preprocess(32), 0).labels == [2, 2, 2]
+        images, proposals = by_hand
+        assert RegionDataset(images, [boxes[:0] for boxes in proposals], Preprocess(32), 0).labels == [0, 1]
+        nothing = DetectionSet(("disc", "square"), images.files, images.sizes, [objects()] * 3, "train")
+        assert RegionDataset(nothing, proposals, Preprocess(32), 0).labels == [2, 2, 2]
 
     def test_the_seed_alone_decides(self, by_hand):
-        first, again, other = (RegionPictures(*by_hand, Preprocess(32), seed) for seed in (3, 3, 4))
+        first, again, other = (RegionDataset(*by_hand, Preprocess(32), seed) for seed in (3, 3, 4))
         assert listed(first) == listed(again) != listed(other)
 
-    def test_their_pictures(self, by_hand):
-        pictures, _ = by_hand
-        made = RegionPictures(*by_hand, Preprocess(32), 0)
+    def test_their_images(self, by_hand):
+        images, _ = by_hand
+        made = RegionDataset(*by_hand, Preprocess(32), 0)
         for index in range(len(made)):
-            expected = warp(pictures.picture(made.places[index]), made.boxes[index].tolist(), Preprocess(32))
-            assert np.array_equal(np.array(made.picture(index)), np.array(expected))
+            expected = warp(images.image(made.places[index]), made.boxes[index].tolist(), Preprocess(32))
+            assert np.array_equal(np.array(made.image(index)), np.array(expected))
 
     def test_sent_to_another_process(self, by_hand):
-        made = RegionPictures(*by_hand, Preprocess(32), 0)
-        made.picture(0)
+        made = RegionDataset(*by_hand, Preprocess(32), 0)
+        made.image(0)
         copy = pickle.loads(pickle.dumps(made))
         assert listed(copy) == listed(made)
-        assert np.array_equal(np.array(copy.picture(5)), np.array(made.picture(5)))
+        assert np.array_equal(np.array(copy.image(5)), np.array(made.image(5)))
 
-    def test_pictures_are_decoded_once_while_there_is_room(self, by_hand, monkeypatch):
+    def test_images_are_decoded_once_while_there_is_room(self, by_hand, monkeypatch):
         decoded, real = [], regions.decode
         monkeypatch.setattr(regions, "decode", lambda file: (decoded.append(file.stem), real(file))[1])
         monkeypatch.setattr(regions, "_decoded", regions._Decoded())
-        made = RegionPictures(*by_hand, Preprocess(32), 0)
+        made = RegionDataset(*by_hand, Preprocess(32), 0)
         for index in range(len(made)):
-            made.picture(index)
+            made.image(index)
         assert decoded == ["0", "1", "2"]
         monkeypatch.setattr(regions, "REMEMBERED", 2 * 64 * 80)  # of these two
         monkeypatch.setattr(regions, "_decoded", regions._Decoded())
-        files = made.pictures.files
+        files = made.images.files
         for place in (0, 1, 0, 2, 0, 1):  # 0 was asked for last: 1 makes room
             regions._decoded(files[place])
         assert decoded[3:] == ["0", "1", "2", "1"]
-        assert regions._decoded.pixels == sum(p.width * p.height for p in regions._decoded.pictures.values())
+        assert regions._decoded.pixels == sum(p.width * p.height for p in regions._decoded.images.values())
         monkeypatch.setattr(regions, "REMEMBERED", 1)
         assert regions._decoded(files[0]).size == (80, 64)
-        assert len(regions._decoded.pictures) == 1
+        assert len(regions._decoded.images) == 1
 
-    def test_a_bad_picture(self, by_hand):
-        pictures, _ = by_hand
-        made = RegionPictures(*by_hand, Preprocess(32), 0)
-        pictures.files[0].write_bytes(b"no picture")
+    def test_a_bad_image(self, by_hand):
+        images, _ = by_hand
+        made = RegionDataset(*by_hand, Preprocess(32), 0)
+        images.files[0].write_bytes(b"no image")
         with pytest.raises(BadImage, match=r"0\.png"):
-            made.picture(0)
+            made.image(0)
 
 
 def test_scenes_objects_are_among_the_regions(tmp_path):
-    pictures = open_objects(voc_folder(tmp_path), "train")
-    made = RegionPictures(pictures, [np.zeros((0, 4), np.float32)] * len(pictures), Preprocess(32), 0)
-    assert sorted(made.labels) == sorted(label for some in pictures.objects for label in some.labels.tolist())
-    colour = {pictures.classes.index("disc"): (200, 40, 40), pictures.classes.index("square"): (40, 60, 200)}
+    images = open_objects(voc_folder(tmp_path), "train")
+    made = RegionDataset(images, [np.zeros((0, 4), np.float32)] * len(images), Preprocess(32), 0)
+    assert sorted(made.labels) == sorted(label for some in images.objects for label in some.labels.tolist())
+    colour = {images.classes.index("disc"): (200, 40, 40), images.classes.index("square"): (40, 60, 200)}
     for index, label in enumerate(made.labels):
-        assert np.abs(np.array(made.picture(index).getpixel((16, 16))) - colour[label]).max() < 40
+        assert np.abs(np.array(made.image(index).getpixel((16, 16))) - colour[label]).max() < 40

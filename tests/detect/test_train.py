@@ -37,18 +37,18 @@ def voc(tmp_path_factory):
     return voc_folder(tmp_path_factory.mktemp("scenes") / "voc", {"train": range(6), "test": range(6, 11)})
 
 
-def make(kind, pictures, **changes):
+def make(kind, images, **changes):
     """A task on fresh weights, always the same ones."""
     torch.manual_seed(0)
     network = create_model("googlenet_bn", num_classes=1, width=0.125)
     if kind == "multibox":
         recipe = MultiBoxRecipe(epochs=2, batch_size=2, lr=0.01, boxes=8, image_size=64, checkpoint_minutes=0)
-        return partial(MultiBoxTask, MultiBox(network, boxes=8, image_size=64), pictures, recipe)
+        return partial(MultiBoxTask, MultiBox(network, boxes=8, image_size=64), images, recipe)
     recipe = DetectionRecipe(**{**RECIPE.as_dict(), **changes})
     detector = FasterRCNN(
-        network, pictures.classes, image_size=72, longest=96, anchors=recipe.anchors, regions=recipe.regions
+        network, images.classes, image_size=72, longest=96, anchors=recipe.anchors, regions=recipe.regions
     )  # fmt: skip
-    return partial(Detection, detector, pictures, recipe)
+    return partial(Detection, detector, images, recipe)
 
 
 def weights(run):
@@ -58,8 +58,8 @@ def weights(run):
 @pytest.mark.parametrize("kind", ["faster-rcnn", "frozen", "multibox"])
 @pytest.mark.parametrize("stop", [2, 3, 5])  # steps done: within the first epoch, at its end, within the second
 def test_an_interrupted_run_ends_with_the_same_bits(voc, tmp_path, monkeypatch, kind, stop):
-    pictures = open_objects(voc, "train")
-    made = partial(make, kind, pictures, **({"batch_norm": "frozen"} if kind == "frozen" else {}))
+    images = open_objects(voc, "train")
+    made = partial(make, kind, images, **({"batch_norm": "frozen"} if kind == "frozen" else {}))
     learn(made(), tmp_path / "whole", trackers=[])
     task = MultiBoxTask if kind == "multibox" else Detection
     original = task.loss
@@ -85,62 +85,62 @@ def test_other_objects_are_not_resumed_with(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"train": range(4)})
     learn(make("faster-rcnn", open_objects(voc, "train"), epochs=1), tmp_path / "run", trackers=[])
     write_annotation(voc / "Annotations/scene001.xml", (96, 72), [("disc", 1, 1, 20, 20), ("square", 30, 30, 50, 50)])
-    with pytest.raises(GodeeperError, match=r"the data have changed since the run began: 4 pictures \(objects"):
+    with pytest.raises(GodeeperError, match=r"the data have changed since the run began: 4 images \(objects"):
         learn(make("faster-rcnn", open_objects(voc, "train"), epochs=1), tmp_path / "run", trackers=[], resume=True)
 
 
-def test_mirrored_pictures_have_mirrored_boxes(voc):
-    pictures = open_objects(voc, "train")
-    dataset = ObjectTrainingSet(pictures, seed=0, mirror=True, distort=False)
+def test_mirrored_images_have_mirrored_boxes(voc):
+    images = open_objects(voc, "train")
+    dataset = ObjectTrainingSet(images, seed=0, mirror=True, distort=False)
     seen = set()
     for epoch in range(12):
-        picture, target = dataset[epoch, 0]
-        assert picture.shape == (3, 72, 96)
-        assert target["labels"].tolist() == (pictures.objects[0].labels + 1).tolist()
-        flipped = target["boxes"].tolist() != pictures.objects[0].boxes.tolist()
+        image, target = dataset[epoch, 0]
+        assert image.shape == (3, 72, 96)
+        assert target["labels"].tolist() == (images.objects[0].labels + 1).tolist()
+        flipped = target["boxes"].tolist() != images.objects[0].boxes.tolist()
         seen.add(flipped)
-        upright = picture.flip(-1) if flipped else picture
-        assert torch.equal(upright, dataset_without_mirror(pictures))
+        upright = image.flip(-1) if flipped else image
+        assert torch.equal(upright, dataset_without_mirror(images))
         for left, top, right, bottom in target["boxes"].int().tolist():  # discs and squares are darker than the ground
-            assert picture[:, top + 4 : bottom - 4, left + 4 : right - 4].float().mean() < 110
+            assert image[:, top + 4 : bottom - 4, left + 4 : right - 4].float().mean() < 110
     assert seen == {True, False}
 
 
-def dataset_without_mirror(pictures):
-    return ObjectTrainingSet(pictures, seed=0, mirror=False, distort=False)[0, 0][0]
+def dataset_without_mirror(images):
+    return ObjectTrainingSet(images, seed=0, mirror=False, distort=False)[0, 0][0]
 
 
-def test_difficult_objects_are_not_learnt_from_and_bad_pictures_are_left_out(tmp_path):
+def test_difficult_objects_are_not_learnt_from_and_bad_images_are_left_out(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"train": range(4)})
     write_annotation(voc / "Annotations/scene000.xml", (96, 72), [("disc", 1, 1, 20, 20), ("disc", 30, 30, 50, 50)], {0})
-    pictures = open_objects(voc, "train")
-    _, target = ObjectTrainingSet(pictures, 0, mirror=False, distort=False)[0, 0]
+    images = open_objects(voc, "train")
+    _, target = ObjectTrainingSet(images, 0, mirror=False, distort=False)[0, 0]
     assert target["boxes"].tolist() == [[30, 30, 50, 50]]
     content = (voc / "JPEGImages/scene001.jpg").read_bytes()
     (voc / "JPEGImages/scene001.jpg").write_bytes(content[:400])  # whose header is whole
-    learn(make("faster-rcnn", pictures, epochs=1), tmp_path / "run", trackers=[])
+    learn(make("faster-rcnn", images, epochs=1), tmp_path / "run", trackers=[])
     record = json.loads((tmp_path / "run/metrics.jsonl").read_text())
-    assert (record["pictures"], record["skipped"]) == (3, 1)
+    assert (record["images"], record["skipped"]) == (3, 1)
     assert "scene001.jpg" in (tmp_path / "run/log.txt").read_text()
 
 
 class Everything:
-    """Finds the same box in every picture."""
+    """Finds the same box in every image."""
 
     classes = ("disc", "square")
 
-    def find(self, picture):
-        return Detections(np.float32([[0, 0, *picture.size]]), np.array([0]), np.float32([0.5]))
+    def find(self, image):
+        return Detections(np.float32([[0, 0, *image.size]]), np.array([0]), np.float32([0.5]))
 
 
-def test_bad_pictures_stop_an_evaluation_unless_they_are_to_be_skipped(tmp_path):
+def test_bad_images_stop_an_evaluation_unless_they_are_to_be_skipped(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"test": range(4)})
-    pictures = open_objects(voc, "test")
+    images = open_objects(voc, "test")
     (voc / "JPEGImages/scene002.jpg").write_bytes(b"damaged")
     with pytest.raises(BadImage, match=r"scene002.jpg"):
-        find_all(Everything(), pictures)
+        find_all(Everything(), images)
     seen = []
-    found = find_all(Everything(), pictures, skip_bad=True, progress=lambda done, of: seen.append((done, of)))
+    found = find_all(Everything(), images, skip_bad=True, progress=lambda done, of: seen.append((done, of)))
     assert found.index == [0, 1, 3]
     assert [len(one) for one in found.detections] == [1, 1, 1]
     assert len(found.skipped) == 1
@@ -174,9 +174,9 @@ SCRIPT = """
 
     processes = PartialState(cpu=True)
     detector = load_detector(sys.argv[1])
-    pictures = open_objects(sys.argv[2], "test", detector.classes)
-    found = find_all(detector, pictures)
-    scores = score(found.detections, pictures.objects, pictures.classes)
+    images = open_objects(sys.argv[2], "test", detector.classes)
+    found = find_all(detector, images)
+    scores = score(found.detections, images.objects, images.classes)
     if processes.is_main_process:
         boxes = [one.boxes.tolist() for one in found.detections]
         print(json.dumps([found.index, boxes, scores.as_dict()]))
@@ -186,7 +186,7 @@ SCRIPT = """
 
 
 def test_evaluation_over_processes_is_that_of_one(voc, tmp_path):
-    """Five pictures: shared evenly by neither two nor three."""
+    """Five images: shared evenly by neither two nor three."""
     task = make("faster-rcnn", open_objects(voc, "train"))(Accelerator(cpu=True))
     task.save(task.network, tmp_path / "model.safetensors")
     (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT.format(tests="tests")))
@@ -206,10 +206,10 @@ def test_it_learns_to_find_shapes(tmp_path):
     from godeeper.detect.metrics import score
 
     voc = voc_folder(tmp_path / "voc", {"train": range(100), "test": range(100, 130)})
-    pictures, tested = open_objects(voc, "train"), open_objects(voc, "test")
+    images, tested = open_objects(voc, "train"), open_objects(voc, "test")
     torch.manual_seed(0)
     detector = FasterRCNN(
-        create_model("googlenet_bn", num_classes=1, width=0.125), pictures.classes,
+        create_model("googlenet_bn", num_classes=1, width=0.125), images.classes,
         image_size=144, longest=192, anchors=(32, 64), regions=16,
     )  # fmt: skip
     recipe = DetectionRecipe(epochs=12, batch_size=4, image_size=144, longest=192, anchors=(32, 64), regions=16)
@@ -218,7 +218,7 @@ def test_it_learns_to_find_shapes(tmp_path):
         found = find_all(detector, tested)
         return {"map": score(found.detections, tested.objects, tested.classes).mean_average_precision}
 
-    learn(partial(Detection, detector, pictures, recipe), tmp_path / "run", evaluate=evaluate, trackers=[])
+    learn(partial(Detection, detector, images, recipe), tmp_path / "run", evaluate=evaluate, trackers=[])
     records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert records[0]["map"] < 10  # 300 steps from scratch take it from 4 % to 46 % here
     assert records[-1]["map"] > 35

@@ -6,7 +6,7 @@ from PIL import Image
 from godeeper import BadImage, GodeeperError, load, views
 from godeeper.data.augment import normalise
 from godeeper.data.crops import nested
-from godeeper.data.sources import ArrayPictures, FilePictures
+from godeeper.data.sources import ArrayDataset, FileDataset
 from godeeper.evaluate import evaluate
 from godeeper.preprocess import Preprocess
 
@@ -14,11 +14,11 @@ PLAIN = Preprocess(32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 def grey(levels, labels):
-    return ArrayPictures(np.stack([np.full((8, 8), level, np.uint8) for level in levels]), labels, "grey")
+    return ArrayDataset(np.stack([np.full((8, 8), level, np.uint8) for level in levels]), labels, "grey")
 
 
 def by_brightness(x):
-    """Class 1 for bright pictures, class 0 for dark ones."""
+    """Class 1 for bright images, class 0 for dark ones."""
     bright = x.mean((1, 2, 3))
     return torch.stack([torch.full_like(bright, 0.5), bright], 1) * 10
 
@@ -26,8 +26,8 @@ def by_brightness(x):
 @pytest.mark.parametrize("batch_size", [1, 3, 400])
 @pytest.mark.parametrize("crops", [1, 10, 12, 144])
 def test_errors_of_a_known_classifier(crops, batch_size):
-    pictures = grey([0, 255, 0, 255, 255], [0, 1, 1, 0, 1])  # two labels are wrong
-    result = evaluate(by_brightness, pictures, PLAIN, crops=crops, batch_size=batch_size)
+    images = grey([0, 255, 0, 255, 255], [0, 1, 1, 0, 1])  # two labels are wrong
+    result = evaluate(by_brightness, images, PLAIN, crops=crops, batch_size=batch_size)
     document = result.as_dict()
     expected = {"top1_error": 40.0, "top5_error": 0.0, "images": 5, "crops": crops, "skipped": []}
     assert {name: document[name] for name in expected} == expected
@@ -38,29 +38,29 @@ def test_probabilities_not_logits_are_averaged_over_views():
     """Left half white, right half black: views disagree, and the average of softmax differs from that of logits."""
     array = np.zeros((1, 8, 8), np.uint8)
     array[:, :, :4] = 255
-    picture = ArrayPictures(array, [1], "half")
+    image = ArrayDataset(array, [1], "half")
 
     def lopsided(x):  # sure of class 1 only where the left edge is white and the right edge black; else a little for class 0
         sign = x[:, 0, :, 0].mean(1) - x[:, 0, :, -1].mean(1)  # +1, or -1 when mirrored
         return torch.stack([torch.zeros_like(sign), torch.where(sign > 0.5, 50.0, -0.5)], 1)
 
-    result = evaluate(lopsided, picture, PLAIN, crops=10)
+    result = evaluate(lopsided, image, PLAIN, crops=10)
     assert result.outcomes().top1_errors == 0  # softmax: (1 + 0.378) / 2 = 0.69 for class 1
-    steep = evaluate(lambda x: lopsided(x) * torch.tensor([1.0, -1.0]), picture, PLAIN, crops=10)
+    steep = evaluate(lambda x: lopsided(x) * torch.tensor([1.0, -1.0]), image, PLAIN, crops=10)
     assert steep.outcomes().top1_errors == 1  # (0 + 0.622) / 2 = 0.31
 
 
 def test_144_crops_equal_one_view_at_a_time(weights_file, tmp_path):
-    """The obvious way, with Pillow alone: resize the whole picture, cut, resize, mirror, classify, average."""
+    """The obvious way, with Pillow alone: resize the whole image, cut, resize, mirror, classify, average."""
     network = load(weights_file)
     file = tmp_path / "photo.png"
     rows = np.random.default_rng(3).integers(0, 255, (6, 9, 3), dtype=np.uint8)
     Image.fromarray(rows).resize((90, 60), Image.Resampling.BICUBIC).save(file)
-    picture = Image.open(file).convert("RGB")
-    ours = evaluate(network, FilePictures([file], [0]), network.preprocess, crops=144, keep=True).probabilities[0, 0]
+    image = Image.open(file).convert("RGB")
+    ours = evaluate(network, FileDataset([file], [0]), network.preprocess, crops=144, keep=True).probabilities[0, 0]
     slow = []
     for view in views(90, 60, 32, 144):
-        crop = picture.resize(view.resize, Image.Resampling.BILINEAR).crop(view.box).resize(view.out, Image.Resampling.BILINEAR)
+        crop = image.resize(view.resize, Image.Resampling.BILINEAR).crop(view.box).resize(view.out, Image.Resampling.BILINEAR)
         pixels = np.array(crop)[:, ::-1].copy() if view.flip else np.array(crop)
         x = normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None], network.preprocess)
         with torch.no_grad():
@@ -70,18 +70,18 @@ def test_144_crops_equal_one_view_at_a_time(weights_file, tmp_path):
     assert torch.allclose(ours, torch.stack(slow).mean(0), atol=1e-3)
 
 
-def test_a_bad_picture_stops_unless_told_to_skip_and_is_counted(tmp_path):
+def test_a_bad_image_stops_unless_told_to_skip_and_is_counted(tmp_path):
     good, bad = tmp_path / "good.png", tmp_path / "bad.jpg"
     Image.new("RGB", (40, 40), (255, 255, 255)).save(good)
-    bad.write_text("not a picture")
-    pictures = FilePictures([good, bad, good], [1, 1, 0])
+    bad.write_text("not an image")
+    images = FileDataset([good, bad, good], [1, 1, 0])
     with pytest.raises(BadImage, match=r"bad\.jpg.*--skip-bad"):
-        evaluate(by_brightness, pictures, PLAIN)
-    result = evaluate(by_brightness, pictures, PLAIN, skip_bad=True)
+        evaluate(by_brightness, images, PLAIN)
+    result = evaluate(by_brightness, images, PLAIN, skip_bad=True)
     assert (result.images, result.outcomes().top1_errors, len(result.skipped)) == (2, 1, 1)
     assert "bad.jpg" in result.skipped[0]
     with pytest.raises(GodeeperError, match="none could be decoded"):
-        evaluate(by_brightness, FilePictures([bad], [0]), PLAIN, skip_bad=True)
+        evaluate(by_brightness, FileDataset([bad], [0]), PLAIN, skip_bad=True)
 
 
 def _count_in_process(rank, folder):

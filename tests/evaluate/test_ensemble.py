@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 
 from godeeper import BadCheckpoint, GodeeperError
-from godeeper.data.sources import ArrayPictures, FilePictures
+from godeeper.data.sources import ArrayDataset, FileDataset
 from godeeper.evaluate import Member, evaluate, evaluate_members
 from godeeper.evaluate.ensemble import (
-    check_pictures,
+    check_images,
+    images_digest,
     order_of,
-    pictures_digest,
     read_probabilities,
     recombined,
     save_probabilities,
@@ -51,8 +51,8 @@ def test_other_classes_are_refused_with_the_difference(own, count, words):
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
-def random_pictures():
-    return ArrayPictures(np.random.default_rng(0).integers(0, 255, (30, 8, 8), dtype=np.uint8), LABELS, "noise")
+def random_images():
+    return ArrayDataset(np.random.default_rng(0).integers(0, 255, (30, 8, 8), dtype=np.uint8), LABELS, "noise")
 
 
 def random_network(seed, classes=3):
@@ -60,28 +60,28 @@ def random_network(seed, classes=3):
     return lambda x: x.flatten(1) @ weight
 
 
-def saved(tmp_path, seed, *, classes=CLASSES, pictures=None, crops=1, **options):
-    pictures = pictures or random_pictures()
+def saved(tmp_path, seed, *, classes=CLASSES, images=None, crops=1, **options):
+    images = images or random_images()
     order = [classes.index(name) for name in CLASSES]
     labels = [classes.index(CLASSES[label]) for label in LABELS]
     network = random_network(seed)
     inverse = [order.index(place) for place in range(3)]
     found = evaluate(
         lambda x: network(x)[:, inverse],
-        ArrayPictures(pictures.arrays, labels, "noise"),
+        ArrayDataset(images.arrays, labels, "noise"),
         PLAIN,
         crops=crops,
         keep=True,
         **options,
     )
     file = tmp_path / f"{seed}-{'-'.join(classes)}-{crops}.safetensors"
-    save_probabilities(file, found, classes, ArrayPictures(pictures.arrays, labels, "noise"), ABOUT)
+    save_probabilities(file, found, classes, ArrayDataset(images.arrays, labels, "noise"), ABOUT)
     return file
 
 
 def test_saved_probabilities_recombine_to_what_one_pass_gives(tmp_path):
     members = [Member(str(seed), random_network(seed), PLAIN) for seed in range(3)]
-    together = evaluate_members(members, random_pictures(), crops=12, keep=True)
+    together = evaluate_members(members, random_images(), crops=12, keep=True)
     files = [saved(tmp_path, seed, crops=12) for seed in range(3)]
     again = recombined([read_probabilities(file) for file in files])
     assert torch.equal(again.probabilities, together.probabilities)
@@ -104,29 +104,29 @@ def test_what_does_not_fit_together_is_said(tmp_path):
     with pytest.raises(GodeeperError, match="crops 1 and 10"):
         recombined([first, read_probabilities(saved(tmp_path, 1, crops=10))])
     file = tmp_path / "others.safetensors"
-    others = ArrayPictures(random_pictures().arrays[:20], LABELS[:20], "other")
+    others = ArrayDataset(random_images().arrays[:20], LABELS[:20], "other")
     save_probabilities(file, evaluate(random_network(1), others, PLAIN, keep=True), CLASSES, others, ABOUT)
-    with pytest.raises(GodeeperError, match="different pictures: 30 and 20"):
+    with pytest.raises(GodeeperError, match="different images: 30 and 20"):
         recombined([first, read_probabilities(file)])
-    with pytest.raises(GodeeperError, match="not of the 20 pictures of 'data'"):
-        check_pictures(first, others, CLASSES, "data")
-    check_pictures(first, random_pictures(), CLASSES, "data")
+    with pytest.raises(GodeeperError, match="not of the 20 images of 'data'"):
+        check_images(first, others, CLASSES, "data")
+    check_images(first, random_images(), CLASSES, "data")
     birds = tmp_path / "birds.safetensors"
     named = ("cat", "dog", "bird")
-    save_probabilities(birds, evaluate(random_network(1), random_pictures(), PLAIN, keep=True), named, random_pictures(), ABOUT)
+    save_probabilities(birds, evaluate(random_network(1), random_images(), PLAIN, keep=True), named, random_images(), ABOUT)
     with pytest.raises(GodeeperError, match=r"different"):
         recombined([first, read_probabilities(birds)])
 
 
-def test_pictures_that_only_one_could_decode_are_said(tmp_path):
+def test_images_that_only_one_could_decode_are_said(tmp_path):
     files = []
     for name in ("a.png", "b.png", "c.png"):
         Image.new("RGB", (8, 8), (len(files) * 90, 0, 0)).save(tmp_path / name)
         files.append(tmp_path / name)
-    pictures, results = FilePictures(files, [0, 1, 2]), []
+    images, results = FileDataset(files, [0, 1, 2]), []
     for number in range(2):
-        found = evaluate(random_network(number), pictures, PLAIN, keep=True, skip_bad=True)
-        save_probabilities(tmp_path / f"{number}.safetensors", found, CLASSES, pictures, ABOUT)
+        found = evaluate(random_network(number), images, PLAIN, keep=True, skip_bad=True)
+        save_probabilities(tmp_path / f"{number}.safetensors", found, CLASSES, images, ABOUT)
         results.append(read_probabilities(tmp_path / f"{number}.safetensors"))
         files[1].write_text("broken")
     assert len(results[1].skipped) == 1
@@ -160,11 +160,11 @@ def test_more_than_seven_models_have_too_many_subsets(tmp_path):
         list(subsets(eight))
 
 
-def test_the_digest_of_pictures_knows_names_and_classes_not_their_order():
-    pictures = random_pictures()
-    turned = ArrayPictures(pictures.arrays, [(label + 1) % 3 for label in LABELS], "noise")
-    assert pictures_digest(pictures, CLASSES) == pictures_digest(turned, ("fish", "cat", "dog"))
-    assert pictures_digest(pictures, CLASSES) != pictures_digest(turned, CLASSES)
+def test_the_digest_of_images_knows_names_and_classes_not_their_order():
+    images = random_images()
+    turned = ArrayDataset(images.arrays, [(label + 1) % 3 for label in LABELS], "noise")
+    assert images_digest(images, CLASSES) == images_digest(turned, ("fish", "cat", "dog"))
+    assert images_digest(images, CLASSES) != images_digest(turned, CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_damaged_saved_file_says_what_is_wrong(tmp_path, tensors, words, what)
         read_probabilities(file)
 
 
-def test_other_labels_of_the_same_pictures_are_refused(tmp_path):
+def test_other_labels_of_the_same_images_are_refused(tmp_path):
     first, second = saved(tmp_path, 0), saved(tmp_path, 1)
     old, told = load_tensors(second)
     save_tensors(second, old | {"labels": (old["labels"] + 1) % 3}, told)

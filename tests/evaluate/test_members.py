@@ -1,4 +1,4 @@
-"""Several classifiers in one pass, the ways of averaging, and reports that depend on nothing but pictures and weights."""
+"""Several classifiers in one pass, the ways of averaging, and reports that depend on nothing but images and weights."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from PIL import Image
 
 from godeeper import GodeeperError, load
 from godeeper.data.augment import normalise
-from godeeper.data.sources import ArrayPictures, FilePictures
+from godeeper.data.sources import ArrayDataset, FileDataset
 from godeeper.data.views import take_views
 from godeeper.evaluate import Member, evaluate, evaluate_members
 from godeeper.evaluate.classify import averaged
@@ -22,12 +22,12 @@ PLAIN = Preprocess(16, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
     random = np.random.default_rng(0)
     for index in range(12):
         Image.fromarray(random.integers(0, 255, (5, 6, 3), dtype=np.uint8)).resize((48, 40)).save(folder / f"{index:02}.png")
-    return FilePictures(sorted(folder.iterdir()), [index % 3 for index in range(12)])
+    return FileDataset(sorted(folder.iterdir()), [index % 3 for index in range(12)])
 
 
 def brightness(x):
@@ -39,23 +39,23 @@ def redness(x):
     return torch.stack([x[:, 1].mean((1, 2)), x[:, 0].mean((1, 2)), x[:, 2].mean((1, 2))], 1) * 20
 
 
-def by_hand(logits_of, pictures, preprocess, crops):
+def by_hand(logits_of, images, preprocess, crops):
     rows = []
-    for index in range(len(pictures)):
-        views = normalise(take_views(pictures.picture(index), preprocess, crops), preprocess)
+    for index in range(len(images)):
+        views = normalise(take_views(images.image(index), preprocess, crops), preprocess)
         rows.append(torch.stack([logits_of(view[None])[0] for view in views]).softmax(1).mean(0))
     return torch.stack(rows)
 
 
-def test_members_of_other_sizes_and_class_orders_are_averaged(pictures):
+def test_members_of_other_sizes_and_class_orders_are_averaged(images):
     other = Preprocess(24, (0.3, 0.4, 0.5), (0.5, 0.4, 0.3), interpolation="cubic")
-    order = (2, 0, 1)  # the pictures' class 0 is the second member's logit 2
+    order = (2, 0, 1)  # the images' class 0 is the second member's logit 2
     members = [Member("a", brightness, PLAIN), Member("b", redness, other, order)]
-    found = evaluate_members(members, pictures, crops=10, keep=True, batch_size=7)
-    a, b = by_hand(brightness, pictures, PLAIN, 10), by_hand(redness, pictures, other, 10)[:, list(order)]
+    found = evaluate_members(members, images, crops=10, keep=True, batch_size=7)
+    a, b = by_hand(brightness, images, PLAIN, 10), by_hand(redness, images, other, 10)[:, list(order)]
     assert (a - b).abs().max() > 0.1
     assert torch.allclose(found.probabilities, torch.stack([a, b], 1), atol=1e-6)
-    labels = torch.tensor(pictures.labels)
+    labels = torch.tensor(images.labels)
     for column, expected in enumerate((a, b, (a + b) / 2)):
         own = expected.gather(1, labels[:, None])
         assert found.outcomes(column).top1_errors == int(((expected >= own).sum(1) > 1).sum())
@@ -65,16 +65,16 @@ def test_members_of_other_sizes_and_class_orders_are_averaged(pictures):
     assert document["members"][0]["top1_error"] == found.outcomes(0).top1_error
 
 
-def test_each_picture_is_decoded_once_for_all_members(pictures):
+def test_each_image_is_decoded_once_for_all_members(images):
     opened = Counter()
 
-    class Counting(FilePictures):
+    class Counting(FileDataset):
         def content(self, index):
             opened[index] += 1
             return super().content(index)
 
     members = [Member(str(number), brightness, Preprocess(16 + 8 * number)) for number in range(3)]
-    evaluate_members(members, Counting(pictures.files, pictures.labels), crops=10)
+    evaluate_members(members, Counting(images.files, images.labels), crops=10)
     assert opened == Counter(range(12))
 
 
@@ -87,24 +87,24 @@ def test_the_three_averages_by_hand():
     assert torch.allclose(averaged(logits, "max")[0], largest / largest.sum())
 
 
-def test_the_choice_of_average_is_used_and_checked(pictures):
-    found = {how: evaluate(redness, pictures, PLAIN, crops=12, average=how, keep=True) for how in ("softmax", "logits", "max")}
+def test_the_choice_of_average_is_used_and_checked(images):
+    found = {how: evaluate(redness, images, PLAIN, crops=12, average=how, keep=True) for how in ("softmax", "logits", "max")}
     assert len({tuple(one.probabilities.flatten().tolist()) for one in found.values()}) == 3
     with pytest.raises(GodeeperError, match=r"'softmx'.*'softmax'"):
-        evaluate(redness, pictures, PLAIN, average="softmx")
+        evaluate(redness, images, PLAIN, average="softmx")
 
 
-def test_fewer_crops_come_from_the_same_pass(pictures):
-    whole = evaluate(redness, pictures, PLAIN, crops=144, keep=True)
+def test_fewer_crops_come_from_the_same_pass(images):
+    whole = evaluate(redness, images, PLAIN, crops=144, keep=True)
     for crops in (10, 12):
-        alone = evaluate(redness, pictures, PLAIN, crops=crops)
+        alone = evaluate(redness, images, PLAIN, crops=crops)
         assert torch.equal(whole.outcomes(crops=crops).decisions, alone.outcomes().decisions)
     assert list(whole.counts) == [1, 10, 12, 36, 72, 108, 144]
 
 
-def test_a_decision_that_hangs_on_the_last_bits_is_settled_by_the_picture_alone():
+def test_a_decision_that_hangs_on_the_last_bits_is_settled_by_the_image_alone():
     """Two classes a hair apart: which is ahead would depend on the batch."""
-    grey = ArrayPictures(np.stack([np.full((8, 8), 128, np.uint8)] * 7), [0] * 7, "grey")
+    grey = ArrayDataset(np.stack([np.full((8, 8), 128, np.uint8)] * 7), [0] * 7, "grey")
     passes = []
 
     def close(x):
@@ -120,14 +120,14 @@ def test_a_decision_that_hangs_on_the_last_bits_is_settled_by_the_picture_alone(
     assert {2, 3, 5, 7} <= set(passes)
 
 
-def test_the_report_does_not_depend_on_batches_workers_or_threads(pictures, weights_file):
+def test_the_report_does_not_depend_on_batches_workers_or_threads(images, weights_file):
     network = load(weights_file)
     before = torch.get_num_threads()
     results = []
     try:
         for batch_size, workers, threads in ((None, 0, 1), (1, 0, 2), (5, 2, 2), (300, 1, 1)):
             torch.set_num_threads(threads)
-            found = evaluate(network, pictures, network.preprocess, crops=10, batch_size=batch_size, workers=workers)
+            found = evaluate(network, images, network.preprocess, crops=10, batch_size=batch_size, workers=workers)
             results.append(json.dumps(found.as_dict()))
     finally:
         torch.set_num_threads(before)
@@ -136,7 +136,7 @@ def test_the_report_does_not_depend_on_batches_workers_or_threads(pictures, weig
 
 
 def test_several_processes_write_the_same_report_as_one(class_folder, weights_file, tmp_path):
-    """12 and 4 pictures a class do not divide by 3 processes."""
+    """12 and 4 images a class do not divide by 3 processes."""
     line = ["evaluate", str(weights_file), str(weights_file), "--data", str(class_folder), "--crops", "10", "--part", "all"]
     documents = []
     for processes in (1, 3):

@@ -41,8 +41,8 @@ def test_table_2_wants_the_blacklisted_left_out_and_the_others_all():
     without = Run(("inception_v4",), 1, 48_238, 1_762, 19.8, 4.9)
     assert cells([without]) == {("arXiv 1602.07261, Table 2", "Inception-v4", "1"): ("19.80", "4.90")}
     for run in (
-        Run(("inception_v4",), 1, 50_000, 0, 20.1, 5.05),  # all pictures
-        Run(("inception_v4",), 12, 48_238, 1_762, 18.0, 4.0),  # 12 crops are of all pictures
+        Run(("inception_v4",), 1, 50_000, 0, 20.1, 5.05),  # all images
+        Run(("inception_v4",), 12, 48_238, 1_762, 18.0, 4.0),  # 12 crops are of all images
         Run(("inception_v4",), 144, 49_999, 0, 18.0, 4.0),  # one could not be decoded
         Run(("inception_v4",), 144, 1_000, 0, 18.0, 4.0),
         Run(("googlenet_bn",), 1, 50_000, 0, 18.0, 4.0),  # not the paper's network
@@ -57,7 +57,7 @@ def test_the_difference_and_its_interval():
     assert difference(4335, 50_000, 6.67).startswith("+2.00 (")
 
 
-def test_results_of_other_pictures_fill_nothing():
+def test_results_of_other_images_fill_nothing():
     result = {
         "ilsvrc": False, "average": "softmax", "crops": 144, "blacklisted": 0, "architectures": ["googlenet"], "images": 50_000,
         "top1_error": 30.0, "top5_error": 9.0, "members": [{"images": 50_000, "top1_error": 30.0, "top5_error": 9.0}],

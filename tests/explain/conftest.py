@@ -1,4 +1,4 @@
-"""A network that knows red from green, its weights set by hand, and pictures of a red and a green square."""
+"""A network that knows red from green, its weights set by hand, and images of a red and a green square."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def red_or_green() -> Network:
 
 
 def squares(size, red, green, side=16):
-    """A black picture with a red and a green square, by their left upper corners; None for neither."""
+    """A black image with a red and a green square, by their left upper corners; None for neither."""
     pixels = np.zeros((size[1], size[0], 3), np.uint8)
     for channel, corner in enumerate((red, green)):
         if corner is not None:

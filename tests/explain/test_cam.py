@@ -1,4 +1,4 @@
-"""Class maps: against the classifier's own weights, against evidence whose place is known, on every network and odd picture."""
+"""Class maps: against the classifier's own weights, against evidence whose place is known, on every network and odd image."""
 
 import sys
 
@@ -11,7 +11,7 @@ from godeeper import GodeeperError, create_model, list_models
 from godeeper.explain.cam import RAMP, class_maps, evidence, laid, last_features, looked_at, overlay
 from godeeper.explain.sight import sight
 from godeeper.preprocess import Preprocess
-from networks import alive, pictures
+from networks import alive, images
 
 
 def noise(width, height):
@@ -22,7 +22,7 @@ def noise(width, height):
 def test_after_an_average_pool_the_map_is_the_features_weighted_by_the_classifiers_weights(name):
     torch.manual_seed(0)
     network = alive(create_model(name, num_classes=3, width=0.125))
-    x = pictures(160, count=1)
+    x = images(160, count=1)
     with torch.no_grad():
         features, _ = network.features(x)
         logits = network(x)[0]
@@ -41,8 +41,8 @@ def test_after_an_average_pool_the_map_is_the_features_weighted_by_the_classifie
 ])  # fmt: skip
 def test_the_map_of_a_class_peaks_where_its_evidence_is(red_or_green, two_squares, width, height, red, green):
     side = 16 * min(width, height) // 64
-    picture = two_squares((width, height), red, green, side)
-    for heat, (left, top) in zip(class_maps(red_or_green, picture, [0, 1]), (red, green), strict=True):
+    image = two_squares((width, height), red, green, side)
+    for heat, (left, top) in zip(class_maps(red_or_green, image, [0, 1]), (red, green), strict=True):
         assert heat.shape == (height, width)
         assert heat.min() == 0
         assert heat.max() == pytest.approx(1, abs=0.02)
@@ -55,9 +55,9 @@ def test_the_map_of_a_class_peaks_where_its_evidence_is(red_or_green, two_square
 
 
 def test_what_lies_outside_the_crop_has_no_evidence(red_or_green, two_squares):
-    picture = two_squares((200, 64), (100, 20), (0, 20))  # the green square is not looked at
+    image = two_squares((200, 64), (100, 20), (0, 20))  # the green square is not looked at
     assert looked_at(red_or_green, (200, 64)) == (68, 0, 132, 64)
-    red, green = class_maps(red_or_green, picture, [0, 1])
+    red, green = class_maps(red_or_green, image, [0, 1])
     assert red[28, 108] == pytest.approx(1, abs=0.02)
     assert not red[:, :68].any()
     assert not red[:, 132:].any()
@@ -65,8 +65,8 @@ def test_what_lies_outside_the_crop_has_no_evidence(red_or_green, two_squares):
 
 
 def test_maps_at_another_size_are_the_same_maps(red_or_green, two_squares):
-    picture = two_squares((128, 128), (20, 80), (90, 10), 32)
-    (heat,), (small,) = (class_maps(red_or_green, picture, [0], size) for size in (None, (64, 64)))
+    image = two_squares((128, 128), (20, 80), (90, 10), 32)
+    (heat,), (small,) = (class_maps(red_or_green, image, [0], size) for size in (None, (64, 64)))
     assert small.shape == (64, 64)
     pooled = torch.nn.functional.avg_pool2d(heat[None], 2)[0]
     assert (small - pooled).abs().mean() < 0.01
@@ -120,7 +120,7 @@ def test_the_last_features_are_those_before_any_last_pool(name, stage):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 2), (32, 32), (28, 31)])
-def test_tiny_and_long_pictures(red_or_green, size):
+def test_tiny_and_long_images(red_or_green, size):
     (heat,) = class_maps(red_or_green, Image.new("RGB", size, "red"), [0])
     assert heat.shape == size[::-1]
     assert heat.max() > 0.9
@@ -142,11 +142,11 @@ def test_without_captum(monkeypatch, red_or_green):
 
 
 def test_an_overlay_is_grey_where_there_is_no_evidence_and_the_warmer_the_more_there_is():
-    picture = noise(6, 4)
+    image = noise(6, 4)
     heat = torch.zeros(4, 6)
     heat[1, 2], heat[3, 5] = 0.5, 1
-    drawn = np.array(overlay(picture, heat)).astype(int)
-    grey = np.array(picture.convert("L")).astype(int)
+    drawn = np.array(overlay(image, heat)).astype(int)
+    grey = np.array(image.convert("L")).astype(int)
     plain = heat.numpy() == 0
     assert (drawn[plain] == grey[plain][:, None]).all()
     most = np.array(list(bytes.fromhex(RAMP[-1][1:])))
@@ -154,7 +154,7 @@ def test_an_overlay_is_grey_where_there_is_no_evidence_and_the_warmer_the_more_t
     assert drawn[1, 2, 0] - drawn[1, 2, 2] > 40  # red
 
 
-def test_an_overlay_enlarges_a_tiny_picture_by_its_pixels():
-    picture = noise(2, 2)
-    drawn = np.array(overlay(picture, torch.zeros(8, 8)))
-    assert (drawn == np.array(picture.convert("L")).repeat(4, 0).repeat(4, 1)[..., None]).all()
+def test_an_overlay_enlarges_a_tiny_image_by_its_pixels():
+    image = noise(2, 2)
+    drawn = np.array(overlay(image, torch.zeros(8, 8)))
+    assert (drawn == np.array(image.convert("L")).repeat(4, 0).repeat(4, 1)[..., None]).all()

@@ -1,4 +1,4 @@
-"""Crops drawn on a picture, found again by their colours and held against `godeeper.views`."""
+"""Crops drawn on an image, found again by their colours and held against `godeeper.views`."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from godeeper.explain.crops import PANEL, draw_crops
 from godeeper.explain.votes import COLOURS
 
 
-def position_picture(width, height):
-    """A dark picture of which each pixel tells its place: red grows to the right, green downwards, blue is half."""
+def position_image(width, height):
+    """A dark image of which each pixel tells its place: red grows to the right, green downwards, blue is half."""
     x, y = np.meshgrid(np.linspace(0, 200, width), np.linspace(0, 200, height))
     return Image.fromarray(np.stack([x, y, np.full_like(x, 128)], -1).round().astype(np.uint8))
 
@@ -33,14 +33,14 @@ def frames(sheet):
 @pytest.mark.parametrize(("scheme", "counts"), [(1, [1]), (10, [1] * 5), (12, [1] * 6), (144, [12] * 6)])
 @pytest.mark.parametrize("size", [224, 299])
 def test_each_crop_is_framed_once_and_its_mirror_image_counted(scheme, counts, size):
-    found = frames(draw_crops(position_picture(500, 400), size, scheme))
+    found = frames(draw_crops(position_image(500, 400), size, scheme))
     assert [len(boxes) for boxes in found] == counts + [0] * (6 - len(counts))
     assert sum(counts) * (2 if scheme > 1 else 1) == scheme
 
 
 @pytest.mark.parametrize(("width", "height"), [(500, 400), (300, 700), (320, 320)])
 def test_144_crops_lie_where_views_has_them(width, height):
-    sheet = draw_crops(position_picture(width, height), 224)
+    sheet = draw_crops(position_image(width, height), 224)
     pixels = np.array(sheet).astype(float)
     crops = [view for view in views(width, height, 224, 144) if not view.flip]
     scale = PANEL / 352
@@ -49,7 +49,7 @@ def test_144_crops_lie_where_views_has_them(width, height):
             x0, y0, x1, y1 = view.box
             assert (right - left, bottom - top) == pytest.approx(((x1 - x0) * scale, (y1 - y0) * scale), abs=1.01)
             inside = pixels[top + 4 : bottom - 4, left + 4 : right - 4]
-            assert abs(inside[..., 2] - 128).max() <= 2  # the picture itself, not a faint copy
+            assert abs(inside[..., 2] - 128).max() <= 2  # the image itself, not a faint copy
             middle = inside.mean((0, 1))
             expected = [200 * (x0 + x1) / 2 / view.resize[0], 200 * (y0 + y1) / 2 / view.resize[1]]
             assert middle[:2] == pytest.approx(expected, abs=2)
@@ -63,7 +63,7 @@ def test_what_lies_beside_a_crop_is_faint():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 2)])
-def test_pictures_of_odd_shapes(size):
+def test_images_of_odd_shapes(size):
     assert [len(boxes) for boxes in frames(draw_crops(Image.new("RGB", size)))] == [12] * 6
 
 

@@ -303,7 +303,7 @@ def test_a_built_network_and_another_size_draw():
     network = godeeper.create_model("googlenet_bn", num_classes=5, width=0.25, small=True)
     assert draw(network) == draw(network.definition)
     assert "linear 5" in draw(network)
-    assert "picture 96x96x3" in draw("googlenet", image_size=96)
+    assert "image 96x96x3" in draw("googlenet", image_size=96)
     assert "aux1" not in draw("googlenet", image_size=48)  # too small for them, as `describe` has it
 
 
@@ -316,7 +316,7 @@ def test_a_built_network_and_another_size_draw():
         ({"network": "googlenet", "show": "costs"}, GodeeperError, "unknown drawing 'costs': did you mean 'cost'?"),
         ({"network": "googlenet", "block": "4a", "show": "cost"}, GodeeperError, "leave out either block '4a' or show 'cost'"),
         ({"network": "inception_v4", "image_size": 30}, TooSmall, "at least 75x75"),
-        ({"network": "bn_inception_caffe", "image_size": 240}, Uneven, "cannot take pictures of 240x240"),
+        ({"network": "bn_inception_caffe", "image_size": 240}, Uneven, "cannot take images of 240x240"),
         ({"network": 3}, GodeeperError, "describe takes a model's name"),
     ],
 )
@@ -325,7 +325,7 @@ def test_what_cannot_be_drawn(arguments, kind, message):
         draw(**arguments)
 
 
-def test_an_auxiliary_head_that_the_picture_is_too_small_for_is_named():
+def test_an_auxiliary_head_that_the_image_is_too_small_for_is_named():
     with pytest.raises(TooSmall, match=r"auxiliary heads of googlenet .* at least 49x49"):
         draw("googlenet", "aux1", image_size=48)
 

@@ -1,4 +1,4 @@
-"""The page: whole by itself, its pictures sound, in either language, whatever things are called."""
+"""The page: whole by itself, its images sound, in either language, whatever things are called."""
 
 import base64
 import io
@@ -49,29 +49,29 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-def written(network, picture, folder, lang="en", names=("red", "green"), name="photo.png", strong=None, **options):
-    found = explain(network, picture, top=2, crops=12, **options)
-    subject = Subject(picture, name, "hand", 64, names, lang)
+def written(network, image, folder, lang="en", names=("red", "green"), name="photo.png", strong=None, **options):
+    found = explain(network, image, top=2, crops=12, **options)
+    subject = Subject(image, name, "hand", 64, names, lang)
     page = write_page(folder, subject, found, {"said": 1}, ("mixed:0", strong) if strong else None)
     return found, Page(page.read_text("utf-8"))
 
 
 @pytest.fixture
-def picture(two_squares):
+def image(two_squares):
     return two_squares((80, 64), (10, 4), (50, 40))
 
 
-def test_the_page_holds_every_picture_that_lies_beside_it(red_or_green, picture, tmp_path):
+def test_the_page_holds_every_image_that_lies_beside_it(red_or_green, image, tmp_path):
     files = [tmp_path / "in" / f"{number}.png" for number in range(3)]
     for file in files:
         file.parent.mkdir(exist_ok=True)
-        picture.save(file)
+        image.save(file)
     strong, _ = strongest(red_or_green, files, "mixed", 0)
-    _, page = written(red_or_green, picture, tmp_path / "out", strong=strong)
+    _, page = written(red_or_green, image, tmp_path / "out", strong=strong)
     beside = sorted(file for file in (tmp_path / "out").iterdir() if file.suffix in (".jpg", ".png"))
     assert [file.name for file in beside] == [
         "branch-1.jpg", "branch-2.jpg", "channel-01.png", "channel-02.png", "channel-03.png", "map-1.jpg", "map-2.jpg",
-        "picture.jpg", "votes.png",
+        "image.jpg", "votes.png",
     ]  # fmt: skip
     within = []
     for _, source in page.images:
@@ -84,11 +84,11 @@ def test_the_page_holds_every_picture_that_lies_beside_it(red_or_green, picture,
     assert page.links == []
     assert json.loads((tmp_path / "out/explanation.json").read_text()) == {"said": 1}
     with Image.open(tmp_path / "out/map-1.jpg") as shown:
-        assert shown.size == shown_size(picture.size) == (320, 256)
+        assert shown.size == shown_size(image.size) == (320, 256)
 
 
-def test_the_page_says_what_was_found(red_or_green, picture, tmp_path):
-    found, page = written(red_or_green, picture, tmp_path / "out")
+def test_the_page_says_what_was_found(red_or_green, image, tmp_path):
+    found, page = written(red_or_green, image, tmp_path / "out")
     (best, probability), _ = found.answer
     assert f"{('red', 'green')[best]} {100 * probability:.1f} %" in page.text
     for part in found.parts:
@@ -103,8 +103,8 @@ def test_the_page_says_what_was_found(red_or_green, picture, tmp_path):
     ("en", ["Where the evidence is"], ["依据"]), ("zh", ["依据在哪里"], ["evidence"]),
     ("both", ["依据在哪里 Where the evidence is"], []),
 ])  # fmt: skip
-def test_languages(red_or_green, picture, tmp_path, lang, there, missing):
-    _, page = written(red_or_green, picture, tmp_path / "out", lang)
+def test_languages(red_or_green, image, tmp_path, lang, there, missing):
+    _, page = written(red_or_green, image, tmp_path / "out", lang)
     assert all(text in page.text for text in there)
     assert not any(text in page.text for text in missing)
 
@@ -116,30 +116,30 @@ def test_both_languages_are_given_the_same_values():
         assert not re.search("[一-鿿]", english), key
 
 
-def test_names_may_hold_anything(red_or_green, picture, tmp_path):
+def test_names_may_hold_anything(red_or_green, image, tmp_path):
     _, page = written(
-        red_or_green, picture, tmp_path / "out", names=("<b>&{red}", '"green"\udc80'), name="<script>alert(1)</script>.png"
+        red_or_green, image, tmp_path / "out", names=("<b>&{red}", '"green"\udc80'), name="<script>alert(1)</script>.png"
     )
     assert "<b>&{red}" in page.text
     assert "<script>alert(1)</script>.png" in page.text
 
 
-def test_a_network_without_branches_has_no_such_section(red_or_green, picture, tmp_path):
+def test_a_network_without_branches_has_no_such_section(red_or_green, image, tmp_path):
     red_or_green.definition.stages.pop("mixed")
     red_or_green.stages.pop("mixed")
     red_or_green.head["linear"].linear.weight = type(red_or_green.head["linear"].linear.weight)(
         red_or_green.head["linear"].linear.weight.new_ones(2, 3)
     )
-    found, page = written(red_or_green, picture, tmp_path / "out")
+    found, page = written(red_or_green, image, tmp_path / "out")
     assert found.module is None
     assert "branch" not in page.text
     assert "Where the evidence is" in page.text
 
 
 def test_what_the_network_is_not_shown_is_paler(red_or_green, tmp_path):
-    picture = Image.new("RGB", (640, 320), (0, 0, 200))
-    written(red_or_green, picture, tmp_path / "out")
-    shown = np.array(decode(tmp_path / "out/picture.jpg")).astype(int)
+    image = Image.new("RGB", (640, 320), (0, 0, 200))
+    written(red_or_green, image, tmp_path / "out")
+    shown = np.array(decode(tmp_path / "out/image.jpg")).astype(int)
     assert shown.shape == (320, 640, 3)
     assert abs(shown[160, 320] - (0, 0, 200)).max() < 10  # the crop is the middle square
     assert abs(shown[160, 60] - (153, 153, 233)).max() < 10
@@ -149,7 +149,7 @@ def test_what_the_network_is_not_shown_is_paler(red_or_green, tmp_path):
     ((32, 32), (320, 320)), ((28, 20), (336, 240)), ((500, 375), (500, 375)), ((4000, 3000), (640, 480)), ((1, 1), (320, 320)),
     ((10000, 1), (640, 1)),
 ])  # fmt: skip
-def test_pictures_are_shown_at_a_size_that_can_be_seen(size, shown):
+def test_images_are_shown_at_a_size_that_can_be_seen(size, shown):
     assert shown_size(size) == shown
 
 

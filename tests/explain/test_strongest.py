@@ -1,4 +1,4 @@
-"""The strongest pictures of a channel, against every picture looked at one by one; the patch, against where the colour is."""
+"""The strongest images of a channel, against every image looked at one by one; the patch, against where the colour is."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from godeeper.explain.cam import centre_crop
 from godeeper.explain.strongest import FRAME, Strong, draw_strong, strongest
 
 
-def test_against_every_picture_looked_at_by_itself(weights_file, class_folder):
+def test_against_every_image_looked_at_by_itself(weights_file, class_folder):
     network, files = load(weights_file), sorted(class_folder.rglob("*.png"))
     assert len(files) == 32
     told = []
@@ -52,16 +52,16 @@ def test_a_patch_is_cut_off_at_the_edge_of_the_crop(red_or_green, two_squares, t
     assert one.patch[2] <= 16 + 7
 
 
-def test_pictures_that_cannot_be_decoded_are_left_out_and_named(weights_file, class_folder):
+def test_images_that_cannot_be_decoded_are_left_out_and_named(weights_file, class_folder):
     broken = class_folder / "broken.png"
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     files = [broken, *sorted((class_folder / "val").rglob("*.png"))]
     network = load(weights_file)
     found, bad = strongest(network, files, "conv1", 0)
     assert len(found) == 8
     assert len(bad) == 1
-    assert "broken.png: not a picture" in bad[0]
-    with pytest.raises(GodeeperError, match=r"none of the 1 pictures can be decoded: .*broken.png: not a picture"):
+    assert "broken.png: not an image" in bad[0]
+    with pytest.raises(GodeeperError, match=r"none of the 1 images can be decoded: .*broken.png: not an image"):
         strongest(network, [broken], "conv1", 0)
 
 
@@ -73,12 +73,12 @@ def test_stages_and_channels_that_there_are_not(weights_file, class_folder):
         strongest(network, files, "4a", 136)
 
 
-def test_the_patch_is_framed_in_the_picture_and_drawn_beside_it(tmp_path):
+def test_the_patch_is_framed_in_the_image_and_drawn_beside_it(tmp_path):
     pixels = np.zeros((40, 80, 3), np.uint8)
     pixels[10:20, 30:50] = (0, 0, 255)
     Image.fromarray(pixels).save(tmp_path / "blue.png")
     drawn = np.array(draw_strong(Strong(tmp_path / "blue.png", 1.5, (30, 10, 50, 20))).convert("RGB"))
-    assert drawn.shape == (200, 406, 3)  # the picture at 2.5, 200x100, in the middle of its square
+    assert drawn.shape == (200, 406, 3)  # the image at 2.5, 200x100, in the middle of its square
     frame = (drawn[:, :200] == tuple(bytes.fromhex(FRAME[1:]))).all(2)
     rows, columns = frame.any(1).nonzero()[0], frame.any(0).nonzero()[0]
     assert (columns[0], columns[-1], rows[0], rows[-1]) == (75, 124, 75, 99)

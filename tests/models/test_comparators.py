@@ -74,7 +74,7 @@ def check_pixels(comparator, theirs):
 
 @torch.no_grad()
 def check_logits(comparator, network, x):
-    """The library's own logits, of a network that tells two pictures apart."""
+    """The library's own logits, of a network that tells two images apart."""
     batch = torch.stack([x, x.flip(-1)])
     expected = network(batch)
     assert (expected[0] - expected[1]).abs().max() > 1e-3 * expected.abs().max()
@@ -304,8 +304,8 @@ def test_a_file_of_another_network_is_told_by_what_differs(offline):
         ("timm:", "unknown network of timm ''"),
         ("timm:coatnet_0_224", "timm has no weights of 'coatnet_0_224'"),
         ("timm:vit_small_patch14_dinov2.lvd142m", "holds no classifier"),
-        ("timm:convnext_base.fb_in22k_ft_in1k_384", "crops pictures in timm's way 'squash'; only 'center' is made here"),
-        ("timm:volo_d4_448.sail_in1k", "crops [448] pixels of pictures resized to 389, which is not made here"),
+        ("timm:convnext_base.fb_in22k_ft_in1k_384", "crops images in timm's way 'squash'; only 'center' is made here"),
+        ("timm:volo_d4_448.sail_in1k", "crops [448] pixels of images resized to 389, which is not made here"),
         ("googlenet", "names no network of another library"),
     ],
 )
@@ -325,8 +325,8 @@ def test_a_network_without_weights_is_said_to_have_none(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"input_size": (3, 224, 448)}, "takes pictures of 3x224x448; only square ones in RGB"),
-        ({"input_size": (1, 224, 224)}, "takes pictures of 1x224x224"),
+        ({"input_size": (3, 224, 448)}, "takes images of 3x224x448; only square ones in RGB"),
+        ({"input_size": (1, 224, 224)}, "takes images of 1x224x224"),
         ({"crop_mode": "border"}, "'border'"),
         ({"interpolation": "random"}, "by 'random' interpolation"),
         ({"interpolation": "lanczos"}, "by 'lanczos' interpolation"),

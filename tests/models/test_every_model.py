@@ -13,13 +13,13 @@ from godeeper.models.network import Network
 from godeeper.papers.describe import minimum_size
 from godeeper.papers.registry import definition
 from godeeper.train.loss import Objective
-from networks import alive, pictures
+from networks import alive, images
 
 MODELS = list_models()
 NARROW: dict[str, Any] = {"width": 0.25, "num_classes": 10}
 
-# The least picture, without heads and with them, by hand from the last row down: before a valid 3x3/2, g was 2g + 1; before
-# one that rounds up, 2g; before a 7x7/2 with margins, 2g - 1. Same padding leaves 1 of 1. So, from the logits to the picture:
+# The least image, without heads and with them, by hand from the last row down: before a valid 3x3/2, g was 2g + 1; before
+# one that rounds up, 2g; before a 7x7/2 with margins, 2g - 1. Same padding leaves 1 of 1. So, from the logits to the image:
 # Inceptions 1, 3, 7, 15, 17, 35, 37, 75, and 107 where a head's 5x5 needs 5 of B; AlexNet 1, 3, 7, 15, 63; ZFNet 1, 2, 4, 11,
 # 22, 47; torchvision's 1, 2, 4, 8, 15; Caffe's 1, 2, 4, 8, 16, 31, even where branches meet; heads on 4a need 4: 7, 13, 25, 49.
 MINIMUM = {
@@ -46,7 +46,7 @@ def settled(name: str, size: int, **arguments: Any) -> Network:
     """A network whose every part shows in its answers."""
     network = made(name, **arguments)
     alive(network)
-    logits = network(pictures(size))
+    logits = network(images(size))
     assert (logits[0] - logits[1]).std() > 0.01 * logits.std() > 0
     return network
 
@@ -81,7 +81,7 @@ def test_every_parameter_learns(name, at):
     size = {"minimum": alone, "minimum with heads": headed, "default": definition(name).image_size}[at]
     network = made(name, aux=at != "minimum").train()
     count = 3 if at == "default" else 16  # batch norm needs several values a channel, where a grid is 1x1
-    loss, logits = Objective(network)(pictures(size, count), torch.arange(count) % 10)
+    loss, logits = Objective(network)(images(size, count), torch.arange(count) % 10)
     loss.backward()
     assert logits.shape == (count, 10)
     assert (logits[0] - logits[1]).std() > 0
@@ -113,9 +113,9 @@ def test_one_pixel_below_the_minimum_is_refused(name, aux, monkeypatch):
 @pytest.mark.parametrize("channels", [1, 4])
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_other_channels_and_classes_half_width_and_small_pictures(name, channels):
+def test_other_channels_and_classes_half_width_and_small_images(name, channels):
     network = made(name, in_channels=channels, num_classes=10, width=0.5, small=True).eval()
-    x = pictures(32, channels=channels)
+    x = images(32, channels=channels)
     logits = network(x)
     assert logits.shape == (2, 10)
     assert logits.isfinite().all()
@@ -201,8 +201,8 @@ def least(name: str) -> int:
 def test_exported_it_gives_the_same_logits(name):
     size = least(name)
     network = settled(name, size)
-    x = pictures(size, 3)
-    exported = torch.export.export(network, (pictures(size, 3),)).module()
+    x = images(size, 3)
+    exported = torch.export.export(network, (images(size, 3),)).module()
     torch.testing.assert_close(exported(x), network(x), rtol=1e-4, atol=1e-4)
 
 
@@ -214,7 +214,7 @@ SIBLINGS = ("inception_v4_printed", "inception_resnet_v1", "inception_resnet_v2_
 def test_compiled_it_gives_the_same_logits(name):
     size = least(name)
     network = settled(name, size)
-    x = pictures(size, 3)
+    x = images(size, 3)
     torch.compiler.reset()
     compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
     torch.testing.assert_close(compiled(x), network(x), rtol=1e-4, atol=1e-4)
@@ -226,7 +226,7 @@ def test_compiled_it_gives_the_same_logits(name):
 def test_compiled_by_inductor_it_gives_the_same_logits(name):
     size = least(name)
     network = settled(name, size)
-    x = pictures(size, 3)
+    x = images(size, 3)
     torch.compiler.reset()
     compiled = torch.compile(network, fullgraph=True)
     torch.testing.assert_close(compiled(x), network(x), rtol=1e-3, atol=1e-3)

@@ -41,7 +41,7 @@ MODELS = ["googlenet", "googlenet_counted", "googlenet_bn"]  # Table 1, three wa
 TINY: dict[str, Any] = {"width": 0.25, "num_classes": 5, "small": True}
 
 
-def pictures(size, count=2, channels=3, seed=0):
+def images(size, count=2, channels=3, seed=0):
     return torch.randn(count, channels, size, size, generator=torch.Generator().manual_seed(seed))
 
 
@@ -83,7 +83,7 @@ def test_torch_counts_what_describe_counts(name, width, size):
 @pytest.mark.parametrize("name", MODELS)
 def test_torch_spends_multiply_adds_where_describe_says(name):
     network = create_model(name, width=0.25).eval()
-    x, described = pictures(97, count=1), describe(network, 97)
+    x, described = images(97, count=1), describe(network, 97)
     for stage, module in network.stages.items():
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             x = module(x)
@@ -184,7 +184,7 @@ def test_torch_finds_as_many_places_as_the_table(row):
 
 
 def test_a_residual_block_adds_scaled_and_ends_in_relu_if_asked():
-    x = pictures(5)
+    x = images(5)
     for scale, relu in [(1.0, True), (0.17, True), (1.0, False), (0.2, False)]:
         block = build(Residual(Cat([Conv(2)], [Conv(3, 3)]), scale, relu), Flow(3, 5, 5), None)
         assert isinstance(block, ResidualBlock)
@@ -221,7 +221,7 @@ def test_embed_is_what_the_classifier_sees(name):
     network = create_model(name, **TINY).eval()
     seen = []
     network.head["linear"].linear.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    x = pictures(32)
+    x = images(32)
     logits, embedding = network(x), network.embed(x)
     assert torch.equal(embedding, seen[0])
     assert (embedding[0] - embedding[1]).std() > 1e-3 * embedding.std() > 0
@@ -236,7 +236,7 @@ def test_a_size_whose_branches_do_not_fit_is_refused_before_torch_sees_it(height
     network = Network(table).eval()
     for fits in [(32, 32), (44, 32)]:
         assert network(torch.randn(2, 3, *fits)).shape == (2, 3)
-    with pytest.raises(Uneven, match=f"tiny cannot take pictures of {height}x{width} pixels"):
+    with pytest.raises(Uneven, match=f"tiny cannot take images of {height}x{width} pixels"):
         network(torch.randn(2, 3, height, width))
 
 
@@ -248,7 +248,7 @@ def test_a_size_whose_branches_do_not_fit_is_refused_before_torch_sees_it(height
 @pytest.mark.parametrize("name", MODELS)
 def test_logits_are_always_a_plain_tensor(name, training, aux):
     network = create_model(name, aux=aux, **TINY).train(training)
-    logits = network(pictures(32, count=3))
+    logits = network(images(32, count=3))
     assert type(logits) is torch.Tensor
     assert logits.shape == (3, 5)
     assert network.num_classes == 5
@@ -258,7 +258,7 @@ def test_logits_are_always_a_plain_tensor(name, training, aux):
 @pytest.mark.parametrize("name", MODELS)
 def test_with_auxiliary_gives_the_logits_of_the_heads(name, training):
     network = create_model(name, aux=True, **TINY).train(training)
-    logits, heads = network.with_auxiliary(pictures(32, count=3))
+    logits, heads = network.with_auxiliary(images(32, count=3))
     assert list(heads) == ["aux1", "aux2"]
     assert [tensor.shape for tensor in (logits, *heads.values())] == [(3, 5)] * 3
     assert not torch.equal(heads["aux1"], heads["aux2"])
@@ -266,21 +266,21 @@ def test_with_auxiliary_gives_the_logits_of_the_heads(name, training):
 
 def test_without_heads_with_auxiliary_gives_the_logits_alone():
     network = create_model("googlenet", **TINY).eval()
-    logits, heads = network.with_auxiliary(pictures(32))
+    logits, heads = network.with_auxiliary(images(32))
     assert heads == {}
-    assert torch.equal(logits, network(pictures(32)))
+    assert torch.equal(logits, network(images(32)))
 
 
 def test_taps_are_the_outputs_of_their_stages():
     network = create_model("googlenet", **TINY).eval()
-    last, tapped = network.features(pictures(32), taps=["5b", "conv1", "4a"])
+    last, tapped = network.features(images(32), taps=["5b", "conv1", "4a"])
     assert set(tapped) == {"conv1", "4a", "5b"}
     assert torch.equal(tapped["5b"], last)
-    assert torch.equal(tapped["conv1"], network.stages["conv1"](pictures(32)))  # no later stage wrote into it
-    assert network.features(pictures(32))[1] == {}
+    assert torch.equal(tapped["conv1"], network.stages["conv1"](images(32)))  # no later stage wrote into it
+    assert network.features(images(32))[1] == {}
 
 
-def test_the_network_sees_oblong_pictures():
+def test_the_network_sees_oblong_images():
     network = create_model("googlenet", width=0.25, num_classes=5, aux=True).eval()
     logits, heads = network.with_auxiliary(torch.randn(1, 3, 97, 160))
     assert [tensor.shape for tensor in (logits, *heads.values())] == [(1, 5)] * 3
@@ -288,17 +288,17 @@ def test_the_network_sees_oblong_pictures():
 
 def test_other_channels_and_classes():
     network = create_model("googlenet_bn", in_channels=1, num_classes=7, width=0.25, small=True).eval()
-    assert network(pictures(32, channels=1)).shape == (2, 7)
+    assert network(images(32, channels=1)).shape == (2, 7)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_small_keeps_16x16_for_3a(name):
-    _, tapped = create_model(name, **TINY).eval().features(pictures(32), taps=["3a", "4a", "5a"])
+    _, tapped = create_model(name, **TINY).eval().features(images(32), taps=["3a", "4a", "5a"])
     assert [tuple(tapped[stage].shape[2:]) for stage in ("3a", "4a", "5a")] == [(16, 16), (8, 8), (4, 4)]
 
 
 def test_average_pool_to():
-    x = pictures(14).double()
+    x = images(14).double()
     assert torch.equal(AveragePool(AvgTo(4))(x), F.avg_pool2d(x, 5, 3))
     assert torch.equal(AveragePool(AvgTo(2))(x[..., :9, :]), F.avg_pool2d(x[..., :9, :], (5, 7), (4, 7)))
     for oblong in (x, x[..., :7, :]):
@@ -307,7 +307,7 @@ def test_average_pool_to():
 
 # Bad input
 
-# Without heads same padding takes any picture. With heads 4a must be 4x4: after four halvings, rounded up, 49 -> 25 -> 13 ->
+# Without heads same padding takes any image. With heads 4a must be 4x4: after four halvings, rounded up, 49 -> 25 -> 13 ->
 # 7 -> 4. A small network halves twice only: 13 -> 7 -> 4.
 MINIMUM = [(False, False, 1), (True, False, 49), (False, True, 1), (True, True, 13)]
 
@@ -317,25 +317,25 @@ MINIMUM = [(False, False, 1), (True, False, 49), (False, True, 1), (True, True, 
 def test_minimum_size(name, aux, small, minimum):
     network = create_model(name, width=0.25, num_classes=5, aux=aux, small=small).eval()
     assert network.minimum_size == 1
-    logits, heads = network.with_auxiliary(pictures(minimum))
+    logits, heads = network.with_auxiliary(images(minimum))
     assert all(tensor.shape == (2, 5) for tensor in (logits, *heads.values()))
     for shape in [(minimum - 1, minimum - 1), (minimum - 1, 64), (64, minimum - 1)]:
         with pytest.raises(GodeeperError, match=f"at least {minimum}x{minimum} pixels, not {shape[0]}x{shape[1]}$"):
             network.with_auxiliary(torch.zeros(1, 3, *shape))
-    assert network(pictures(1)).shape == (2, 5)  # heads or not: only the loss runs them
+    assert network(images(1)).shape == (2, 5)  # heads or not: only the loss runs them
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (2, 1, 32, 32), (2, 4, 32, 32), (2, 32, 32, 3), (2, 3, 32), (1, 2, 3, 32, 32)])
 def test_a_wrong_shape_is_refused(shape):
     network = create_model("googlenet", **TINY)
-    with pytest.raises(GodeeperError, match=r"googlenet takes pictures of shape \(N, 3, H, W\), not \(") as caught:
+    with pytest.raises(GodeeperError, match=r"googlenet takes images of shape \(N, 3, H, W\), not \(") as caught:
         network(torch.zeros(shape))
     assert str(shape) in str(caught.value)
 
 
 def test_an_unknown_tap_names_the_nearest():
     with pytest.raises(GodeeperError, match="unknown stage 'conv3': did you mean 'conv"):
-        create_model("googlenet", **TINY).features(pictures(32), taps=["3a", "conv3"])
+        create_model("googlenet", **TINY).features(images(32), taps=["3a", "conv3"])
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_create_model_refuses(name, arguments, says):
 def test_every_parameter_learns(name):
     torch.manual_seed(0)
     network = create_model(name, aux=True, **TINY).train()
-    loss, logits = Objective(network)(pictures(32, count=8), torch.arange(8) % 5)
+    loss, logits = Objective(network)(images(32, count=8), torch.arange(8) % 5)
     loss.backward()
     assert logits.shape == (8, 5)
     gradients = {key: parameter.grad for key, parameter in network.named_parameters()}
@@ -370,7 +370,7 @@ def test_every_parameter_learns(name):
 
 def test_the_objective_adds_the_heads_at_their_weight():
     network = create_model("googlenet", aux=True, **TINY).eval()
-    x, labels = pictures(32, count=4), torch.tensor([0, 1, 2, 3])
+    x, labels = images(32, count=4), torch.tensor([0, 1, 2, 3])
     logits, heads = network.with_auxiliary(x)
     main, first, second = (F.cross_entropy(tensor, labels) for tensor in (logits, *heads.values()))
     assert torch.allclose(Objective(network)(x, labels)[0], main + 0.3 * first + 0.3 * second)  # Section 5: 0.3
@@ -398,11 +398,11 @@ def test_the_seed_decides_the_weights():
 def test_the_signal_neither_dies_nor_explodes(name):
     torch.manual_seed(0)
     network = create_model(name).eval()
-    last, outputs = network.features(pictures(224), network.stages)
+    last, outputs = network.features(images(224), network.stages)
     logits = network.classify(last)
     for stage, output in outputs.items():
         assert 0.1 < output.std() < 30, stage
-        assert (output[0] - output[1]).std() > 0.1, stage  # two pictures, two answers
+        assert (output[0] - output[1]).std() > 0.1, stage  # two images, two answers
     assert logits.isfinite().all()
     assert (logits[0] - logits[1]).std() > 0.005
     assert logits.std() < 3  # near equal probabilities

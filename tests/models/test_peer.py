@@ -68,14 +68,14 @@ def stem(w, x, separable, batch_norm):
 
 
 def auxiliary(w, name, x, batch_norm):
-    """Section 5, for pictures of 224 pixels: pool 5x5/3, 1x1 to 128, 1024 units, classifier."""
+    """Section 5, for images of 224 pixels: pool 5x5/3, 1x1 to 128, 1024 units, classifier."""
     x = conv_relu(w, f"auxiliary.{name}.conv", F.avg_pool2d(x, 5, 3), batch_norm=batch_norm).flatten(1)
     x = F.linear(x, w[f"auxiliary.{name}.fc.fc.weight"], w[f"auxiliary.{name}.fc.fc.bias"]).clamp(min=0)
     return F.linear(x, w[f"auxiliary.{name}.linear.linear.weight"], w[f"auxiliary.{name}.linear.linear.bias"])
 
 
 def paper(w, x, separable=False, batch_norm=False):
-    """Pictures of 224 pixels -> logits, those of the head on 4a, those of the head on 4d."""
+    """Images of 224 pixels -> logits, those of the head on 4a, those of the head on 4d."""
     x = stem(w, x, separable, batch_norm)
     kept = {}
     for name in MODULES:

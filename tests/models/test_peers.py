@@ -37,7 +37,7 @@ def pooled(peer: nn.Module, x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Peer:
-    """How a library makes its network, whose weights' names are those of `layout`; two picture sizes; how it is asked."""
+    """How a library makes its network, whose weights' names are those of `layout`; two image sizes; how it is asked."""
 
     layout: str
     make: Callable[[], nn.Module]
@@ -117,14 +117,14 @@ def carried(name: str, peer: nn.Module, table: Definition | None = None) -> Netw
     return network.eval()
 
 
-def pictures(size: int) -> Tensor:
+def images(size: int) -> Tensor:
     """Two, the second of more contrast and brighter, so that global averages differ too."""
     x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(size))
     return x * torch.tensor([1.0, 2.0]).view(2, 1, 1, 1) + torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
 
 
 def apart(ours: Tensor, theirs: Tensor) -> float:
-    """The largest difference, as a share of the largest logit; both are alive and tell two pictures apart."""
+    """The largest difference, as a share of the largest logit; both are alive and tell two images apart."""
     assert ours.shape == theirs.shape
     for logits in (ours, theirs):
         assert logits.isfinite().all()
@@ -139,7 +139,7 @@ def test_logits_are_the_peers(name):
     network = carried(name, peer)
     assert network.definition.image_size in (PEERS[name].sizes[0], 224)
     for size in PEERS[name].sizes:
-        x = pictures(size)
+        x = images(size)
         assert apart(network(x), PEERS[name].ask(peer, x)) < TOLERANCE, size
 
 
@@ -160,7 +160,7 @@ def in_training_but_still(peer: nn.Module) -> nn.Module:
 def test_googlenets_heads_are_torchvisions_each_by_its_name(size):
     peer = in_training_but_still(made("torchvision googlenet"))
     network = carried("torchvision googlenet", peer)
-    x = pictures(size)
+    x = images(size)
     theirs, (logits, heads) = peer(x), network.with_auxiliary(x)
     assert apart(logits, theirs.logits) < TOLERANCE
     for ours, their, other in [
@@ -178,14 +178,14 @@ def test_googlenets_heads_are_torchvisions_each_by_its_name(size):
 def test_inception_v3s_head_is_torchvisions():
     peer = in_training_but_still(made("torchvision inception_v3"))
     network = carried("torchvision inception_v3", peer)
-    x = pictures(299)
+    x = images(299)
     theirs, (logits, heads) = peer(x), network.with_auxiliary(x)
     assert apart(logits, theirs.logits) < TOLERANCE
     assert apart(heads["aux"], theirs.aux_logits) < TOLERANCE
     assert apart(heads["aux"], theirs.logits) > 0.1
 
 
-# Two conventions: whether an average pool counts the zeros around the picture
+# Two conventions: whether an average pool counts the zeros around the image
 
 
 def uncounted(row: Any) -> Any:
@@ -210,7 +210,7 @@ def test_inception_v3_in_tensorflows_convention(name, monkeypatch):
     ours, counted = carried(name, peer, table), carried(name, peer)
     pool = F.avg_pool2d
     for size in PEERS[name].sizes:
-        x = pictures(size)
+        x = images(size)
         with monkeypatch.context() as patched:  # theirs asks for it by name; ours is not patched when it runs
             patched.setattr(F, "avg_pool2d", lambda *args, **kwargs: pool(*args, **kwargs, count_include_pad=False))
             theirs = peer(x)
@@ -227,7 +227,7 @@ def test_a_faces_embedding_is_facenets(size):
     peer = made("facenet")
     network = carried("facenet", peer)
     peer.classify = False
-    theirs, ours = peer(pictures(size)), network.embed(pictures(size))
+    theirs, ours = peer(images(size)), network.embed(images(size))
     assert theirs.shape == (2, 512)
     assert apart(F.normalize(ours), theirs) < TOLERANCE
     assert apart(ours, theirs) > 1  # ours is not normalised
@@ -311,7 +311,7 @@ def test_one_wrong_thing_is_far_outside_the_tolerance(case):
     name, change = WRONG[case]
     peer = made(name)
     network = carried(name, peer)
-    x = pictures(PEERS[name].sizes[1])
+    x = images(PEERS[name].sizes[1])
     right = network(x)
     change(network)
     assert apart(network(x), right) > 5 * TOLERANCE
@@ -326,7 +326,7 @@ def test_the_printed_and_the_released_inception_v4_are_two_networks():
     ours = printed.state_dict()
     reshaped = {key: tensor.reshape(ours[key].shape) for key, tensor in released.state_dict().items()}
     printed.load_state_dict(reshaped)
-    x = pictures(299)
+    x = images(299)
     assert apart(printed.eval()(x), released(x)) > 100 * TOLERANCE
 
 

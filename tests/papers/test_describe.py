@@ -41,7 +41,7 @@ def network(*stages, batch_norm=None, size=7, head=None, auxiliary=None, channel
     return Definition("tiny", "made up", named, head or {}, auxiliary or {}, batch_norm, image_size=size, in_channels=channels)
 
 
-# Each on a picture of 3 x size x size: output, parameters, multiply-adds, receptive field.
+# Each on an image of 3 x size x size: output, parameters, multiply-adds, receptive field.
 ROWS = {
     "same 5x5/2 on 7": (Conv(4, 5, 2), 7, (4, 4, 4), 4 * 3 * 25 + 4, 300 * 16, 5),
     "same 3x3/2 on 8": (Conv(4, 3, 2), 8, (4, 4, 4), 4 * 3 * 9 + 4, 108 * 16, 3),
@@ -240,12 +240,12 @@ def test_branches_of_different_sizes_are_uneven():
 @pytest.mark.parametrize(
     ("height", "width", "sizes"), [(7, 7, "3x3, 4x4"), (8, 7, "4x3, 4x4"), (7, 8, "3x4, 4x4"), (8, 8, None), (8, 6, None)]
 )
-def test_check_size_names_the_picture_whose_branches_do_not_fit(height, width, sizes):
+def test_check_size_names_the_image_whose_branches_do_not_fit(height, width, sizes):
     tiny = network(SOMETIMES, size=8)
     if sizes is None:
         check_size(tiny, height, width)
         return
-    with pytest.raises(Uneven, match=f"^tiny cannot take pictures of {height}x{width} pixels: .* {sizes} cannot") as caught:
+    with pytest.raises(Uneven, match=f"^tiny cannot take images of {height}x{width} pixels: .* {sizes} cannot") as caught:
         check_size(tiny, height, width)
     assert "\n" not in str(caught.value)
 
@@ -263,7 +263,7 @@ def test_caffes_network_takes_some_sizes_only(height, width):
     for size in (32, 64, 224, 320):
         check_size(caffe, size, size)
         check_size(caffe, 224, size)
-    with pytest.raises(Uneven, match=f"bn_inception_caffe cannot take pictures of {height}x{width} pixels"):
+    with pytest.raises(Uneven, match=f"bn_inception_caffe cannot take images of {height}x{width} pixels"):
         check_size(caffe, height, width)
     check_size(definition("bn_inception"), height, width)
 
@@ -278,7 +278,7 @@ def test_heads_raise_the_minimum_and_are_left_out_below_it():
 
 
 @pytest.mark.parametrize("size", [0, -1])
-def test_no_picture_is_too_small(size):
+def test_no_image_is_too_small(size):
     with pytest.raises(GodeeperError, match="at least 1x1"):
         describe("googlenet", size)
 

@@ -124,7 +124,7 @@ def test_every_stage_of_the_printed_figures_is_there():
     [(name, 299) for name in list_models() if name.startswith("inception") and "facenet" not in name]
     + [("inception_resnet_v1_facenet", 160), ("bn_inception", 224), ("googlenet_torchvision", 224), ("alexnet", 224)],
 )
-def test_picture_size(name, size):
+def test_image_size(name, size):
     assert definition(name).image_size == describe(name).image_size == size
 
 
@@ -320,7 +320,7 @@ def test_vggs_depth_is_its_name():
     [("inception_v3", 5.7), ("inception_v4", 12.3), ("inception_resnet_v2", 13.2), ("vgg16", 15.5), ("alexnet", 0.7)],
 )
 def test_multiply_adds_are_what_others_report(name, adds):
-    """Billions for one picture, as timm and torchvision have them."""
+    """Billions for one image, as timm and torchvision have them."""
     assert round(describe(name).multiply_adds / 1e9, 1) == adds
 
 

@@ -103,15 +103,15 @@ def test_a_full_disk_warns_keeps_the_old_checkpoint_and_training_goes_on(tmp_pat
         import numpy as np
         from pathlib import Path
         from godeeper import Recipe, create_model
-        from godeeper.data.sources import ArrayPictures
+        from godeeper.data.sources import ArrayDataset
         from godeeper.train import train
         def limit(network):
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
             return {"top1_error": 50.0}
-        pictures = ArrayPictures(np.arange(8 * 64, dtype=np.uint8).reshape(8, 8, 8), [0, 1] * 4, "made")
+        images = ArrayDataset(np.arange(8 * 64, dtype=np.uint8).reshape(8, 8, 8), [0, 1] * 4, "made")
         network = create_model("googlenet_bn", num_classes=2, width=0.25, small=True)
         recipe = Recipe(epochs=3, batch_size=4, image_size=32, auxiliary_weight=0)
-        train(network, pictures, recipe, sys.argv[1], evaluate=limit, trackers=())
+        train(network, images, recipe, sys.argv[1], evaluate=limit, trackers=())
     """)
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "run")],

@@ -6,12 +6,12 @@ import torch
 from safetensors.torch import load_file
 
 from godeeper import Recipe, create_model
-from godeeper.data.sources import ArrayPictures
+from godeeper.data.sources import ArrayDataset
 from godeeper.train import train
 from godeeper.train.checkpoint import checkpoints
 from godeeper.train.optim import make_optimizer, scaled_parameters
 
-PICTURES = ArrayPictures(
+IMAGES = ArrayDataset(
     np.random.default_rng(0).integers(0, 256, (16, 12, 12), dtype=np.uint8), [index % 2 for index in range(16)], "made"
 )
 RECIPE = Recipe(
@@ -20,10 +20,10 @@ RECIPE = Recipe(
     image_size=32,
     lr=0.02,
     warmup_epochs=0,
-    head_epochs=1,
-    stage_decay=0.5,
+    freeze_epochs=1,
+    layer_decay=0.5,
     area=(0.5, 1),
-    average_decay=0.5,
+    ema_decay=0.5,
 )
 
 
@@ -34,7 +34,7 @@ def network():
 
 def test_the_body_rests_while_the_classifiers_learn(tmp_path):
     start = network().state_dict()
-    run = train(network(), PICTURES, RECIPE, tmp_path / "run", trackers=())
+    run = train(network(), IMAGES, RECIPE, tmp_path / "run", trackers=())
     first, second = (load_file(path) for path in checkpoints(run / "checkpoints"))
     for name, tensor in start.items():
         if name.endswith("num_batches_tracked"):
@@ -48,7 +48,7 @@ def test_the_body_rests_while_the_classifiers_learn(tmp_path):
 def test_each_stage_learns_at_a_share_of_the_next_ones_rate():
     made = network()
     scales = {}
-    for group in make_optimizer(scaled_parameters(made, RECIPE.stage_decay), RECIPE).param_groups:
+    for group in make_optimizer(scaled_parameters(made, RECIPE.layer_decay), RECIPE).param_groups:
         for parameter in group["params"]:
             scales[id(parameter)] = group["scale"]
     assert len(scales) == len(list(made.parameters()))
@@ -60,13 +60,13 @@ def test_each_stage_learns_at_a_share_of_the_next_ones_rate():
 
 
 def test_resuming_across_the_change_is_bit_equal(tmp_path):
-    whole = train(network(), PICTURES, RECIPE, tmp_path / "whole", trackers=())
+    whole = train(network(), IMAGES, RECIPE, tmp_path / "whole", trackers=())
 
     def stop(network):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(network(), PICTURES, RECIPE, tmp_path / "run", evaluate=stop, trackers=())
-    train(network(), PICTURES, RECIPE, tmp_path / "run", resume=True, trackers=())
+        train(network(), IMAGES, RECIPE, tmp_path / "run", evaluate=stop, trackers=())
+    train(network(), IMAGES, RECIPE, tmp_path / "run", resume=True, trackers=())
     expected, found = (load_file(run / "model.safetensors") for run in (whole, tmp_path / "run"))
     assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())

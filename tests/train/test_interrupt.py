@@ -13,16 +13,16 @@ import torch
 from safetensors.torch import load_file
 
 from godeeper import GodeeperError, Recipe, create_model
-from godeeper.data.sources import ArrayPictures, Pictures
+from godeeper.data.sources import ArrayDataset, ImageDataset
 from godeeper.train import classification, train
 from godeeper.train.checkpoint import checkpoints
 from godeeper.train.interrupt import Interruption
 from godeeper.train.step import BAD_STEPS
 
 RECIPE = Recipe(
-    epochs=2, batch_size=4, image_size=32, lr=0.02, warmup_epochs=0, average_decay=0.9, area=(0.5, 1), mixup=0.2, cutmix=1.0
+    epochs=2, batch_size=4, image_size=32, lr=0.02, warmup_epochs=0, ema_decay=0.9, area=(0.5, 1), mixup=0.2, cutmix=1.0
 )
-PICTURES = ArrayPictures(
+IMAGES = ArrayDataset(
     np.random.default_rng(0).integers(0, 256, (24, 12, 12), dtype=np.uint8), [index % 2 for index in range(24)], "made"
 )
 
@@ -33,25 +33,25 @@ def network(seed=0):
 
 
 @dataclass
-class Trap(Pictures):
-    """The pictures; as the n-th is asked for, `act` happens, in the process that asks."""
+class Trap(ImageDataset):
+    """The images; as the n-th is asked for, `act` happens, in the process that asks."""
 
     at: int
     act: object
-    labels: list = field(default_factory=lambda: PICTURES.labels)
+    labels: list = field(default_factory=lambda: IMAGES.labels)
     asked: int = 0
 
     def __len__(self):
-        return len(PICTURES)
+        return len(IMAGES)
 
     def name(self, index):
-        return PICTURES.name(index)
+        return IMAGES.name(index)
 
     def content(self, index):
         self.asked += 1
         if self.asked == self.at:
             self.act()
-        return PICTURES.content(index)
+        return IMAGES.content(index)
 
 
 def same_weights(one, other):
@@ -66,7 +66,7 @@ def metrics(run):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The uninterrupted run."""
-    return train(network(), PICTURES, RECIPE, tmp_path_factory.mktemp("whole") / "run", trackers=())
+    return train(network(), IMAGES, RECIPE, tmp_path_factory.mktemp("whole") / "run", trackers=())
 
 
 class Stopped(BaseException):
@@ -96,13 +96,13 @@ def test_a_signal_ends_the_step_saves_and_resuming_is_bit_equal(tmp_path, whole,
         f"epoch-{epoch:05d}-step-{step:07d}.safetensors"
     )
     assert f"{number.name} in epoch {epoch + 1}, after step {step}" in capsys.readouterr().err
-    train(network(7), PICTURES, RECIPE, tmp_path / "run", resume=True, workers=2 if at == 10 else 0, trackers=())
+    train(network(7), IMAGES, RECIPE, tmp_path / "run", resume=True, workers=2 if at == 10 else 0, trackers=())
     assert same_weights(tmp_path / "run", whole)
     records = [
         [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in (tmp_path / "run", whole)
     ]
     for mine, theirs in zip(*records, strict=True):
-        for name in ("epoch", "loss", "train_error", "pictures", "lr"):
+        for name in ("epoch", "loss", "train_error", "images", "lr"):
             assert mine[name] == theirs[name], name
 
 
@@ -126,26 +126,26 @@ def test_checkpoints_within_an_epoch_come_by_the_clock(tmp_path, whole):
         train(network(), Trap(40, die), recipe, tmp_path / "run", trackers=())
     names = [path.name for path in checkpoints(tmp_path / "run" / "checkpoints")]
     assert names == ["epoch-00001-step-0000002.safetensors", "epoch-00001-step-0000003.safetensors"]
-    train(network(7), PICTURES, recipe, tmp_path / "run", resume=True, workers=1, trackers=())
+    train(network(7), IMAGES, recipe, tmp_path / "run", resume=True, workers=1, trackers=())
     assert same_weights(tmp_path / "run", whole)
 
 
 def test_a_decoding_process_that_dies_is_an_error_in_seconds(tmp_path):
     trap = Trap(3, lambda: os.kill(os.getpid(), signal.SIGKILL))
     start = time.monotonic()
-    with pytest.raises(GodeeperError, match="process that decodes pictures died"):
+    with pytest.raises(GodeeperError, match="process that decodes images died"):
         train(network(), trap, RECIPE, tmp_path / "run", workers=1, trackers=())
     assert time.monotonic() - start < 30
 
 
 @pytest.fixture
 def poisoned(monkeypatch):
-    """Steps, counted from 0, whose pictures are not numbers."""
+    """Steps, counted from 0, whose images are not numbers."""
     steps, calls = set(), []
 
-    def normalise(pictures, preprocess, normalise=classification.normalise):
+    def normalise(images, preprocess, normalise=classification.normalise):
         calls.append(1)
-        return normalise(pictures, preprocess) * (math.nan if len(calls) - 1 in steps else 1.0)
+        return normalise(images, preprocess) * (math.nan if len(calls) - 1 in steps else 1.0)
 
     monkeypatch.setattr(classification, "normalise", normalise)
     return steps
@@ -153,10 +153,10 @@ def poisoned(monkeypatch):
 
 def test_a_loss_that_is_not_a_number_is_left_out(tmp_path, poisoned):
     poisoned |= {1, 2, 9}
-    run = train(network(), PICTURES, RECIPE, tmp_path / "run", trackers=())
+    run = train(network(), IMAGES, RECIPE, tmp_path / "run", trackers=())
     records = metrics(run)
     assert [record["bad_steps"] for record in records] == [2, 1]
-    assert [record["pictures"] for record in records] == [16, 20]
+    assert [record["images"] for record in records] == [16, 20]
     assert all(math.isfinite(record["loss"]) for record in records)
     assert all(tensor.isfinite().all() for tensor in load_file(run / "model.safetensors").values())
     assert (run / "log.txt").read_text().count("is left out") == 3
@@ -168,7 +168,7 @@ def test_too_many_in_a_row_stop_the_run_with_the_state_before_them(tmp_path, poi
         train(network(), Trap(16, lambda: signal.raise_signal(signal.SIGINT)), recipe, tmp_path / "four", trackers=())
     poisoned |= {4 + step for step in range(4, 4 + BAD_STEPS)}  # the calls of the run above count, too
     with pytest.raises(GodeeperError, match="lower lr"):
-        train(network(), PICTURES, recipe, tmp_path / "run", trackers=())
+        train(network(), IMAGES, recipe, tmp_path / "run", trackers=())
     kept, expected = (load_file(checkpoints(tmp_path / run / "checkpoints")[-1]) for run in ("run", "four"))
     assert kept.keys() == expected.keys()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in kept.items())

@@ -10,19 +10,19 @@ import torch
 from safetensors.torch import load_file
 
 from godeeper import BadCheckpoint, GodeeperError, Recipe, create_model, load, open_source
-from godeeper.data.sources import ArrayPictures
+from godeeper.data.sources import ArrayDataset
 from godeeper.train import train
 
-RECIPE = Recipe(epochs=3, batch_size=8, image_size=32, lr=0.02, warmup_epochs=1, clip_norm=1.0, average_decay=0.9, area=(0.5, 1))
+RECIPE = Recipe(epochs=3, batch_size=8, image_size=32, lr=0.02, warmup_epochs=1, clip_norm=1.0, ema_decay=0.9, area=(0.5, 1))
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    """Bright pictures and dark ones: learnable in a few steps."""
+def images():
+    """Bright images and dark ones: learnable in a few steps."""
     random = np.random.default_rng(0)
     arrays = random.integers(0, 100, (24, 12, 12), dtype=np.uint8)
     arrays[::2] += 150
-    return ArrayPictures(arrays, [index % 2 for index in range(24)], "made")
+    return ArrayDataset(arrays, [index % 2 for index in range(24)], "made")
 
 
 def network(model="googlenet_bn", aux=True):
@@ -32,9 +32,9 @@ def network(model="googlenet_bn", aux=True):
     return made
 
 
-def test_a_run_leaves_everything_it_should(tmp_path, pictures):
+def test_a_run_leaves_everything_it_should(tmp_path, images):
     seen = []
-    run = train(network(), pictures, RECIPE, tmp_path / "run", evaluate=lambda net: seen.append(net) or {"top1_error": 12.5})
+    run = train(network(), images, RECIPE, tmp_path / "run", evaluate=lambda net: seen.append(net) or {"top1_error": 12.5})
     names = {path.name for path in run.iterdir()}
     assert names == {"recipe.json", "metrics.jsonl", "curves.png", "log.txt", "model.safetensors", "checkpoints", "tensorboard"}
     assert [path.name for path in sorted((run / "checkpoints").iterdir())] == [
@@ -46,7 +46,7 @@ def test_a_run_leaves_everything_it_should(tmp_path, pictures):
     assert saved["model"]["name"] == "googlenet_bn"
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in metrics] == [1, 2, 3]
-    assert all(record["top1_error"] == 12.5 and record["pictures"] == 24 for record in metrics)
+    assert all(record["top1_error"] == 12.5 and record["images"] == 24 for record in metrics)
     assert len(seen) == 3
     loaded = load(run)
     assert loaded.classes == ("bright", "dark")
@@ -55,18 +55,18 @@ def test_a_run_leaves_everything_it_should(tmp_path, pictures):
 
 
 @pytest.mark.parametrize("model", ["googlenet", "googlenet_bn"])
-def test_it_learns_bright_from_dark(tmp_path, pictures, model):
+def test_it_learns_bright_from_dark(tmp_path, images, model):
     recipe = replace(RECIPE, epochs=12, distort=False, lr=0.05, precision="fp32")
-    run = train(network(model), pictures, recipe, tmp_path / "run")
+    run = train(network(model), images, recipe, tmp_path / "run")
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert metrics[0]["train_error"] > 25
     assert sum(record["train_error"] for record in metrics[-4:]) / 4 <= 15
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
-def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, pictures, optimizer):
+def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, images, optimizer):
     recipe = replace(RECIPE, optimizer=optimizer)
-    whole = train(network(), pictures, recipe, tmp_path / "whole")
+    whole = train(network(), images, recipe, tmp_path / "whole")
 
     def interrupted(net, calls=[]):  # noqa: B006
         calls.append(1)
@@ -75,11 +75,11 @@ def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, pictures, o
         return {}
 
     with pytest.raises(KeyboardInterrupt):
-        train(network(), pictures, recipe, tmp_path / "broken", evaluate=interrupted)
+        train(network(), images, recipe, tmp_path / "broken", evaluate=interrupted)
     assert not (tmp_path / "broken" / "model.safetensors").exists()
     torch.manual_seed(77)  # a new process knows nothing of the old one's state
     fresh = create_model("googlenet_bn", num_classes=2, width=0.25, small=True, aux=True)
-    resumed = train(fresh, pictures, recipe, tmp_path / "broken", resume=True, workers=1)
+    resumed = train(fresh, images, recipe, tmp_path / "broken", resume=True, workers=1)
     expected, ended = load_file(whole / "model.safetensors"), load_file(resumed / "model.safetensors")
     assert expected.keys() == ended.keys()
     for name, tensor in expected.items():
@@ -87,62 +87,62 @@ def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, pictures, o
     assert len((resumed / "metrics.jsonl").read_text().splitlines()) == 3
 
 
-def test_an_existing_run_is_never_overwritten(tmp_path, pictures):
+def test_an_existing_run_is_never_overwritten(tmp_path, images):
     recipe = replace(RECIPE, epochs=1)
-    run = train(network(), pictures, recipe, tmp_path / "run")
+    run = train(network(), images, recipe, tmp_path / "run")
     before = (run / "model.safetensors").read_bytes()
     with pytest.raises(GodeeperError, match="--resume"):
-        train(network(), pictures, recipe, run)
+        train(network(), images, recipe, run)
     assert (run / "model.safetensors").read_bytes() == before
 
 
-def test_a_checkpoint_of_another_model_or_a_damaged_one_is_refused(tmp_path, pictures):
+def test_a_checkpoint_of_another_model_or_a_damaged_one_is_refused(tmp_path, images):
     recipe = replace(RECIPE, epochs=1)
-    run = train(network(), pictures, recipe, tmp_path / "run")
+    run = train(network(), images, recipe, tmp_path / "run")
     with pytest.raises(BadCheckpoint, match="'googlenet_bn'"):
-        train(network("googlenet"), pictures, recipe, run, resume=True)
+        train(network("googlenet"), images, recipe, run, resume=True)
     with pytest.raises(BadCheckpoint, match="auxiliary_weight"):
-        train(network(aux=False), pictures, recipe, run, resume=True)
+        train(network(aux=False), images, recipe, run, resume=True)
     newest = run / "checkpoints" / "epoch-00000-step-0000003.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1000])
     with pytest.raises(BadCheckpoint, match=r"epoch-00000-step-0000003\.safetensors"):
-        train(network(), pictures, recipe, run, resume=True)
+        train(network(), images, recipe, run, resume=True)
 
 
-def test_a_loss_that_explodes_stops_the_run_with_a_remedy(tmp_path, pictures):
+def test_a_loss_that_explodes_stops_the_run_with_a_remedy(tmp_path, images):
     recipe = replace(RECIPE, lr=1000, warmup_epochs=0, clip_norm=0, epochs=20)
     with pytest.raises(GodeeperError, match="lower lr"):
-        train(network("googlenet"), pictures, recipe, tmp_path / "run")
+        train(network("googlenet"), images, recipe, tmp_path / "run")
 
 
-def test_pictures_too_small_for_the_heads_are_refused_before_anything_is_written(tmp_path, pictures):
+def test_images_too_small_for_the_heads_are_refused_before_anything_is_written(tmp_path, images):
     with pytest.raises(GodeeperError, match="at least 13"):  # 4a sees a quarter of the side: 13 -> 7 -> 4
-        train(network(), pictures, replace(RECIPE, image_size=12), tmp_path / "run")
-    with pytest.raises(GodeeperError, match="start_size gives pictures of 8"):
-        train(network(), pictures, replace(RECIPE, start_size=8), tmp_path / "run")
+        train(network(), images, replace(RECIPE, image_size=12), tmp_path / "run")
+    with pytest.raises(GodeeperError, match="start_size gives images of 8"):
+        train(network(), images, replace(RECIPE, start_size=8), tmp_path / "run")
     with pytest.raises(GodeeperError, match="grow to 32 pixels only"):
-        train(network(), pictures, replace(RECIPE, start_size=64), tmp_path / "run")
+        train(network(), images, replace(RECIPE, start_size=64), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_undecodable_pictures_are_left_out_and_named_never_fatal(tmp_path, class_folder):
-    (class_folder / "train" / "cat" / "broken.png").write_bytes(b"no picture")
+def test_undecodable_images_are_left_out_and_named_never_fatal(tmp_path, class_folder):
+    (class_folder / "train" / "cat" / "broken.png").write_bytes(b"no image")
     source = open_source(class_folder)
     run = train(network(), source.train, replace(RECIPE, epochs=1, batch_size=1), tmp_path / "run")
     record = json.loads((run / "metrics.jsonl").read_text())
-    assert (record["pictures"], record["skipped"]) == (24, 1)
+    assert (record["images"], record["skipped"]) == (24, 1)
     assert "broken.png" in (run / "log.txt").read_text()
 
 
-def test_a_folder_with_other_runs_weights_is_left_alone(tmp_path, pictures):
-    run = train(network(), pictures, replace(RECIPE, epochs=1), tmp_path / "run")
+def test_a_folder_with_other_runs_weights_is_left_alone(tmp_path, images):
+    run = train(network(), images, replace(RECIPE, epochs=1), tmp_path / "run")
     (run / "recipe.json").unlink()
     with pytest.raises(GodeeperError, match="holds a run already"):
-        train(network(), pictures, RECIPE, run)
+        train(network(), images, RECIPE, run)
 
 
 def test_two_processes_train_one_network(tmp_path, class_folder):
-    """Under torchrun the ranks share each batch, count every picture once, and one of them writes."""
+    """Under torchrun the ranks share each batch, count every image once, and one of them writes."""
     line = [
         "train",
         "--model",
@@ -160,7 +160,7 @@ def test_two_processes_train_one_network(tmp_path, class_folder):
     done = run_quietly([*launch, *line])
     assert done.returncode == 0, done.stderr
     metrics = [json.loads(text) for text in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [(record["epoch"], record["pictures"]) for record in metrics] == [(1, 24), (2, 24)]
+    assert [(record["epoch"], record["images"]) for record in metrics] == [(1, 24), (2, 24)]
     assert done.stderr.count("done: ") == 1
     assert load(tmp_path / "run").classes == ("cat", "dog")
     line = ["evaluate", str(tmp_path / "run"), "--data", str(class_folder), "--json", "--workers", "0", "--part", "all"]

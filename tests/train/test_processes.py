@@ -16,7 +16,7 @@ SCRIPT = dedent("""
     import json, sys
     import torch
     from godeeper import Recipe, create_model, open_source
-    from godeeper.data.sources import ArrayPictures
+    from godeeper.data.sources import ArrayDataset
     from godeeper.evaluate import evaluate
     from godeeper.train import train
     from godeeper.data import views
@@ -25,17 +25,17 @@ SCRIPT = dedent("""
 
     out, model, sync = sys.argv[1], sys.argv[2], sys.argv[3] == "sync"
     digits = open_source("digits")
-    some = lambda pictures, count: ArrayPictures(pictures.arrays[:count], pictures.labels[:count], "some")
+    some = lambda images, count: ArrayDataset(images.arrays[:count], images.labels[:count], "some")
     train_set, test_set = some(digits.train, 24), some(digits.test, 23)  # 23: shared evenly by neither 2 nor 3
     torch.manual_seed(0)
     network = create_model(model, num_classes=10, width=0.25, small=True, aux=True)
     if sys.argv[4] == "float64":
         network.double()
         for module in (classification, views):
-            module.normalise = lambda pictures, preprocess, normalise=module.normalise: normalise(pictures, preprocess).double()
+            module.normalise = lambda images, preprocess, normalise=module.normalise: normalise(images, preprocess).double()
     recipe = Recipe(
         epochs=20, batch_size=24, image_size=32, lr=0.001, warmup_epochs=0, clip_norm=2.0, mixup=0.2, cutmix=1.0, area=(0.5, 1),
-        average_decay=0.9, precision="fp32", sync_batch_norm=sync,
+        ema_decay=0.9, precision="fp32", sync_batch_norm=sync,
     )
     reports = []
     def tested(network):
@@ -81,7 +81,7 @@ def reports(run):
     ("model", "precision", "tolerance"),
     [
         pytest.param("googlenet", "float32", 1e-4, marks=pytest.mark.slow),
-        # Batch norm on so few pictures multiplies any rounding tenfold a step (so does another order of sums in one process),
+        # Batch norm on so few images multiplies any rounding tenfold a step (so does another order of sums in one process),
         # which is why the claim is tested where only the loss itself is rounded to float32.
         ("googlenet_bn", "float64", 1e-4),
     ],

@@ -69,7 +69,7 @@ def test_the_papers_recipes_are_as_printed():
     assert [group["weight_decay"] for group in optimizer.param_groups] == [4e-5, 0.0]
 
 
-def test_pictures_grow_evenly_in_steps_of_8_and_are_full_for_the_last_fifth():
+def test_images_grow_evenly_in_steps_of_8_and_are_full_for_the_last_fifth():
     recipe = Recipe(epochs=10, start_size=128)
     sizes = [recipe.size_at(epoch, 224) for epoch in range(10)]
     assert sizes == [128, 136, 152, 160, 176, 184, 200, 208, 224, 224]

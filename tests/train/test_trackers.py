@@ -10,17 +10,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from godeeper import GodeeperError, Recipe, create_model
 from godeeper.cli.main import status
-from godeeper.data.sources import ArrayPictures
+from godeeper.data.sources import ArrayDataset
 from godeeper.train import train
 from godeeper.train.trackers import check_trackers
 
-PICTURES = ArrayPictures(np.arange(8 * 64, dtype=np.uint8).reshape(8, 8, 8), [0, 1] * 4, "made")
+IMAGES = ArrayDataset(np.arange(8 * 64, dtype=np.uint8).reshape(8, 8, 8), [0, 1] * 4, "made")
 RECIPE = Recipe(epochs=3, batch_size=4, image_size=32, auxiliary_weight=0)
 
 
 def run(out, trackers=(), **more):
     network = create_model("googlenet_bn", num_classes=2, width=0.25, small=True)
-    return train(network, PICTURES, RECIPE, out, evaluate=lambda _: {"top1_error": 50.0}, trackers=trackers, **more)
+    return train(network, IMAGES, RECIPE, out, evaluate=lambda _: {"top1_error": 50.0}, trackers=trackers, **more)
 
 
 def test_tensorboard_has_what_metrics_have_once_also_after_resuming(tmp_path):
@@ -34,7 +34,7 @@ def test_tensorboard_has_what_metrics_have_once_also_after_resuming(tmp_path):
 
     network = create_model("googlenet_bn", num_classes=2, width=0.25, small=True)
     with pytest.raises(KeyboardInterrupt):
-        train(network, PICTURES, RECIPE, tmp_path / "run", evaluate=stop, trackers=["tensorboard"])
+        train(network, IMAGES, RECIPE, tmp_path / "run", evaluate=stop, trackers=["tensorboard"])
     run(tmp_path / "run", ["tensorboard"], resume=True)
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
@@ -72,11 +72,11 @@ def test_unknown_and_missing_trackers_are_named():
         check_trackers(["wandb"])
 
 
-def test_the_curves_of_several_runs_in_one_picture(tmp_path, capsys):
+def test_the_curves_of_several_runs_in_one_image(tmp_path, capsys):
     first, second = run(tmp_path / "first"), run(tmp_path / "second")
     assert status(["curves", str(first), str(second), "--out", str(tmp_path / "both.png")]) == 0
-    with Image.open(tmp_path / "both.png") as picture:
-        assert picture.width > 800
+    with Image.open(tmp_path / "both.png") as image:
+        assert image.width > 800
     (tmp_path / "empty").mkdir()
     assert status(["curves", str(tmp_path / "empty")]) == 2
     assert "holds no metrics" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The first tab: what a picture is, where the network saw it, how the crops voted."""
+"""The first tab: what an image is, where the network saw it, how the crops voted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..explain.explanation import shown_size
 from ..explain.votes import Vote, crop_probabilities, crop_views, draw_votes, vote_colours, votes_of
 from ..labels import named
 from ..models.network import Network
-from .html import button, heading, note, picture
+from .html import button, heading, img_tag, note
 from .words import Lang, reason, say
 
 TOP = 5
@@ -27,10 +27,10 @@ LARGEST = 20  # MB of a file
 
 @dataclass
 class Seen:
-    """What a session looks at: the picture, each class's probability, the class whose evidence is shown, the votes."""
+    """What a session looks at: the image, each class's probability, the class whose evidence is shown, the votes."""
 
     image: Image.Image | None = None
-    problem: str | None = None  # why there is no picture
+    problem: str | None = None  # why there is no image
     too_large: bool = False
     probabilities: list[float] = field(default_factory=list)
     chosen: int = 0
@@ -44,16 +44,16 @@ class Seen:
 
 
 def look(network: Network, file: str | None) -> Seen:
-    """What the network says of a picture's file; of one that cannot be read, why."""
+    """What the network says of an image's file; of one that cannot be read, why."""
     if file is None:
         return Seen()
     path = Path(file)
     if path.stat().st_size > LARGEST * 1_000_000:
         return Seen(too_large=True)
     try:
-        image = decode(path, "picture")
+        image = decode(path, "image")
     except BadImage as error:
-        return Seen(problem=str(error).removeprefix("picture: "))
+        return Seen(problem=str(error).removeprefix("image: "))
     probabilities = crop_probabilities(network, image, 1)[0].tolist()
     seen = Seen(image, probabilities=probabilities)
     seen.chosen = seen.best[0]
@@ -67,9 +67,9 @@ def answer(network: Network | None, seen: Seen, lang: Lang) -> str:
     if seen.too_large:
         return note(say("too_large", lang, limit=LARGEST))
     if seen.problem is not None:
-        return note(say("bad_picture", lang, reason=reason(seen.problem, lang)))
+        return note(say("bad_image", lang, reason=reason(seen.problem, lang)))
     if seen.image is None:
-        return note(say("no_picture", lang))
+        return note(say("no_image", lang))
     names = names_of(network, lang)
     rows = []
     for label in seen.best:
@@ -81,18 +81,18 @@ def answer(network: Network | None, seen: Seen, lang: Lang) -> str:
 
 
 def evidence(network: Network | None, seen: Seen, lang: Lang) -> str:
-    """The picture with what speaks for the chosen class."""
+    """The image with what speaks for the chosen class."""
     if network is None or seen.image is None:
         return ""
     size = shown_size(seen.image.size)
     heat = class_maps(network, seen.image, [seen.chosen], size)[0]
     name = names_of(network, lang)[seen.chosen]
     title = say("heat", lang, name=name)
-    return heading(title) + picture(overlay(seen.image.resize(size), heat), title) + note(say("heat_hint", lang))
+    return heading(title) + img_tag(overlay(seen.image.resize(size), heat), title) + note(say("heat_hint", lang))
 
 
 def vote(network: Network, seen: Seen, scheme: int) -> Seen:
-    """The same with the votes of the picture's crops."""
+    """The same with the votes of the image's crops."""
     if seen.image is not None:
         crops = crop_views(network, seen.image.size, scheme)
         seen.votes = votes_of(crops, crop_probabilities(network, seen.image, scheme))
@@ -110,7 +110,7 @@ def ballots(network: Network | None, seen: Seen, lang: Lang) -> str:
         for label in list(colours)[:6]
     )
     title = say("votes", lang)
-    drawn = picture(draw_votes(seen.image, seen.votes), title)
+    drawn = img_tag(draw_votes(seen.image, seen.votes), title)
     return f'{heading(title)}<ul class="legend">{legend}</ul><div class="scroll">{drawn}</div>'
 
 
@@ -120,16 +120,16 @@ def names_of(network: Network, lang: Lang) -> Sequence[str]:
 
 
 def samples(network: Network | None) -> list[Image.Image]:
-    """A few real pictures to begin with: digits for a network that knows those, else photographs; where scikit-learn is there."""
+    """A few real images to begin with: digits for a network that knows those, else photographs; where scikit-learn is there."""
     if network is None:
         return []
     try:
         if network.classes == tuple("0123456789"):
             from ..data.sources import open_source
 
-            pictures = open_source("digits").test
-            firsts = [list(pictures.labels).index(label) for label in (3, 5, 7, 8)]
-            return [pictures.picture(place).resize((64, 64), Image.Resampling.NEAREST) for place in firsts]
+            images = open_source("digits").test
+            firsts = [list(images.labels).index(label) for label in (3, 5, 7, 8)]
+            return [images.image(place).resize((64, 64), Image.Resampling.NEAREST) for place in firsts]
         from sklearn.datasets import load_sample_image
 
         return [Image.fromarray(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")]

@@ -33,8 +33,8 @@ def button(value: str, text: str, label: str | None = None, current: bool = Fals
     return f'<button type="button" class="open" data-open="{escape(value)}"{named}{marked}>{text}</button>'
 
 
-def picture(image: Image.Image, alt: str) -> str:
-    """A picture, within the page."""
+def img_tag(image: Image.Image, alt: str) -> str:
+    """An image, within the page."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return shown(buffer.getvalue(), alt)

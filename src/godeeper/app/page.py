@@ -60,7 +60,7 @@ class Page:
             self.seen = gr.State(classify.Seen())
             with gr.Row():
                 with gr.Column(min_width=300):
-                    self.picture, self.samples = self._drop(), self._samples()
+                    self.image, self.samples = self._drop(), self._samples()
                 with gr.Column(min_width=300):
                     self.answer = opener(classify.answer(network, classify.Seen(), lang), elem_id="answer")
                     self.heat = gr.HTML(elem_id="heat", elem_classes="heat")
@@ -75,19 +75,19 @@ class Page:
             self._classified(network)
 
     def _drop(self) -> gr.Image:
-        """Where a picture is put."""
+        """Where an image is put."""
         image = gr.Image(
-            type="filepath", label=say("picture", self.start), placeholder=say("drop", self.start), height=320, buttons=[],
-            sources=["upload", "clipboard", "webcam"], interactive=self.network is not None, elem_id="picture",
+            type="filepath", label=say("image", self.start), placeholder=say("drop", self.start), height=320, buttons=[],
+            sources=["upload", "clipboard", "webcam"], interactive=self.network is not None, elem_id="image",
         )  # fmt: skip
-        return self._word(image, label="picture", placeholder="drop")
+        return self._word(image, label="image", placeholder="drop")
 
     def _samples(self) -> gr.Gallery:
-        """Pictures to begin with."""
-        pictures = classify.samples(self.network)
+        """Images to begin with."""
+        images = classify.samples(self.network)
         gallery = gr.Gallery(
-            pictures, label=say("samples", self.start), columns=4, object_fit="contain", allow_preview=False,
-            interactive=False, visible=bool(pictures), buttons=[], elem_id="samples",
+            images, label=say("samples", self.start), columns=4, object_fit="contain", allow_preview=False,
+            interactive=False, visible=bool(images), buttons=[], elem_id="samples",
         )  # fmt: skip
         return self._word(gallery, label="samples")
 
@@ -110,11 +110,11 @@ class Page:
 
         def vote(seen: classify.Seen, scheme: int, lang: Lang) -> list[Any]:
             seen = classify.vote(network, seen, scheme)
-            return [seen, classify.ballots(network, seen, lang) or note(say("no_picture", lang))]
+            return [seen, classify.ballots(network, seen, lang) or note(say("no_image", lang))]
 
-        for event in (self.picture.input, self.picture.clear):
-            self._ask(event, look, [self.picture, self.lang], [self.seen, *shown], preprocess=False)  # the file, as it came
-        self._ask(self.samples.select, sample, [self.lang], [self.picture, self.seen, *shown])
+        for event in (self.image.input, self.image.clear):
+            self._ask(event, look, [self.image, self.lang], [self.seen, *shown], preprocess=False)  # the file, as it came
+        self._ask(self.samples.select, sample, [self.lang], [self.image, self.seen, *shown])
         self._ask(self.answer.click, choose, [self.seen, self.lang], [self.seen, self.heat])
         self._ask(self.vote.click, vote, [self.seen, self.scheme, self.lang], [self.seen, self.votes], trigger_mode="once")
 

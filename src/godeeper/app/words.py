@@ -14,8 +14,8 @@ WORDS = {
     "explore": ("Explore", "浏览"),
     "compare": ("Compare", "对比"),
     "runs": ("Runs", "训练记录"),
-    "picture": ("A picture: drop, choose, paste or take one", "图片：拖入、选择、粘贴或拍摄"),
-    "drop": ("Drop a picture here\nor click to choose one", "把图片拖到这里\n或点这里选择"),
+    "image": ("An image: drop, choose, paste or take one", "图片：拖入、选择、粘贴或拍摄"),
+    "drop": ("Drop an image here\nor click to choose one", "把图片拖到这里\n或点这里选择"),
     "samples": ("Samples", "示例"),
     "crops": ("Crops that vote", "投票的裁剪数"),
     "votes": ("How the crops voted", "各裁剪的投票"),
@@ -29,10 +29,10 @@ WORDS = {
         "还没有网络。先用“make demo”训练一个，再启动“godeeper app runs/demo”；也可以给出训练目录、权重文件或公开权重的名字。"
         "其他几页不需要网络。",
     ),
-    "no_picture": ("Give it a picture: the answer appears here.", "给它一张图片，结果会出现在这里。"),
-    "bad_picture": ("That is no picture that can be read: {reason}. Try another one.", "这张图读不了：{reason}。换一张试试。"),
+    "no_image": ("Give it an image: the answer appears here.", "给它一张图片，结果会出现在这里。"),
+    "bad_image": ("That is no image that can be read: {reason}. Try another one.", "这张图读不了：{reason}。换一张试试。"),
     "too_large": (
-        "The file is larger than {limit} MB. Try a smaller picture.",
+        "The file is larger than {limit} MB. Try a smaller image.",
         "文件超过 {limit} MB。换一张小一点的试试。",
     ),
     "network": ("Network", "网络"),
@@ -45,8 +45,8 @@ WORDS = {
     "receptive_field": ("receptive field", "感受野"),
     "head": ("auxiliary head", "辅助分类器"),
     "depth": ("layers with parameters", "有参数的层"),
-    "image_size": ("picture", "图片"),
-    "smallest": ("smallest picture", "最小的图片"),
+    "image_size": ("image", "图片"),
+    "smallest": ("smallest image", "最小的图片"),
     "table": ("Its table: choose a row to open it", "它的表：点一行打开"),
     "drawing": ("The whole network: choose a stage to open it", "整个网络：点一级打开"),
     "opened": ("{stage} of {network}", "{network} 的 {stage}"),
@@ -95,10 +95,10 @@ def say(key: str, lang: Lang, **values: object) -> str:
     return WORDS[key][("en", "zh").index(lang)].format(**values)
 
 
-# What `decode` says of pictures that it cannot read, and that in Chinese.
+# What `decode` says of images that it cannot read, and that in Chinese.
 REASONS = {
     "the file is empty": "文件是空的",
-    "not a picture in one of (.+)": "不是图片，或者格式不在 {} 之内",
+    "not an image in one of (.+)": "不是图片，或者格式不在 {} 之内",
     "damaged: (.+)": "文件已损坏（{}）",
     ".*limit of ([0-9,]+)": "像素太多，上限是 {}",
     "32-bit pixels .+": "像素是 32 位的，取值范围不明，请另存为 8 位或 16 位",
@@ -106,7 +106,7 @@ REASONS = {
 
 
 def reason(english: str, lang: Lang) -> str:
-    """Why a picture cannot be read, in a language; as `decode` says it where that is not known in Chinese."""
+    """Why an image cannot be read, in a language; as `decode` says it where that is not known in Chinese."""
     matches = ((re.fullmatch(pattern, english, re.DOTALL), chinese) for pattern, chinese in REASONS.items())
     known = [chinese.format(*match.groups()) for match, chinese in matches if match]
     return known[0] if known and lang == "zh" else english

@@ -9,14 +9,14 @@ import torch
 from torch.nn import functional as F
 
 from ..data.augment import normalise
-from ..data.sources import Pictures
+from ..data.sources import ImageDataset
 from ..data.views import take_views
 from ..models.network import Network, best_device, to_device
 from ..papers.registry import definition, variant
 from .claim import Cell, Claim, Figure, Outcome, Part, Scale, Table, Words
+from .images import Set
 from .jobs import Arm, Training
 from .lab import Lab
-from .pictures import Set
 from .sizes import cpu, gpu, imagenet
 from .stats import is_above, mean, paired
 from .words import band, curves, errors, measured
@@ -34,14 +34,14 @@ def gradients(chosen: Set, scale: Scale, network: str, seed: int) -> dict[str, A
     model = to_device(Network(table, aux=True).train(), best_device())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
     watched = [parameter for parameter in model.stages["3a"].parameters() if parameter.dim() == 4]
-    pictures, order = source.train, torch.Generator().manual_seed(seed)
-    assert isinstance(pictures, Pictures)
+    images, order = source.train, torch.Generator().manual_seed(seed)
+    assert isinstance(images, ImageDataset)
     noted: dict[str, list[float]] = {"step": [], "classifier": [], "with heads": []}
     for step in range(STEPS):
-        batch = torch.randint(len(pictures), (BATCH,), generator=order).tolist()
-        pixels = torch.cat([take_views(pictures.picture(index), model.preprocess) for index in batch])
+        batch = torch.randint(len(images), (BATCH,), generator=order).tolist()
+        pixels = torch.cat([take_views(images.image(index), model.preprocess) for index in batch])
         x = normalise(pixels.to(best_device()), model.preprocess)
-        labels = torch.tensor([pictures.labels[index] for index in batch], device=best_device())
+        labels = torch.tensor([images.labels[index] for index in batch], device=best_device())
         logits, heads = model.with_auxiliary(x)
         main = F.cross_entropy(logits, labels)
         total = main + sum(WEIGHT * F.cross_entropy(head, labels) for head in heads.values())

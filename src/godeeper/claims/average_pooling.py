@@ -73,7 +73,7 @@ CLAIM = Claim(
     ),
     limits=Words(
         (
-            "Few pictures are learnt from often, so that a network can overfit, as ImageNet's "
+            "Few images are learnt from often, so that a network can overfit, as ImageNet's "
             "1.2 million let a large one; how much it does there, this cannot say."
         ),
         "少量图片反复学，让网络有机会过拟合，就像大网络在 ImageNet 的 120 万张图上那样；在那里究竟过拟合多少，这里说不了。",

@@ -30,7 +30,7 @@ class Words:
 class Scale:
     """How large a test is.
 
-    `recipe` is what the arms' recipes start from, empty where a claim trains by itself; `train` and `test` are pictures of those
+    `recipe` is what the arms' recipes start from, empty where a claim trains by itself; `train` and `test` are images of those
     sets, the first of each class, 0 for all; `width` scales the networks' filters,
     `small` takes their stems' strides, and batches of `batch_size`; `seeds` are repetitions. `cost` says what to expect:
     measured, or reckoned where nobody has run it.

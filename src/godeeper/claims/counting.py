@@ -39,7 +39,7 @@ STEPPED = {
 }
 CHINESE = {"similar": "“相当”"}
 ROUNDS = Words("rounds", "轮")
-PICTURES, LEARNT = 4, 2  # of a timed pass, and of a timed step
+IMAGES, LEARNT = 4, 2  # of a timed pass, and of a timed step
 
 
 def test(lab: Lab) -> Outcome:
@@ -50,11 +50,11 @@ def test(lab: Lab) -> Outcome:
         parts.append(Part(says, _verdict(found), _counts(found)))
     inference = _timed({name: _pass(name) for name in ("googlenet", *RIVALS)}, lab.scale.seeds)
     parts.append(_faster(inference))
-    rows = _rows("a picture", inference, PICTURES)
+    rows = _rows("an image", inference, IMAGES)
     for which, pair in STEPPED.items():
         steps = _timed({name: _step(name) for name in pair}, lab.scale.seeds)
         parts.append(_slower(which, *pair, steps))
-        rows += _rows("a picture of a step", steps, LEARNT)
+        rows += _rows("an image of a step", steps, LEARNT)
     head = ["network", "of", *(f"round {number}" for number in range(1, lab.scale.seeds + 1)), "multiply-adds"]
     return Outcome(parts, {"seconds": Table(head, rows)})
 
@@ -108,7 +108,7 @@ def _network(name: str) -> Network:
 
 def _pass(name: str) -> Callable[[], None]:
     network, device = _network(name).eval(), best_device()
-    x = torch.randn(PICTURES, 3, definition(name).image_size, definition(name).image_size, device=device)
+    x = torch.randn(IMAGES, 3, definition(name).image_size, definition(name).image_size, device=device)
     x = x.contiguous(memory_format=torch.channels_last)
 
     def run() -> None:
@@ -145,9 +145,9 @@ def _timed(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[f
     return seconds
 
 
-def _rows(what: str, seconds: dict[str, list[float]], pictures: int) -> list[list[Cell]]:
+def _rows(what: str, seconds: dict[str, list[float]], images: int) -> list[list[Cell]]:
     return [
-        [name, what, *(round(one / pictures, 4) for one in values), describe(name).multiply_adds]
+        [name, what, *(round(one / images, 4) for one in values), describe(name).multiply_adds]
         for name, values in seconds.items()
     ]
 
@@ -173,7 +173,7 @@ CLAIM = Claim(
     scales={
         "cpu": Scale("digits", Words("about a minute on two cores", "双核约 1 分钟"), seeds=5),
         "gpu": Scale("digits", Words("a minute", "一分钟"), seeds=20),
-        "imagenet": Scale("digits", Words("needs no pictures: the same as gpu", "不需要图片：与 gpu 相同"), seeds=20),
+        "imagenet": Scale("digits", Words("needs no images: the same as gpu", "不需要图片：与 gpu 相同"), seeds=20),
     },
     test=test,
 )

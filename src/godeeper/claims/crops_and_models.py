@@ -14,12 +14,12 @@ from torch import Tensor
 from ..evaluate.classify import Average, Member, evaluate_members
 from ..models.network import best_device
 from .claim import Cell, Claim, Figure, Line, Outcome, Part, Scale, Table, Words
+from .images import Set
 from .jobs import Arm, Training
 from .lab import Lab
-from .pictures import Set
 from .sizes import cpu, gpu, imagenet
-from .stats import by_picture, is_above
-from .words import PICTURES, errors, measured
+from .stats import by_image, is_above
+from .words import IMAGES, errors, measured
 
 CROPS, MODELS = (1, 10, 144), (1, 2, 3, 4, 5, 6, 7)
 COMPARED = 10  # crops, by average and by maximum
@@ -27,13 +27,13 @@ MAXIMUM = f"maximum of {COMPARED} crops"
 CHINESE = {"crops": "裁剪", "models": "模型"}
 
 
-def looked(pictures: Set, scale: Scale, runs: Sequence[Training], crops: int, average: Average, seed: int) -> dict[str, Any]:
-    """A network's probabilities for the test pictures (N, classes), of so many crops, and the pictures' labels."""
+def looked(images: Set, scale: Scale, runs: Sequence[Training], crops: int, average: Average, seed: int) -> dict[str, Any]:
+    """A network's probabilities for the test images (N, classes), of so many crops, and the images' labels."""
     network = runs[seed].network()
     member = Member(f"seed {seed}", network, network.preprocess)
-    source, device = pictures.open(), best_device()
+    source, device = images.open(), best_device()
     found = evaluate_members(
-        [member], source.test, crops=crops, average=average, workers=pictures.workers, device=device, keep=True
+        [member], source.test, crops=crops, average=average, workers=images.workers, device=device, keep=True
     )
     assert found.probabilities is not None
     return {"probabilities": found.probabilities[:, 0], "labels": found.labels}
@@ -45,12 +45,12 @@ def named(crops: int) -> str:
 
 
 def wrong(probabilities: Tensor, labels: Tensor) -> list[bool]:
-    """Which pictures (N,) are not named right by the mean of the members' probabilities (N, members, classes)."""
+    """Which images (N,) are not named right by the mean of the members' probabilities (N, members, classes)."""
     return (probabilities.mean(1).argmax(1) != labels).tolist()
 
 
 class Grid:
-    """Table 3: which pictures every subset of the networks misses, by how many models and crops."""
+    """Table 3: which images every subset of the networks misses, by how many models and crops."""
 
     def __init__(self, found: dict[int, Tensor], labels: Tensor) -> None:
         self.most = next(iter(found.values())).shape[1]
@@ -62,7 +62,7 @@ class Grid:
         self.error = {place: fmean(100 * fmean(one) for one in subsets) for place, subsets in self.missed.items()}
 
     def gains(self, *places: tuple[int, int]) -> list[list[float]]:
-        """Picture by picture, how much smaller the share of subsets that miss it becomes from each cell to the next."""
+        """Image by image, how much smaller the share of subsets that miss it becomes from each cell to the next."""
         shares = [torch.tensor(self.missed[place], dtype=torch.float64).mean(0) for place in places]
         return [(first - second).tolist() for first, second in pairwise(shares)]
 
@@ -78,12 +78,12 @@ def test(lab: Lab) -> Outcome:
     labels = said[MAXIMUM][0]["labels"]
     found = {way: torch.stack([one["probabilities"] for one in of_way], 1) for way, of_way in said.items()}
     grid = Grid({crops: found[named(crops)] for crops in CROPS}, labels)
-    maximum = by_picture(wrong(found[MAXIMUM], labels), grid.missed[grid.most, COMPARED][0])
+    maximum = by_image(wrong(found[MAXIMUM], labels), grid.missed[grid.most, COMPARED][0])
     averaging = Part(
         Words("averaging the crops' probabilities beats their maximum", "裁剪的概率取平均，胜过取最大"),
         is_above(maximum),
         measured(
-            Words("error of the maximum minus of the average, points", "取最大的错误率减去取平均的，百分点"), maximum, PICTURES
+            Words("error of the maximum minus of the average, points", "取最大的错误率减去取平均的，百分点"), maximum, IMAGES
         ),
     )
     alone: list[list[Cell]] = [
@@ -110,17 +110,17 @@ def _returns(grid: Grid) -> list[Part]:
     for what, (first, then, last) in steps.items():
         early, late = grid.gains(first, then, last)
         nothing = [0.0] * len(early)
-        whole, fewer = by_picture(grid.gains(first, last)[0], nothing), by_picture(early, late)
+        whole, fewer = by_image(grid.gains(first, last)[0], nothing), by_image(early, late)
         parts += [
             Part(
                 Words(f"more {what} lower the error", f"{CHINESE[what]}越多，错误率越低"),
                 is_above(whole),
-                measured(Words("points gained", "降低的百分点"), whole, PICTURES),
+                measured(Words("points gained", "降低的百分点"), whole, IMAGES),
             ),
             Part(
                 Words(f"more {what} bring diminishing returns", f"{CHINESE[what]}越多，收益递减"),
                 is_above(fewer),
-                measured(Words("points gained at first minus later", "先降低的百分点减去后来降低的"), fewer, PICTURES),
+                measured(Words("points gained at first minus later", "先降低的百分点减去后来降低的"), fewer, IMAGES),
             ),
         ]
     return parts
@@ -161,8 +161,8 @@ CLAIM = Claim(
     ),
     limits=Words(
         (
-            "One group of seven networks, on one set of pictures: the intervals are "
-            "the pictures' chance, not that of training other networks."
+            "One group of seven networks, on one set of images: the intervals are "
+            "the images' chance, not that of training other networks."
         ),
         "只有一组七个网络、一个测试集：区间反映的是抽到哪些图片的偶然性，不包括换一批网络重新训练的偶然性。",
     ),

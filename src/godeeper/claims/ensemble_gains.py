@@ -15,8 +15,8 @@ from .crops_and_models import wrong
 from .jobs import Arm
 from .lab import Lab
 from .sizes import cpu, gpu, imagenet
-from .stats import by_picture, is_above
-from .words import PICTURES, curves, errors, measured
+from .stats import by_image, is_above
+from .words import IMAGES, curves, errors, measured
 
 WEAKER, STRONGER = "inception_v3", "inception_resnet_v2_printed"  # of Table 5's ensembles
 
@@ -31,20 +31,20 @@ def test(lab: Lab) -> Outcome:
     for name, of_name in runs.items():
         networks = [run.network() for run in of_name]
         members = [Member(f"seed {place}", network, network.preprocess) for place, network in enumerate(networks)]
-        found = evaluate_members(members, lab.source.test, workers=lab.pictures.workers, device=best_device(), keep=True)
+        found = evaluate_members(members, lab.source.test, workers=lab.images.workers, device=best_device(), keep=True)
         assert found.probabilities is not None
         each = [wrong(found.probabilities[:, [place]], found.labels) for place in range(len(members))]
         single[name] = torch.tensor(each, dtype=torch.float64).mean(0).tolist()
         together[name] = wrong(found.probabilities, found.labels)
         columns: list[Sequence[float]] = [*each, single[name], together[name]]
         rows.append([name, *(round(100 * fmean(one), 2) for one in columns)])
-    gain_single, gain_together = (by_picture(kind[WEAKER], kind[STRONGER]) for kind in (single, together))
-    lost = by_picture(*([a - b for a, b in zip(single[name], together[name], strict=True)] for name in (WEAKER, STRONGER)))
+    gain_single, gain_together = (by_image(kind[WEAKER], kind[STRONGER]) for kind in (single, together))
+    lost = by_image(*([a - b for a, b in zip(single[name], together[name], strict=True)] for name in (WEAKER, STRONGER)))
     parts = [
         Part(
             Words("the newer network is better by itself", "单个来看，新的网络更好"),
             is_above(gain_single),
-            measured(Words("points gained by one network", "单个网络降低的百分点"), gain_single, PICTURES),
+            measured(Words("points gained by one network", "单个网络降低的百分点"), gain_single, IMAGES),
         ),
         Part(
             Words("the gain of one network does not carry over fully to ensembles", "单个网络的进步不能全部带进集成"),
@@ -75,7 +75,7 @@ CLAIM = Claim(
         (
             "Five networks of each kind, an eighth as wide, in the first epochs, where a network gains far more "
             "than the paper's did; the intervals are "
-            "the pictures' chance, not that of training other networks."
+            "the images' chance, not that of training other networks."
         ),
         "每种五个网络，宽度八分之一，只训练最初几轮，这时一个网络的进步比论文里大得多；"
         "区间反映的是抽到哪些图片的偶然性，不包括换一批网络重新训练的偶然性。",

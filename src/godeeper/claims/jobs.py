@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 import torch
 
-from ..data.sources import Pictures
+from ..data.sources import ImageDataset
 from ..errors import GodeeperError
 from ..evaluate.classify import evaluate
-from ..files import written_whole
+from ..files import atomic_write
 from ..models.network import Network, best_device, device_of, to_device
 from ..models.weights import name_classes
 from ..papers.notation import Definition
@@ -23,7 +23,7 @@ from ..train.loop import train
 from ..train.recipe import Recipe
 from ..train.run import RunFolder
 from .claim import Scale
-from .pictures import Set
+from .images import Set
 
 
 def read_json(file: Path) -> Any:
@@ -61,7 +61,7 @@ class Training:
     folder: Path
     arm: Arm
     seed: int
-    pictures: Set
+    images: Set
     scale: Scale
 
     @property
@@ -76,7 +76,7 @@ class Training:
 
     @property
     def error(self) -> float:
-        """The top-1 error (%) on the test pictures after the last epoch."""
+        """The top-1 error (%) on the test images after the last epoch."""
         return float(self.records[-1]["top1_error"])
 
     def curve(self, name: str = "top1_error") -> list[float]:
@@ -102,8 +102,8 @@ class Training:
             raise GodeeperError(f"{str(self.folder)!r} holds a run by another recipe: name another folder with --out")
 
     def run(self) -> None:
-        source = self.pictures.open()
-        assert isinstance(source.train, Pictures)
+        source = self.images.open()
+        assert isinstance(source.train, ImageDataset)
         torch.manual_seed(self.seed)
         network = Network(self.arm.definition, aux=self.arm.recipe.auxiliary_weight > 0)
         network.arguments = {
@@ -111,7 +111,7 @@ class Training:
             "small": self.scale.small, "arm": self.arm.name,
         }  # fmt: skip
         name_classes(network, source.classes)
-        workers = self.pictures.workers
+        workers = self.images.workers
 
         def tested(network: Network) -> dict[str, float]:
             device = device_of(network)
@@ -131,7 +131,7 @@ class Measurement:
     folder: Path
     function: Callable[..., dict[str, Any]]
     setting: Mapping[str, Any]
-    pictures: Set
+    images: Set
     scale: Scale
 
     @property
@@ -150,10 +150,10 @@ class Measurement:
         return self.folder / "result.safetensors"
 
     def run(self) -> None:
-        found = self.function(self.pictures, self.scale, **self.setting)
+        found = self.function(self.images, self.scale, **self.setting)
         tensors = {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
         self.folder.mkdir(parents=True, exist_ok=True)
         if tensors:
             save_tensors(self._tensors, tensors, {})
-        with written_whole(self.folder / "result.json") as file:  # last: it says that all is there
+        with atomic_write(self.folder / "result.json") as file:  # last: it says that all is there
             file.write_text(json.dumps({name: value for name, value in found.items() if name not in tensors}), encoding="utf-8")

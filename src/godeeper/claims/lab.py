@@ -19,19 +19,19 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from ..data.sources import Pictures, Source
+from ..data.sources import ImageDataset, Source
 from ..errors import BadImage, GodeeperError
 from ..papers.notation import Definition
 from ..papers.registry import definition, variant
 from ..train.recipe import Recipe, recipes
 from .claim import Scale
+from .images import Set
 from .jobs import Arm, Job, Measurement, Training
-from .pictures import Set
 
 
 @dataclass
 class Lab:
-    """What is tested, as its progress calls it; a folder, a set of pictures, a scale."""
+    """What is tested, as its progress calls it; a folder, a set of images, a scale."""
 
     name: str
     folder: Path
@@ -41,21 +41,21 @@ class Lab:
     measurements: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # all that was measured, by setting
 
     @property
-    def pictures(self) -> Set:
+    def images(self) -> Set:
         return Set(self.data, self.scale.train, self.scale.test)
 
     @property
     def source(self) -> Source:
-        return self.pictures.open()
+        return self.images.open()
 
     def check(self) -> None:
-        """GodeeperError where the pictures are missing, or are too few for the scale."""
+        """GodeeperError where the images are missing, or are too few for the scale."""
         source = self.source
-        assert isinstance(source.train, Pictures)
+        assert isinstance(source.train, ImageDataset)
         for part, has, wanted in (("training", source.train, self.scale.train), ("test", source.test, self.scale.test)):
             if len(has) < wanted:
                 raise GodeeperError(
-                    f"{self.data!r} has {len(has)} {part} pictures, counting as many of each class, of the {wanted} that this "
+                    f"{self.data!r} has {len(has)} {part} images, counting as many of each class, of the {wanted} that this "
                     "scale needs: name a larger set with --data"
                 )
 
@@ -64,24 +64,24 @@ class Lab:
         return self.variant(definition(name))
 
     def variant(self, table: Definition) -> Definition:
-        """A table at this scale: its classes, width and size of pictures."""
+        """A table at this scale: its classes, width and size of images."""
         return variant(table, num_classes=len(self.source.classes), width=self.scale.width, small=self.scale.small)
 
     def recipe(self, **changes: Any) -> Recipe:
         """The scale's recipe, without auxiliary heads, and with what else changes.
 
-        Small pictures keep at least 40 % of their area and their colours, and the average reaches over some 500 steps.
+        Small images keep at least 40 % of their area and their colours, and the average reaches over some 500 steps.
         """
         recipe = replace(recipes[self.scale.recipe], epochs=self.scale.epochs, auxiliary_weight=0.0)
         if self.scale.small:
-            recipe = replace(recipe, batch_size=self.scale.batch_size, area=(0.4, 1.0), distort=False, average_decay=0.998)
+            recipe = replace(recipe, batch_size=self.scale.batch_size, area=(0.4, 1.0), distort=False, ema_decay=0.998)
         return replace(recipe, **changes)
 
     def train(self, arms: Sequence[Arm]) -> dict[str, list[Training]]:
         """Every arm with every seed, by the arm's name."""
         runs = {
             arm.name: [
-                Training(self._place(arm.name, seed), arm, seed, self.pictures, self.scale) for seed in range(self.scale.seeds)
+                Training(self._place(arm.name, seed), arm, seed, self.images, self.scale) for seed in range(self.scale.seeds)
             ]
             for arm in arms
         }
@@ -95,10 +95,10 @@ class Lab:
     def measure(
         self, function: Callable[..., dict[str, Any]], settings: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, list[dict[str, Any]]]:
-        """`function(pictures, scale, seed=, **setting)` for every setting and seed, by the setting's name."""
+        """`function(images, scale, seed=, **setting)` for every setting and seed, by the setting's name."""
         jobs = {
             name: [
-                Measurement(self._place(name, seed), function, {**setting, "seed": seed}, self.pictures, self.scale)
+                Measurement(self._place(name, seed), function, {**setting, "seed": seed}, self.images, self.scale)
                 for seed in range(self.scale.seeds)
             ]
             for name, setting in settings.items()

@@ -17,7 +17,7 @@ import torch
 
 from ..errors import GodeeperError
 from ..evaluate.charts import chart, png
-from ..files import written_whole
+from ..files import atomic_write
 from ..train.run import versions
 from .claim import Cell, Claim, Figure, Outcome, Scale, ScaleName, Table
 from .jobs import Training, read_json
@@ -32,7 +32,7 @@ COLOURS = {  # of networks, the same in every figure
 def reproduce(claim: Claim, scale: ScaleName, data: str | None, folder: Path) -> dict[str, Any]:
     """Tests a claim, or goes on with that, and returns what is then in the folder's `result.json`, beside its figures.
 
-    `data` is a source of pictures, by default the scale's. GodeeperError where the folder holds the test of something else.
+    `data` is a source of images, by default the scale's. GodeeperError where the folder holds the test of something else.
     """
     chosen = claim.scales[scale]
     lab = Lab(claim.name, folder, data or chosen.data, chosen)
@@ -42,7 +42,7 @@ def reproduce(claim: Claim, scale: ScaleName, data: str | None, folder: Path) ->
     with _minutes(folder):
         outcome = claim.test(lab)
     for name, figure in outcome.figures.items():
-        with written_whole(folder / f"{name}.png") as file:
+        with atomic_write(folder / f"{name}.png") as file:
             file.write_bytes(drawn(figure))
     result = _document(claim, plan, lab, outcome, read_json(folder / "minutes.json"))
     _write(folder / "result.json", result)
@@ -105,7 +105,7 @@ def _plain(found: dict[str, Any]) -> dict[str, Any]:
 
 def _write(file: Path, document: Any) -> None:
     text = json.dumps(document, ensure_ascii=False, indent=1)
-    with written_whole(file) as partial:
+    with atomic_write(file) as partial:
         partial.write_text(PLAIN_LIST.sub(_in_a_line, text) + "\n", encoding="utf-8")
 
 

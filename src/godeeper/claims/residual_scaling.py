@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..data.augment import normalise
-from ..data.sources import Pictures
+from ..data.sources import ImageDataset
 from ..data.views import take_views
 from ..models.network import Network, best_device, to_device
 from ..papers.inception_resnet import c
@@ -23,17 +23,17 @@ from ..preprocess import Preprocess
 from ..train.optim import warm_statistics
 from ..train.rmsprop import RMSpropTF
 from .claim import Cell, Claim, Figure, Outcome, Part, Scale, Table, Verdict, Words
+from .images import Set
 from .lab import Lab
-from .pictures import Set
 from .stats import Mean, is_above, paired
 from .words import band, measured
 
 WIDTHS, SCALES, RATES = (256, 1024, 1792), (1.0, 0.3, 0.1), (0.045, 0.0045)  # "exceeded 1000"; 1792 and 0.045 are the paper's
-BLOCKS, NOTED, WATCHED = 5, 20, 512  # the last: steps between looks at the last layer, and pictures of one
+BLOCKS, NOTED, WATCHED = 5, 20, 512  # the last: steps between looks at the last layer, and images of one
 OPPOSITE: dict[Verdict, Verdict] = {
     "supported": "not supported", "not supported": "supported", "inconclusive": "inconclusive",
 }  # fmt: skip
-DEAD = 50.0  # percent of channels that are zero for every picture: more, and a network is called dead
+DEAD = 50.0  # percent of channels that are zero for every image: more, and a network is called dead
 
 
 def stack(filters: int, scale: float, classes: int, normed: bool) -> Network:
@@ -51,13 +51,13 @@ def stack(filters: int, scale: float, classes: int, normed: bool) -> Network:
     return network
 
 
-def trained(pictures: Set, scale: Scale, filters: int, factor: float, rate: float, normed: bool, seed: int) -> dict[str, Any]:
+def trained(images: Set, scale: Scale, filters: int, factor: float, rate: float, normed: bool, seed: int) -> dict[str, Any]:
     """A stack after some hundred steps: its loss on the way, and its last layer before the pooling."""
     torch.manual_seed(seed)
     device = best_device()
-    network = to_device(stack(filters, factor, len(pictures.open().classes), normed), device).train()
+    network = to_device(stack(filters, factor, len(images.open().classes), normed), device).train()
     optimizer = RMSpropTF(network.parameters(), lr=rate)  # decay 0.9, epsilon 1.0, momentum 0.9
-    (x, labels), (tests, expected) = (_tensors(pictures, part, network.preprocess, device) for part in ("train", "test"))
+    (x, labels), (tests, expected) = (_tensors(images, part, network.preprocess, device) for part in ("train", "test"))
     order = torch.Generator().manual_seed(seed)
     watched = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:WATCHED].to(device)]  # of all classes
     noted: dict[str, list[float]] = {"step": [], "loss": [], "deviation": [], "dead": []}
@@ -80,13 +80,13 @@ def trained(pictures: Set, scale: Scale, filters: int, factor: float, rate: floa
 
 
 @torch.no_grad()
-def last_layer(network: Network, pictures: torch.Tensor) -> tuple[float, float]:
-    """The deviation of the last block's output, and the percentage of its channels that are zero for all the pictures: dead.
+def last_layer(network: Network, images: torch.Tensor) -> tuple[float, float]:
+    """The deviation of the last block's output, and the percentage of its channels that are zero for all the images: dead.
 
-    Batch norm normalises by these pictures, as in training, but its running averages stay as they were.
+    Batch norm normalises by these images, as in training, but its running averages stay as they were.
     """
     running = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    features, _ = network.features(pictures)  # (N, filters, H, W)
+    features, _ = network.features(images)  # (N, filters, H, W)
     for name, buffer in network.named_buffers():
         buffer.copy_(running[name])
     return features.std().item(), 100 * (features.amax((0, 2, 3)) == 0).float().mean().item()
@@ -94,11 +94,11 @@ def last_layer(network: Network, pictures: torch.Tensor) -> tuple[float, float]:
 
 @cache
 def _tensors(chosen: Set, part: str, preprocess: Preprocess, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """The "train" or "test" pictures, normalised (N, 3, H, W), and labels (N,): read once by a process, for all its runs."""
-    pictures = getattr(chosen.open(), part)
-    assert isinstance(pictures, Pictures)
-    pixels = torch.cat([take_views(pictures.picture(index), preprocess) for index in range(len(pictures))])
-    return normalise(pixels.to(device), preprocess), torch.tensor(list(pictures.labels), device=device)
+    """The "train" or "test" images, normalised (N, 3, H, W), and labels (N,): read once by a process, for all its runs."""
+    images = getattr(chosen.open(), part)
+    assert isinstance(images, ImageDataset)
+    pixels = torch.cat([take_views(images.image(index), preprocess) for index in range(len(images))])
+    return normalise(pixels.to(device), preprocess), torch.tensor(list(images.labels), device=device)
 
 
 def test(lab: Lab) -> Outcome:
@@ -147,7 +147,7 @@ def _row(name: str, seed: int, run: dict[str, Any]) -> list[Cell]:
 
 
 def dies(run: dict[str, Any]) -> bool:
-    """Whether a network ended dead: half of its last layer's channels zero for all pictures, or a loss that is no number."""
+    """Whether a network ended dead: half of its last layer's channels zero for all images, or a loss that is no number."""
     return run["dead"][-1] > DEAD or not run["finite"]
 
 
@@ -245,7 +245,7 @@ CLAIM = Claim(
         "imagenet": Scale(
             "imagenet",
             Words(
-                "60 runs of 40,000 steps on pictures of 32 pixels, a few minutes each; before, half an hour of reading pictures",
+                "60 runs of 40,000 steps on images of 32 pixels, a few minutes each; before, half an hour of reading images",
                 "60 次训练，各四万步，图片缩到 32 像素，每次几分钟；另有半小时读图片",
             ),
             "",

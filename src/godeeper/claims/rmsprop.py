@@ -28,7 +28,7 @@ def last_error(lab: Lab, run: Training) -> float:
         {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
     )
     network = to_device(network.eval(), best_device())
-    workers = lab.pictures.workers
+    workers = lab.images.workers
     device = device_of(network)
     return evaluate(network, lab.source.test, network.preprocess, workers=workers, skip_bad=True, device=device).top1_error
 

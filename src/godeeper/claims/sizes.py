@@ -6,7 +6,7 @@ from .claim import Scale, Words
 
 
 def cpu(minutes: int, train: int, test: int, epochs: int, seeds: int = 3, recipe: str = "cifar10") -> Scale:
-    """An eighth of the width, on the first `train` and `test` pictures of CIFAR-10; `minutes` were measured."""
+    """An eighth of the width, on the first `train` and `test` images of CIFAR-10; `minutes` were measured."""
     cost = Words(f"about {minutes} minutes on two cores", f"双核约 {minutes} 分钟")
     return Scale("cifar10", cost, recipe, 64, train, test, epochs, 0.125, seeds)
 
@@ -18,7 +18,7 @@ def gpu(runs: int, seeds: int = 3, recipe: str = "cifar10") -> Scale:
 
 
 def imagenet(runs: int, epochs: int, hours: int, seeds: int = 3, recipe: str = "standard") -> Scale:
-    """ImageNet at full size; `hours` are reckoned: six operations a multiply-add and picture, on 1,281,167 pictures."""
+    """ImageNet at full size; `hours` are reckoned: six operations a multiply-add and image, on 1,281,167 images."""
     cost = Words(
         f"{runs} runs of {epochs} epochs: {hours} hours of an H100 at 20 % of its peak, reckoned",
         f"{runs} 次训练，各 {epochs} 轮：按 H100 峰值的 20 % 推算，{hours} 小时",

@@ -43,14 +43,14 @@ def mean(values: Sequence[float]) -> Mean:
 
 
 def paired(first: Sequence[float], second: Sequence[float]) -> Mean:
-    """The mean difference, first minus second, of arms that share seeds, and so the order of pictures."""
+    """The mean difference, first minus second, of arms that share seeds, and so the order of images."""
     return mean([a - b for a, b in zip(first, second, strict=True)])
 
 
-def by_picture(first: Sequence[float], second: Sequence[float]) -> Mean:
-    """The difference of two errors, first minus second, in points, by the pictures' chance alone.
+def by_image(first: Sequence[float], second: Sequence[float]) -> Mean:
+    """The difference of two errors, first minus second, in points, by the images' chance alone.
 
-    Each is, picture by picture, whether a network is wrong, or the share of networks that are.
+    Each is, image by image, whether a network is wrong, or the share of networks that are.
     """
     count = len(first)
     apart = [100.0 * (a - b) for a, b in zip(first, second, strict=True)]

@@ -17,7 +17,7 @@ VERDICTS: dict[Verdict, dict[str, str]] = {
     "inconclusive": {"en": "inconclusive at this scale", "zh": "这一规模下无法判定"},
 }
 SEEDS = Words("seeds", "个种子")
-PICTURES = Words("pictures", "张图片")
+IMAGES = Words("images", "张图片")
 
 
 def measured(what: Words, difference: Mean, of: Words = SEEDS) -> Words:
@@ -77,8 +77,8 @@ TERMS = {  # of tables, for readers of Chinese
     "seconds an epoch": "每轮的秒数",
     "at full width, 224 pixels": "全宽度、224 像素时的乘加",
     "of": "计时对象",
-    "a picture": "推理，每张图片",
-    "a picture of a step": "训练一步，每张图片",
+    "an image": "推理，每张图片",
+    "an image of a step": "训练一步，每张图片",
     "loss": "损失",
     "greatest loss": "最大损失",
     "deviation at first": "起初的标准差",

@@ -12,7 +12,7 @@ from .output import Json, print_json, print_table
 
 def bench_command(
     run: Annotated[str, typer.Argument(help="A run folder, weights file, published name, or the name of a network.")],
-    batch_size: Annotated[list[int], typer.Option(min=1, help="Pictures a pass; may be given several times.")] = [1, 8],  # noqa: B006
+    batch_size: Annotated[list[int], typer.Option(min=1, help="Images a pass; may be given several times.")] = [1, 8],  # noqa: B006
     as_json: Json = False,
 ) -> None:
     """Time engines and precisions on this machine, and torchvision's or timm's network of the kind where it is installed."""
@@ -29,7 +29,7 @@ def bench_command(
         print_json([asdict(line) for line in lines])
         return
     base = {line.batch: line.milliseconds for line in lines if line.engine == (peer[0] if peer else "eager")}
-    head = ("pictures", "engine", "precision", "ms", "pictures/s", "times as fast", "probabilities moved by")
+    head = ("images", "engine", "precision", "ms", "images/s", "times as fast", "probabilities moved by")
     rows = [
         (
             line.batch, line.engine, line.precision, f"{line.milliseconds:.1f}", f"{1000 * line.batch / line.milliseconds:.1f}",

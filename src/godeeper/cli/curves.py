@@ -12,7 +12,7 @@ from ..errors import GodeeperError
 
 def curves_command(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
-    out: Annotated[Path, typer.Option(help="The picture to draw.")] = Path("curves.png"),
+    out: Annotated[Path, typer.Option(help="The image to draw.")] = Path("curves.png"),
 ) -> None:
     """Draw the curves of several runs together."""
     from ..train.curves import draw_curves

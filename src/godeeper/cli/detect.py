@@ -1,4 +1,4 @@
-"""`detect`: the commands about objects in pictures."""
+"""`detect`: the commands about objects in images."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def coverage_command(
     from ..data.objects import open_objects
     from ..detect.proposals import coverage
 
-    pictures = open_objects(data, split)
+    images = open_objects(data, split)
     proposer = proposer_of(2.0 if superpixels is None else superpixels, multibox)
-    found = coverage(proposals_of(proposer, pictures, workers), pictures.objects)
+    found = coverage(proposals_of(proposer, images, workers), images.objects)
     if as_json:
         percents = found.percent if found.objects else None
-        print_json({"pictures": len(pictures), "objects": found.objects, "coverage": percents, "proposals": found.proposals})
+        print_json({"images": len(images), "objects": found.objects, "coverage": percents, "proposals": found.proposals})
         return
-    print_table(("pictures", "objects", "covered", "proposals a picture"), [
-        (len(pictures), found.objects, percent(found.percent), f"{found.proposals:.0f}"),
+    print_table(("images", "objects", "covered", "proposals an image"), [
+        (len(images), found.objects, percent(found.percent), f"{found.proposals:.0f}"),
     ])  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def tables_command(
 def export_command(
     run: Annotated[str, typer.Argument(help="A Faster R-CNN's run or weights file.")],
     out: Annotated[Path, typer.Option(help="The file: .onnx or .xml (OpenVINO).")],
-    pictures: Annotated[Path | None, typer.Option(help="A folder of photographs to check the file on.")] = None,
+    images: Annotated[Path | None, typer.Option(help="A folder of photographs to check the file on.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write a Faster R-CNN for another engine, and check the file against it on photographs."""
@@ -70,7 +70,7 @@ def export_command(
 
     from ..deploy.detector import export_detector
 
-    report = export_detector(run, out, pictures=pictures)
+    report = export_detector(run, out, images=images)
     if as_json:
         print_json({**asdict(report), "file": str(report.file)})
         return
@@ -78,6 +78,6 @@ def export_command(
     print_table((), [
         ("written", str(report.file)),
         ("size", f"{report.size / 1e6:.1f} MB"),
-        ("checked with", f"{check['engine']}, on {check['pictures']} pictures"),
+        ("checked with", f"{check['engine']}, on {check['images']} images"),
         ("found alike", f"{check['alike']} of {check['found']}"),
     ])  # fmt: skip

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Runs = Annotated[
     list[str], typer.Argument(help="A Faster R-CNN's run or exported file, or an R-CNN's run; several of those: an ensemble.")
 ]
-Data = Annotated[str, typer.Option(help="A folder of annotated pictures: Pascal VOC's or COCO's.")]
-Split = Annotated[str, typer.Option(help="Which pictures of the data.")]
+Data = Annotated[str, typer.Option(help="A folder of annotated images: Pascal VOC's or COCO's.")]
+Split = Annotated[str, typer.Option(help="Which images of the data.")]
 KINDS = (".safetensors", ".onnx", ".xml")  # of files that a detector is read from
 
 
@@ -35,7 +35,7 @@ def evaluate_command(
     multibox: Multibox = None,
     save: Annotated[Path | None, typer.Option(help="Keep what was found in this .json file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw precision against recall into this .png file.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count pictures that cannot be decoded.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count images that cannot be decoded.")] = False,
     as_json: Json = False,
 ) -> None:
     """Count the mean average precision of a detector, as Pascal VOC, ILSVRC and COCO do."""
@@ -44,7 +44,7 @@ def evaluate_command(
     from ..data.objects import open_objects
     from ..detect.detector import find_all
     from ..detect.report import precision_recall_chart, save_detections
-    from ..files import written_whole
+    from ..files import atomic_write
     from ..models.network import best_device
     from .progress import counting
 
@@ -52,23 +52,23 @@ def evaluate_command(
     _check_written(plot, ".png", "--plot")
     processes = PartialState(cpu=best_device().type == "cpu")  # under torchrun, several; the first one reports
     detector = detector_of(runs, superpixels, multibox)
-    pictures = open_objects(data, split, detector.classes)
-    with counting("detecting", len(pictures), show=processes.is_main_process) as progress:
-        found = find_all(detector, pictures, skip_bad=skip_bad, progress=progress)
+    images = open_objects(data, split, detector.classes)
+    with counting("detecting", len(images), show=processes.is_main_process) as progress:
+        found = find_all(detector, images, skip_bad=skip_bad, progress=progress)
     if not processes.is_main_process:
         return
-    there = [pictures.objects[index] for index in found.index]
-    by_rule, coco = _scored(found.detections, there, pictures.classes)
-    about = {"models": runs, "data": data, "split": split, "pictures": len(there), "skipped": found.skipped}
+    there = [images.objects[index] for index in found.index]
+    by_rule, coco = _scored(found.detections, there, images.classes)
+    about = {"models": runs, "data": data, "split": split, "images": len(there), "skipped": found.skipped}
     if as_json:
         rules = {rule: scores.as_dict() for rule, scores in by_rule.items()}
         print_json({**about, **rules, "coco": None if coco is None else coco.as_dict()})
     else:
         _print_scores(by_rule, coco, len(there), found.skipped)
     if save is not None:
-        save_detections(save, [pictures.files[index] for index in found.index], found.detections, pictures.classes)
+        save_detections(save, [images.files[index] for index in found.index], found.detections, images.classes)
     if plot is not None:
-        with written_whole(plot) as partial:
+        with atomic_write(plot) as partial:
             partial.write_bytes(precision_recall_chart(by_rule["voc"]))
 
 
@@ -84,7 +84,7 @@ def _scored(
     return by_rule, coco_scores(detections, there, classes) if find_spec("faster_coco_eval") else None
 
 
-def _print_scores(by_rule: dict[str, Scores], coco: CocoScores | None, pictures: int, skipped: Sequence[str]) -> None:
+def _print_scores(by_rule: dict[str, Scores], coco: CocoScores | None, images: int, skipped: Sequence[str]) -> None:
     from ..detect.report import class_rows
 
     voc, ilsvrc = by_rule["voc"], by_rule["ilsvrc"]
@@ -92,7 +92,7 @@ def _print_scores(by_rule: dict[str, Scores], coco: CocoScores | None, pictures:
     print_table(head, class_rows(voc, ilsvrc), right=head[1:])
     print()
     rows = [
-        ("pictures", f"{pictures}" + (f", {len(skipped)} skipped" if skipped else "")),
+        ("images", f"{images}" + (f", {len(skipped)} skipped" if skipped else "")),
         ("mAP at 0.5, VOC", percent(voc.mean_average_precision)),
         ("mAP at 0.5, ILSVRC", percent(ilsvrc.mean_average_precision)),
     ]
@@ -113,16 +113,16 @@ def percent(value: float | None) -> str:
 
 def predict_command(
     runs: Annotated[
-        list[str], typer.Argument(help="A Faster R-CNN's run or several R-CNN runs, then pictures, folders or patterns.")
+        list[str], typer.Argument(help="A Faster R-CNN's run or several R-CNN runs, then images, folders or patterns.")
     ],
-    picture: Annotated[Path | None, typer.Option(help="Draw what is found into this file, or folder for several.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Draw what is found into this file, or folder for several.")] = None,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="The least score.")] = 0.5,
     lang: Language = "en",
     superpixels: Superpixels = None,
     multibox: Multibox = None,
     as_json: Json = False,
 ) -> None:
-    """Find the objects in pictures: class, score, and box as left, top, right, bottom in pixels."""
+    """Find the objects in images: class, score, and box as left, top, right, bottom in pixels."""
     from ..data.decode import decode
     from ..explain.boxes import draw_detections
     from ..explain.card import check_chinese
@@ -132,8 +132,8 @@ def predict_command(
 
     count = len(_runs_of(runs))
     files = expanded(runs[count:])
-    drawings = [None] * len(files) if picture is None else _drawings(picture, files)
-    if picture is not None and lang != "en":
+    drawings = [None] * len(files) if image is None else _drawings(image, files)
+    if image is not None and lang != "en":
         check_chinese()
     detector = detector_of(runs[:count], superpixels, multibox)
     names = named(detector.classes, lang)
@@ -157,21 +157,21 @@ def predict_command(
         raise fault
 
 
-def _drawings(picture: Path, files: Sequence[Path]) -> list[Path]:
-    """Where each picture is drawn, none twice; GodeeperError for a folder of the pictures that are looked at."""
+def _drawings(image: Path, files: Sequence[Path]) -> list[Path]:
+    """Where each image is drawn, none twice; GodeeperError for a folder of the images that are looked at."""
     from .predict import check_drawing
 
-    if len(files) == 1 and not picture.is_dir():
-        check_drawing(picture, files)
-        return [picture]
-    if picture.exists() and not picture.is_dir():
-        raise GodeeperError(f"--picture {str(picture)!r} is a file, but there are {len(files)} pictures: name a folder")
-    if picture.resolve() in {file.resolve().parent for file in files}:
-        raise GodeeperError(f"--picture {str(picture)!r} is where the pictures are that are looked at: name another folder")
+    if len(files) == 1 and not image.is_dir():
+        check_drawing(image, files)
+        return [image]
+    if image.exists() and not image.is_dir():
+        raise GodeeperError(f"--image {str(image)!r} is a file, but there are {len(files)} images: name a folder")
+    if image.resolve() in {file.resolve().parent for file in files}:
+        raise GodeeperError(f"--image {str(image)!r} is where the images are that are looked at: name another folder")
     drawings: dict[Path, None] = {}
     for file in files:
         names = (f"{file.stem}{number}.png" for number in ("", *(f"-{again}" for again in range(2, len(files) + 1))))
-        drawings[next(picture / name for name in names if picture / name not in drawings)] = None
+        drawings[next(image / name for name in names if image / name not in drawings)] = None
     return list(drawings)
 
 
@@ -187,9 +187,9 @@ def _runs_of(arguments: Sequence[str]) -> list[str]:
         from ..models.weights import weights_file
 
         weights_file(Path(arguments[0]))  # which says what is wrong with it
-        raise GodeeperError(f"{arguments[0]!r} is no detector: give a run of `godeeper detect train`, then pictures")
+        raise GodeeperError(f"{arguments[0]!r} is no detector: give a run of `godeeper detect train`, then images")
     if len(runs) == len(arguments):
-        raise GodeeperError("there are no pictures to look at: name them after the run")
+        raise GodeeperError("there are no images to look at: name them after the run")
     return runs
 
 

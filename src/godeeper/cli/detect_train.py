@@ -33,11 +33,11 @@ ONLY = {"pyramid": "faster-rcnn", "atrous": "faster-rcnn", "small": "rcnn", "sup
 def train_command(
     out: Annotated[Path, typer.Option(help="The run folder to make.", show_default=False)],
     model: Annotated[str | None, typer.Option(help="A model's name (see `godeeper models`).")] = None,
-    data: Annotated[str | None, typer.Option(help="A folder of annotated pictures: Pascal VOC's or COCO's.")] = None,
+    data: Annotated[str | None, typer.Option(help="A folder of annotated images: Pascal VOC's or COCO's.")] = None,
     method: Annotated[
         Method | None, typer.Option(help="faster-rcnn (the default), rcnn, or multibox: proposals for rcnn.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Which pictures to learn from; by default train.")] = None,
+    split: Annotated[str | None, typer.Option(help="Which images to learn from; by default train.")] = None,
     validate: Annotated[str | None, typer.Option(help="Which to test on after each epoch, or none; by default val.")] = None,
     weights: Annotated[
         str | None, typer.Option(help="Start from this classifier: a run folder, weights file or published name.")
@@ -48,10 +48,10 @@ def train_command(
     small: Annotated[bool | None, typer.Option("--small", help="rcnn: for regions of 64 pixels and less.")] = None,
     superpixels: Superpixels = None,
     multibox: Multibox = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the pictures, or regions.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures, or regions, a step, over all processes.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the images, or regions.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images, or regions, a step, over all processes.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
-    workers: Annotated[int, typer.Option(min=0, max=999, help="Processes that decode pictures.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, max=999, help="Processes that decode images.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of the recipe; may be repeated.")] = None,
 ) -> None:
@@ -121,12 +121,12 @@ def _checked(plan: Any, out: Path) -> Plan:
 
 
 def _sets(plan: Plan) -> tuple[Any, Any]:
-    """The pictures to learn from, and those to test on, or None."""
+    """The images to learn from, and those to test on, or None."""
     from ..data.objects import open_objects
 
-    pictures = open_objects(plan["data"], plan["split"])
-    tested = None if plan["validate"] == "none" else open_objects(plan["data"], plan["validate"], pictures.classes)
-    return pictures, tested
+    images = open_objects(plan["data"], plan["split"])
+    tested = None if plan["validate"] == "none" else open_objects(plan["data"], plan["validate"], images.classes)
+    return images, tested
 
 
 def _notes(plan: Plan) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _started(out: Path, plan: Plan, resume: bool, **options: Any) -> Network:
 
 
 def _figure(name: str, value: float) -> dict[str, float]:
-    """A figure of an epoch, left out where the test pictures have no objects to count."""
+    """A figure of an epoch, left out where the test images have no objects to count."""
     return {} if isnan(value) else {name: value}
 
 
@@ -163,43 +163,43 @@ def _train_faster_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> Non
     from ..train.loop import learn
 
     recipe = plan["recipe"]
-    pictures, tested = _sets(plan)
+    images, tested = _sets(plan)
     detector = FasterRCNN(
-        _started(out, plan, resume), pictures.classes, pyramid=plan["pyramid"],
+        _started(out, plan, resume), images.classes, pyramid=plan["pyramid"],
         atrous=plan["atrous"], image_size=recipe.image_size, longest=recipe.longest, anchors=recipe.anchors,
         regions=recipe.regions,
     )  # fmt: skip
 
     def mean_average_precision(detector: FasterRCNN) -> dict[str, float]:
-        found = find_all(detector, tested, skip_bad=True)  # a bad test picture must not end a long run
+        found = find_all(detector, tested, skip_bad=True)  # a bad test image must not end a long run
         scores = score(found.detections, [tested.objects[index] for index in found.index], tested.classes)
         return {**_figure("map", scores.mean_average_precision), "test_skipped": len(found.skipped)}
 
     learn(
-        partial(Detection, detector, pictures, recipe), out, evaluate=mean_average_precision if tested else None,
+        partial(Detection, detector, images, recipe), out, evaluate=mean_average_precision if tested else None,
         workers=workers, resume=resume, notes=_notes(plan),
     )  # fmt: skip
 
 
 def _train_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> None:
-    from ..detect.regions import BACKGROUND, RegionPictures
+    from ..detect.regions import BACKGROUND, RegionDataset
     from ..evaluate.classify import evaluate
     from ..models.network import device_of
     from ..models.weights import name_classes
     from ..train.loop import train
 
     recipe, proposer = plan["recipe"], proposer_of(plan["superpixels"], plan["multibox"])
-    pictures, tested = _sets(plan)
-    classes = (*pictures.classes, BACKGROUND)
+    images, tested = _sets(plan)
+    classes = (*images.classes, BACKGROUND)
     network = _started(out, plan, resume, num_classes=len(classes), small=plan["small"], aux=recipe.auxiliary_weight > 0)
     name_classes(network, classes)
 
     preprocess = replace(network.preprocess, image_size=recipe.image_size or network.preprocess.image_size)
 
-    def regions(pictures: DetectionSet) -> RegionPictures:
-        return RegionPictures(pictures, proposals_of(proposer, pictures, workers), preprocess, recipe.seed)
+    def regions(images: DetectionSet) -> RegionDataset:
+        return RegionDataset(images, proposals_of(proposer, images, workers), preprocess, recipe.seed)
 
-    learnt, held_out = regions(pictures), None if tested is None else regions(tested)
+    learnt, held_out = regions(images), None if tested is None else regions(tested)
 
     def errors(network: Network) -> dict[str, float]:
         assert held_out is not None
@@ -219,18 +219,18 @@ def _train_multibox(out: Path, plan: Plan, workers: int, resume: bool) -> None:
     from ..train.loop import learn
 
     recipe = plan["recipe"]
-    pictures, tested = _sets(plan)
+    images, tested = _sets(plan)
     multibox = MultiBox(_started(out, plan, resume), boxes=recipe.boxes, image_size=recipe.image_size or None)
 
     def covered(multibox: MultiBox) -> dict[str, float]:
         found, there = [], []
         for index, objects in enumerate(tested.objects):
-            with suppress(BadImage):  # a bad test picture must not end a long run
-                found.append(multibox.propose(tested.picture(index)))
+            with suppress(BadImage):  # a bad test image must not end a long run
+                found.append(multibox.propose(tested.image(index)))
                 there.append(objects)
         return {**_figure("coverage", coverage(found, there).percent), "test_skipped": len(tested) - len(found)}
 
     learn(
-        partial(MultiBoxTask, multibox, pictures, recipe), out, evaluate=covered if tested else None, workers=workers,
+        partial(MultiBoxTask, multibox, images, recipe), out, evaluate=covered if tested else None, workers=workers,
         resume=resume, notes=_notes(plan),
     )  # fmt: skip

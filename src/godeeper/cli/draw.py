@@ -10,7 +10,7 @@ import typer
 
 from ..errors import GodeeperError
 from ..explain.drawing import Show, draw
-from ..files import written_whole
+from ..files import atomic_write
 
 
 def draw_command(
@@ -18,7 +18,7 @@ def draw_command(
     out: Annotated[Path, typer.Option(help="The .svg file to write.")],
     block: Annotated[str | None, typer.Option(help="Draw this stage or auxiliary head only, such as 4a or aux1.")] = None,
     show: Annotated[Show, typer.Option(help="What to show of the whole.")] = "architecture",
-    image_size: Annotated[int | None, typer.Option(help="Side of the picture in pixels; by default the paper's.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the image in pixels; by default the paper's.")] = None,
 ) -> None:
     """Draw a model from its table: its architecture, one of its blocks, its cost or its receptive field."""
     if out.suffix.lower() != ".svg":
@@ -27,7 +27,7 @@ def draw_command(
         raise GodeeperError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
     drawing = draw(name, block, show, image_size)
     try:
-        with written_whole(out) as partial:
+        with atomic_write(out) as partial:
             partial.write_text(drawing, encoding="utf-8")
     except OSError as error:
         raise GodeeperError(f"cannot write {str(out)!r}: {error.strerror}") from None

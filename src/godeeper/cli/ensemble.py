@@ -11,7 +11,7 @@ import typer
 from ..errors import GodeeperError
 from .evaluate import Blacklist, ReportFolder
 from .output import Json, Language, print_json, print_table
-from .panel import open_pictures, pictures_of
+from .panel import images_of, open_images
 from .results import check_outputs, tell
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ FIELDS = ("table", "row", "crops", "printed_top1_error", "top1_error", "printed_
 
 def ensemble_command(
     files: Annotated[list[Path], typer.Argument(help="Probabilities that `godeeper evaluate --save` kept.")],
-    data: Annotated[
-        str | None, typer.Option(help="The pictures they are of: held against the files; a report shows some.")
-    ] = None,
+    data: Annotated[str | None, typer.Option(help="The images they are of: held against the files; a report shows some.")] = None,
     subsets: Annotated[bool, typer.Option("--subsets", help="Count every subset of up to seven models.")] = False,
     skip_blacklisted: Blacklist = None,
     report: ReportFolder = None,
@@ -33,25 +31,25 @@ def ensemble_command(
     as_json: Json = False,
 ) -> None:
     """Recombine saved probabilities: the errors of each model and of all together."""
-    from ..evaluate.ensemble import check_pictures, read_probabilities, recombined
+    from ..evaluate.ensemble import check_images, read_probabilities, recombined
 
     check_outputs(None, report, False)
     if report is not None and data is None:
-        raise GodeeperError("--report shows pictures: name them with --data")
+        raise GodeeperError("--report shows images: name them with --data")
     if skip_blacklisted is not None and data is None:
-        raise GodeeperError("--skip-blacklisted is of the pictures: name them with --data")
+        raise GodeeperError("--skip-blacklisted is of the images: name them with --data")
     saved = [read_probabilities(file) for file in files]
     found = recombined(saved)
     about = dict(saved[0].about)
     about["models"] = [name for one in saved for name in one.about["models"]]
     about["architectures"] = [name for one in saved for name in one.about["architectures"]]
-    source, pictures = None, None
+    source, images = None, None
     if data is not None:
-        source = open_pictures(data, saved[0].classes, False)
-        pictures, _ = pictures_of(source, about["part"], skip_blacklisted)
-        check_pictures(saved[0], pictures, source.classes, data)
+        source = open_images(data, saved[0].classes, False)
+        images, _ = images_of(source, about["part"], skip_blacklisted)
+        check_images(saved[0], images, source.classes, data)
     every = list(_subset_rows(found)) if subsets else []
-    tell(found, about, source, pictures, report, lang, as_json, every)
+    tell(found, about, source, images, report, lang, as_json, every)
 
 
 def tables_command(

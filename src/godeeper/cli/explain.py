@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 def explain_command(
     run: Annotated[str, typer.Argument(help="A run folder, weights file or published name (see `godeeper models`).")],
-    picture: Annotated[Path, typer.Argument(help="A picture's file.")],
-    out: Annotated[Path, typer.Option(help="A new folder, for explanation.html and its pictures.")],
+    image: Annotated[Path, typer.Argument(help="An image's file.")],
+    out: Annotated[Path, typer.Option(help="A new folder, for explanation.html and its images.")],
     top: Annotated[int, typer.Option(min=1, max=20, help="How many of the likeliest classes to explain.")] = 3,
     module: Annotated[str | None, typer.Option(help="Whose branches to weigh, such as 4a; by default the last module.")] = None,
     crops: Annotated[int, typer.Option(help="Views that vote: 1, 10, 12 or 144.")] = 144,
     channel: Annotated[str | None, typer.Option(help="Find what this channel answers to, such as 4a:17, in --folder.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="The pictures that --channel is looked for in.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="The images that --channel is looked for in.")] = None,
     lang: Annotated[Literal["zh", "en", "both"], typer.Option(help="The page's language, and that of its classes.")] = "en",
     as_json: Json = False,
 ) -> None:
-    """Show why a network names a picture as it does: where, by which branches, in which crops."""
+    """Show why a network names an image as it does: where, by which branches, in which crops."""
     from ..data.crops import check_scheme
     from ..data.decode import decode
     from ..explain.branches import check_module
@@ -44,19 +44,19 @@ def explain_command(
     check_scheme(crops)
     check_folder(out)
     wanted = _channel(channel, folder)
-    image = decode(picture)
+    decoded = decode(image)
     network = to_device(load(run), best_device())
     classes = network.classes or tuple(map(str, range(network.num_classes)))
     if module is not None:
         check_module(network.definition, module)
     strong, bad = _strongest(network, *wanted) if wanted else ([], [])
     with counting("voting", crops) as progress:
-        found = explain(network, image, top=top, module=module, crops=crops, progress=progress)
-    document = {"model": run, "picture": str(picture), **found.as_dict(classes)}
+        found = explain(network, decoded, top=top, module=module, crops=crops, progress=progress)
+    document = {"model": run, "image": str(image), **found.as_dict(classes)}
     if wanted:
         document |= {"channel": channel, "strongest": [one.as_dict() for one in strong], "skipped": bad}
     names = named(classes, lang)
-    subject = Subject(image, picture.name, Path(run).name, network.preprocess.image_size, names, lang)
+    subject = Subject(decoded, image.name, Path(run).name, network.preprocess.image_size, names, lang)
     page = write_page(out, subject, found, document, (str(channel), strong) if wanted else None)
     for reason in bad:
         print(f"skipped {reason}", file=sys.stderr)
@@ -68,13 +68,13 @@ def explain_command(
 
 
 def _channel(channel: str | None, folder: Path | None) -> tuple[str, int, list[Path]] | None:
-    """The stage, the channel's number and the pictures to look for it in; GodeeperError for one without the other."""
+    """The stage, the channel's number and the images to look for it in; GodeeperError for one without the other."""
     from .predict import expanded
 
     if channel is None and folder is None:
         return None
     if channel is None or folder is None:
-        raise GodeeperError("--channel and --folder go together: name a channel, such as 4a:17, and a folder of pictures")
+        raise GodeeperError("--channel and --folder go together: name a channel, such as 4a:17, and a folder of images")
     stage, colon, number = channel.rpartition(":")
     if not colon or not number.isdecimal():
         raise GodeeperError(f"--channel {channel!r}: name a stage and a channel's number, such as 4a:17")

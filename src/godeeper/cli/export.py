@@ -15,11 +15,11 @@ def export_command(
     run: Annotated[str, typer.Argument(help="A run folder, weights file or published name.")],
     out: Annotated[Path, typer.Option(help="The file: .onnx, .xml (OpenVINO), .pt2 (torch.export) or .pte (ExecuTorch).")],
     precision: Annotated[str, typer.Option(help="fp32 or int8.")] = "fp32",
-    pictures: Annotated[
+    images: Annotated[
         Path | None, typer.Option(help="A folder of photographs to check the file on; int8 is calibrated on half of them.")
     ] = None,
-    with_preprocessing: Annotated[bool, typer.Option(help="Pictures in, probabilities out (.onnx).")] = False,
-    max_drop: Annotated[float, typer.Option(min=0, max=100, help="Percent of pictures whose top-1 int8 may change.")] = 1.0,
+    with_preprocessing: Annotated[bool, typer.Option(help="Images in, probabilities out (.onnx).")] = False,
+    max_drop: Annotated[float, typer.Option(min=0, max=100, help="Percent of images whose top-1 int8 may change.")] = 1.0,
     as_json: Json = False,
 ) -> None:
     """Write a network for another engine, and check the file against the network on photographs."""
@@ -29,7 +29,7 @@ def export_command(
         run,
         out,
         precision=precision,  # type: ignore[arg-type]
-        pictures=pictures,
+        images=images,
         with_preprocessing=with_preprocessing,
         max_drop=max_drop,
     )
@@ -42,8 +42,8 @@ def export_command(
         ("size", f"{report.size / 1e6:.1f} MB"),
         ("parameters", f"{report.parameters:,}"),
         ("multiply-adds", f"{report.multiply_adds:,}"),
-        ("checked with", f"{check['engine']}, on {check['pictures']} {'held-out ' if precision == 'int8' else ''}pictures"),
-        ("same top-1", f"{check['same_top1']} of {check['pictures']}"),
+        ("checked with", f"{check['engine']}, on {check['images']} {'held-out ' if precision == 'int8' else ''}images"),
+        ("same top-1", f"{check['same_top1']} of {check['images']}"),
         ("probabilities", f"at most {check['largest_shift']:.1e} away, top-1's {check['mean_shift_of_top1']:.1e} in the mean"),
     ]
     if report.memory:

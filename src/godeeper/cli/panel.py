@@ -1,4 +1,4 @@
-"""The classifiers and the pictures of an evaluation, brought together by their classes."""
+"""The classifiers and the images of an evaluation, brought together by their classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..labels import imagenet
 if TYPE_CHECKING:
     import torch
 
-    from ..data.sources import Pictures, Source
+    from ..data.sources import ImageDataset, Source
     from ..evaluate.classify import Member
     from ..models.comparators import Comparator
     from ..models.network import Network
@@ -22,16 +22,16 @@ Part = Literal["test", "train", "all"]
 
 
 def models_and_source(runs: Sequence[str], data: str, download: bool) -> tuple[list[Network | Comparator], Source]:
-    """The classifiers, and the pictures in the class order of the first that names its classes."""
+    """The classifiers, and the images in the class order of the first that names its classes."""
     from ..models.comparators import load_classifier
 
     models = [load_classifier(run) for run in runs]
     named = next((model.classes for model in models if model.classes is not None), None)
-    return models, open_pictures(data, named, download)
+    return models, open_images(data, named, download)
 
 
-def open_pictures(data: str, classes: tuple[str, ...] | None, download: bool) -> Source:
-    """The pictures; ImageNet's classes may be called by their English names or by their synsets."""
+def open_images(data: str, classes: tuple[str, ...] | None, download: bool) -> Source:
+    """The images; ImageNet's classes may be called by their English names or by their synsets."""
     from ..data.sources import open_source
 
     forms = list(dict.fromkeys([in_synsets(classes), classes]))
@@ -54,7 +54,7 @@ def in_synsets(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
 def members_of(
     runs: Sequence[str], models: Sequence[Network | Comparator], source: Source, data: str, device: torch.device
 ) -> list[Member]:
-    """The classifiers, each with its classes in the order of the pictures'."""
+    """The classifiers, each with its classes in the order of the images'."""
     import torch
 
     from ..evaluate.classify import Member
@@ -80,11 +80,11 @@ def architecture(model: Network | Comparator) -> str:
     return f"{name} ({', '.join(changed)})" if changed else name
 
 
-def pictures_of(source: Source, part: Part, blacklist: Path | None) -> tuple[Pictures, int]:
-    """The pictures to evaluate on, and how many blacklisted ones were left out."""
-    pictures = source.part(part)
+def images_of(source: Source, part: Part, blacklist: Path | None) -> tuple[ImageDataset, int]:
+    """The images to evaluate on, and how many blacklisted ones were left out."""
+    images = source.part(part)
     if blacklist is None:
-        return pictures, 0
+        return images, 0
     from ..data.ilsvrc import without_blacklisted
 
-    return without_blacklisted(pictures, blacklist)
+    return without_blacklisted(images, blacklist)

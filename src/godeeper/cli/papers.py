@@ -45,7 +45,7 @@ def _print_card(table: Definition, described: Description) -> None:
         [
             ("parameters", f"{described.parameters:,} ({described.parameters_with_heads:,} with auxiliary heads)"),
             ("multiply-adds", f"{described.multiply_adds:,} at {described.image_size}x{described.image_size}"),
-            ("smallest picture", f"{described.minimum_size}x{described.minimum_size}"),
+            ("smallest image", f"{described.minimum_size}x{described.minimum_size}"),
             ("layers", f"{described.depth} with parameters, {described.depth_with_pools} with pools"),
             ("auxiliary heads", ", ".join(f"{head} on {aux.on}" for head, aux in table.auxiliary.items()) or "none"),
             ("printed errors", f"{_errors(table.name)}, {PRINTED_ERRORS[table.name][2]}" if _errors(table.name) else "none"),
@@ -63,7 +63,7 @@ def _print_card(table: Definition, described: Description) -> None:
         )
         for w in weights
     ]  # fmt: skip
-    head = ("weights", "classes", "top-1 error", "top-5 error", "pictures", "licence", "from")
+    head = ("weights", "classes", "top-1 error", "top-5 error", "images", "licence", "from")
     print_table(head, rows, right=head[1:4])
     print("\nerrors as published: " + "; ".join(sorted({w.source for w in weights})))
 
@@ -92,7 +92,7 @@ def _errors(name: str) -> str:
 
 def describe_command(
     name: Annotated[str, typer.Argument(help="A model's name.")],
-    image_size: Annotated[int | None, typer.Option(help="Side of the picture in pixels; by default the paper's.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the image in pixels; by default the paper's.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show every stage of a model: output, parameters, multiply-adds, receptive field."""
@@ -110,7 +110,7 @@ def describe_command(
         f"\n{described.name} at {described.image_size}x{described.image_size}: {described.parameters:,} parameters"
         f" ({described.parameters_with_heads:,} with auxiliary heads), {described.multiply_adds:,} multiply-adds,"
         f" {described.depth} layers with parameters, {described.depth_with_pools} with pools;"
-        f" smallest picture {described.minimum_size}x{described.minimum_size}"
+        f" smallest image {described.minimum_size}x{described.minimum_size}"
     )
 
 

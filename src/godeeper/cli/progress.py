@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def counting(what: str, total: int, show: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A bar of `total` pictures; the function it gives takes how many are done, and of how many; nothing without `show`."""
+    """A bar of `total` images; the function it gives takes how many are done, and of how many; nothing without `show`."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not (show and console.is_terminal), transient=True) as bar:

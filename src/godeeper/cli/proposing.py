@@ -25,10 +25,10 @@ def proposer_of(superpixels: float, multibox: str | None) -> Proposer:
     return search if multibox is None else Together((search, MultiBoxProposals(load_multibox(multibox))))
 
 
-def proposals_of(proposer: Proposer, pictures: DetectionSet, workers: int) -> list[Floats]:
-    """The proposals of a set's pictures, with progress on stderr."""
+def proposals_of(proposer: Proposer, images: DetectionSet, workers: int) -> list[Floats]:
+    """The proposals of a set's images, with progress on stderr."""
     from ..detect.proposals import propose_all
     from .progress import counting
 
-    with counting("proposing", len(pictures)) as progress:
-        return propose_all(proposer, pictures, workers=workers, progress=progress)
+    with counting("proposing", len(images)) as progress:
+        return propose_all(proposer, images, workers=workers, progress=progress)

@@ -25,7 +25,7 @@ def reproduce_command(
     scale: Annotated[
         Literal["cpu", "gpu", "imagenet"], typer.Option(help="cpu: within 25 minutes on two cores; gpu: full width; imagenet.")
     ] = "cpu",
-    data: Annotated[str | None, typer.Option(help="The pictures; by default the scale's own set, such as cifar10.")] = None,
+    data: Annotated[str | None, typer.Option(help="The images; by default the scale's own set, such as cifar10.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch a torchvision set that is not here yet.")] = False,
     out: Annotated[
         Path, typer.Option(help="Where the runs go, and are gone on with, in a folder for each claim and scale.")

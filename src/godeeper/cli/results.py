@@ -14,7 +14,7 @@ from ..labels import Lang, named
 from .output import print_json, print_table
 
 if TYPE_CHECKING:
-    from ..data.sources import Pictures, Source
+    from ..data.sources import ImageDataset, Source
     from ..evaluate.classify import Evaluation
 
 
@@ -63,17 +63,17 @@ def _check_writable(file: Path) -> None:
 
 
 def tell(
-    found: Evaluation, about: dict[str, Any], source: Source | None, pictures: Pictures | None, report: Path | None,
+    found: Evaluation, about: dict[str, Any], source: Source | None, images: ImageDataset | None, report: Path | None,
     lang: Lang, as_json: bool, subsets: Sequence[dict[str, Any]] = (),
 ) -> None:  # fmt: skip
     """Prints an evaluation, and writes its report, which names classes in `lang`."""
     document = found.as_dict() | about | ({"subsets": list(subsets)} if subsets else {})
     for reason in found.skipped:
         print(f"skipped {reason}", file=sys.stderr)
-    if report is not None and source is not None and pictures is not None:
+    if report is not None and source is not None and images is not None:
         from ..evaluate.report import write_report
 
-        write_report(report, document, found, named(source.classes, lang), pictures)
+        write_report(report, document, found, named(source.classes, lang), images)
         print(f"report: {report / 'report.html'}", file=sys.stderr)
     if as_json:
         print_json(document)
@@ -86,7 +86,7 @@ def tell(
             for one in subsets
         ]
         print_table(("size", "top-1 error", "top-5 error", "models"), lines, right=("size", "top-1 error", "top-5 error"))
-    print(f"\n{about['part']} pictures of {about['data']}: {about['split']}", file=sys.stderr)
+    print(f"\n{about['part']} images of {about['data']}: {about['split']}", file=sys.stderr)
 
 
 def _print_errors(document: dict[str, Any]) -> None:

@@ -21,14 +21,14 @@ def serve_command(
     lang: Language = "en",
     engine: Engine = "auto",
     precision: Precision = "auto",
-    max_batch: Annotated[int, typer.Option(min=1, max=256, help="Pictures a pass.")] = 32,
+    max_batch: Annotated[int, typer.Option(min=1, max=256, help="Images a pass.")] = 32,
     max_wait: Annotated[float, typer.Option(min=0, max=1000, help="Milliseconds that a pass waits to fill.")] = 2.0,
-    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes a picture.")] = 20_000_000,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels a picture.")] = 25_000_000,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes an image.")] = 20_000_000,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels an image.")] = 25_000_000,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a body may take to arrive, and an answer.")] = 10.0,
-    max_waiting: Annotated[int, typer.Option(min=1, help="Pictures that may wait; beyond, clients get a 503.")] = 64,
+    max_waiting: Annotated[int, typer.Option(min=1, help="Images that may wait; beyond, clients get a 503.")] = 64,
 ) -> None:
-    """Answer over HTTP what is in pictures: POST their bytes to /predict. There is no password: mind who reaches the port."""
+    """Answer over HTTP what is in images: POST their bytes to /predict. There is no password: mind who reaches the port."""
     from ..optional import wanted
 
     if not host.strip():  # to the system, every address of this machine

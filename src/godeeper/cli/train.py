@@ -19,13 +19,13 @@ def train_command(
     model: Annotated[str | None, typer.Option(help="A model's name (see `godeeper models`).")] = None,
     data: Annotated[str | None, typer.Option(help="`digits`, a class folder, cifar10 ..., hf:OWNER/NAME, wds:SHARDS.")] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe's name; `digits` for the digits, else `standard`.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training pictures.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures a step, over all processes.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step, over all processes.")] = None,
     width: Annotated[float | None, typer.Option(help="Scales every filter count.")] = None,
-    small: Annotated[bool | None, typer.Option("--small", help="For pictures of 64 pixels and less.")] = None,
+    small: Annotated[bool | None, typer.Option("--small", help="For images of 64 pixels and less.")] = None,
     weights: Annotated[str | None, typer.Option(help="Start from these: a run folder, weights file or published name.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode pictures; by default by the machine.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images; by default by the machine.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     download: Annotated[bool, typer.Option("--download", help="Fetch a torchvision set that is not here yet.")] = False,
     tracker: Annotated[
@@ -87,7 +87,7 @@ def _resumed(out: Path, given: dict[str, Any], recipe: str | None, sets: list[st
 
 
 def _check_apart(out: Path, data: str) -> None:
-    """GodeeperError if the run would lie among the pictures, where its folders would pass for classes."""
+    """GodeeperError if the run would lie among the images, where its folders would pass for classes."""
     folder = Path(data).resolve()
     if data != "digits" and folder in (out.resolve(), *out.resolve().parents):
         raise GodeeperError(f"--out {str(out)!r} lies in the data {data!r}: choose a folder outside it")
@@ -120,7 +120,7 @@ def run(out: Path, plan: Plan, workers: int | None, resume: bool, download: bool
         from ..evaluate.classify import evaluate
         from ..models.network import device_of
 
-        # A bad test picture is counted; it must not end a long run.
+        # A bad test image is counted; it must not end a long run.
         device = device_of(network)
         result = evaluate(network, source.test, network.preprocess, workers=workers, skip_bad=True, device=device)
         return {"top1_error": result.top1_error, "top5_error": result.top5_error, "test_skipped": len(result.skipped)}

@@ -20,7 +20,7 @@ def app_command(
     runs: Annotated[Path, typer.Option(help="The folder whose runs can be looked at.")] = Path("runs"),
     lang: Annotated[Lang, typer.Option(help="The language to begin with.")] = "en",
 ) -> None:
-    """Show a page in the browser: classify pictures, explore and compare networks, look at runs."""
+    """Show a page in the browser: classify images, explore and compare networks, look at runs."""
     from ..models.network import best_device, to_device
     from ..models.weights import load
     from ..optional import wanted

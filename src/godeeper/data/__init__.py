@@ -1,1 +1,1 @@
-"""Pictures -> tensors: decoding, sources, crop geometry, augmentation, loading. Knows nothing of models."""
+"""Images -> tensors: decoding, sources, crop geometry, augmentation, loading. Knows nothing of models."""

@@ -1,4 +1,4 @@
-"""Training patches as pixels, with their distortions; and what every picture goes through last, `normalise`."""
+"""Training patches as pixels, with their distortions; and what every image goes through last, `normalise`."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ TORCH_MODES = {"bilinear": "bilinear", "cubic": "bicubic"}  # with antialias, wh
 
 @dataclass(frozen=True)
 class Augment:
-    """How training pictures are varied; the defaults are arXiv 1409.4842, Section 6."""
+    """How training images are varied; the defaults are arXiv 1409.4842, Section 6."""
 
     area: tuple[float, float] = (0.08, 1.0)
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
     mirror: bool = True
     distort: bool = True
 
-    def __call__(self, picture: Image.Image | Opener, size: int, random: Random) -> Tensor:
-        """One training picture: uint8, (3, size, size).
+    def __call__(self, image: Image.Image | Opener, size: int, random: Random) -> Tensor:
+        """One training image: uint8, (3, size, size).
 
-        `picture` may also be what opens one, given how many times smaller than its own size will do for the patch drawn.
+        `image` may also be what opens one, given how many times smaller than its own size will do for the patch drawn.
         """
-        if isinstance(picture, Image.Image):
-            return self._cut(picture, self._draw(*picture.size, random), size, random)
-        drawn: list[tuple[int, Patch]] = []  # the picture's full width, and the patch
+        if isinstance(image, Image.Image):
+            return self._cut(image, self._draw(*image.size, random), size, random)
+        drawn: list[tuple[int, Patch]] = []  # the image's full width, and the patch
 
         def shrink(width: int, height: int) -> float:
             chosen = self._draw(width, height, random)
@@ -52,7 +52,7 @@ class Augment:
                 return 1
             return min(right - left, bottom - top) / (2 * size)  # leaves two pixels a side to resample from
 
-        opened = picture(shrink)
+        opened = image(shrink)
         width, height = opened.size if isinstance(opened, Image.Image) else (opened.shape[2], opened.shape[1])
         full_width, chosen = drawn[0] if drawn else (width, self._draw(width, height, random))  # only JPEGs ask
         return self._cut(opened, chosen.at(width / full_width), size, random)
@@ -60,12 +60,12 @@ class Augment:
     def _draw(self, width: int, height: int, random: Random) -> Patch:
         return patch(width, height, random, self.area, self.aspect, self.mirror)
 
-    def _cut(self, picture: Image.Image | Tensor, chosen: Patch, size: int, random: Random) -> Tensor:
-        if isinstance(picture, Image.Image):
-            pixels = torch.from_numpy(np.array(picture.crop(chosen.box)))
+    def _cut(self, image: Image.Image | Tensor, chosen: Patch, size: int, random: Random) -> Tensor:
+        if isinstance(image, Image.Image):
+            pixels = torch.from_numpy(np.array(image.crop(chosen.box)))
         else:
             left, top, right, bottom = chosen.box
-            pixels = picture[:, top:bottom, left:right].permute(1, 2, 0).contiguous()
+            pixels = image[:, top:bottom, left:right].permute(1, 2, 0).contiguous()
         pixels = _resized(pixels, size, chosen.interpolation)
         if self.distort:
             pixels = _tensor(photometric(Image.fromarray(pixels.permute(1, 2, 0).numpy()), random))
@@ -80,22 +80,22 @@ def _resized(pixels: Tensor, size: int, interpolation: Interpolation) -> Tensor:
     return _tensor(Image.fromarray(pixels.numpy()).resize((size, size), FILTERS[interpolation]))
 
 
-def photometric(picture: Image.Image, random: Random) -> Image.Image:
+def photometric(image: Image.Image, random: Random) -> Image.Image:
     """Brightness, contrast and colour, each by a factor of 0.5 to 1.5, in random order (Howard, arXiv 1312.5402)."""
     enhancers = [ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color]
     for enhancer in random.sample(enhancers, 3):
-        picture = enhancer(picture).enhance(random.uniform(0.5, 1.5))
-    return picture
+        image = enhancer(image).enhance(random.uniform(0.5, 1.5))
+    return image
 
 
-def _tensor(picture: Image.Image) -> Tensor:
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)  # (H, W, 3) -> (3, H, W)
+def _tensor(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)  # (H, W, 3) -> (3, H, W)
 
 
-def normalise(pictures: Tensor, preprocess: Preprocess) -> Tensor:
-    """uint8 pictures (N, 3, H, W) -> what the network is fed, float32 in the same memory format."""
-    mean, std = (255 * torch.tensor(values, device=pictures.device) for values in (preprocess.mean, preprocess.std))
-    x = pictures.to(torch.float32, copy=True)  # changed in place from here: new memory costs more than the arithmetic
+def normalise(images: Tensor, preprocess: Preprocess) -> Tensor:
+    """uint8 images (N, 3, H, W) -> what the network is fed, float32 in the same memory format."""
+    mean, std = (255 * torch.tensor(values, device=images.device) for values in (preprocess.mean, preprocess.std))
+    x = images.to(torch.float32, copy=True)  # changed in place from here: new memory costs more than the arithmetic
     if x.is_contiguous(memory_format=torch.channels_last):
         width = x.shape[3]
         x.permute(0, 2, 3, 1).flatten(2).sub_(mean.repeat(width)).div_(std.repeat(width))  # by rows of pixels, (N, H, 3 W)

@@ -1,4 +1,4 @@
-"""COCO's annotations: a json of pictures, boxes and categories."""
+"""COCO's annotations: a json of images, boxes and categories."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from ..errors import GodeeperError, unknown
 from .objects import Annotated, Drawn, content, for_each
 
-EXPORTED = "_annotations.coco.json"  # beside the pictures of a split, as annotation tools write it
-BOXES = "instances_"  # beside COCO's captions and key points of the same pictures
+EXPORTED = "_annotations.coco.json"  # beside the images of a split, as annotation tools write it
+BOXES = "instances_"  # beside COCO's captions and key points of the same images
 
 
 def holds_coco(folder: Path) -> bool:
@@ -23,32 +23,32 @@ def holds_coco(folder: Path) -> bool:
 
 
 def read_coco(folder: Path, split: str) -> tuple[tuple[str, ...], list[Annotated]]:
-    """The categories in the order of their numbers, and the annotated pictures of a split, in the file's order."""
+    """The categories in the order of their numbers, and the annotated images of a split, in the file's order."""
     file, places = _file(folder, split)
     document = _parsed(file)
     names = _by_id(document, "categories", "name", file)
-    images = _by_id(document, "images", "file_name", file)
+    listed = _by_id(document, "images", "file_name", file)
     _check_once([str(category["name"]) for category in names.values()], "categories", file)
-    pictures = dict(zip(images, for_each(images.values(), lambda image: _picture(image, places, file)), strict=True))
-    _check_once([str(picture) for picture in pictures.values()], "pictures", file)
+    images = dict(zip(listed, for_each(listed.values(), lambda record: _image(record, places, file)), strict=True))
+    _check_once([str(image) for image in images.values()], "images", file)
 
     def drawn(entry: tuple[str, dict[str, Any]]) -> tuple[Any, Drawn]:
-        return _drawn(*entry, names, images)
+        return _drawn(*entry, names, listed)
 
-    objects: dict[Any, list[Drawn]] = {number: [] for number in images}
+    objects: dict[Any, list[Drawn]] = {number: [] for number in listed}
     for number, one in for_each(_entries(document, "annotations", file), drawn):
         objects[number].append(one)
 
     def annotated(number: Any) -> Annotated:
-        where = f"{str(file)!r} ({images[number]['file_name']!r})"
-        return Annotated(pictures[number], where, objects[number], _size(images[number], where))
+        where = f"{str(file)!r} ({listed[number]['file_name']!r})"
+        return Annotated(images[number], where, objects[number], _size(listed[number], where))
 
     order = sorted(names, key=lambda number: (isinstance(number, str), number))
-    return tuple(names[number]["name"] for number in order), for_each(images, annotated)
+    return tuple(names[number]["name"] for number in order), for_each(listed, annotated)
 
 
 def _file(folder: Path, split: str) -> tuple[Path, list[Path]]:
-    """The json of a split, and where its pictures may lie."""
+    """The json of a split, and where its images may lie."""
     exported = {path.parent.name: path for path in sorted(folder.glob(f"*/{EXPORTED}"))}
     if split in exported:
         return exported[split], [folder / split]
@@ -124,11 +124,11 @@ def _check_once(texts: list[str], what: str, file: Path) -> None:
         raise GodeeperError(f"{str(file)!r} lists {twice[0]!r} twice among its {what}: each counts once{more}")
 
 
-def _drawn(where: str, entry: dict[str, Any], names: dict[Any, dict[str, Any]], images: Collection[Any]) -> tuple[Any, Drawn]:
+def _drawn(where: str, entry: dict[str, Any], names: dict[Any, dict[str, Any]], listed: Collection[Any]) -> tuple[Any, Drawn]:
     """The number of its image, and the object."""
-    image, category = _id(entry, "image_id", where), _id(entry, "category_id", where)
-    if image not in images:
-        raise GodeeperError(f"{where} is of the image {image!r}, which is not listed: list it, or take the annotation out")
+    record, category = _id(entry, "image_id", where), _id(entry, "category_id", where)
+    if record not in listed:
+        raise GodeeperError(f"{where} is of the image {record!r}, which is not listed: list it, or take the annotation out")
     if category not in names:
         raise GodeeperError(f"{where} is of the category {category!r}, which is not listed: list it, or take the annotation out")
     box = entry.get("bbox")
@@ -141,20 +141,20 @@ def _drawn(where: str, entry: dict[str, Any], names: dict[Any, dict[str, Any]], 
             f"{where} has the box {str(box)[:60]}, which is not four numbers x, y, width, height: correct it or take it out"
         ) from None
     written = f"{box} in {where.rpartition(' ')[2]}"
-    return image, Drawn(names[category]["name"], (left, top, left + width, top + height), entry.get("iscrowd") == 1, written)
+    return record, Drawn(names[category]["name"], (left, top, left + width, top + height), entry.get("iscrowd") == 1, written)
 
 
-def _picture(image: dict[str, Any], places: list[Path], file: Path) -> Path:
-    """Where a picture is; where it might be, if it is nowhere."""
-    path = PureWindowsPath(image["file_name"])  # which takes both kinds of slashes, and knows drives
+def _image(record: dict[str, Any], places: list[Path], file: Path) -> Path:
+    """Where an image is; where it might be, if it is nowhere."""
+    path = PureWindowsPath(record["file_name"])  # which takes both kinds of slashes, and knows drives
     if path.anchor or ".." in path.parts or not path.name:
-        raise GodeeperError(f"{str(file)!r} lists {image['file_name']!r}, which is not the name of a picture below its folder")
+        raise GodeeperError(f"{str(file)!r} lists {record['file_name']!r}, which is not the name of an image below its folder")
     candidates = [place.joinpath(*path.parts) for place in places]
     return next((candidate for candidate in candidates if os.path.isfile(candidate)), candidates[0])
 
 
-def _size(image: dict[str, Any], where: str) -> tuple[float, float] | None:
-    width, height = (image.get(side) or 0 for side in ("width", "height"))
+def _size(record: dict[str, Any], where: str) -> tuple[float, float] | None:
+    width, height = (record.get(side) or 0 for side in ("width", "height"))
     if any(not isinstance(side, int | float) or not 0 <= side < 1e9 for side in (width, height)):
         raise GodeeperError(f"{where}: its size, {str(width)[:40]} by {str(height)[:40]}, is no size in pixels: correct it")
     return (width, height) if width and height else None

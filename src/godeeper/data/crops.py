@@ -1,4 +1,4 @@
-"""Which parts of a picture a network is shown. Geometry only: numbers in, numbers out.
+"""Which parts of an image a network is shown. Geometry only: numbers in, numbers out.
 
 Boxes are (left, top, right, bottom) in pixels, right and bottom excluded.
 """
@@ -22,7 +22,7 @@ SCHEMES = (1, 10, 12, 144)
 
 @dataclass(frozen=True)
 class View:
-    """One crop for evaluation: resize the picture to `resize`, cut `box`, resize that to `out`, mirror if `flip`."""
+    """One crop for evaluation: resize the image to `resize`, cut `box`, resize that to `out`, mirror if `flip`."""
 
     resize: tuple[int, int]
     box: Box
@@ -31,22 +31,22 @@ class View:
 
 
 def views(width: int, height: int, size: int = PRINTED_SIZE, scheme: int = 1, resize: int | None = None) -> list[View]:
-    """The crops of `scheme` for a picture of that width and height and a network input of `size` pixels.
+    """The crops of `scheme` for an image of that width and height and a network input of `size` pixels.
 
     1: the centre crop at scale 256. 10: four corners and centre of the central square at scale 256, mirrored too (Krizhevsky
     et al. 2012). 12: the whole square, too (arXiv 1602.07261 has 12 crops, undescribed). 144: arXiv 1409.4842, Section 7: 4
     scales x 3 squares x (4 corners, centre, whole square) x mirror. Scales are those of 224-pixel crops and grow in proportion
     to `size` (at 299: 342, 384, 427, 470); `resize` sets that of the other schemes, the shorter side in pixels. GodeeperError
-    for another scheme, an empty picture, and a crop larger than the resized picture.
+    for another scheme, an empty image, and a crop larger than the resized image.
     """
     check_scheme(scheme)
     if min(width, height, size) < 1:
-        raise GodeeperError(f"cannot crop {size}x{size} from a picture of {width}x{height}")
+        raise GodeeperError(f"cannot crop {size}x{size} from an image of {width}x{height}")
     if scheme == 144:
         return [view for scale in PRINTED_SCALES for view in _scale_views(width, height, size, _side(scale, size))]
     side = _side(PRINTED_SCALES[0], size) if resize is None else resize
     if side < size:
-        raise GodeeperError(f"cannot crop {size}x{size} from a picture resized to {side}")
+        raise GodeeperError(f"cannot crop {size}x{size} from an image resized to {side}")
     resized = _resized(width, height, side)
     if scheme == 1:
         left, top = round((resized[0] - size) / 2), round((resized[1] - size) / 2)
@@ -76,7 +76,7 @@ CENTRE = 8  # the place of the centre crop among a square's: after four corners 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What views are cut from: resize the picture to `resize`, keep `box`, resize that to `out`."""
+    """What views are cut from: resize the image to `resize`, keep `box`, resize that to `out`."""
 
     resize: tuple[int, int]
     box: Box
@@ -94,9 +94,9 @@ class Place:
 
 
 def sheets(crops: Sequence[View]) -> tuple[list[Sheet], list[Place]]:
-    """The fewest sheets that the views can be cut from, so that a picture is resized once a scale; and each view's place.
+    """The fewest sheets that the views can be cut from, so that an image is resized once a scale; and each view's place.
 
-    Boxes of one scale that overlap share a sheet; those far apart, in a very long picture, do not, so that no sheet is longer
+    Boxes of one scale that overlap share a sheet; those far apart, in a very long image, do not, so that no sheet is longer
     than its boxes. Views that are themselves resized (whole squares) have a sheet of their own, after the others.
     """
     whole = {(view.resize, view.box) for view in crops if view.out == _size(view.box)}
@@ -118,7 +118,7 @@ def _place(view: View, among: Sequence[Sheet]) -> Place:
 
 
 def holds(sheet: Sheet, resize: tuple[int, int], box: Box) -> bool:
-    """Whether the pixels of `box`, of the picture resized to `resize`, lie on the sheet."""
+    """Whether the pixels of `box`, of the image resized to `resize`, lie on the sheet."""
     left, top, right, bottom = sheet.box
     inside = left <= box[0] and top <= box[1] and box[2] <= right and box[3] <= bottom
     return inside and sheet.resize == resize and sheet.out == _size(sheet.box)
@@ -164,13 +164,13 @@ def _side(scale: int, size: int) -> int:
 
 
 def _resized(width: int, height: int, side: int) -> tuple[int, int]:
-    """The picture's size once its shorter side is `side`."""
+    """The image's size once its shorter side is `side`."""
     shorter = min(width, height)
     return width * side // shorter, height * side // shorter
 
 
 def _squares(width: int, height: int, side: int) -> list[Box]:
-    """Left, centre and right square of a landscape picture; top, centre and bottom of a portrait one."""
+    """Left, centre and right square of a landscape image; top, centre and bottom of a portrait one."""
     rest_x, rest_y = width - side, height - side
     corners = [(0, 0), (rest_x // 2, rest_y // 2), (rest_x, rest_y)]
     return [(left, top, left + side, top + side) for left, top in corners]
@@ -187,14 +187,14 @@ def _corners_and_centre(square: Box, size: int) -> list[Box]:
 
 @dataclass(frozen=True)
 class Patch:
-    """One crop for training, in the picture's own pixels, and how to resize it."""
+    """One crop for training, in the image's own pixels, and how to resize it."""
 
     box: Box
     interpolation: Interpolation
     flip: bool
 
     def at(self, scale: float) -> Patch:
-        """The same patch of the picture made smaller by `scale`, at most 1; never empty."""
+        """The same patch of the image made smaller by `scale`, at most 1; never empty."""
         left, top, right, bottom = (round(side * scale) for side in self.box)
         return replace(self, box=(left, top, max(right, left + 1), max(bottom, top + 1)))
 
@@ -210,7 +210,7 @@ def patch(
     """A random patch: a share of the area and an aspect ratio (width / height), a place, a resizing and a mirroring.
 
     arXiv 1409.4842, Section 6. The share is drawn evenly, the ratio evenly in its logarithm, so that 3/4 and 4/3 are equals;
-    a draw that does not fit into the picture is repeated. After ten, the largest centred box of an allowed ratio stands in.
+    a draw that does not fit into the image is repeated. After ten, the largest centred box of an allowed ratio stands in.
     """
     interpolation: Interpolation = random.choice(("bilinear", "area", "nearest", "cubic"))
     flip = mirror and random.random() < 0.5

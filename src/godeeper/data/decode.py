@@ -1,4 +1,4 @@
-"""Bytes -> one RGB picture, upright; or BadImage with the reason."""
+"""Bytes -> one RGB image, upright; or BadImage with the reason."""
 
 from __future__ import annotations
 
@@ -26,49 +26,49 @@ ORIENTATION = ExifTags.Base.Orientation
 TURNED = (5, 6, 7, 8)  # the orientations that swap width and height
 TURNING = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # what in a PNG can tell one; to ask Pillow decodes the pixels
 
-Content = Path | bytes | Image.Image  # what a picture is decoded from; or the picture, RGB
+Content = Path | bytes | Image.Image  # what an image is decoded from; or the image, RGB
 Shrink = Callable[[int, int], float]  # upright width and height -> how many times smaller will do
 
 
-def decode(picture: str | Path | bytes, name: str | None = None) -> Image.Image:
-    """One RGB picture, upright, of a file or of its bytes; `name` is what errors call it.
+def decode(image: str | Path | bytes, name: str | None = None) -> Image.Image:
+    """One RGB image, upright, of a file or of its bytes; `name` is what errors call it.
 
     The content decides the format, not the file's name. EXIF orientation is applied; transparent pixels are laid over white;
     16-bit grey is scaled to 8; of an animation, the first frame counts. BadImage, naming file and reason, for what is not
     there, is not one of `FORMATS`, is damaged, or has more than `MAX_PIXELS` pixels.
     """
-    with _opened(picture, name) as (image, _):
-        image.load()
-        return _rgb(_upright(image))
+    with _opened(image, name) as (opened, _):
+        opened.load()
+        return _rgb(_upright(opened))
 
 
-def picture_size(file: Path) -> tuple[int, int]:
-    """Width and height of the picture that `decode` gives, from the file's header alone; BadImage where that cannot be read."""
+def image_size(file: Path) -> tuple[int, int]:
+    """Width and height of the image that `decode` gives, from the file's header alone; BadImage where that cannot be read."""
     name = _one_line(str(file))
     with _readable(name):
         stream = _regular(file).open("rb")
-    with stream, _image(stream, name) as image:
-        if image.format == "TIFF":  # whose header Pillow gives upright
-            return image.size
-        if image.format == "PNG":
+    with stream, _image(stream, name) as opened:
+        if opened.format == "TIFF":  # whose header Pillow gives upright
+            return opened.size
+        if opened.format == "PNG":
             content = file.read_bytes()
             if not any(mark in content for mark in TURNING):
-                return image.size
-        return (image.height, image.width) if _orientation(image) in TURNED else image.size
+                return opened.size
+        return (opened.height, opened.width) if _orientation(opened) in TURNED else opened.size
 
 
-def decode_for(shrink: Shrink, picture: str | Path | bytes, name: str | None = None) -> Image.Image | Tensor:
+def decode_for(shrink: Shrink, image: str | Path | bytes, name: str | None = None) -> Image.Image | Tensor:
     """`decode` for training: a JPEG at a half, a quarter or an eighth of its size, where `shrink` says that this will do.
 
     At full size, its pixels come as torchvision decodes them, uint8 (3, H, W): the same values in less time.
     """
-    with _opened(picture, name) as (image, data):
-        if image.format == "JPEG":
-            pixels = _jpeg(image, data, shrink)
+    with _opened(image, name) as (opened, data):
+        if opened.format == "JPEG":
+            pixels = _jpeg(opened, data, shrink)
             if pixels is not None:
                 return pixels
-        image.load()
-        return _rgb(_upright(image))
+        opened.load()
+        return _rgb(_upright(opened))
 
 
 def _one_line(name: str) -> str:
@@ -93,54 +93,54 @@ def _readable(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opened(picture: str | Path | bytes, name: str | None) -> Iterator[tuple[Image.Image, bytes]]:
-    """The picture with its header read and checked, and its content; what goes wrong within becomes a BadImage."""
-    name = _one_line(name or (f"{len(picture)} bytes" if isinstance(picture, bytes) else str(picture)))
+def _opened(image: str | Path | bytes, name: str | None) -> Iterator[tuple[Image.Image, bytes]]:
+    """The image with its header read and checked, and its content; what goes wrong within becomes a BadImage."""
+    name = _one_line(name or (f"{len(image)} bytes" if isinstance(image, bytes) else str(image)))
     with _readable(name):
-        data = picture if isinstance(picture, bytes) else _regular(Path(picture)).read_bytes()
-    with _image(io.BytesIO(data), name) as image:
-        yield image, data
+        data = image if isinstance(image, bytes) else _regular(Path(image)).read_bytes()
+    with _image(io.BytesIO(data), name) as opened:
+        yield opened, data
 
 
 @contextlib.contextmanager
 def _image(stream: BinaryIO, name: str) -> Iterator[Image.Image]:
-    """The picture with its header read and checked; what goes wrong within becomes a BadImage."""
+    """The image with its header read and checked; what goes wrong within becomes a BadImage."""
     if not stream.read(1):
         raise BadImage(f"{name}: the file is empty")
     stream.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of sizes and metadata; the limit here is our own
-            with Image.open(stream, formats=FORMATS) as image:
-                width, height = image.size
+            with Image.open(stream, formats=FORMATS) as opened:
+                width, height = opened.size
                 if width * height > MAX_PIXELS:
                     raise BadImage(f"{name}: {width}x{height} pixels are more than the limit of {MAX_PIXELS:,}")
-                if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):  # Pillow's 16-bit PPM is "I", 0..65535
+                if opened.mode == "F" or (opened.mode == "I" and opened.format != "PPM"):  # Pillow's 16-bit PPM is "I", 0..65535
                     raise BadImage(f"{name}: 32-bit pixels have no agreed range: save it with 8 or 16 bits")
-                yield image
+                yield opened
     except BadImage:
         raise
     except UnidentifiedImageError:
-        raise BadImage(f"{name}: not a picture in one of {', '.join(FORMATS)}") from None
+        raise BadImage(f"{name}: not an image in one of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise BadImage(f"{name}: more pixels than the limit of {MAX_PIXELS:,}") from None
     except Exception as error:  # Pillow's decoders raise many kinds for damaged data
         raise BadImage(f"{name}: damaged: {error}") from None
 
 
-def _jpeg(image: Image.Image, data: bytes, shrink: Shrink) -> Tensor | None:
+def _jpeg(opened: Image.Image, data: bytes, shrink: Shrink) -> Tensor | None:
     """The pixels of a JPEG, upright, (3, H, W); None where Pillow is to decode it, then set to the size that will do."""
     import torch
     from torchvision.io import ImageReadMode, decode_jpeg
 
-    width, height = image.size
-    orientation = _orientation(image)
+    width, height = opened.size
+    orientation = _orientation(opened)
     turned = orientation in TURNED
     times = shrink(height, width) if turned else shrink(width, height)
     if times >= 2:
-        image.draft(None, (math.ceil(width / times), math.ceil(height / times)))
+        opened.draft(None, (math.ceil(width / times), math.ceil(height / times)))
         return None
-    if image.mode not in ("RGB", "L"):
+    if opened.mode not in ("RGB", "L"):
         return None
     try:
         pixels: Tensor = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8), mode=ImageReadMode.RGB)
@@ -151,35 +151,35 @@ def _jpeg(image: Image.Image, data: bytes, shrink: Shrink) -> Tensor | None:
     return pixels.flip(flips) if flips else pixels
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(opened: Image.Image) -> int:
     try:
-        orientation: int = image.getexif().get(ORIENTATION, 1)
+        orientation: int = opened.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF data says nothing about the orientation
         orientation = 1
     return orientation
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(opened: Image.Image) -> Image.Image:
     with contextlib.suppress(Exception):  # damaged EXIF data says nothing about the orientation; the pixels are there
-        ImageOps.exif_transpose(image, in_place=True)
-    return image
+        ImageOps.exif_transpose(opened, in_place=True)
+    return opened
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I"):
-        return _from_16_bits(image)
-    if image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image).convert("RGB")
-    return image.convert("RGB")
+def _rgb(opened: Image.Image) -> Image.Image:
+    if opened.mode == "RGB" and "transparency" not in opened.info:
+        return opened
+    if opened.mode.startswith("I"):
+        return _from_16_bits(opened)
+    if opened.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in opened.info:
+        opened = opened.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", opened.size, BACKGROUND), opened).convert("RGB")
+    return opened.convert("RGB")
 
 
-def _from_16_bits(image: Image.Image) -> Image.Image:
-    values = np.asarray(image)  # (H, W), 0..65535
+def _from_16_bits(opened: Image.Image) -> Image.Image:
+    values = np.asarray(opened)  # (H, W), 0..65535
     grey = Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
-    transparent = image.info.get("transparency")
+    transparent = opened.info.get("transparency")
     if transparent is not None:
         grey.paste(BACKGROUND, mask=Image.fromarray(values == transparent))
     return grey

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import BadImage, GodeeperError
 from .decode import Content
-from .sources import Pictures, Source, check_classes, check_tested
+from .sources import ImageDataset, Source, check_classes, check_tested
 from .split import check_divisible, split, split_note
 from .stream import Encoded, Stream
 
@@ -20,7 +20,7 @@ TESTS = ("validation", "valid", "val", "test")  # the first that has labels
 
 
 @dataclass(frozen=True)
-class HubPictures(Pictures):
+class HubDataset(ImageDataset):
     """Rows of a set that lies on disk; `rows` says which, in order."""
 
     dataset: Any
@@ -40,8 +40,8 @@ class HubPictures(Pictures):
 
 
 @dataclass(frozen=True)
-class EncodedPictures(Pictures):
-    """Pictures in memory, as their files have them."""
+class EncodedDataset(ImageDataset):
+    """Images in memory, as their files have them."""
 
     samples: Sequence[Encoded]
     labels: Sequence[int]
@@ -76,7 +76,7 @@ class HubStream:
             try:
                 row = next(rows, None)
             except Exception as error:  # of many kinds, once the library has tried often enough
-                raise GodeeperError(f"{self.prefix} broke off after {index + 1} pictures: {_one_line(error)}") from None
+                raise GodeeperError(f"{self.prefix} broke off after {index + 1} images: {_one_line(error)}") from None
             if row is None:
                 break
             index += 1
@@ -84,17 +84,17 @@ class HubStream:
             try:
                 content = _content(row[self.image], name)
             except BadImage:
-                content = b""  # which is a bad picture for the one who decodes it
+                content = b""  # which is a bad image for the one who decodes it
             label = _label(row[self.label])
             if label < 0 and self.length:  # without a length it is a part to test on, which is passed over if it has no labels
                 raise GodeeperError(f"{name} has no label")
             yield Encoded(index, content, label, name)
         if index + 1 < self.length:
-            raise GodeeperError(f"{self.prefix} ended after {index + 1} of {self.length} pictures: leave {STREAMING} out")
+            raise GodeeperError(f"{self.prefix} ended after {index + 1} of {self.length} images: leave {STREAMING} out")
 
 
 def open_hub(source: str, known: tuple[str, ...] | None) -> Source:
-    """The set that `source` names; GodeeperError where it cannot be had, or is not one of labelled pictures."""
+    """The set that `source` names; GodeeperError where it cannot be had, or is not one of labelled images."""
     name = source.removeprefix("hf:")
     streaming = name.endswith(STREAMING)
     parts = _load(name.removesuffix(STREAMING), streaming)
@@ -136,12 +136,12 @@ def _one_line(error: BaseException) -> str:
 
 
 def _columns(rows: Any, source: str) -> tuple[str, str]:
-    """The columns of pictures and of labels."""
+    """The columns of images and of labels."""
     import datasets
 
     features = rows.features or {}
     found = []
-    for kind, what in ((datasets.Image, "pictures"), (datasets.ClassLabel, "class labels")):
+    for kind, what in ((datasets.Image, "images"), (datasets.ClassLabel, "class labels")):
         names = [name for name, feature in features.items() if isinstance(feature, kind)]
         if len(names) != 1:
             columns = ", ".join(features) or "none that are declared"
@@ -157,7 +157,7 @@ def _undecoded() -> Any:
 
 
 def _content(cell: dict[str, Any] | None, name: str) -> bytes:
-    """The file of a picture's cell: within it, on disk, or in an archive elsewhere."""
+    """The file of an image's cell: within it, on disk, or in an archive elsewhere."""
     if cell is None or not (cell["bytes"] or cell["path"]):
         raise BadImage(f"{name}: the cell is empty")
     try:
@@ -178,14 +178,14 @@ def _label(cell: int | None) -> int:
     return -1 if cell is None else int(cell)
 
 
-def _tables(parts: dict[str, Any], image: str, label: str, source: str) -> tuple[Pictures, Pictures, str]:
+def _tables(parts: dict[str, Any], image: str, label: str, source: str) -> tuple[ImageDataset, ImageDataset, str]:
     labels = {part: [_label(value) for value in rows[label]] for part, rows in parts.items() if part in ("train", *TESTS)}
 
-    def pick(part: str, rows: Sequence[int]) -> HubPictures:
-        return HubPictures(parts[part], image, [labels[part][row] for row in rows], rows, f"{source}/{part}")
+    def pick(part: str, rows: Sequence[int]) -> HubDataset:
+        return HubDataset(parts[part], image, [labels[part][row] for row in rows], rows, f"{source}/{part}")
 
     if min(labels["train"], default=-1) < 0:
-        raise GodeeperError(f"{source!r} has pictures without labels in its part 'train'")
+        raise GodeeperError(f"{source!r} has images without labels in its part 'train'")
     for test in TESTS:
         if min(labels.get(test, ()), default=-1) >= 0:
             return pick("train", range(len(labels["train"]))), pick(test, range(len(labels[test]))), f"parts train and {test}"
@@ -194,17 +194,17 @@ def _tables(parts: dict[str, Any], image: str, label: str, source: str) -> tuple
     return pick("train", into_train), pick("train", into_test), split_note()
 
 
-def _streams(parts: dict[str, Any], image: str, label: str, source: str) -> tuple[Stream, Pictures, str]:
+def _streams(parts: dict[str, Any], image: str, label: str, source: str) -> tuple[Stream, ImageDataset, str]:
     def stream(part: str) -> HubStream:
         splits = parts[part].info.splits or {}
         if part not in splits or not splits[part].num_examples:
-            raise GodeeperError(f"{source!r} does not say how many pictures it has: leave {STREAMING} out")
+            raise GodeeperError(f"{source!r} does not say how many images it has: leave {STREAMING} out")
         return HubStream(parts[part], image, label, splits[part].num_examples, f"{source}/{part}")
 
     for test in TESTS:
         if test in parts:
             samples = list(HubStream(parts[test], image, label, 0, f"{source}/{test}").samples())
             if min((sample.label for sample in samples), default=-1) >= 0:
-                pictures = EncodedPictures(samples, [sample.label for sample in samples])
-                return stream("train"), pictures, f"parts train, streamed, and {test}"
+                images = EncodedDataset(samples, [sample.label for sample in samples])
+                return stream("train"), images, f"parts train, streamed, and {test}"
     raise GodeeperError(f"{source!r} has no part to test on that has labels: leave {STREAMING} out, and some is held out")

@@ -1,4 +1,4 @@
-"""The validation set of ILSVRC 2012 as released, `ilsvrc:PICTURES,KIT`: its pictures, its development kit, its blacklist."""
+"""The validation set of ILSVRC 2012 as released, `ilsvrc:IMAGES,KIT`: its images, its development kit, its blacklist."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import GodeeperError
-from .ilsvrc_kit import NUMBER, VALIDATION_PICTURES, all_synsets, kit_labels, lines, synsets
-from .sources import FilePictures, Pictures, Source
+from .ilsvrc_kit import NUMBER, VALIDATION_IMAGES, all_synsets, kit_labels, lines, synsets
+from .sources import FileDataset, ImageDataset, Source
 
 BLACKLISTED = 1_762  # lines of the 2014 kit's list; arXiv 1602.07261, Section 5, says "about 1700"
 
 RELEASED = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
-NUMBERED = re.compile(r"ILSVRC2012_val_(\d{8})\.\w+")  # re-encoded or converted, it is the same picture
+NUMBERED = re.compile(r"ILSVRC2012_val_(\d{8})\.\w+")  # re-encoded or converted, it is the same image
 
 
 def open_ilsvrc(source: str, known: tuple[str, ...] | None) -> Source:
-    """The validation pictures of ILSVRC 2012, all of them for testing; `known` is the label order of a trained network.
+    """The validation images of ILSVRC 2012, all of them for testing; `known` is the label order of a trained network.
 
-    `ilsvrc:PICTURES,KIT`: the flat folder of ILSVRC2012_val_00000001.JPEG and so on, and the development kit's folder or its
-    ground truth file. `ilsvrc:PICTURES`: one folder a synset; a kit given as well is held against them. Not all 50,000 need be
+    `ilsvrc:IMAGES,KIT`: the flat folder of ILSVRC2012_val_00000001.JPEG and so on, and the development kit's folder or its
+    ground truth file. `ilsvrc:IMAGES`: one folder a synset; a kit given as well is held against them. Not all 50,000 need be
     there: `split` says how many are. GodeeperError, with the remedy, for names, labels or an order of synsets that are not
-    the challenge's, for a picture without a label or there twice, for what is missing, and for other classes in `known`.
+    the challenge's, for an image without a label or there twice, for what is missing, and for other classes in `known`.
     """
-    pictures, kit = _places(source)
-    found, by_folder = _pictures(pictures)
+    images, kit = _places(source)
+    found, by_folder = _images(images)
     if kit is not None:
         label_of = kit_labels(kit, found)
         _check_agreement(by_folder, label_of, found, kit)
@@ -34,55 +34,53 @@ def open_ilsvrc(source: str, known: tuple[str, ...] | None) -> Source:
         label_of = by_folder
     else:
         raise GodeeperError(
-            f"{str(pictures)!r} holds the pictures without their labels: name the development kit too, 'ilsvrc:{pictures},KIT',"
+            f"{str(images)!r} holds the images without their labels: name the development kit too, 'ilsvrc:{images},KIT',"
             " KIT being the folder ILSVRC2012_devkit_t12 or the ground truth file in it"
         )
     classes = _classes(known)
     place = {synset: label for label, synset in enumerate(classes)}
     numbers = sorted(found)
-    test = FilePictures([found[number] for number in numbers], [place[label_of[number]] for number in numbers])
-    return Source(classes, FilePictures([], []), test, _note(len(numbers)))
+    test = FileDataset([found[number] for number in numbers], [place[label_of[number]] for number in numbers])
+    return Source(classes, FileDataset([], []), test, _note(len(numbers)))
 
 
-def without_blacklisted(pictures: Pictures, file: Path) -> tuple[FilePictures, int]:
-    """The pictures whose number a file does not list, and how many were left out: the kit's blacklist, a number a line.
+def without_blacklisted(images: ImageDataset, file: Path) -> tuple[FileDataset, int]:
+    """The images whose number a file does not list, and how many were left out: the kit's blacklist, a number a line.
 
-    GodeeperError for a file that is not there, or with a line that is no number of a validation picture or is there twice; for
-    pictures without numbers; and where every picture would be left out.
+    GodeeperError for a file that is not there, or with a line that is no number of a validation image or is there twice; for
+    images without numbers; and where every image would be left out.
     """
     listed = _blacklist(file)
-    paths = [_numbered(pictures, index) for index in range(len(pictures))]
+    paths = [_numbered(images, index) for index in range(len(images))]
     kept = [index for index, (_, number) in enumerate(paths) if number not in listed]
     if not kept:
-        raise GodeeperError(
-            f"without those that {str(file)!r} lists, none of the {len(pictures)} pictures remains to evaluate on"
-        )
-    left = FilePictures([paths[index][0] for index in kept], [pictures.labels[index] for index in kept])
-    return left, len(pictures) - len(kept)
+        raise GodeeperError(f"without those that {str(file)!r} lists, none of the {len(images)} images remains to evaluate on")
+    left = FileDataset([paths[index][0] for index in kept], [images.labels[index] for index in kept])
+    return left, len(images) - len(kept)
 
 
 def _places(source: str) -> tuple[Path, Path | None]:
-    """The folder of pictures, and the kit where one is named."""
+    """The folder of images, and the kit where one is named."""
     name, kit = source.removeprefix("ilsvrc:"), None
     if "," in name and not Path(name).is_dir():  # a folder's own name may have a comma
         name, _, kit = name.rpartition(",")
     if not name or kit == "":
-        raise GodeeperError(f"{source!r} is not of the form ilsvrc:PICTURES or ilsvrc:PICTURES,KIT")
-    pictures = Path(name)
-    if pictures.is_file():
-        raise GodeeperError(f"{name!r} is a file: unpack it, and give the folder that holds the validation pictures")
-    if not pictures.is_dir():
-        raise GodeeperError(f"there is no folder {name!r}: give the one that holds the validation pictures of ILSVRC 2012")
+        raise GodeeperError(f"{source!r} is not of the form ilsvrc:IMAGES or ilsvrc:IMAGES,KIT")
+    images = Path(name)
+    if images.is_file():
+        raise GodeeperError(f"{name!r} is a file: unpack it, and give the folder that holds the validation images")
+    if not images.is_dir():
+        raise GodeeperError(f"there is no folder {name!r}: give the one that holds the validation images of ILSVRC 2012")
     if kit and not Path(kit).exists():
         raise GodeeperError(f"there is no kit {kit!r}: give the folder ILSVRC2012_devkit_t12 or the ground truth file in it")
-    return pictures, Path(kit) if kit else None
+    return images, Path(kit) if kit else None
 
 
-def _pictures(folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
-    """The pictures by number, and by number the synsets whose folders they are in: none in a flat folder."""
+def _images(folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
+    """The images by number, and by number the synsets whose folders they are in: none in a flat folder."""
     folders, others = _entries(folder)
     if folders and any(RELEASED.fullmatch(name) for name in others):
-        raise GodeeperError(f"{str(folder)!r} holds pictures and also the folder {folders[0]!r}: have the one or the other there")
+        raise GodeeperError(f"{str(folder)!r} holds images and also the folder {folders[0]!r}: have the one or the other there")
     if folders and others:
         raise GodeeperError(f"{str(folder)!r} holds {others[0]!r} beside its class folders: take it out of there")
     found: dict[int, Path] = {}
@@ -91,19 +89,17 @@ def _pictures(folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
         if name not in all_synsets():
             raise GodeeperError(
                 f"{str(folder / name)!r} is no class of ILSVRC 2012: give the folder that holds one folder a synset, such as"
-                " n01440764, or the flat folder of pictures"
+                " n01440764, or the flat folder of images"
             )
         inside = _by_number(folder / name)
         for number in sorted(inside.keys() & found.keys()):
-            raise GodeeperError(
-                f"picture {number} is there twice, as {str(found[number])!r} and {str(inside[number])!r}: keep one"
-            )
+            raise GodeeperError(f"image {number} is there twice, as {str(found[number])!r} and {str(inside[number])!r}: keep one")
         found |= inside
         labels |= dict.fromkeys(inside, name)
     if not folders:
         found = _by_number(folder)
     if not found:
-        raise GodeeperError(f"{str(folder)!r} holds no pictures: ILSVRC2012_val_00000001.JPEG and so on belong there")
+        raise GodeeperError(f"{str(folder)!r} holds no images: ILSVRC2012_val_00000001.JPEG and so on belong there")
     return found, labels
 
 
@@ -124,17 +120,17 @@ def _by_number(folder: Path) -> dict[int, Path]:
     for name in (*folders, *others):
         match = RELEASED.fullmatch(name)
         number = int(match[1]) if match else 0
-        if not 1 <= number <= VALIDATION_PICTURES:
+        if not 1 <= number <= VALIDATION_IMAGES:
             raise GodeeperError(
-                f"{str(folder / name)!r} is not named as a validation picture is, ILSVRC2012_val_00000001.JPEG to"
-                f" ILSVRC2012_val_{VALIDATION_PICTURES:08}.JPEG: take it out of there"
+                f"{str(folder / name)!r} is not named as a validation image is, ILSVRC2012_val_00000001.JPEG to"
+                f" ILSVRC2012_val_{VALIDATION_IMAGES:08}.JPEG: take it out of there"
             )
         found[number] = folder / name
     return found
 
 
 def _check_agreement(by_folder: dict[int, str], labels: dict[int, str], found: dict[int, Path], kit: Path) -> None:
-    """GodeeperError for a picture that lies in the folder of another synset than the kit's."""
+    """GodeeperError for an image that lies in the folder of another synset than the kit's."""
     for number, synset in sorted(by_folder.items()):
         if synset != labels[number]:
             raise GodeeperError(
@@ -162,32 +158,32 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _note(count: int) -> str:
-    if count == VALIDATION_PICTURES:
+    if count == VALIDATION_IMAGES:
         return "ILSVRC 2012, validation"
-    return f"ILSVRC 2012, {count:,} of the {VALIDATION_PICTURES:,} validation pictures: figures are not the papers'"
+    return f"ILSVRC 2012, {count:,} of the {VALIDATION_IMAGES:,} validation images: figures are not the papers'"
 
 
 def _blacklist(file: Path) -> set[int]:
     listed: set[int] = set()
     for number, line in enumerate(lines(file), 1):
-        if not NUMBER.fullmatch(line) or not 1 <= int(line) <= VALIDATION_PICTURES:
+        if not NUMBER.fullmatch(line) or not 1 <= int(line) <= VALIDATION_IMAGES:
             raise GodeeperError(
-                f"{str(file)!r}, line {number}: {line[:60]!r} is no number of a validation picture, 1 to {VALIDATION_PICTURES}"
+                f"{str(file)!r}, line {number}: {line[:60]!r} is no number of a validation image, 1 to {VALIDATION_IMAGES}"
             )
         if int(line) in listed:
-            raise GodeeperError(f"{str(file)!r}, line {number}: picture {line} is listed twice; take the kit's own file")
+            raise GodeeperError(f"{str(file)!r}, line {number}: image {line} is listed twice; take the kit's own file")
         listed.add(int(line))
     return listed
 
 
-def _numbered(pictures: Pictures, index: int) -> tuple[Path, int]:
-    """A picture's file and the number in its name."""
-    content = pictures.content(index)
+def _numbered(images: ImageDataset, index: int) -> tuple[Path, int]:
+    """An image's file and the number in its name."""
+    content = images.content(index)
     match = NUMBERED.fullmatch(content.name) if isinstance(content, Path) else None
     if match is None:
         raise GodeeperError(
-            f"{pictures.name(index)!r} has no number to look for in a blacklist: only files named as ILSVRC 2012's validation"
-            " pictures are, ILSVRC2012_val_00000001.JPEG, have one"
+            f"{images.name(index)!r} has no number to look for in a blacklist: only files named as ILSVRC 2012's validation"
+            " images are, ILSVRC2012_val_00000001.JPEG, have one"
         )
     assert isinstance(content, Path)
     return content, int(match[1])

@@ -1,4 +1,4 @@
-"""The development kit of ILSVRC 2012: its order of the synsets, and the labels of the validation pictures."""
+"""The development kit of ILSVRC 2012: its order of the synsets, and the labels of the validation images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import GodeeperError
 
-VALIDATION_PICTURES = 50_000  # arXiv 1409.0575, on the classification task
+VALIDATION_IMAGES = 50_000  # arXiv 1409.0575, on the classification task
 GROUND_TRUTHS = ("ILSVRC2012_validation_ground_truth.txt", "ILSVRC2014_clsloc_validation_ground_truth.txt")
 NUMBER = re.compile(r"\d{1,9}")
 
@@ -29,7 +29,7 @@ def synsets() -> tuple[str, ...]:
 
 
 def kit_labels(kit: Path, found: dict[int, Path]) -> dict[int, str]:
-    """The synsets of pictures by a kit, whose own order of synsets, where it lies beside the ground truth, is checked first."""
+    """The synsets of images by a kit, whose own order of synsets, where it lies beside the ground truth, is checked first."""
     file = _ground_truth_file(kit) if kit.is_dir() else kit
     names, meta = file.parent / "map_clsloc.txt", file.parent / "meta.mat"
     if names.is_file():
@@ -37,9 +37,9 @@ def kit_labels(kit: Path, found: dict[int, Path]) -> dict[int, str]:
     if meta.is_file():
         _check_order(_read_meta(meta), meta)
     truth = [_synset(line, f"{str(file)!r}, line {number}") for number, line in enumerate(lines(file), 1)]
-    if len(truth) > VALIDATION_PICTURES:
+    if len(truth) > VALIDATION_IMAGES:
         raise GodeeperError(
-            f"{str(file)!r} has {len(truth):,} labels, more than the {VALIDATION_PICTURES:,} of the validation set:"
+            f"{str(file)!r} has {len(truth):,} labels, more than the {VALIDATION_IMAGES:,} of the validation set:"
             f" give the kit's {GROUND_TRUTHS[0]}"
         )
     for number in sorted(found):

@@ -1,4 +1,4 @@
-"""Pictures in batches. Everything random depends on (seed, epoch, index) alone: never on workers, ranks or timing."""
+"""Images in batches. Everything random depends on (seed, epoch, index) alone: never on workers, ranks or timing."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ..errors import BadImage, GodeeperError
 from .augment import Augment
 from .decode import decode_for
-from .sources import Pictures
+from .sources import ImageDataset
 from .stream import Encoded, Stream, StreamBatches, check_shares
 
 
 def default_workers(source: str) -> int:
-    """How many processes decode the pictures of a source on this machine: none for the digits, which lie in memory."""
+    """How many processes decode the images of a source on this machine: none for the digits, which lie in memory."""
     return 0 if source == "digits" else max(1, min(8, (os.cpu_count() or 1) - 1))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures uint8 (N, 3, H, W); labels (N,); what could not be decoded."""
+    """Images uint8 (N, 3, H, W); labels (N,); what could not be decoded."""
 
-    pictures: Tensor
+    images: Tensor
     labels: Tensor
     bad: tuple[str, ...]
 
@@ -41,31 +41,31 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory, as the loader asks of types of our own."""
-        return replace(self, pictures=self.pictures.pin_memory(), labels=self.labels.pin_memory())
+        return replace(self, images=self.images.pin_memory(), labels=self.labels.pin_memory())
 
 
 ImageSize = int | Callable[[int], int]  # pixels; or pixels in an epoch, counted from 0
-Sample = tuple[Tensor, int] | str  # a picture and its label, or why there is none
+Sample = tuple[Tensor, int] | str  # an image and its label, or why there is none
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """One batch of samples, those left out that could not be decoded."""
     good = [sample for sample in samples if not isinstance(sample, str)]
     bad = tuple(sample for sample in samples if isinstance(sample, str))
-    return Batch(_stacked([picture for picture, _ in good]), torch.tensor([label for _, label in good], dtype=torch.long), bad)
+    return Batch(_stacked([image for image, _ in good]), torch.tensor([label for _, label in good], dtype=torch.long), bad)
 
 
-def _stacked(pictures: Sequence[Tensor]) -> Tensor:
-    if not pictures:
+def _stacked(images: Sequence[Tensor]) -> Tensor:
+    if not images:
         return torch.empty(0, dtype=torch.uint8)
-    return torch.stack([picture.permute(1, 2, 0) for picture in pictures]).permute(0, 3, 1, 2)  # channels last, as pixels come
+    return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)  # channels last, as pixels come
 
 
 class TrainingSet(Dataset[Sample]):
-    """Augmented pictures by (epoch, index), or (epoch, Encoded) of a stream."""
+    """Augmented images by (epoch, index), or (epoch, Encoded) of a stream."""
 
-    def __init__(self, pictures: Pictures | Stream, image_size: ImageSize, augment: Augment, seed: int) -> None:
-        self.pictures, self.image_size, self.augment, self.seed = pictures, image_size, augment, seed
+    def __init__(self, images: ImageDataset | Stream, image_size: ImageSize, augment: Augment, seed: int) -> None:
+        self.images, self.image_size, self.augment, self.seed = images, image_size, augment, seed
 
     def __getitem__(self, key: tuple[int, int | Encoded]) -> Sample:
         epoch, sample = key
@@ -73,14 +73,14 @@ class TrainingSet(Dataset[Sample]):
         try:
             encoded = sample if isinstance(sample, Encoded) else self._content(sample)
             content = encoded.data
-            picture = content if isinstance(content, Image.Image) else partial(decode_for, picture=content, name=encoded.name)
-            return self.augment(picture, size, Random(f"{self.seed}/{epoch}/{encoded.index}")), encoded.label
+            image = content if isinstance(content, Image.Image) else partial(decode_for, image=content, name=encoded.name)
+            return self.augment(image, size, Random(f"{self.seed}/{epoch}/{encoded.index}")), encoded.label
         except BadImage as error:
             return str(error)
 
     def _content(self, index: int) -> Encoded:
-        assert not isinstance(self.pictures, Stream)
-        return Encoded(index, self.pictures.content(index), self.pictures.labels[index], self.pictures.name(index))
+        assert not isinstance(self.images, Stream)
+        return Encoded(index, self.images.content(index), self.images.labels[index], self.images.name(index))
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
@@ -93,7 +93,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     def __init__(self, length: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
         check_shares(batch_size, ranks)
         if length < ranks:
-            raise GodeeperError(f"{length} pictures are too few for {ranks} processes")
+            raise GodeeperError(f"{length} images are too few for {ranks} processes")
         self.length, self.seed, self.rank, self.ranks = length, seed, rank, ranks
         self.batch_size = min(batch_size, length // ranks * ranks)
         self.epoch = self.start = 0
@@ -112,19 +112,19 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 Batches = EpochBatches | StreamBatches
 
 
-def batches_of(pictures: Pictures | Stream, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> Batches:
+def batches_of(images: ImageDataset | Stream, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> Batches:
     """The batches of an epoch, as one of `ranks` processes takes its share of them."""
-    if isinstance(pictures, Stream):
-        return StreamBatches(pictures, batch_size, seed, rank, ranks)
-    return EpochBatches(len(pictures), batch_size, seed, rank, ranks)
+    if isinstance(images, Stream):
+        return StreamBatches(images, batch_size, seed, rank, ranks)
+    return EpochBatches(len(images), batch_size, seed, rank, ranks)
 
 
 def training_loader(
-    pictures: Pictures | Stream, image_size: ImageSize, augment: Augment, batches: Batches, workers: int = 0
+    images: ImageDataset | Stream, image_size: ImageSize, augment: Augment, batches: Batches, workers: int = 0
 ) -> Iterable[Batch]:
-    """Augmented training batches, of one size or of a size by epoch; undecodable pictures are left out and named."""
+    """Augmented training batches, of one size or of a size by epoch; undecodable images are left out and named."""
     return DataLoader(
-        TrainingSet(pictures, image_size, augment, batches.seed),
+        TrainingSet(images, image_size, augment, batches.seed),
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate,
@@ -154,5 +154,5 @@ def worker_deaths() -> Iterator[None]:
             raise
         reason = " ".join(str(error).split())
         raise GodeeperError(
-            f"a process that decodes pictures died, often for want of memory: try fewer --workers ({reason})"
+            f"a process that decodes images died, often for want of memory: try fewer --workers ({reason})"
         ) from None

@@ -1,4 +1,4 @@
-"""Pictures with their objects: what a box is, and the one door to every kind of annotation."""
+"""Images with their objects: what a box is, and the one door to every kind of annotation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import GodeeperError, unknown
-from .decode import decode, picture_size
+from .decode import decode, image_size
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 Doubles = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -25,7 +25,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Objects:
-    """The objects of one picture, none or many.
+    """The objects of one image, none or many.
 
     `boxes` (N, 4): left, top, right, bottom in pixels, right and bottom excluded, so that an area is (right - left) * (bottom -
     top); `labels` (N,) index the set's classes; `difficult` (N,) are neither asked for nor counted as wrong: VOC's flag, COCO's
@@ -42,7 +42,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class DetectionSet:
-    """Pictures in a fixed order, with their upright widths and heights, the objects of each, and the classes in label order."""
+    """Images in a fixed order, with their upright widths and heights, the objects of each, and the classes in label order."""
 
     classes: tuple[str, ...]
     files: Sequence[Path]
@@ -54,11 +54,11 @@ class DetectionSet:
         return len(self.files)
 
     def name(self, index: int) -> str:
-        """What a person calls the picture."""
+        """What a person calls the image."""
         return str(self.files[index])
 
-    def picture(self, index: int) -> Image.Image:
-        """The picture, RGB; BadImage where it cannot be decoded."""
+    def image(self, index: int) -> Image.Image:
+        """The image, RGB; BadImage where it cannot be decoded."""
         return decode(self.files[index])
 
 
@@ -73,22 +73,22 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class Annotated:
-    """A picture's file and its annotation as read: where that is, what it holds, and the picture's size if it says so."""
+    """An image's file and its annotation as read: where that is, what it holds, and the image's size if it says so."""
 
-    picture: Path
+    image: Path
     annotation: str
     objects: Sequence[Drawn]
     size: tuple[float, float] | None = None
 
 
 def open_objects(source: str | Path, split: str, classes: Sequence[str] | None = None) -> DetectionSet:
-    """Opens annotated pictures: a folder as Pascal VOC lays it out, or COCO's.
+    """Opens annotated images: a folder as Pascal VOC lays it out, or COCO's.
 
-    `split` is the name of a list in `ImageSets/Main` (VOC), or of a json (COCO): `annotations/*SPLIT*.json` with the pictures in
+    `split` is the name of a list in `ImageSets/Main` (VOC), or of a json (COCO): `annotations/*SPLIT*.json` with the images in
     `SPLIT/`, `images/` or the folder itself, or `SPLIT/_annotations.coco.json`. `classes` is the label order of a trained
     detector; by default the set's own: the names in all annotations of the folder (VOC), or the categories of the json (COCO).
-    GodeeperError, naming the file, for a picture without annotation, an annotation without picture or of a picture of another
-    size, and a box that is outside its picture, has no area, or is of an unknown class.
+    GodeeperError, naming the file, for an image without annotation, an annotation without image or of an image of another
+    size, and a box that is outside its image, has no area, or is of an unknown class.
     """
     from .coco import holds_coco, read_coco
     from .voc import holds_voc, read_voc
@@ -96,18 +96,18 @@ def open_objects(source: str | Path, split: str, classes: Sequence[str] | None =
     folder = Path(source)
     if not source or not os.path.isdir(folder):
         what = "is a file" if os.path.isfile(folder) else "is not there"
-        raise GodeeperError(f"{str(source)!r} {what}: give the folder of annotated pictures, Pascal VOC's or COCO's")
+        raise GodeeperError(f"{str(source)!r} {what}: give the folder of annotated images, Pascal VOC's or COCO's")
     if holds_voc(folder):
         own, annotated = read_voc(folder, split, classes)
     elif holds_coco(folder):
         own, annotated = read_coco(folder, split)
     else:
         raise GodeeperError(
-            f"{str(folder)!r} holds no annotated pictures: neither Pascal VOC's Annotations/, JPEGImages/ and ImageSets/Main/,"
+            f"{str(folder)!r} holds no annotated images: neither Pascal VOC's Annotations/, JPEGImages/ and ImageSets/Main/,"
             " nor COCO's annotations/*.json"
         )
     if not annotated:
-        raise GodeeperError(f"the split {split!r} of {str(folder)!r} has no pictures: list some, or choose another split")
+        raise GodeeperError(f"the split {split!r} of {str(folder)!r} has no images: list some, or choose another split")
     order = tuple(own if classes is None else classes)
     if not order:
         raise GodeeperError(f"the annotations of {str(folder)!r} hold no objects: there is no class to find")
@@ -115,7 +115,7 @@ def open_objects(source: str | Path, split: str, classes: Sequence[str] | None =
         if not name.isprintable():
             raise GodeeperError(f"the class {name!r} of {str(folder)!r} has letters that cannot be printed: rename it")
     found = for_each(annotated, lambda one: _checked(one, order))
-    return DetectionSet(order, [one.picture for one in annotated], [size for size, _ in found], [one for _, one in found], split)
+    return DetectionSet(order, [one.image for one in annotated], [size for size, _ in found], [one for _, one in found], split)
 
 
 def for_each(things: Iterable[Thing], make: Callable[[Thing], Made]) -> list[Made]:
@@ -143,15 +143,15 @@ def content(file: Path) -> bytes:
 
 
 def _checked(one: Annotated, classes: tuple[str, ...]) -> tuple[tuple[int, int], Objects]:
-    """The picture's size, and the objects, every box held against it."""
-    if not os.path.isfile(one.picture):  # unlike Path.is_file, no error for a name too long
-        raise GodeeperError(f"{one.annotation}: its picture {str(one.picture)!r} is missing: add it, or leave the annotation out")
-    size = picture_size(one.picture)
+    """The image's size, and the objects, every box held against it."""
+    if not os.path.isfile(one.image):  # unlike Path.is_file, no error for a name too long
+        raise GodeeperError(f"{one.annotation}: its image {str(one.image)!r} is missing: add it, or leave the annotation out")
+    size = image_size(one.image)
     if one.size not in (None, size):
         said, real = (f"{width:g}x{height:g}" for width, height in (one.size or size, size))
         raise GodeeperError(
-            f"{one.annotation}: it is of a picture of {said} pixels, but {str(one.picture)!r} has {real}, upright: correct the"
-            " size if the boxes are right, or else annotate the picture anew"
+            f"{one.annotation}: it is of an image of {said} pixels, but {str(one.image)!r} has {real}, upright: correct the"
+            " size if the boxes are right, or else annotate the image anew"
         )
     labels = []
     for drawn in one.objects:
@@ -163,16 +163,16 @@ def _checked(one: Annotated, classes: tuple[str, ...]) -> tuple[tuple[int, int],
 
 
 def _boxes(one: Annotated, size: tuple[int, int]) -> Floats:
-    """The boxes, within their picture: what hangs over the edge by up to a pixel, as rounding leaves it, is cut off."""
+    """The boxes, within their image: what hangs over the edge by up to a pixel, as rounding leaves it, is cut off."""
     boxes = np.array([drawn.box for drawn in one.objects], np.float64).reshape(-1, 4)
     edges = np.array((*size, *size))
     cut: Floats = np.clip(boxes, 0, edges).astype(np.float32)
-    picture = f"its picture of {size[0]}x{size[1]} pixels"
+    image = f"its image of {size[0]}x{size[1]} pixels"
     for bad, fault in (
         (~np.isfinite(boxes), "is not of numbers"),
         (boxes[:, 2:] <= boxes[:, :2], "has no area"),
-        ((boxes < -1) | (boxes > edges + 1), f"is not within {picture}"),
-        (cut[:, 2:] <= cut[:, :2], f"has no area within {picture}"),
+        ((boxes < -1) | (boxes > edges + 1), f"is not within {image}"),
+        (cut[:, 2:] <= cut[:, :2], f"has no area within {image}"),
     ):
         for drawn in [one.objects[index] for index in np.flatnonzero(bad.any(axis=1))[:1]]:
             raise GodeeperError(

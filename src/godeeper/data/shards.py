@@ -14,14 +14,14 @@ from pathlib import Path
 from ..errors import BadImage, GodeeperError
 from .decode import Content
 from .folders import SUFFIXES
-from .sources import Pictures, Source, check_tested
+from .sources import ImageDataset, Source, check_tested
 from .split import check_divisible, split, split_note
 from .staging import is_url, staged
 
 
 @dataclass(frozen=True, slots=True)  # of ImageNet there are over a million
 class Member:
-    """A labelled picture within a shard: where its bytes are."""
+    """A labelled image within a shard: where its bytes are."""
 
     key: str
     shard: str
@@ -33,8 +33,8 @@ class Member:
 
 
 @dataclass(frozen=True)
-class ShardPictures(Pictures):
-    """Pictures read from shards in any order."""
+class ShardDataset(ImageDataset):
+    """Images read from shards in any order."""
 
     members: Sequence[Member]
     labels: Sequence[int]
@@ -68,11 +68,11 @@ def open_shards(source: str, known: tuple[str, ...] | None) -> Source:
         if known is None:
             check_divisible(classes, labels, source)
         into = split(labels, [member.name for member in members])
-        train, test = (ShardPictures([members[i] for i in part], [labels[i] for i in part]) for part in into)
+        train, test = (ShardDataset([members[i] for i in part], [labels[i] for i in part]) for part in into)
         return Source(classes, train, test, split_note())
     held_out = _members(test_files)
     labels, classes = _labelled([*members, *held_out], known, source)
-    train, test = ShardPictures(members, labels[: len(members)]), ShardPictures(held_out, labels[len(members) :])
+    train, test = ShardDataset(members, labels[: len(members)]), ShardDataset(held_out, labels[len(members) :])
     if known is None:
         check_tested(classes, test.labels, f"the test shards of {source!r}")
         check_tested(classes, train.labels, f"the training shards of {source!r}")
@@ -121,13 +121,13 @@ def _local(name: str) -> Path:
 
 
 def _members(files: Sequence[Path]) -> list[Member]:
-    """The labelled pictures of shards, by key: of ours, the order in which the folder had them."""
+    """The labelled images of shards, by key: of ours, the order in which the folder had them."""
     return sorted((member for file in files for member in _read(file)), key=lambda member: member.key)
 
 
 def _read(file: Path) -> Iterator[Member]:
-    """The labelled pictures of one shard, from its headers; only labels are read."""
-    pictures: dict[str, tarfile.TarInfo] = {}
+    """The labelled images of one shard, from its headers; only labels are read."""
+    images: dict[str, tarfile.TarInfo] = {}
     labels: dict[str, tuple[bytes, str, str]] = {}  # content, extension, and what errors call it
     try:
         with tarfile.open(file, "r:") as tar:
@@ -136,7 +136,7 @@ def _read(file: Path) -> Iterator[Member]:
                 stem, _, extension = base.partition(".")
                 key = f"{folder}/{stem}" if folder else stem
                 if info.isfile() and f".{extension.lower()}" in SUFFIXES:
-                    pictures[key] = info
+                    images[key] = info
                 elif info.isfile() and (extension == "cls" or (extension == "json" and key not in labels)):  # .cls goes before
                     content = tar.extractfile(info)
                     assert content is not None
@@ -144,9 +144,9 @@ def _read(file: Path) -> Iterator[Member]:
             _check_end(tar)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise GodeeperError(f"the shard {str(file)!r} cannot be read: {error}") from None
-    if not pictures:
-        raise GodeeperError(f"the shard {str(file)!r} is empty: it holds no pictures ({', '.join(sorted(SUFFIXES))})")
-    for key, info in pictures.items():
+    if not images:
+        raise GodeeperError(f"the shard {str(file)!r} is empty: it holds no images ({', '.join(sorted(SUFFIXES))})")
+    for key, info in images.items():
         if key not in labels:
             raise GodeeperError(f"{file}:{info.name} has no label: {key}.cls or {key}.json is missing")
         label, class_name, name = _label(*labels[key])
@@ -162,7 +162,7 @@ def _check_end(tar: tarfile.TarFile) -> None:
 
 
 def _label(content: bytes, extension: str, where: str) -> tuple[int, str | None, str | None]:
-    """The label, and the names of class and picture where they are told."""
+    """The label, and the names of class and image where they are told."""
     try:
         if extension == "cls":
             return _counted(int(content)), None, None

@@ -1,4 +1,4 @@
-"""Where pictures come from: their protocol, and the one door to every kind of source."""
+"""Where images come from: their protocol, and the one door to every kind of source."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ TORCHVISION_SETS = (
 Part = Literal["train", "test", "all"]
 
 
-class Pictures(ABC):
-    """Labelled pictures, in a fixed order."""
+class ImageDataset(ABC):
+    """Labelled images, in a fixed order."""
 
     labels: Sequence[int]
 
@@ -35,21 +35,21 @@ class Pictures(ABC):
 
     @abstractmethod
     def name(self, index: int) -> str:
-        """What a person calls the picture."""
+        """What a person calls the image."""
 
     @abstractmethod
     def content(self, index: int) -> Content:
-        """The picture as it lies there; BadImage where it does not."""
+        """The image as it lies there; BadImage where it does not."""
 
-    def picture(self, index: int) -> Image.Image:
-        """The picture, RGB; BadImage where it cannot be decoded."""
+    def image(self, index: int) -> Image.Image:
+        """The image, RGB; BadImage where it cannot be decoded."""
         content = self.content(index)
         return content if isinstance(content, Image.Image) else decode(content, self.name(index))
 
 
 @dataclass(frozen=True)
-class FilePictures(Pictures):
-    """Pictures in files, decoded when asked for."""
+class FileDataset(ImageDataset):
+    """Images in files, decoded when asked for."""
 
     files: Sequence[Path]
     labels: Sequence[int]
@@ -65,8 +65,8 @@ class FilePictures(Pictures):
 
 
 @dataclass(frozen=True)
-class ArrayPictures(Pictures):
-    """Grey pictures in memory: uint8, (N, H, W)."""
+class ArrayDataset(ImageDataset):
+    """Grey images in memory: uint8, (N, H, W)."""
 
     arrays: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
     labels: Sequence[int]
@@ -84,52 +84,52 @@ class ArrayPictures(Pictures):
 
 @dataclass(frozen=True)
 class Source:
-    """A labelled set: its classes in label order, its training and test pictures, and how the two were told apart."""
+    """A labelled set: its classes in label order, its training and test images, and how the two were told apart."""
 
     classes: tuple[str, ...]
-    train: Pictures | Stream
-    test: Pictures
+    train: ImageDataset | Stream
+    test: ImageDataset
     split: str
 
-    def part(self, which: Part) -> Pictures:
-        """The training pictures, the test pictures, or all of them; GodeeperError for training pictures that are a stream."""
+    def part(self, which: Part) -> ImageDataset:
+        """The training images, the test images, or all of them; GodeeperError for training images that are a stream."""
         if which == "test":
             return self.test
         if isinstance(self.train, Stream):
-            raise GodeeperError("the training pictures are a stream, which has no order to evaluate in: leave ?streaming out")
+            raise GodeeperError("the training images are a stream, which has no order to evaluate in: leave ?streaming out")
         if which == "all":
             return Joined(self.train, self.test)
         return self.train
 
 
-class Joined(Pictures):
-    """Two sets of pictures, one after the other."""
+class Joined(ImageDataset):
+    """Two sets of images, one after the other."""
 
-    def __init__(self, first: Pictures, second: Pictures) -> None:
+    def __init__(self, first: ImageDataset, second: ImageDataset) -> None:
         self.first, self.second = first, second
         self.labels = [*first.labels, *second.labels]
 
     def __len__(self) -> int:
         return len(self.first) + len(self.second)
 
-    def _at(self, index: int) -> tuple[Pictures, int]:
+    def _at(self, index: int) -> tuple[ImageDataset, int]:
         return (self.first, index) if index < len(self.first) else (self.second, index - len(self.first))
 
     def name(self, index: int) -> str:
-        pictures, index = self._at(index)
-        return pictures.name(index)
+        images, index = self._at(index)
+        return images.name(index)
 
     def content(self, index: int) -> Content:
-        pictures, index = self._at(index)
-        return pictures.content(index)
+        images, index = self._at(index)
+        return images.content(index)
 
 
 def open_source(source: str | Path, classes: Sequence[str] | None = None, *, download: bool = False) -> Source:
-    """Opens labelled pictures by the name of their source.
+    """Opens labelled images by the name of their source.
 
     `digits`; a class folder: `train/` beside `val/` or `test/`, or one folder a class, a part of each held out; a torchvision
     set such as `cifar10`, fetched first where `download` says so; `hf:OWNER/NAME`, of Hugging Face; `wds:SHARDS`, WebDataset
-    shards; `ilsvrc:PICTURES,KIT`, the validation set of ILSVRC 2012 as released. `classes` is the label order of a trained
+    shards; `ilsvrc:IMAGES,KIT`, the validation set of ILSVRC 2012 as released. `classes` is the label order of a trained
     network; by default the source has its own. GodeeperError, with the remedy, for what is missing, has no classes or only one,
     or has a class not among `classes`.
     """
@@ -182,7 +182,7 @@ def check_tested(classes: Sequence[str], labels: Sequence[int], where: str) -> N
     found = set(labels)
     for label, name in enumerate(classes):
         if label not in found:
-            raise GodeeperError(f"class {name!r} has no picture in {where}: add some, or leave the class out of training")
+            raise GodeeperError(f"class {name!r} has no image in {where}: add some, or leave the class out of training")
 
 
 def check_classes(own: Sequence[str], known: tuple[str, ...] | None, what: str) -> None:
@@ -208,7 +208,7 @@ def _digits(known: tuple[str, ...] | None) -> Source:
     labels = [int(label) for label in digits.target]
     train, test = split(labels, [str(index) for index in range(len(labels))])
 
-    def pick(chosen: list[int], name: str) -> ArrayPictures:
-        return ArrayPictures(arrays[chosen], [labels[i] for i in chosen], f"digits/{name}")
+    def pick(chosen: list[int], name: str) -> ArrayDataset:
+        return ArrayDataset(arrays[chosen], [labels[i] for i in chosen], f"digits/{name}")
 
     return Source(names, pick(train, "train"), pick(test, "test"), split_note())

@@ -1,4 +1,4 @@
-"""Which pictures are held out for testing, where the source does not say."""
+"""Which images are held out for testing, where the source does not say."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SPLIT_SEED = 0  # the same split for every run, so that `evaluate` never sees wh
 
 
 def split(labels: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Indices for training and testing: of each class `TEST_FRACTION`, at least one picture, for testing.
+    """Indices for training and testing: of each class `TEST_FRACTION`, at least one image, for testing.
 
-    Which ones depends on each picture's name and the seed, so that pictures added later hardly move the others.
+    Which ones depends on each image's name and the seed, so that images added later hardly move the others.
     """
     order = [sha256(f"{SPLIT_SEED}/{name}".encode(errors="surrogateescape")).digest() for name in names]
     of_class: defaultdict[int, list[int]] = defaultdict(list)
@@ -31,11 +31,11 @@ def split(labels: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[
 
 
 def check_divisible(classes: Sequence[str], labels: Sequence[int], where: str) -> None:
-    """GodeeperError for a class with a single picture, of which `split` would leave nothing to train on."""
+    """GodeeperError for a class with a single image, of which `split` would leave nothing to train on."""
     counts = Counter(labels)
     for label, name in enumerate(classes):
         if counts[label] == 1:
-            raise GodeeperError(f"class {name!r} of {where!r} has one picture: two are needed, to train and to test")
+            raise GodeeperError(f"class {name!r} of {where!r} has one image: two are needed, to train and to test")
 
 
 def split_note() -> str:

@@ -1,4 +1,4 @@
-"""Sets that can only be read from beginning to end: shuffled through a buffer, their pictures decoded by the workers."""
+"""Sets that can only be read from beginning to end: shuffled through a buffer, their images decoded by the workers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Protocol, runtime_checkable
 from ..errors import GodeeperError
 from .decode import Content
 
-BUFFER = 2048  # pictures, still encoded, from which the next is drawn: some 250 MB of ImageNet's
+BUFFER = 2048  # images, still encoded, from which the next is drawn: some 250 MB of ImageNet's
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as it came: its place in the source, what it is decoded from, its label, and what a person calls it."""
+    """An image as it came: its place in the source, what it is decoded from, its label, and what a person calls it."""
 
     index: int
     data: Content
@@ -25,7 +25,7 @@ class Encoded:
 
 @runtime_checkable
 class Stream(Protocol):
-    """Labelled pictures that are read in one order only, the same each time."""
+    """Labelled images that are read in one order only, the same each time."""
 
     def __len__(self) -> int: ...
 
@@ -37,7 +37,7 @@ class Stream(Protocol):
 def check_shares(batch_size: int, ranks: int) -> None:
     """GodeeperError for a batch that is empty, or that `ranks` processes cannot share evenly."""
     if batch_size < 1:
-        raise GodeeperError(f"a batch of {batch_size} pictures is not possible: give at least 1")
+        raise GodeeperError(f"a batch of {batch_size} images is not possible: give at least 1")
     if batch_size % ranks:
         raise GodeeperError(f"a batch of {batch_size} cannot be shared evenly by {ranks} processes")
 
@@ -52,7 +52,7 @@ class StreamBatches:
     def __init__(self, stream: Stream, batch_size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
         check_shares(batch_size, ranks)
         if len(stream) < batch_size:
-            raise GodeeperError(f"a stream of {len(stream)} pictures does not fill a batch of {batch_size}: leave ?streaming out")
+            raise GodeeperError(f"a stream of {len(stream)} images does not fill a batch of {batch_size}: leave ?streaming out")
         self.stream, self.batch_size, self.seed, self.rank, self.ranks = stream, batch_size, seed, rank, ranks
         self.epoch = self.start = 0
 

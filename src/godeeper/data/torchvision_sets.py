@@ -11,12 +11,12 @@ from PIL import Image
 
 from ..errors import GodeeperError
 from .decode import Content
-from .sources import FilePictures, Pictures, Source, check_classes, data_root
+from .sources import FileDataset, ImageDataset, Source, check_classes, data_root
 
 
 @dataclass(frozen=True)
-class TorchvisionPictures(Pictures):
-    """The pictures of a torchvision set that lies in memory."""
+class TorchvisionDataset(ImageDataset):
+    """The images of a torchvision set that lies in memory."""
 
     dataset: Any
     labels: Sequence[int]
@@ -29,8 +29,8 @@ class TorchvisionPictures(Pictures):
         return f"{self.prefix}[{index}]"
 
     def content(self, index: int) -> Content:
-        picture: Image.Image = self.dataset[index][0]
-        return picture.convert("RGB")
+        image: Image.Image = self.dataset[index][0]
+        return image.convert("RGB")
 
 
 def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool) -> Source:
@@ -53,7 +53,7 @@ def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool) -
             ) from None
     classes = tuple(str(one) for one in parts[0].classes)
     check_classes(classes, known, name)
-    train, test = (_pictures(part, f"{name}/{which}") for part, which in zip(parts, ("train", "test"), strict=True))
+    train, test = (_images(part, f"{name}/{which}") for part, which in zip(parts, ("train", "test"), strict=True))
     return Source(classes, train, test, f"torchvision's {name}: its training and its test part")
 
 
@@ -78,14 +78,14 @@ def _makers(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return partial(kind, split=training), partial(kind, split="test")
 
 
-def _pictures(dataset: Any, prefix: str) -> Pictures:
-    """A torchvision set's pictures; those in files go through our own decoder."""
+def _images(dataset: Any, prefix: str) -> ImageDataset:
+    """A torchvision set's images; those in files go through our own decoder."""
     files = getattr(dataset, "_image_files", None) or getattr(dataset, "_images", None)
-    return FilePictures(files, _labels(dataset)) if files else TorchvisionPictures(dataset, _labels(dataset), prefix)
+    return FileDataset(files, _labels(dataset)) if files else TorchvisionDataset(dataset, _labels(dataset), prefix)
 
 
 def _labels(dataset: Any) -> list[int]:
-    """A torchvision set's labels, without opening its pictures."""
+    """A torchvision set's labels, without opening its images."""
     field = next(name for name in ("targets", "labels", "_labels") if hasattr(dataset, name))  # each set has one of them
     return [int(label) for label in getattr(dataset, field)]
 

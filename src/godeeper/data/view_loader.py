@@ -1,4 +1,4 @@
-"""Pictures for evaluation, decoded and resized by other processes, in order."""
+"""Images for evaluation, decoded and resized by other processes, in order."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch.utils.data import DataLoader, Dataset
 from ..errors import BadImage
 from ..preprocess import Preprocess
 from .loader import leave_signals_to_the_main_process
-from .sources import Pictures
+from .sources import ImageDataset
 from .views import layout, resample
 
 
 @dataclass(frozen=True)
 class Resized:
-    """A picture's place in its set, its label, width and height, and its sheets for each preprocessing, (H, W, 3) in bytes."""
+    """An image's place in its set, its label, width and height, and its sheets for each preprocessing, (H, W, 3) in bytes."""
 
     index: int
     label: int
@@ -28,10 +28,10 @@ class Resized:
 
 @dataclass(frozen=True)
 class ResizedBatch:
-    """Pictures whose sheets lie in one row of bytes, so that a batch travels as one tensor; what could not be decoded."""
+    """Images whose sheets lie in one row of bytes, so that a batch travels as one tensor; what could not be decoded."""
 
     pixels: Tensor
-    pictures: list[tuple[int, int, tuple[int, int]]]  # index, label, width and height
+    images: list[tuple[int, int, tuple[int, int]]]  # index, label, width and height
     bad: list[tuple[int, str]]  # index, and why
     preprocesses: tuple[Preprocess, ...]
     scheme: int
@@ -42,7 +42,7 @@ class ResizedBatch:
 
     def __iter__(self) -> Iterator[Resized]:
         start = 0
-        for index, label, size in self.pictures:
+        for index, label, size in self.images:
             drawn: list[list[Tensor]] = []
             for preprocess in self.preprocesses:
                 drawn.append([])
@@ -57,16 +57,16 @@ Sample = Resized | tuple[int, str]
 
 
 class _ResizedSet(Dataset[Sample]):
-    def __init__(self, pictures: Pictures, preprocesses: tuple[Preprocess, ...], scheme: int) -> None:
-        self.pictures, self.preprocesses, self.scheme = pictures, preprocesses, scheme
+    def __init__(self, images: ImageDataset, preprocesses: tuple[Preprocess, ...], scheme: int) -> None:
+        self.images, self.preprocesses, self.scheme = images, preprocesses, scheme
 
     def __getitem__(self, index: int) -> Sample:
         try:
-            picture = self.pictures.picture(index)
+            image = self.images.image(index)
         except BadImage as error:
             return index, str(error)
-        drawn = [resample(picture, layout(picture.size, one, self.scheme)[0], one.interpolation) for one in self.preprocesses]
-        return Resized(index, self.pictures.labels[index], picture.size, drawn)
+        drawn = [resample(image, layout(image.size, one, self.scheme)[0], one.interpolation) for one in self.preprocesses]
+        return Resized(index, self.images.labels[index], image.size, drawn)
 
     def collate(self, samples: Sequence[Sample]) -> ResizedBatch:
         good = [sample for sample in samples if isinstance(sample, Resized)]
@@ -77,15 +77,15 @@ class _ResizedSet(Dataset[Sample]):
 
 
 def view_loader(
-    pictures: Pictures,
+    images: ImageDataset,
     indices: Sequence[int],
     preprocesses: Sequence[Preprocess],
     scheme: int,
     batch_size: int,
     workers: int = 0,
 ) -> DataLoader[Sample]:
-    """The pictures at `indices`, in order, `batch_size` at a time: decoded once, and resized as each preprocessing asks."""
-    dataset = _ResizedSet(pictures, tuple(preprocesses), scheme)
+    """The images at `indices`, in order, `batch_size` at a time: decoded once, and resized as each preprocessing asks."""
+    dataset = _ResizedSet(images, tuple(preprocesses), scheme)
     return DataLoader(
         dataset,
         sampler=indices,

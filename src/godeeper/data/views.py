@@ -1,4 +1,4 @@
-"""Views as pixels: a picture is resized once a scale, where it is decoded; its views are cut where the network is."""
+"""Views as pixels: an image is resized once a scale, where it is decoded; its views are cut where the network is."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from .augment import FILTERS, normalise
 from .crops import Place, Sheet, View, holds, sheets, views
 
 
-def resample(picture: Image.Image, wanted: Sequence[Sheet], interpolation: Interpolation = "bilinear") -> list[Tensor]:
-    """The sheets of one picture: uint8, (height, width, 3) each.
+def resample(image: Image.Image, wanted: Sequence[Sheet], interpolation: Interpolation = "bilinear") -> list[Tensor]:
+    """The sheets of one image: uint8, (height, width, 3) each.
 
-    A sheet is resampled straight from the picture's pixels under it: the same values as resizing the whole first, without a
-    1 x 10,000 picture growing to millions of rows. A sheet that is resized itself is made of another one's pixels.
+    A sheet is resampled straight from the image's pixels under it: the same values as resizing the whole first, without a
+    1 x 10,000 image growing to millions of rows. A sheet that is resized itself is made of another one's pixels.
     """
     drawn: list[Image.Image] = []
     for number, sheet in enumerate(wanted):
         on = next((place for place in range(number) if holds(wanted[place], sheet.resize, sheet.box)), None)
         if on is None:
-            drawn.append(picture.resize(sheet.out, FILTERS[interpolation], _scaled(sheet, picture)))
+            drawn.append(image.resize(sheet.out, FILTERS[interpolation], _scaled(sheet, image)))
         else:  # cut first: what lies beside a square is no part of it
             square = drawn[on].crop(_on(wanted[on], sheet))
             drawn.append(square.resize(sheet.out, FILTERS[interpolation]))
     return [torch.from_numpy(np.array(one)) for one in drawn]
 
 
-def _scaled(sheet: Sheet, picture: Image.Image) -> tuple[float, float, float, float]:
-    """The sheet's box in the picture's own pixels."""
-    x, y = picture.width / sheet.resize[0], picture.height / sheet.resize[1]
+def _scaled(sheet: Sheet, image: Image.Image) -> tuple[float, float, float, float]:
+    """The sheet's box in the image's own pixels."""
+    x, y = image.width / sheet.resize[0], image.height / sheet.resize[1]
     left, top, right, bottom = sheet.box
-    return left * x, top * y, min(right * x, picture.width), min(bottom * y, picture.height)
+    return left * x, top * y, min(right * x, image.width), min(bottom * y, image.height)
 
 
 def _on(other: Sheet, sheet: Sheet) -> tuple[float, float, float, float]:
@@ -54,28 +54,28 @@ def cut(drawn: Sequence[Tensor], place: Place, out: tuple[int, int]) -> Tensor:
     return view.flip(-1) if place.flip else view
 
 
-def take(picture: Image.Image, crops: Sequence[View], interpolation: Interpolation = "bilinear") -> Tensor:
-    """The views of one picture: uint8, (views, 3, height, width), the picture resized once a scale."""
+def take(image: Image.Image, crops: Sequence[View], interpolation: Interpolation = "bilinear") -> Tensor:
+    """The views of one image: uint8, (views, 3, height, width), the image resized once a scale."""
     wanted, places = sheets(crops)
-    drawn = resample(picture, wanted, interpolation)
+    drawn = resample(image, wanted, interpolation)
     return torch.stack([cut(drawn, place, view.out) for place, view in zip(places, crops, strict=True)])
 
 
-def take_views(picture: Image.Image, preprocess: Preprocess, scheme: int = 1) -> Tensor:
-    """The views of one picture as a network wants them, before `normalise`: uint8, (views, 3, size, size)."""
-    crops = views(*picture.size, preprocess.image_size, scheme, preprocess.resize)
-    return take(picture, crops, preprocess.interpolation)
+def take_views(image: Image.Image, preprocess: Preprocess, scheme: int = 1) -> Tensor:
+    """The views of one image as a network wants them, before `normalise`: uint8, (views, 3, size, size)."""
+    crops = views(*image.size, preprocess.image_size, scheme, preprocess.resize)
+    return take(image, crops, preprocess.interpolation)
 
 
 @lru_cache(maxsize=256)
 def layout(size: tuple[int, int], preprocess: Preprocess, scheme: int) -> tuple[list[Sheet], list[Place]]:
-    """The sheets and places of the views that a network is shown of a picture of that width and height."""
+    """The sheets and places of the views that a network is shown of an image of that width and height."""
     return sheets(views(*size, preprocess.image_size, scheme, preprocess.resize))
 
 
 @dataclass(frozen=True)
 class Laid:
-    """One picture's sheets, (H, W, 3) each, and where its views lie on them."""
+    """One image's sheets, (H, W, 3) each, and where its views lie on them."""
 
     drawn: Sequence[Tensor]
     places: Sequence[Place]
@@ -86,9 +86,9 @@ class Laid:
         return Laid([sheet.permute(1, 2, 0) for sheet in turned], self.places)
 
 
-def passes(pictures: Sequence[Laid], size: int, batch_size: int) -> Iterator[Tensor]:
-    """The views of all pictures, one after the other, `batch_size` at a time: (N, 3, size, size), channels last."""
-    queue = [(picture.drawn, place) for picture in pictures for place in picture.places]
+def passes(images: Sequence[Laid], size: int, batch_size: int) -> Iterator[Tensor]:
+    """The views of all images, one after the other, `batch_size` at a time: (N, 3, size, size), channels last."""
+    queue = [(image.drawn, place) for image in images for place in image.places]
     for start in range(0, len(queue), batch_size):
         part = queue[start : start + batch_size]
         like = part[0][0][0]

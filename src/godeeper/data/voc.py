@@ -14,7 +14,7 @@ from .objects import Annotated, Drawn, content, for_each
 
 LISTS = Path("ImageSets/Main")
 PER_CLASS = re.compile(r"\S+_(train|val|trainval|test)")  # VOC's lists of one class each, which are no splits
-FLAGGED = re.compile(r"\s+-?[01]$")  # what such a list says of each of its pictures
+FLAGGED = re.compile(r"\s+-?[01]$")  # what such a list says of each of its images
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -24,13 +24,13 @@ def holds_voc(folder: Path) -> bool:
 
 
 def read_voc(folder: Path, split: str, known: Sequence[str] | None = None) -> tuple[tuple[str, ...], list[Annotated]]:
-    """The classes, and the annotated pictures of a split in its order.
+    """The classes, and the annotated images of a split in its order.
 
     The classes are the known ones, or else, so that each split has the same, the names in all annotations of the folder.
     """
     annotations = _by_stem(folder / "Annotations", {".xml"})
     stems = _stems(folder, split, annotations)
-    pictures = _by_stem(folder / "JPEGImages", SUFFIXES)
+    images = _by_stem(folder / "JPEGImages", SUFFIXES)
 
     def read(stem: str) -> Annotated:
         if stem not in annotations:
@@ -38,7 +38,7 @@ def read_voc(folder: Path, split: str, known: Sequence[str] | None = None) -> tu
                 f"{str(_list(folder, split))!r} lists {stem!r}, which has no annotation"
                 f" {str(folder / 'Annotations' / f'{stem}.xml')!r}: add it, or take {stem!r} off the list"
             )
-        return _annotated(annotations[stem], pictures.get(stem, folder / "JPEGImages" / f"{stem}.jpg"))
+        return _annotated(annotations[stem], images.get(stem, folder / "JPEGImages" / f"{stem}.jpg"))
 
     annotated = for_each(stems, read)
     if known is not None:
@@ -54,7 +54,7 @@ def _list(folder: Path, split: str) -> Path:
 def _stems(folder: Path, split: str, known: Collection[str]) -> list[str]:
     splits = [path.stem for path in (folder / LISTS).glob("*.txt")]
     if not splits:
-        raise GodeeperError(f"{str(folder / LISTS)!r} holds no lists: write train.txt there, the name of a picture a line")
+        raise GodeeperError(f"{str(folder / LISTS)!r} holds no lists: write train.txt there, the name of an image a line")
     if split not in splits:
         raise unknown(f"split of {str(folder)!r}", split, [name for name in splits if not PER_CLASS.fullmatch(name)] or splits)
     file = _list(folder, split)
@@ -65,9 +65,9 @@ def _stems(folder: Path, split: str, known: Collection[str]) -> list[str]:
 
     def check(stem: str) -> str:
         if "/" in stem or "\\" in stem or stem.startswith("."):
-            raise GodeeperError(f"{str(file)!r} lists {stem!r}, which is not the name of a picture without its ending")
+            raise GodeeperError(f"{str(file)!r} lists {stem!r}, which is not the name of an image without its ending")
         if times[stem] > 1:
-            raise GodeeperError(f"{str(file)!r} lists {stem!r} {times[stem]} times: each picture counts once")
+            raise GodeeperError(f"{str(file)!r} lists {stem!r} {times[stem]} times: each image counts once")
         return stem
 
     for_each(times, check)
@@ -76,7 +76,7 @@ def _stems(folder: Path, split: str, known: Collection[str]) -> list[str]:
 
 def _by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     if not folder.is_dir():
-        raise GodeeperError(f"there is no folder {str(folder)!r}: Pascal VOC's pictures lie there")
+        raise GodeeperError(f"there is no folder {str(folder)!r}: Pascal VOC's images lie there")
     found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in suffixes and found.setdefault(file.stem, file) != file:
@@ -84,7 +84,7 @@ def _by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     return found
 
 
-def _annotated(file: Path, picture: Path) -> Annotated:
+def _annotated(file: Path, image: Path) -> Annotated:
     root = _parsed(file)
     written = [root.findtext(f"size/{side}") or "0" for side in ("width", "height")]
     try:
@@ -92,7 +92,7 @@ def _annotated(file: Path, picture: Path) -> Annotated:
     except ValueError:
         raise GodeeperError(f"{str(file)!r}: its size, {written[0]!r} by {written[1]!r}, is not of numbers: correct it") from None
     objects = [_drawn(entry, file) for entry in root.iter("object")]
-    return Annotated(picture, repr(str(file)), objects, (width, height) if width and height else None)
+    return Annotated(image, repr(str(file)), objects, (width, height) if width and height else None)
 
 
 class _Builder(ElementTree.TreeBuilder):

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from ..errors import GodeeperError
-from .sources import FilePictures, Source
+from .sources import FileDataset, Source
 
 
 def write_shards(
@@ -18,27 +18,27 @@ def write_shards(
 ) -> list[Path]:
     """Writes OUT/train-000000.tar ... and OUT/test-000000.tar ... of a class folder at `root`; returns the shards.
 
-    Each picture is its file's very bytes, KEY.jpg or what its name ends in, beside KEY.json with label, class and name. Keys
-    count the pictures in the folder's order, in which godeeper reads them again; within the shards they are shuffled, so that
+    Each image is its file's very bytes, KEY.jpg or what its name ends in, beside KEY.json with label, class and name. Keys
+    count the images in the folder's order, in which godeeper reads them again; within the shards they are shuffled, so that
     what reads them one after the other sees all classes. GodeeperError for a source that is not of files, and where shards are
     already. A file that cannot be read leaves no shard of its part half written.
     """
     if root.resolve() in (out.resolve(), *out.resolve().parents):
-        raise GodeeperError(f"{str(out)!r} lies in the pictures' own folder: choose one outside {str(root)!r}")
+        raise GodeeperError(f"{str(out)!r} lies in the images' own folder: choose one outside {str(root)!r}")
     if any(out.glob("*.tar")):
         raise GodeeperError(f"{str(out)!r} holds shards already: choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     parts = {"train": source.train, "test": source.test}
     total, done = sum(map(len, parts.values())), 0
     written: list[Path] = []
-    for part, pictures in parts.items():
-        if not isinstance(pictures, FilePictures):
+    for part, images in parts.items():
+        if not isinstance(images, FileDataset):
             raise GodeeperError("shards are made of class folders only")
-        order = list(range(len(pictures)))
+        order = list(range(len(images)))
         Random(f"shards/{part}").shuffle(order)
         while order:
             shard = out / f"{part}-{sum(path.name.startswith(part) for path in written):06d}.tar"
-            taken = _write(shard, pictures, order, source.classes, root, megabytes * 1e6)
+            taken = _write(shard, images, order, source.classes, root, megabytes * 1e6)
             order = order[taken:]
             written.append(shard)
             done += taken
@@ -47,14 +47,14 @@ def write_shards(
     return written
 
 
-def _write(shard: Path, pictures: FilePictures, order: list[int], classes: tuple[str, ...], root: Path, limit: float) -> int:
-    """One shard, whole or not at all, of as many pictures as fit, at least one; how many."""
+def _write(shard: Path, images: FileDataset, order: list[int], classes: tuple[str, ...], root: Path, limit: float) -> int:
+    """One shard, whole or not at all, of as many images as fit, at least one; how many."""
     partial = shard.with_name(f".{shard.name}.partial")
     taken = 0
     try:
         with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
             for index in order:
-                file, label = pictures.files[index], pictures.labels[index]
+                file, label = images.files[index], images.labels[index]
                 data = file.read_bytes()
                 if taken and tar.offset + len(data) > limit:
                     break

@@ -1,1 +1,1 @@
-"""Networks in use: pictures in, labels and probabilities out."""
+"""Networks in use: images in, labels and probabilities out."""

@@ -1,4 +1,4 @@
-"""Pictures of many requests -> passes through the network."""
+"""Images of many requests -> passes through the network."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .predictor import Prediction, Predictor
 
 @dataclass(frozen=True)
 class _Job:
-    picture: bytes
+    image: bytes
     top: int
     answer: asyncio.Future[Prediction]
 
 
 class Batcher:
-    """Hands what waits to the network, as many pictures at a time as there are, from a bounded queue."""
+    """Hands what waits to the network, as many images at a time as there are, from a bounded queue."""
 
     def __init__(self, predictor: Predictor, limits: Limits) -> None:
         self._predictor, self._limits = predictor, limits
@@ -34,34 +34,34 @@ class Batcher:
         self._task: asyncio.Task[None] | None = None
 
     def waiting(self) -> int:
-        """Pictures that wait for a pass."""
+        """Images that wait for a pass."""
         return self._queue.qsize()
 
     def alive(self) -> bool:
-        """Whether pictures are being taken from the queue."""
+        """Whether images are being taken from the queue."""
         return self._task is not None and not self._task.done()
 
     def check_room(self) -> None:
         """Refused, 503, while the queue is full."""
         if self._queue.full():
-            raise Refused(503, f"{self._limits.max_waiting} pictures are waiting: try again", unread=True)
+            raise Refused(503, f"{self._limits.max_waiting} images are waiting: try again", unread=True)
 
-    async def predict(self, picture: bytes, top: int) -> Prediction:
-        """The classes of a picture; BadImage, or Refused: 503 while the queue is full, 504 after too long a wait."""
-        job = _Job(picture, top, asyncio.get_running_loop().create_future())
+    async def predict(self, image: bytes, top: int) -> Prediction:
+        """The classes of an image; BadImage, or Refused: 503 while the queue is full, 504 after too long a wait."""
+        job = _Job(image, top, asyncio.get_running_loop().create_future())
         try:
             self._queue.put_nowait(job)
         except asyncio.QueueFull:
-            raise Refused(503, f"{self._limits.max_waiting} pictures are waiting: try again") from None
+            raise Refused(503, f"{self._limits.max_waiting} images are waiting: try again") from None
         try:
             async with asyncio.timeout(self._limits.timeout):
                 return await job.answer
         except TimeoutError:
-            raise Refused(504, f"no answer within {self._limits.timeout:g} seconds: too many pictures wait") from None
+            raise Refused(504, f"no answer within {self._limits.timeout:g} seconds: too many images wait") from None
 
     @contextlib.asynccontextmanager
     async def running(self, report: Callable[[int], None]) -> AsyncIterator[None]:
-        """Within the block, pictures are answered; `report` is told the size of each pass."""
+        """Within the block, images are answered; `report` is told the size of each pass."""
         with ThreadPoolExecutor(1, "godeeper-network") as thread:
             self._task = asyncio.create_task(self._run(thread, report))
             try:
@@ -99,21 +99,21 @@ class Batcher:
 
     def _pass(self, jobs: Sequence[_Job]) -> list[Prediction | Exception]:
         """Runs in the thread of the network."""
-        outcomes: list[Prediction | Exception | None] = [_too_many_pixels(job.picture, self._limits.max_pixels) for job in jobs]
+        outcomes: list[Prediction | Exception | None] = [_too_many_pixels(job.image, self._limits.max_pixels) for job in jobs]
         good = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome is None]
-        found = iter(self._predictor.outcomes([job.picture for job in good], top=max(job.top for job in jobs)))
+        found = iter(self._predictor.outcomes([job.image for job in good], top=max(job.top for job in jobs)))
         return [next(found) if outcome is None else outcome for outcome in outcomes]
 
 
-def _too_many_pixels(picture: bytes, limit: int) -> BadImage | None:
-    """The error for a picture whose header announces more pixels; what cannot be read at all is for the decoder to explain."""
+def _too_many_pixels(image: bytes, limit: int) -> BadImage | None:
+    """The error for an image whose header announces more pixels; what cannot be read at all is for the decoder to explain."""
     limit = min(limit, MAX_PIXELS)
     with warnings.catch_warnings(), contextlib.suppress(Exception):
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
-                if image.width * image.height > limit:
-                    return BadImage(f"{image.width}x{image.height} pixels are more than the limit of {limit:,}")
+            with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
+                if opened.width * opened.height > limit:
+                    return BadImage(f"{opened.width}x{opened.height} pixels are more than the limit of {limit:,}")
         except Image.DecompressionBombError:  # Pillow's own limit, beyond ours
             return BadImage(f"more pixels than the limit of {limit:,}")
     return None

@@ -20,7 +20,7 @@ from .fuse import fuse
 from .graph import to_onnx
 from .quantise import quantised
 
-CALIBRATED = 8  # pictures: eight bits are timed here, not judged
+CALIBRATED = 8  # images: eight bits are timed here, not judged
 TURNS, SECONDS = 5, 2.0  # of measuring an engine
 
 
@@ -62,17 +62,17 @@ def engines_for(network: Network, peers: dict[str, torch.nn.Module] | None = Non
             if precision != "int8":
                 found[name, precision] = make_engine(network, name, precision)
     if installed("nncf") and len(names) > 1:
-        data = quantised(to_onnx(fuse(network)), [one[None] for one in pictures(network, CALIBRATED)]).SerializeToString()
+        data = quantised(to_onnx(fuse(network)), [one[None] for one in images(network, CALIBRATED)]).SerializeToString()
         found |= {(name, "int8"): from_onnx(data, name, "int8") for name in names if "int8" in PRECISIONS[name]}
     return found
 
 
 def bench(network: Network, batches: Sequence[int] = (1, 8), *, peers: dict[str, torch.nn.Module] | None = None) -> list[Line]:
-    """Times every engine and precision in turns; pieces of real photographs as pictures."""
+    """Times every engine and precision in turns; pieces of real photographs as images."""
     engines = engines_for(network, peers)
     lines = []
     for batch in batches:
-        x = pictures(network, batch)
+        x = images(network, batch)
         expected = engines["eager", "fp32"](x.to(engines["eager", "fp32"].device)).cpu().softmax(1)
         times = measure(engines, x, turns=TURNS, seconds=SECONDS, fewest=2 * TURNS)
         for (name, precision), seconds in times.items():
@@ -83,7 +83,7 @@ def bench(network: Network, batches: Sequence[int] = (1, 8), *, peers: dict[str,
     return lines
 
 
-def pictures(network: Network, count: int) -> Tensor:
+def images(network: Network, count: int) -> Tensor:
     """Normalised pieces of real photographs (count, 3, S, S)."""
     pieces = photographs(None)
     prepared = torch.cat(

@@ -1,4 +1,4 @@
-"""Predictions of millions of pictures into one table: in parts, so that it can be broken off and shared by processes."""
+"""Predictions of millions of images into one table: in parts, so that it can be broken off and shared by processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GodeeperError
-from ..files import written_whole
+from ..files import atomic_write
 from ..labels import Lang
 from ..models.weights import load
 from ..optional import wanted
@@ -23,7 +23,7 @@ from .names import Names
 from .predictor import Prediction, Predictor
 
 FORMATS = (".parquet", ".csv", ".jsonl")
-CHUNK = 500  # pictures a part: what is computed again after a break, at most
+CHUNK = 500  # images a part: what is computed again after a break, at most
 Row = dict[str, Any]
 
 
@@ -100,7 +100,7 @@ def _plan(folder: Path, files: Sequence[Path], about: dict[str, Any]) -> None:
         _write(file, iter([plan]))
     elif file.read_text("utf-8", "replace").strip() != plan:
         raise GodeeperError(
-            f"{str(folder)!r} is of other pictures, another model or other options: remove it, or choose another --out"
+            f"{str(folder)!r} is of other images, another model or other options: remove it, or choose another --out"
         )
 
 
@@ -114,16 +114,16 @@ def _lines(files: Sequence[Path], predictor: Predictor, names: Names, top: int, 
 
 
 def document(file: Path, outcome: Prediction | Exception, names: Names) -> Row:
-    """What JSON says of one picture, its classes called by `names`."""
-    picture = str(file).encode("utf-8", "backslashreplace").decode()  # names of files need not be text
+    """What JSON says of one image, its classes called by `names`."""
+    image = str(file).encode("utf-8", "backslashreplace").decode()  # names of files need not be text
     if not isinstance(outcome, Prediction):
-        return {"picture": picture, "error": str(outcome)}
-    return {"picture": picture, "predictions": names.entries(outcome)}
+        return {"image": image, "error": str(outcome)}
+    return {"image": image, "predictions": names.entries(outcome)}
 
 
 def _write(file: Path, lines: Iterator[str]) -> None:
     """Writes lines as a file, whole or not at all."""
-    with written_whole(file) as partial, partial.open("w", encoding="utf-8") as opened:
+    with atomic_write(file) as partial, partial.open("w", encoding="utf-8") as opened:
         opened.writelines(f"{line}\n" for line in lines)
 
 
@@ -133,16 +133,16 @@ def _rows(part: Path) -> Iterator[Row]:
 
 
 def _flat(row: Row, columns: Sequence[str]) -> Row:
-    """A row of a table: `picture`, `error`, and the columns, such as `label_1`, `probability_1`, `label_2` ..."""
+    """A row of a table: `image`, `error`, and the columns, such as `label_1`, `probability_1`, `label_2` ..."""
     best = enumerate(row.get("predictions", []), 1)
     found = {f"{kind}_{place}": value for place, one in best for kind, value in one.items()}
-    return {"picture": row["picture"], "error": row.get("error")} | {name: found.get(name) for name in columns}
+    return {"image": row["image"], "error": row.get("error")} | {name: found.get(name) for name in columns}
 
 
 def _join(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
     """Makes one table of the parts, a part at a time."""
     join = {".jsonl": _join_jsonl, ".csv": _join_csv, ".parquet": _join_parquet}[out.suffix.lower()]
-    with written_whole(out) as partial:
+    with atomic_write(out) as partial:
         join(parts, partial, columns)
 
 
@@ -154,7 +154,7 @@ def _join_jsonl(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> Non
 
 def _join_csv(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
     with out.open("w", encoding="utf-8", newline="") as opened:
-        writer = csv.DictWriter(opened, list(_flat({"picture": ""}, columns)))
+        writer = csv.DictWriter(opened, list(_flat({"image": ""}, columns)))
         writer.writeheader()
         for part in parts:
             writer.writerows(_flat(row, columns) for row in _rows(part))
@@ -162,7 +162,7 @@ def _join_csv(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
 
 def _join_parquet(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
     arrow, parquet = wanted("pyarrow", "data"), wanted("pyarrow.parquet", "data")
-    names = list(_flat({"picture": ""}, columns))
+    names = list(_flat({"image": ""}, columns))
     schema = arrow.schema([(name, arrow.float32() if name.startswith("probability") else arrow.string()) for name in names])
     with parquet.ParquetWriter(out, schema) as writer:
         for part in parts:

@@ -45,8 +45,8 @@ class Card:
             if precision not in ("fp32", "int8"):
                 raise ValueError("precision")
             preprocess = Preprocess.from_dict(values["preprocess"])
-            picture_in = bool(values.get("with_preprocessing"))
-            return cls(values["model"], tuple(classes), preprocess, precision, values["source"], picture_in, values.get("check"))
+            image_in = bool(values.get("with_preprocessing"))
+            return cls(values["model"], tuple(classes), preprocess, precision, values["source"], image_in, values.get("check"))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise GodeeperError(UNREADABLE) from None
 

@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 import torch
 
-from ..files import cache_folder, written_whole
+from ..files import atomic_write, cache_folder
 from .engines import PRECISIONS, Engine, EngineName, Precision, installed
 
 logger = logging.getLogger("godeeper")
@@ -34,7 +34,7 @@ def candidates(precision: Precision) -> tuple[EngineName, ...]:
 def fastest(
     make: Callable[[EngineName], Engine], names: Sequence[EngineName], about: dict[str, Any], shape: tuple[int, ...]
 ) -> Engine:
-    """The engine of these that runs pictures of `shape` fastest; `about` says what is measured, and is remembered by.
+    """The engine of these that runs images of `shape` fastest; `about` says what is measured, and is remembered by.
 
     What was measured lies in the folder that GODEEPER_CACHE names, or ~/.cache/godeeper, in engines.json.
     """
@@ -101,5 +101,5 @@ def _remembered(file: Path) -> dict[str, Any]:
 
 
 def _remember(file: Path, known: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError), written_whole(file) as partial:  # where it cannot be written, it is measured again
+    with contextlib.suppress(OSError), atomic_write(file) as partial:  # where it cannot be written, it is measured again
         partial.write_text(json.dumps(known, indent=1))

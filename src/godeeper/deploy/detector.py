@@ -1,4 +1,4 @@
-"""A Faster R-CNN as a file that another engine runs: a picture in, what is found out."""
+"""A Faster R-CNN as a file that another engine runs: an image in, what is found out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .openvino_core import openvino_core
 
 ENGINES = {".onnx": "onnxruntime", ".xml": "openvino"}
 OPSET = 17
-INPUT, OUTPUTS = "picture", ("boxes", "labels", "scores")
+INPUT, OUTPUTS = "image", ("boxes", "labels", "scores")
 SAME = 0.95, 0.01  # the least Jaccard overlap and the largest difference of scores of what is found alike
 ALIKE = 0.99  # of what either finds: what overlaps as much as may be, to a hair, may be suppressed by one and not the other
 
@@ -65,18 +65,18 @@ class ExportedDetector:
             reason = str(error).strip().splitlines()[-1]
             raise BadCheckpoint(f"{str(file)!r} is damaged: {reason}; export it again") from None
 
-    def find(self, picture: Image.Image) -> Detections:
-        """What is in an RGB picture, as `FasterRCNN.find` has it."""
-        found = Detections(*self._run(np.array(picture)))
+    def find(self, image: Image.Image) -> Detections:
+        """What is in an RGB image, as `FasterRCNN.find` has it."""
+        found = Detections(*self._run(np.array(image)))
         if len(found) and found.labels.max() >= len(self.classes):
             raise BadCheckpoint(f"its metadata has {len(self.classes)} classes, but it finds more: export it again")
         return found
 
 
-def export_detector(source: FasterRCNN | str | Path, out: str | Path, *, pictures: str | Path | None = None) -> DetectorReport:
-    """Writes a Faster R-CNN as `out`, .onnx or .xml (OpenVINO): a picture, uint8 (H, W, 3), in; boxes, labels and scores out.
+def export_detector(source: FasterRCNN | str | Path, out: str | Path, *, images: str | Path | None = None) -> DetectorReport:
+    """Writes a Faster R-CNN as `out`, .onnx or .xml (OpenVINO): an image, uint8 (H, W, 3), in; boxes, labels and scores out.
 
-    Its classes are inside. Then runs the file against the detector on the photographs of a folder, `pictures`, or on pieces of
+    Its classes are inside. Then runs the file against the detector on the photographs of a folder, `images`, or on pieces of
     the two that scikit-learn has: where they find different objects, nothing is left behind. GodeeperError for that, and for a
     file that exists.
     """
@@ -88,7 +88,7 @@ def export_detector(source: FasterRCNN | str | Path, out: str | Path, *, picture
         if part.exists():
             raise GodeeperError(f"{str(part)!r} exists: remove it or choose another name")
     detector = (source if isinstance(source, FasterRCNN) else load_detector(source)).eval().cpu()
-    shown = photographs(None if pictures is None else Path(pictures))
+    shown = photographs(None if images is None else Path(images))
     about = {"detector": detector.arguments, "classes": list(detector.classes), "sha256": digest(detector.state_dict())}
     graph = _graph(detector)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -109,13 +109,13 @@ class _Exported(nn.Module):
         super().__init__()
         self.rcnn = detector.rcnn
 
-    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        (found,) = self.rcnn([picture.permute(2, 0, 1).float() / 255])
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        (found,) = self.rcnn([image.permute(2, 0, 1).float() / 255])
         return found["boxes"], found["labels"] - 1, found["scores"]
 
 
 def _graph(detector: FasterRCNN) -> bytes:
-    """The ONNX graph, for pictures of any size: traced, as torch's newer exporter cannot yet take the choices of boxes."""
+    """The ONNX graph, for images of any size: traced, as torch's newer exporter cannot yet take the choices of boxes."""
     wanted("onnx", "deploy")
     size = detector.arguments["image_size"]
     with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
@@ -142,30 +142,30 @@ def _write(graph: bytes, file: Path, about: dict[str, Any]) -> None:
 
 
 def _runner(file: Path) -> Callable[[Any], Sequence[Any]]:
-    """A picture, uint8 (H, W, 3) -> boxes, labels, scores."""
+    """An image, uint8 (H, W, 3) -> boxes, labels, scores."""
     if file.suffix.lower() == ".onnx":
         session = wanted("onnxruntime", "deploy").InferenceSession(str(file), providers=["CPUExecutionProvider"])
-        return lambda picture: session.run(OUTPUTS, {INPUT: picture})
+        return lambda image: session.run(OUTPUTS, {INPUT: image})
     core = openvino_core()
     compiled = core.compile_model(core.read_model(str(file)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
-    def run(picture: Any) -> list[Any]:
-        found = compiled({INPUT: picture})
+    def run(image: Any) -> list[Any]:
+        found = compiled({INPUT: image})
         return [found[name].copy() for name in OUTPUTS]
 
     return run
 
 
-def _checked(file: ExportedDetector, detector: FasterRCNN, pictures: Sequence[Image.Image], engine: str) -> dict[str, Any]:
-    """What the file finds in these pictures, against the detector; GodeeperError where it is something else."""
+def _checked(file: ExportedDetector, detector: FasterRCNN, images: Sequence[Image.Image], engine: str) -> dict[str, Any]:
+    """What the file finds in these images, against the detector; GodeeperError where it is something else."""
     found = alike = 0
-    for picture in pictures:
-        one, other = detector.find(picture), file.find(picture)
+    for image in images:
+        one, other = detector.find(image), file.find(image)
         found += len(one) + len(other)
         alike += _among(one, other) + _among(other, one)
     if alike < ALIKE * found:
-        raise GodeeperError(f"not written: {engine} finds other objects, {alike} of {found} alike, in {len(pictures)} pictures")
-    return {"pictures": len(pictures), "found": found, "alike": alike, "engine": engine}
+        raise GodeeperError(f"not written: {engine} finds other objects, {alike} of {found} alike, in {len(images)} images")
+    return {"images": len(images), "found": found, "alike": alike, "engine": engine}
 
 
 def _among(these: Detections, those: Detections) -> int:

@@ -30,7 +30,7 @@ OPERATOR = re.compile(r"operations?:|\bop\b|operator|op_type|not a registered", 
 
 
 class Engine(Protocol):
-    """A network ready to run: normalised pictures, float32 (N, 3, S, S), on `device` -> logits, float32 (N, classes)."""
+    """A network ready to run: normalised images, float32 (N, 3, S, S), on `device` -> logits, float32 (N, classes)."""
 
     name: EngineName
     precision: Precision
@@ -64,7 +64,7 @@ def make_engine(network: Network, name: EngineName, precision: Precision = "fp32
     """
     check_pair(name, precision)
     if precision == "int8":
-        raise GodeeperError("int8 needs a file: godeeper export RUN --precision int8 --pictures FOLDER --out FILE.onnx makes one")
+        raise GodeeperError("int8 needs a file: godeeper export RUN --precision int8 --images FOLDER --out FILE.onnx makes one")
     if name == "torch":
         return TorchEngine(fuse(to_device(network, best_device())), precision, compiled=compiled)
     return from_onnx(to_onnx(fuse(network)).SerializeToString(), name, precision)
@@ -123,7 +123,7 @@ class OpenVINOEngine:
 
     @cached_property
     def _single(self) -> Any:
-        """For one picture: told so beforehand, OpenVINO takes up to 6 % less time."""
+        """For one image: told so beforehand, OpenVINO takes up to 6 % less time."""
         model = self._model.clone()
         model.reshape([1, *model.input(0).partial_shape[1:]])
         return self._compiled(model)

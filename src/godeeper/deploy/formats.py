@@ -16,9 +16,9 @@ from ..optional import wanted
 from .card import KEY, Card, put_card
 from .engines import OpenVINOEngine
 from .graph import INPUT, to_onnx
+from .image_graph import IMAGE, with_preprocessing
 from .openvino_core import openvino_core
 from .phone import rewrite_pte_metadata, run_pte, write_pte
-from .picture_graph import PICTURE, with_preprocessing
 from .quantise import quantised
 from .torch_formats import rewrite_pt2_metadata, run_pt2, write_pt2
 
@@ -35,14 +35,14 @@ class Artefact(Protocol):
         """Writes it with the card in it; a second time, only the card may differ."""
 
     def run(self, file: Path) -> Callable[[Tensor], Tensor]:
-        """What the file gives: logits of normalised pictures; or probabilities of pictures, where it has preprocessing."""
+        """What the file gives: logits of normalised images; or probabilities of images, where it has preprocessing."""
 
     def names(self, file: Path) -> list[str]:
         """The names of all files that belong to it."""
 
 
 def make_artefact(suffix: str, fused: Network, card: Card, calibration: Sequence[Tensor]) -> Artefact:
-    """The artefact of a fused network; `calibration` has normalised pictures (1, 3, S, S) where it is to be int8."""
+    """The artefact of a fused network; `calibration` has normalised images (1, 3, S, S) where it is to be int8."""
     if suffix == ".pt2":
         return TorchFile(fused)
     if suffix == ".pte":
@@ -73,7 +73,7 @@ class ONNXFile:
     def run(self, file: Path) -> Callable[[Tensor], Tensor]:
         session = wanted("onnxruntime", "deploy").InferenceSession(str(file), providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
-        assert name in (INPUT, PICTURE)
+        assert name in (INPUT, IMAGE)
         return lambda x: torch.from_numpy(session.run(None, {name: x.contiguous().numpy()})[0])
 
     def names(self, file: Path) -> list[str]:
@@ -123,7 +123,7 @@ class TorchFile:
 
 
 class PhoneFile:
-    """A program of ExecuTorch, .pte, for one picture at a time."""
+    """A program of ExecuTorch, .pte, for one image at a time."""
 
     engine = "executorch"
 
@@ -143,7 +143,7 @@ class PhoneFile:
         }
 
     def run(self, file: Path) -> Callable[[Tensor], Tensor]:
-        return lambda x: torch.cat([run_pte(file, picture) for picture in x.split(1)])
+        return lambda x: torch.cat([run_pte(file, image) for image in x.split(1)])
 
     def names(self, file: Path) -> list[str]:
         return [file.name]

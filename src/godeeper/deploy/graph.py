@@ -23,16 +23,16 @@ INPUT, OUTPUT = "x", "logits"
 
 
 def to_onnx(network: Network) -> onnx.ModelProto:
-    """The graph of a fused network: normalised pictures `x`, float32 (N, channels, S, S) -> `logits`, float32 (N, classes).
+    """The graph of a fused network: normalised images `x`, float32 (N, channels, S, S) -> `logits`, float32 (N, classes).
 
-    N is free, S is the network's picture size. GodeeperError for a size that does not fit the network, and, naming it, for a
+    N is free, S is the network's image size. GodeeperError for a size that does not fit the network, and, naming it, for a
     module that has no ONNX operator here.
     """
     package = wanted("onnx", "deploy")
     make, floats = package.helper, package.TensorProto.FLOAT
     side, channels = network.preprocess.image_size, network.definition.in_channels
     if side < network.minimum_size:
-        raise GodeeperError(f"{network.definition.name} takes pictures of at least {network.minimum_size} pixels, not {side}")
+        raise GodeeperError(f"{network.definition.name} takes images of at least {network.minimum_size} pixels, not {side}")
     check_size(network.definition, side, side)
     writer = _Writer(network)
     last = writer.chain([*network.stages.values(), *network.head.values()], INPUT)

@@ -22,7 +22,7 @@ LINGER_SECONDS, LINGER_BYTES = 2.0, 64_000_000  # how much of a refused body is 
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of a server: pictures a pass, milliseconds a pass waits to fill, bytes and pixels a picture, seconds, pictures
+    """The limits of a server: images a pass, milliseconds a pass waits to fill, bytes and pixels an image, seconds, images
     waiting for a pass.
 
     `timeout` holds for each of: a request's head, its body, and its answer once the body is there.

@@ -17,10 +17,10 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.answers = Counter("godeeper_requests", "Requests answered, by status.", ["status"], registry=registry)
-        self.seconds = Histogram("godeeper_request_seconds", "From a picture's arrival to its answer.", registry=registry)
+        self.seconds = Histogram("godeeper_request_seconds", "From an image's arrival to its answer.", registry=registry)
         sizes = [2**power for power in range(9)]
-        self.batches = Histogram("godeeper_batch_pictures", "Pictures a pass.", registry=registry, buckets=sizes)
-        Gauge("godeeper_waiting_requests", "Pictures that wait for a pass.", registry=registry).set_function(waiting)
+        self.batches = Histogram("godeeper_batch_images", "Images a pass.", registry=registry, buckets=sizes)
+        Gauge("godeeper_waiting_requests", "Images that wait for a pass.", registry=registry).set_function(waiting)
         Gauge("godeeper_body_bytes", "Bytes of bodies held, arriving or waiting.", registry=registry).set_function(held)
 
     def text(self) -> bytes:

@@ -8,15 +8,15 @@ from typing import Any
 from .. import __version__
 from ..labels import Lang
 
-FIELD = "picture"  # of a form
+FIELD = "image"  # of a form
 LANGUAGES: tuple[Lang, ...] = ("en", "zh", "both")
 DEFAULT_TOP = 5
 
 _REASONS = {
-    "400": "Not a picture, damaged, of too many pixels; or a form without the field",
+    "400": "Not an image, damaged, of too many pixels; or a form without the field",
     "408": "The body arrived too slowly",
     "413": "The body is too large",
-    "415": "Neither a picture's bytes nor a form",
+    "415": "Neither an image's bytes nor a form",
     "422": "The query is not one of those described",
     "503": "Too much to do: try again after `Retry-After` seconds",
     "504": "Waited too long for the network",
@@ -37,7 +37,7 @@ def document(classes: int, lang: Lang) -> dict[str, Any]:
         "info": {"title": "godeeper", "version": __version__},
         "paths": {
             "/predict": {"post": _predict(classes, lang)},
-            "/health": {"get": _get("Whether pictures are being answered", "application/json", {"503": "They are not"})},
+            "/health": {"get": _get("Whether images are being answered", "application/json", {"503": "They are not"})},
             "/metrics": {"get": _get("The server's counters in Prometheus's text format", "text/plain")},
         },
     }
@@ -56,13 +56,13 @@ def _term(name: str, text: str) -> str:
 
 
 def _predict(classes: int, lang: Lang) -> dict[str, Any]:
-    picture = {"type": "string", "format": "binary"}
-    form = {"type": "object", "properties": {FIELD: picture}, "required": [FIELD]}
+    image = {"type": "string", "format": "binary"}
+    form = {"type": "object", "properties": {FIELD: image}, "required": [FIELD]}
     names = f"Labels in English (`en`), in Chinese where known (`zh`), or `both`, these in `label_zh`; here `{lang}` unless given"
     top = {"type": "integer", "minimum": 1, "maximum": classes, "default": min(DEFAULT_TOP, classes)}
     return {
-        "summary": "Name what is in a picture",
-        "description": f"The picture's bytes are the body, or the field `{FIELD}` of a form. Paths and URLs are not followed.",
+        "summary": "Name what is in an image",
+        "description": f"The image's bytes are the body, or the field `{FIELD}` of a form. Paths and URLs are not followed.",
         "parameters": [
             {"name": "top", "in": "query", "description": f"How many classes to name, 1 to {classes}", "schema": top},
             {"name": "lang", "in": "query", "description": names, "schema": {"enum": list(LANGUAGES), "default": lang}},
@@ -70,8 +70,8 @@ def _predict(classes: int, lang: Lang) -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                "image/*": {"schema": picture},
-                "application/octet-stream": {"schema": picture},
+                "image/*": {"schema": image},
+                "application/octet-stream": {"schema": image},
                 "multipart/form-data": {"schema": form},
             },
         },

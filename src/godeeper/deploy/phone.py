@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 from torch.nn import functional as F
 
 from ..errors import GodeeperError
-from ..files import written_whole
+from ..files import atomic_write
 from ..optional import wanted
 from .fuse import SharedConcat
 from .torch_formats import exported, first_line, parsed, plain, quiet
@@ -30,7 +30,7 @@ MISSING = re.compile(r"Missing operator: \[\d+\] (\S+)")  # in its runtime's log
 
 @dataclass(frozen=True)
 class PhoneReport:
-    """What one picture needs, in bytes, and the operators (`aten::pow.out`) that are left to ExecuTorch's slow kernels.
+    """What one image needs, in bytes, and the operators (`aten::pow.out`) that are left to ExecuTorch's slow kernels.
 
     `planned` is what ExecuTorch reserves: input, output, and what passes between XNNPACK and other operators. `activations` is
     the largest sum of layers' outputs needed at the same time, counted in the graph: XNNPACK holds most of them, in a workspace
@@ -52,7 +52,7 @@ class PhoneReport:
 
 
 def write_pte(network: nn.Module, image_size: int, file: Path, metadata: dict[str, Any]) -> PhoneReport:
-    """Writes a network in evaluation mode as a program of one normalised picture, float32 (1, 3, S, S) -> logits.
+    """Writes a network in evaluation mode as a program of one normalised image, float32 (1, 3, S, S) -> logits.
 
     `metadata` travels inside, as JSON that the program's method `godeeper` gives. GodeeperError that names the operator where
     ExecuTorch cannot lower one, or has no kernel for it.
@@ -73,7 +73,7 @@ def write_pte(network: nn.Module, image_size: int, file: Path, metadata: dict[st
     (plan,) = (plan for plan in lowered.executorch_program.execution_plan if plan.name == "forward")
     undelegated = tuple(sorted({f"{operator.name}.{operator.overload}".rstrip(".") for operator in plan.operators}))
     _check_kernels(undelegated)
-    with written_whole(file) as partial:
+    with atomic_write(file) as partial:
         partial.write_bytes(lowered.buffer)
     weights = sum(tensor.nbytes for tensor in program.state_dict.values())
     return PhoneReport(sum(plan.non_const_buffer_sizes), activations(program), weights, undelegated)
@@ -85,7 +85,7 @@ def rewrite_pte_metadata(file: Path, metadata: dict[str, Any]) -> None:
     content = formats._deserialize_pte_binary(file.read_bytes())
     (plan,) = (plan for plan in content.program.execution_plan if plan.name == METADATA)
     plan.values[plan.outputs[0]].val.string_val = json.dumps(metadata)
-    with written_whole(file) as partial:
+    with atomic_write(file) as partial:
         partial.write_bytes(bytes(formats._serialize_pte_binary(content, extract_delegate_segments=True)))
 
 
@@ -98,14 +98,14 @@ def read_pte_metadata(file: Path) -> dict[str, Any] | None:
 
 
 def run_pte(file: Path, x: Tensor) -> Tensor:
-    """A picture (1, 3, S, S) through an ExecuTorch program, on this machine -> logits (1, classes). GodeeperError if it fails."""
+    """An image (1, 3, S, S) through an ExecuTorch program, on this machine -> logits (1, classes). GodeeperError if it fails."""
     with _runtime(file) as program:
         logits: Tensor = program.load_method("forward").execute([x.contiguous()])[0]
     return logits
 
 
 def activations(program: ExportedProgram) -> int:
-    """The most bytes that the outputs of layers, and the picture, take at once; views and in-place layers take none."""
+    """The most bytes that the outputs of layers, and the image, take at once; views and in-place layers take none."""
     signature = program.graph_signature
     weights = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     uses: dict[int, list[int]] = {}  # steps, by storage

@@ -1,4 +1,4 @@
-"""Pictures -> labels and probabilities, by the fastest engine there is."""
+"""Images -> labels and probabilities, by the fastest engine there is."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from .card import Card, is_exported, read_card
 from .choose import candidates, fastest
 from .engines import Engine, EngineName, Precision, check_pair, from_onnx, make_engine
 
-Picture = str | Path | bytes | Image.Image
+ImageInput = str | Path | bytes | Image.Image
 PASS_PIXELS, PASS_VIEWS = 8 * 299 * 299, 32  # of a pass on the CPU: more do not run faster there
 MEASURED = 4  # views of the pass that the choice of an engine rests on
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The classes of one picture, likeliest first, and their probabilities (0..1)."""
+    """The classes of one image, likeliest first, and their probabilities (0..1)."""
 
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
 
 
 class Predictor:
-    """Names what is in a picture. `model` is a network, a run folder, weights file or published name, or an exported file.
+    """Names what is in an image. `model` is a network, a run folder, weights file or published name, or an exported file.
 
     `engine` is torch, openvino or onnxruntime; auto measures those that are installed, once a machine, and takes the fastest.
     `precision` is fp32, bf16 or int8; auto is that of an exported file, else fp32, in which every engine gives the same
@@ -67,54 +67,54 @@ class Predictor:
         self.batch_size = default_batch_size(self.preprocess.image_size, self.engine.device)
         self.seconds = {"decode": 0.0, "preprocess": 0.0, "network": 0.0}
 
-    def __call__(self, pictures: Iterable[Picture], *, top: int = 5, crops: int = 1) -> list[Prediction]:
-        """A prediction for each picture (path, bytes or PIL picture), each probability averaged over `crops` views.
+    def __call__(self, images: Iterable[ImageInput], *, top: int = 5, crops: int = 1) -> list[Prediction]:
+        """A prediction for each image (path, bytes or PIL image), each probability averaged over `crops` views.
 
-        BadImage for a picture that cannot be decoded.
+        BadImage for an image that cannot be decoded.
         """
-        return list(self.stream(pictures, top=top, crops=crops))
+        return list(self.stream(images, top=top, crops=crops))
 
-    def stream(self, pictures: Iterable[Picture], *, top: int = 5, crops: int = 1) -> Iterator[Prediction]:
-        """The same, one after the other, of any number of pictures."""
-        for outcome in self.outcomes(pictures, top=top, crops=crops):
+    def stream(self, images: Iterable[ImageInput], *, top: int = 5, crops: int = 1) -> Iterator[Prediction]:
+        """The same, one after the other, of any number of images."""
+        for outcome in self.outcomes(images, top=top, crops=crops):
             if isinstance(outcome, BadImage):
                 raise outcome
             yield outcome
 
-    def outcomes(self, pictures: Iterable[Picture], *, top: int = 5, crops: int = 1) -> Iterator[Prediction | BadImage]:
-        """The same, with the BadImage itself in the place of a picture that cannot be decoded.
+    def outcomes(self, images: Iterable[ImageInput], *, top: int = 5, crops: int = 1) -> Iterator[Prediction | BadImage]:
+        """The same, with the BadImage itself in the place of an image that cannot be decoded.
 
-        Pictures are decoded in threads, a few passes ahead of the network.
+        Images are decoded in threads, a few passes ahead of the network.
         """
-        if isinstance(pictures, str | bytes | Path):
-            raise GodeeperError("give the pictures as a list, even a single one")
+        if isinstance(images, str | bytes | Path):
+            raise GodeeperError("give the images as a list, even a single one")
         check_scheme(crops)
         group = max(1, self.batch_size // crops)
         with ThreadPoolExecutor(os.cpu_count() or 1, "godeeper-decode") as pool:
-            laid = _ahead(pool, self._laid, ((picture, crops) for picture in pictures), 3 * group)
+            laid = _ahead(pool, self._laid, ((image, crops) for image in images), 3 * group)
             try:
                 while prepared := list(islice(laid, group)):
                     yield from self._predicted(prepared, top)
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def logits(self, pictures: Sequence[Laid]) -> list[Tensor]:
-        """The logits of pictures' views, (views, classes) each, on the CPU."""
+    def logits(self, images: Sequence[Laid]) -> list[Tensor]:
+        """The logits of images' views, (views, classes) each, on the CPU."""
         every = []
-        for batch in passes(pictures, self.preprocess.image_size, self.batch_size):  # of bytes
+        for batch in passes(images, self.preprocess.image_size, self.batch_size):  # of bytes
             start = perf_counter()
             x = normalise(batch.to(self.engine.device), self.preprocess)
             normalised = perf_counter()
             every.append(self.engine(x).cpu())
             self.seconds["preprocess"] += normalised - start
             self.seconds["network"] += perf_counter() - normalised
-        return list(torch.cat(every).split([len(picture.places) for picture in pictures]))
+        return list(torch.cat(every).split([len(image.places) for image in images]))
 
-    def _laid(self, picture: Picture, crops: int) -> tuple[Laid | BadImage, float, float]:
-        """A picture decoded and resized, and the seconds that either took: runs in a thread."""
+    def _laid(self, image: ImageInput, crops: int) -> tuple[Laid | BadImage, float, float]:
+        """An image decoded and resized, and the seconds that either took: runs in a thread."""
         start = perf_counter()
         try:
-            image = picture.convert("RGB") if isinstance(picture, Image.Image) else decode(picture)
+            image = image.convert("RGB") if isinstance(image, Image.Image) else decode(image)
         except BadImage as error:
             return error, perf_counter() - start, 0.0
         decoded = perf_counter()
@@ -161,7 +161,7 @@ def _engine(network: Network, engine: str, precision: str, compiled: bool) -> En
 def _exported_engine(file: Path, card: Card, engine: str, precision: str) -> Engine:
     """The engine for an exported file, which is in one precision; bf16 is fp32 computed in fewer bits."""
     if card.with_preprocessing:
-        raise GodeeperError(f"{str(file)!r} takes pictures as they are, for use without godeeper: export without preprocessing")
+        raise GodeeperError(f"{str(file)!r} takes images as they are, for use without godeeper: export without preprocessing")
     fitting = {"fp32": ("auto", "fp32", "bf16"), "int8": ("auto", "int8")}[card.precision]
     if precision not in fitting:
         raise GodeeperError(f"{str(file)!r} is in {card.precision}: it does not run in {precision}")

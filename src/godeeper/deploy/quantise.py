@@ -17,16 +17,16 @@ from .torch_formats import quiet
 if TYPE_CHECKING:
     import onnx
 
-MOST = 300  # pictures to calibrate on: NNCF's own default; more change little
+MOST = 300  # images to calibrate on: NNCF's own default; more change little
 
 
-def quantised(model: onnx.ModelProto, pictures: Sequence[Tensor]) -> onnx.ModelProto:
-    """The same graph with weights and activations of eight bits, by NNCF; `pictures` are normalised, (1, 3, S, S) each.
+def quantised(model: onnx.ModelProto, images: Sequence[Tensor]) -> onnx.ModelProto:
+    """The same graph with weights and activations of eight bits, by NNCF; `images` are normalised, (1, 3, S, S) each.
 
-    Their activations' ranges are what eight bits are spread over, so they should be like the pictures to come.
+    Their activations' ranges are what eight bits are spread over, so they should be like the images to come.
     """
     os.environ.setdefault("NNCF_CI", "1")  # which keeps it from sending statistics of its use to its makers
-    used: list[Any] = [{INPUT: picture.numpy()} for picture in pictures[:MOST]]
+    used: list[Any] = [{INPUT: image.numpy()} for image in images[:MOST]]
     with quiet(), redirect_stdout(io.StringIO()):  # where it draws its progress, in the midst of what we print
         nncf = wanted("nncf", "deploy")
         result: onnx.ModelProto = nncf.quantize(model, nncf.Dataset(used), subset_size=len(used))

@@ -1,4 +1,4 @@
-"""A server that names what is in pictures: HTTP in and out, pictures of many clients in one pass."""
+"""A server that names what is in images: HTTP in and out, images of many clients in one pass."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .predictor import Predictor
 MAX_PARTS, MAX_PART_HEAD = 8, 4096  # of a form: how many parts are looked at, and the bytes of a part's head
 
 
-class PictureServer:
+class ImageServer:
     """What a server does for each request; `name` is what answers call the model, `lang` the language unless one is asked for."""
 
     def __init__(self, predictor: Predictor, limits: Limits, name: str, lang: Lang) -> None:
@@ -95,7 +95,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     if isinstance(error, BadImage):
-        return Refusal(400, f"{error}: send the bytes of a picture, never a path or URL", unread=False)
+        return Refusal(400, f"{error}: send the bytes of an image, never a path or URL", unread=False)
     return Refusal(500, str(error), unread=False)
 
 
@@ -118,9 +118,9 @@ def _query(request: Request, classes: int, default: Lang) -> tuple[int, Lang]:
 
 
 def _boundary(request: Request) -> bytes | None:
-    """The boundary of a form, None for a picture's bytes; Refused for other kinds of bodies."""
+    """The boundary of a form, None for an image's bytes; Refused for other kinds of bodies."""
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise Refused(415, "the body is encoded: send the bytes of a picture as they are", unread=True)
+        raise Refused(415, "the body is encoded: send the bytes of an image as they are", unread=True)
     header = Message()
     header["content-type"] = request.headers.get("content-type", "application/octet-stream")
     kind = header.get_content_type()
@@ -128,7 +128,7 @@ def _boundary(request: Request) -> bytes | None:
         return None
     if kind != "multipart/form-data":
         wanted = f"image/* or application/octet-stream, or a form with the field {FIELD!r}"
-        raise Refused(415, f"{kind}: send the bytes of a picture as {wanted}", unread=True)
+        raise Refused(415, f"{kind}: send the bytes of an image as {wanted}", unread=True)
     boundary = header.get_boundary() or ""
     if not 1 <= len(boundary) <= 70 or not boundary.isascii():  # RFC 2046
         raise Refused(415, "the form has no proper boundary", unread=True)
@@ -136,7 +136,7 @@ def _boundary(request: Request) -> bytes | None:
 
 
 def _field(body: bytes, boundary: bytes) -> bytes:
-    """The picture in a form; Refused where there is none."""
+    """The image in a form; Refused where there is none."""
     for part in (b"\r\n" + body).split(b"\r\n--" + boundary, MAX_PARTS)[1:]:
         head, _, content = part.partition(b"\r\n\r\n")
         message = message_from_bytes(head[:MAX_PART_HEAD].lstrip())
@@ -168,5 +168,5 @@ class _Server(uvicorn.Server):
 
 def serve(predictor: Predictor, sockets: Sequence[socket.socket], limits: Limits, name: str, lang: Lang) -> None:
     """Answers on these sockets until a signal ends the process; requests that are being answered still are."""
-    app = PictureServer(predictor, limits, name, lang).app()
+    app = ImageServer(predictor, limits, name, lang).app()
     _Server(uvicorn.Config(app, **server_options(limits))).run(list(sockets))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from ..errors import GodeeperError
-from ..files import written_whole
+from ..files import atomic_write
 from ..models.network import Network, device_of
 
 METADATA = "godeeper.json"
@@ -29,7 +29,7 @@ LARGEST = 1 << 24  # bytes of metadata; ours has a few thousand, and a stranger'
 
 
 def write_pt2(network: nn.Module, image_size: int, file: Path, metadata: dict[str, Any]) -> None:
-    """Writes a network in evaluation mode as a program of normalised pictures, float32 (N, 3, S, S) -> logits, for any N.
+    """Writes a network in evaluation mode as a program of normalised images, float32 (N, 3, S, S) -> logits, for any N.
 
     `metadata` travels inside, as JSON. The file holds no pickle. GodeeperError for a network that cannot be traced.
     """
@@ -38,7 +38,7 @@ def write_pt2(network: nn.Module, image_size: int, file: Path, metadata: dict[st
     buffer = io.BytesIO()
     with quiet():
         torch.export.save(program, buffer, extra_files={METADATA: json.dumps(metadata)})
-    with written_whole(file) as partial:
+    with atomic_write(file) as partial:
         partial.write_bytes(buffer.getbuffer())
 
 
@@ -52,7 +52,7 @@ def rewrite_pt2_metadata(file: Path, metadata: dict[str, Any]) -> None:
             if name not in (RECORD, "byteorder") and not name.startswith(".data/"):  # which the writer adds by itself
                 writer.write_bytes(name, reader.read_bytes(name))
         writer.write_string(RECORD, json.dumps(metadata))
-    with written_whole(file) as partial:
+    with atomic_write(file) as partial:
         partial.write_bytes(buffer.getbuffer())
 
 
@@ -67,7 +67,7 @@ def read_pt2_metadata(file: Path) -> dict[str, Any] | None:
 
 
 def run_pt2(file: Path, x: Tensor) -> Tensor:
-    """Pictures (N, 3, S, S) through a file that `write_pt2` has just written -> logits.
+    """Images (N, 3, S, S) through a file that `write_pt2` has just written -> logits.
 
     Never for a file that a user names: torch.export.load unpickles where a file asks for it, and evaluates the text of its sizes.
     """
@@ -93,7 +93,7 @@ def plain(network: nn.Module) -> nn.Module:
 
 
 def exported(module: nn.Module, image_size: int, batch: int, free: dict[int, Any] | None = None) -> ExportedProgram:
-    """A module traced with `batch` pictures, of which the dimensions in `free` may change. GodeeperError where it cannot be.
+    """A module traced with `batch` images, of which the dimensions in `free` may change. GodeeperError where it cannot be.
 
     The program is for the CPU, and so runs anywhere; the module stays where it is.
     """

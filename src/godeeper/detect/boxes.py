@@ -9,7 +9,7 @@ from ..data.objects import Doubles, Floats
 
 def areas(boxes: Floats | Doubles) -> Doubles:
     """Of boxes (N, 4), in square pixels: (N,)."""
-    boxes = boxes.astype(np.float64)  # of whole pictures, float32 has them no longer exactly
+    boxes = boxes.astype(np.float64)  # of whole images, float32 has them no longer exactly
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 

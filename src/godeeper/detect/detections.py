@@ -1,4 +1,4 @@
-"""What a detector finds in a picture."""
+"""What a detector finds in an image."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..data.objects import Floats, Labels
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in one picture, the surest first.
+    """What was found in one image, the surest first.
 
-    `boxes` (N, 4) as in `data.objects.Objects`: left, top, right, bottom in pixels of the upright picture; `labels` (N,) index
+    `boxes` (N, 4) as in `data.objects.Objects`: left, top, right, bottom in pixels of the upright image; `labels` (N,) index
     the detector's classes; `scores` (N,) lie in 0..1.
     """
 

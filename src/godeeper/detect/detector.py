@@ -1,4 +1,4 @@
-"""Anything that finds objects, and what it finds in a set of pictures."""
+"""Anything that finds objects, and what it finds in a set of images."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .detections import Detections
 
 
 class Detector(Protocol):
-    """What finds objects in a picture, one at a time, so that what it finds depends on that picture alone."""
+    """What finds objects in an image, one at a time, so that what it finds depends on that image alone."""
 
     classes: tuple[str, ...]
 
-    def find(self, picture: Image.Image) -> Detections:
-        """The objects of an RGB picture."""
+    def find(self, image: Image.Image) -> Detections:
+        """The objects of an RGB image."""
         ...
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in pictures of a set: `index` has their places, `skipped` says which could not be decoded, and why."""
+    """What was found in images of a set: `index` has their places, `skipped` says which could not be decoded, and why."""
 
     index: list[int]
     detections: list[Detections]
@@ -35,24 +35,24 @@ class Found:
 
 def find_all(
     detector: Detector,
-    pictures: DetectionSet,
+    images: DetectionSet,
     *,
     skip_bad: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Found:
-    """What a detector finds in each picture, those of other processes' among them, in the set's order.
+    """What a detector finds in each image, those of other processes' among them, in the set's order.
 
-    BadImage for a picture that cannot be decoded, unless `skip_bad`.
+    BadImage for an image that cannot be decoded, unless `skip_bad`.
     """
     several = dist.is_initialized()
     rank, ranks = (dist.get_rank(), dist.get_world_size()) if several else (0, 1)
     found: dict[int, Detections | str] = {}
-    for index in range(rank, len(pictures), ranks):
+    for index in range(rank, len(images), ranks):
         try:
-            found[index] = detector.find(pictures.picture(index))
+            found[index] = detector.find(images.image(index))
         except BadImage as error:
             found[index] = str(error)
-        progress(min(len(found) * ranks, len(pictures)), len(pictures))
+        progress(min(len(found) * ranks, len(images)), len(images))
     everyones: list[dict[int, Detections | str]] = [found] * ranks
     if several:
         dist.all_gather_object(everyones, found)

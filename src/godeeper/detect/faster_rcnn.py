@@ -29,16 +29,16 @@ from .loader import pixels
 BatchNorm = Literal["sync", "frozen"]
 PYRAMID = 256  # channels of every level of a feature pyramid, and
 REGION = 7, 1024  # the grid that regions are pooled to there, the units that describe one (arXiv 1612.03144)
-SURE = 0.05  # a detection's least score
+SCORE_THRESHOLD = 0.05  # a detection's least score
 
 
 class FasterRCNN(nn.Module):
-    """A detector: `network` up to the 16-pixel stride over the whole picture, the rest of it over each region.
+    """A detector: `network` up to the 16-pixel stride over the whole image, the rest of it over each region.
 
-    With `pyramid`, all of it over the picture, regions taken from a feature pyramid. `atrous` keeps features 8 pixels apart.
-    Pictures are resized until their shorter side has `image_size` pixels, the longer one at most `longest`. `anchors` are the
-    sides, in pixels of the resized picture, of the squares that boxes are guessed from, each also twice as high and as wide.
-    `regions` are learnt from in each picture. The network's weights are taken over, not shared; `classes` are without background.
+    With `pyramid`, all of it over the image, regions taken from a feature pyramid. `atrous` keeps features 8 pixels apart.
+    Images are resized until their shorter side has `image_size` pixels, the longer one at most `longest`. `anchors` are the
+    sides, in pixels of the resized image, of the squares that boxes are guessed from, each also twice as high and as wide.
+    `regions` are learnt from in each image. The network's weights are taken over, not shared; `classes` are without background.
     """
 
     def __init__(
@@ -61,21 +61,21 @@ class FasterRCNN(nn.Module):
             rpn_anchor_generator=anchor_generator,
             rpn_head=_ProposalHead(backbone.out_channels, anchor_generator.num_anchors_per_location()[0]),
             box_roi_pool=pool, box_head=head, box_predictor=_predictor(units, len(classes)),
-            box_batch_size_per_image=regions, box_score_thresh=SURE, rpn_post_nms_top_n_test=300,
+            box_batch_size_per_image=regions, box_score_thresh=SCORE_THRESHOLD, rpn_post_nms_top_n_test=300,
         )  # fmt: skip
         self.rcnn.transform = Resized(image_size, longest, self.preprocess.mean, self.preprocess.std)
 
-    def losses(self, pictures: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Pictures (3, H, W) in 0..1, and of each its `boxes` (N, 4) and `labels` (N,) from 1 on -> the four losses by name."""
+    def losses(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Images (3, H, W) in 0..1, and of each its `boxes` (N, 4) and `labels` (N,) from 1 on -> the four losses by name."""
         self.rcnn.train(self.training)
-        losses = self.rcnn(list(pictures), [dict(target) for target in targets])
+        losses = self.rcnn(list(images), [dict(target) for target in targets])
         return {name.removeprefix("loss_"): loss for name, loss in losses.items()}
 
     @torch.inference_mode()
-    def find(self, picture: Image.Image) -> Detections:
-        """What is in an RGB picture: scores of at least 0.05, at most 100, after suppression at a Jaccard overlap of 0.5."""
+    def find(self, image: Image.Image) -> Detections:
+        """What is in an RGB image: scores of at least 0.05, at most 100, after suppression at a Jaccard overlap of 0.5."""
         was_training = self.training
-        (found,) = self.eval().rcnn([pixels(picture).to(device_of(self)).float() / 255])
+        (found,) = self.eval().rcnn([pixels(image).to(device_of(self)).float() / 255])
         self.train(was_training)
         boxes, labels, scores = (found[name].cpu().numpy() for name in ("boxes", "labels", "scores"))
         return Detections(boxes, labels - 1, scores)
@@ -124,7 +124,7 @@ def _frozen(module: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
 
 
 class Trunk(nn.Module):
-    """Pictures (N, 3, H, W) -> the features of each tapped stage, by name; with a pyramid, all of its channels."""
+    """Images (N, 3, H, W) -> the features of each tapped stage, by name; with a pyramid, all of its channels."""
 
     def __init__(self, stages: nn.ModuleDict, taps: Sequence[str], channels: Sequence[int], pyramid: int = 0) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ def _classical_parts(network: Network, atrous: bool, anchors: tuple[int, ...]) -
     later = nn.ModuleDict({name: stage for name, stage in network.stages.items() if name not in stages})
     head = nn.ModuleDict(dict(list(network.head.items())[:-1]))  # without the classifier
     units: int = list(network.head.values())[-1].linear.in_features  # type: ignore[union-attr, assignment]
-    # A region is pooled to the grid that the later stages see of a whole picture.
+    # A region is pooled to the grid that the later stages see of a whole image.
     grid = shapes[last].height
     pool = MultiScaleRoIAlign([last], grid, sampling_ratio=2)
     generator = AnchorGenerator((anchors,), ((0.5, 1.0, 2.0),))

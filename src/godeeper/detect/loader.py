@@ -1,4 +1,4 @@
-"""Pictures with their objects in batches; everything random depends on (seed, epoch, index) alone."""
+"""Images with their objects in batches; everything random depends on (seed, epoch, index) alone."""
 
 from __future__ import annotations
 
@@ -18,59 +18,59 @@ from ..data.objects import DetectionSet
 from ..errors import BadImage
 
 Target = dict[str, Tensor]  # `boxes` (N, 4), float32; `labels` (N,) from 1 on, as 0 is background
-Sample = tuple[Tensor, Target] | str  # a picture, uint8 (3, H, W), and its objects, or why there is none
+Sample = tuple[Tensor, Target] | str  # an image, uint8 (3, H, W), and its objects, or why there is none
 
 
 @dataclass(frozen=True)
 class ObjectBatch:
-    """Pictures, uint8 (3, H, W) of any sizes; the objects of each; what could not be decoded."""
+    """Images, uint8 (3, H, W) of any sizes; the objects of each; what could not be decoded."""
 
-    pictures: list[Tensor]
+    images: list[Tensor]
     targets: list[Target]
     bad: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
 
 def collate(samples: Sequence[Sample]) -> ObjectBatch:
     """One batch of samples, those left out that could not be decoded."""
     good = [sample for sample in samples if not isinstance(sample, str)]
     bad = tuple(sample for sample in samples if isinstance(sample, str))
-    return ObjectBatch([picture for picture, _ in good], [target for _, target in good], bad)
+    return ObjectBatch([image for image, _ in good], [target for _, target in good], bad)
 
 
 class ObjectTrainingSet(Dataset[Sample]):
-    """Varied pictures with their objects, by (epoch, index); difficult objects are left out."""
+    """Varied images with their objects, by (epoch, index); difficult objects are left out."""
 
-    def __init__(self, pictures: DetectionSet, seed: int, mirror: bool, distort: bool) -> None:
-        self.pictures, self.seed, self.mirror, self.distort = pictures, seed, mirror, distort
+    def __init__(self, images: DetectionSet, seed: int, mirror: bool, distort: bool) -> None:
+        self.images, self.seed, self.mirror, self.distort = images, seed, mirror, distort
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
         random = Random(f"{self.seed}/{epoch}/{index}")
         try:
-            picture = self.pictures.picture(index)
+            image = self.images.image(index)
         except BadImage as error:
             return str(error)
-        objects = self.pictures.objects[index]
+        objects = self.images.objects[index]
         asked = ~objects.difficult
         boxes, labels = torch.from_numpy(objects.boxes[asked]), torch.from_numpy(objects.labels[asked]) + 1
         if self.mirror and random.random() < 0.5:
-            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            boxes = torch.stack([picture.width - boxes[:, 2], boxes[:, 1], picture.width - boxes[:, 0], boxes[:, 3]], dim=1)
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            boxes = torch.stack([image.width - boxes[:, 2], boxes[:, 1], image.width - boxes[:, 0], boxes[:, 3]], dim=1)
         if self.distort:
-            picture = photometric(picture, random)
-        return pixels(picture), {"boxes": boxes, "labels": labels}
+            image = photometric(image, random)
+        return pixels(image), {"boxes": boxes, "labels": labels}
 
 
-def pixels(picture: Image.Image) -> Tensor:
-    """A picture as uint8 (3, H, W)."""
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+def pixels(image: Image.Image) -> Tensor:
+    """An image as uint8 (3, H, W)."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def object_loader(dataset: ObjectTrainingSet, batches: Batches, workers: int = 0) -> Iterable[ObjectBatch]:
-    """The training batches of the epoch that `batches` is set to; undecodable pictures are left out and named."""
+    """The training batches of the epoch that `batches` is set to; undecodable images are left out and named."""
     return DataLoader(
         dataset,
         batch_sampler=batches,

@@ -44,7 +44,7 @@ class Scores:
     """Detections scored by one rule: a line a class."""
 
     rule: Rule
-    pictures: int
+    images: int
     classes: tuple[ClassScore, ...]
 
     @property
@@ -62,17 +62,17 @@ class Scores:
             }
             for one in self.classes
         ]  # fmt: skip
-        return {"rule": self.rule, "map": _plain(self.mean_average_precision), "pictures": self.pictures, "classes": rows}
+        return {"rule": self.rule, "map": _plain(self.mean_average_precision), "images": self.images, "classes": rows}
 
 
 def score(detections: Sequence[Detections], objects: Sequence[Objects], classes: Sequence[str], rule: Rule = "voc") -> Scores:
-    """Scores what was found in each picture against its objects, pictures without any among them.
+    """Scores what was found in each image against its objects, images without any among them.
 
-    A detection is right if it overlaps an object of its class, in its picture, by a Jaccard overlap of at least 0.5, and no surer
+    A detection is right if it overlaps an object of its class, in its image, by a Jaccard overlap of at least 0.5, and no surer
     one has taken that object. VOC compares a detection with the object that it overlaps most, taken or not; ILSVRC with the one
     not yet taken, and asks less overlap with small objects: w * h / ((w + 10) * (h + 10)) (arXiv 1409.0575, Section 4.3). A
     detection of a difficult object is neither right nor wrong. Average precision is the area under the curve of precision, made
-    to fall, against recall. Of equally sure detections the one of the earlier picture goes first.
+    to fall, against recall. Of equally sure detections the one of the earlier image goes first.
     """
     matched = _matches_voc if rule == "voc" else _matches_ilsvrc
     return Scores(
@@ -91,7 +91,7 @@ def _of_class(
     for found, there in zip(detections, objects, strict=True):
         mine, theirs = found.labels == label, there.labels == label
         count += int((theirs & ~there.difficult).sum())
-        if not mine.any():  # as in most pictures, where there are many classes
+        if not mine.any():  # as in most images, where there are many classes
             continue
         order = np.argsort(-found.scores[mine], kind="stable")
         sure.append(found.scores[mine][order])
@@ -112,7 +112,7 @@ def _area(recall: Doubles, precision: Doubles) -> float:
 
 
 def _matches_voc(boxes: Floats, there: Floats, difficult: Flags) -> list[int]:
-    """A verdict on each box of one picture and class, the surest first."""
+    """A verdict on each box of one image and class, the surest first."""
     overlaps = jaccard(boxes, there)
     taken: set[int] = set()
     verdicts = []
@@ -154,7 +154,7 @@ class CocoScores:
     """COCO's figures, in percent; None where there is nothing to count.
 
     The means are over Jaccard overlaps from 0.50 to 0.95; small objects have fewer than 32 x 32 square pixels, large ones more
-    than 96 x 96; the average recall is at 100 detections a picture.
+    than 96 x 96; the average recall is at 100 detections an image.
     """
 
     map: float | None
@@ -183,11 +183,11 @@ def coco_scores(detections: Sequence[Detections], objects: Sequence[Objects], cl
 
 
 def _annotated(
-    library: Any, classes: Sequence[str], pictures: Sequence[Objects | Detections], name: str, values: Sequence[Any]
+    library: Any, classes: Sequence[str], images: Sequence[Objects | Detections], name: str, values: Sequence[Any]
 ) -> Any:
     """Boxes as the library wants them, each with its value under that name."""
     annotations: list[dict[str, Any]] = []
-    for number, (one, its) in enumerate(zip(pictures, values, strict=True), 1):
+    for number, (one, its) in enumerate(zip(images, values, strict=True), 1):
         for (left, top, right, bottom), label, value in zip(one.boxes.tolist(), one.labels.tolist(), its.tolist(), strict=True):
             width, height = right - left, bottom - top
             annotations.append({
@@ -196,7 +196,7 @@ def _annotated(
             })  # fmt: skip
     result = library.COCO()
     result.dataset = {
-        "images": [{"id": number} for number in range(1, len(pictures) + 1)],
+        "images": [{"id": number} for number in range(1, len(images) + 1)],
         "categories": [{"id": label + 1, "name": of} for label, of in enumerate(classes)],
         "annotations": annotations,
     }

@@ -1,4 +1,4 @@
-"""MultiBox (Erhan et al., arXiv 1312.2249): a network that looks once at the whole picture and names places of objects."""
+"""MultiBox (Erhan et al., arXiv 1312.2249): a network that looks once at the whole image and names places of objects."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RARE = -2.0  # the log odds at first that a place holds an object: few of hundre
 class MultiBox(nn.Module):
     """`network` up to its last stage, then a head that keeps where things are: `boxes` places, each with a confidence.
 
-    Places are told as shifts from priors, the centres of the training boxes' clusters. Whatever its shape, the picture becomes a
+    Places are told as shifts from priors, the centres of the training boxes' clusters. Whatever its shape, the image becomes a
     square of `image_size` pixels; coordinates are shares of its width and height. GodeeperError for a size that does not fit.
     """
 
@@ -65,30 +65,30 @@ class MultiBox(nn.Module):
         }  # fmt: skip
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (N, 3, size, size), normalised -> places (N, boxes, 4), and log odds that they hold objects (N, boxes)."""
+        """Images (N, 3, size, size), normalised -> places (N, boxes, 4), and log odds that they hold objects (N, boxes)."""
         out = self.network(x).view(len(x), -1, 5)
         return self.priors + out[..., :4], out[..., 4]
 
-    def squares(self, pictures: list[Tensor]) -> Tensor:
-        """Pictures, uint8 (3, H, W) of any shape -> what `forward` takes."""
+    def squares(self, images: list[Tensor]) -> Tensor:
+        """Images, uint8 (3, H, W) of any shape -> what `forward` takes."""
         size = (self.preprocess.image_size,) * 2
-        resized = [F.interpolate(picture[None], size, mode="bilinear", antialias=True) for picture in pictures]
+        resized = [F.interpolate(image[None], size, mode="bilinear", antialias=True) for image in images]
         return normalise(torch.cat(resized).to(device_of(self)), self.preprocess).contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def propose(self, picture: Image.Image) -> Floats:
-        """Boxes (N, 4) in an RGB picture, surest first, cut at its edges; those less than a pixel wide or high are left out."""
+    def propose(self, image: Image.Image) -> Floats:
+        """Boxes (N, 4) in an RGB image, surest first, cut at its edges; those less than a pixel wide or high are left out."""
         was_training = self.training
-        places, odds = self.eval()(self.squares([pixels(picture)]))
+        places, odds = self.eval()(self.squares([pixels(image)]))
         self.train(was_training)
-        sides = np.array([picture.width, picture.height] * 2, np.float32)
+        sides = np.array([image.width, image.height] * 2, np.float32)
         boxes = places[0][odds[0].argsort(descending=True, stable=True)].cpu().numpy().clip(0, 1) * sides
         result: Floats = boxes[(boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)]
         return result
 
 
 def multibox_loss(places: Tensor, odds: Tensor, priors: Tensor, objects: list[Tensor]) -> dict[str, Tensor]:
-    """Places (N, K, 4), log odds (N, K), priors (K, 4), each picture's objects (M, 4) -> both losses, means over pictures.
+    """Places (N, K, 4), log odds (N, K), priors (K, 4), each image's objects (M, 4) -> both losses, means over images.
 
     Each object is given to one prior, so that their squared distances are least in all (at most K of the objects are); what that
     prior's place is off by is the loss `places`, and to be confident there, and nowhere else, is the loss `confidence`.
@@ -136,8 +136,8 @@ class MultiBoxProposals:
         self.multibox = multibox
         self.name = f"multibox {digest(multibox.state_dict())}"
 
-    def __call__(self, picture: Image.Image) -> Floats:
-        return self.multibox.propose(picture)
+    def __call__(self, image: Image.Image) -> Floats:
+        return self.multibox.propose(image)
 
 
 def save_multibox(multibox: MultiBox, path: str | Path) -> None:

@@ -29,19 +29,19 @@ class MultiBoxRecipe(ObjectRecipe):
 
     epochs: int = 60
     batch_size: int = 16
-    image_size: int = 0  # pixels of the square that pictures become; 0: the network's own
+    image_size: int = 0  # pixels of the square that images become; 0: the network's own
     boxes: int = GOOGLENET_MULTIBOX  # arXiv 1409.4842, Section 8
 
 
 class MultiBoxTask(ObjectTask):
-    """MultiBox's two losses on a set's pictures, its priors the clusters of their boxes."""
+    """MultiBox's two losses on a set's images, its priors the clusters of their boxes."""
 
     network: MultiBox
 
-    def __init__(self, network: MultiBox, pictures: DetectionSet, recipe: MultiBoxRecipe, accelerator: Accelerator) -> None:
-        super().__init__(network, pictures, recipe, accelerator)
-        sides = [np.array([width, height] * 2, np.float32) for width, height in pictures.sizes]
-        shares = [there.boxes[~there.difficult] / side for there, side in zip(pictures.objects, sides, strict=True)]
+    def __init__(self, network: MultiBox, images: DetectionSet, recipe: MultiBoxRecipe, accelerator: Accelerator) -> None:
+        super().__init__(network, images, recipe, accelerator)
+        sides = [np.array([width, height] * 2, np.float32) for width, height in images.sizes]
+        shares = [there.boxes[~there.difficult] / side for there, side in zip(images.objects, sides, strict=True)]
         network.priors.copy_(torch.from_numpy(cluster(np.concatenate(shares), len(network.priors), recipe.seed)))
 
     def objective(self) -> nn.Module:
@@ -50,11 +50,11 @@ class MultiBoxTask(ObjectTask):
     def loss(self, objective: nn.Module, batch: ObjectBatch, number: int) -> Loss:
         device = device_of(self.network)
         objects = []
-        for picture, target in zip(batch.pictures, batch.targets, strict=True):
-            height, width = picture.shape[1:]
+        for image, target in zip(batch.images, batch.targets, strict=True):
+            height, width = image.shape[1:]
             objects.append((target["boxes"] / torch.tensor([width, height] * 2)).to(device))
         torch.manual_seed(self.recipe.seed * 1_000_003 + number)  # dropout, too, is reproducible
-        return total(objective(self.network.squares(batch.pictures), objects), len(batch))
+        return total(objective(self.network.squares(batch.images), objects), len(batch))
 
     def save(self, network: nn.Module, file: Path) -> None:
         assert isinstance(network, MultiBox)
@@ -62,7 +62,7 @@ class MultiBoxTask(ObjectTask):
 
 
 class Objective(nn.Module):
-    """The losses of pictures and the places of their objects, by name."""
+    """The losses of images and the places of their objects, by name."""
 
     def __init__(self, network: MultiBox) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Regions where an object might be, of pictures and of whole sets; and how many objects they cover."""
+"""Regions where an object might be, of images and of whole sets; and how many objects they cover."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from PIL import Image
 from ..data.decode import decode
 from ..data.objects import DetectionSet, Floats, Objects
 from ..errors import GodeeperError
-from ..files import cache_folder, written_whole
+from ..files import atomic_write, cache_folder
 from ..optional import wanted
 from .boxes import jaccard
 from .metrics import JACCARD
@@ -29,15 +29,15 @@ from .selective_search import LARGER_SUPERPIXELS, selective_search
 
 
 class Proposer(Protocol):
-    """What proposes regions of a picture."""
+    """What proposes regions of an image."""
 
     @property
     def name(self) -> str:
         """The way, and all that decides its boxes: what is kept is found by it."""
         ...
 
-    def __call__(self, picture: Image.Image) -> Floats:
-        """Boxes (N, 4) in an RGB picture."""
+    def __call__(self, image: Image.Image) -> Floats:
+        """Boxes (N, 4) in an RGB image."""
         ...
 
 
@@ -51,8 +51,8 @@ class SelectiveSearch:
     def name(self) -> str:
         return f"selective search, superpixels {self.superpixels:g}, OpenCV {wanted('cv2', 'detect').__version__}"
 
-    def __call__(self, picture: Image.Image) -> Floats:
-        return selective_search(picture, self.superpixels)
+    def __call__(self, image: Image.Image) -> Floats:
+        return selective_search(image, self.superpixels)
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,15 @@ class Together:
     def name(self) -> str:
         return " + ".join(proposer.name for proposer in self.proposers)
 
-    def __call__(self, picture: Image.Image) -> Floats:
-        return np.concatenate([proposer(picture) for proposer in self.proposers])
+    def __call__(self, image: Image.Image) -> Floats:
+        return np.concatenate([proposer(image) for proposer in self.proposers])
 
 
 @dataclass(frozen=True)
 class Kept:
     """A way to propose whose boxes are kept on disk, where that is possible, and found there again.
 
-    They lie in `proposals/` of the folder that GODEEPER_CACHE names, or ~/.cache/godeeper, by the picture's pixels and the
+    They lie in `proposals/` of the folder that GODEEPER_CACHE names, or ~/.cache/godeeper, by the image's pixels and the
     proposer's name.
     """
 
@@ -83,13 +83,13 @@ class Kept:
     def name(self) -> str:
         return self.proposer.name
 
-    def __call__(self, picture: Image.Image) -> Floats:
-        key = sha256(f"{self.name}|{picture.mode}|{picture.size}|".encode() + picture.tobytes()).hexdigest()
+    def __call__(self, image: Image.Image) -> Floats:
+        key = sha256(f"{self.name}|{image.mode}|{image.size}|".encode() + image.tobytes()).hexdigest()
         place = cache_folder() / "proposals" / key[:32]
         with suppress(OSError, ValueError):  # missing, or damaged: made again
             return _unpacked(place.read_bytes())
-        boxes = self.proposer(picture)
-        with suppress(OSError), written_whole(place) as partial_file:
+        boxes = self.proposer(image)
+        with suppress(OSError), atomic_write(place) as partial_file:
             partial_file.write_bytes(_packed(boxes))
         return boxes
 
@@ -110,22 +110,22 @@ def _unpacked(data: bytes) -> Floats:
 
 def propose_all(
     proposer: Proposer,
-    pictures: DetectionSet,
+    images: DetectionSet,
     *,
     workers: int = 0,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Floats]:
-    """The proposals of each picture of a set, by `workers` processes beside this one.
+    """The proposals of each image of a set, by `workers` processes beside this one.
 
-    BadImage for a picture that cannot be decoded; GodeeperError where one of the processes dies, or what the proposer needs is
+    BadImage for an image that cannot be decoded; GodeeperError where one of the processes dies, or what the proposer needs is
     not installed.
     """
     result: list[Floats] = []
     _ = proposer.name  # asks for its packages here: a process that misses one could only die
     with _pool(workers) as each:
-        for boxes in each(partial(_propose, proposer), pictures.files):
+        for boxes in each(partial(_propose, proposer), images.files):
             result.append(boxes)
-            progress(len(result), len(pictures))
+            progress(len(result), len(images))
     return result
 
 
@@ -156,7 +156,7 @@ def _one_thread() -> None:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many objects the proposals of a set cover, in percent; how many proposals a picture has, in the mean."""
+    """How many objects the proposals of a set cover, in percent; how many proposals an image has, in the mean."""
 
     objects: int
     covered: int
@@ -168,7 +168,7 @@ class Coverage:
 
 
 def coverage(proposals: Sequence[Floats], objects: Sequence[Objects], overlap: float = JACCARD) -> Coverage:
-    """The objects, difficult ones apart, that a proposal of their picture overlaps by at least `overlap`, as a Jaccard overlap.
+    """The objects, difficult ones apart, that a proposal of their image overlaps by at least `overlap`, as a Jaccard overlap.
 
     arXiv 1409.4842, Section 8, prints it as "coverage": 92 %, then 93 % of ILSVRC's.
     """

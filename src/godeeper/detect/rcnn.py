@@ -19,9 +19,9 @@ from .detections import Detections
 from .proposals import Proposer
 from .regions import BACKGROUND, warp_all
 
-SUPPRESSED = 0.3  # the Jaccard overlap beyond which the surer of two boxes of a class is kept
-SURE = 0.01  # a detection's least score
-MOST = 100  # detections a picture, the surest
+NMS_IOU = 0.3  # the Jaccard overlap beyond which the surer of two boxes of a class is kept
+SCORE_THRESHOLD = 0.01  # a detection's least score
+MOST = 100  # detections an image, the surest
 PASS = 256  # regions
 
 
@@ -43,22 +43,22 @@ class RCNN:
                 raise GodeeperError("the region classifiers know different classes: train them on the same data")
         self.classes = (networks[0].classes or ())[:-1]
 
-    def find(self, picture: Image.Image) -> Detections:
-        """The objects of an RGB picture."""
-        return self.classify(picture, self.proposer(picture))
+    def find(self, image: Image.Image) -> Detections:
+        """The objects of an RGB image."""
+        return self.classify(image, self.proposer(image))
 
-    def classify(self, picture: Image.Image, boxes: Floats) -> Detections:
+    def classify(self, image: Image.Image, boxes: Floats) -> Detections:
         """Which of the boxes (N, 4) hold objects: at least 0.01 sure, the surest of those that overlap, at most 100."""
         if not len(boxes):
             return Detections(boxes.reshape(0, 4), np.zeros(0, np.int64), np.zeros(0, np.float32))
-        probabilities = self._probabilities(picture, boxes)
-        regions, labels = torch.nonzero(probabilities >= SURE, as_tuple=True)
+        probabilities = self._probabilities(image, boxes)
+        regions, labels = torch.nonzero(probabilities >= SCORE_THRESHOLD, as_tuple=True)
         scores, found = probabilities[regions, labels], torch.from_numpy(boxes)[regions]
-        kept = batched_nms(found.double(), scores.double(), labels, SUPPRESSED)[:MOST]  # surest first; as floats, 0.3 exceeds 0.3
+        kept = batched_nms(found.double(), scores.double(), labels, NMS_IOU)[:MOST]  # surest first; as floats, 0.3 exceeds 0.3
         return Detections(found[kept].numpy(), labels[kept].numpy(), scores[kept].numpy())
 
     @torch.inference_mode()
-    def _probabilities(self, picture: Image.Image, boxes: Floats) -> Tensor:
+    def _probabilities(self, image: Image.Image, boxes: Floats) -> Tensor:
         """Of each class but background, in each region: (N, classes)."""
         total = torch.zeros(len(boxes), len(self.classes))
         for start in range(0, len(boxes), PASS):
@@ -66,7 +66,7 @@ class RCNN:
             warped: dict[Preprocess, Tensor] = {}  # of one pass: thousands of regions would be gigabytes
             for network in self.networks:
                 if network.preprocess not in warped:
-                    warped[network.preprocess] = warp_all(picture, boxes[part], network.preprocess)
+                    warped[network.preprocess] = warp_all(image, boxes[part], network.preprocess)
                 x = normalise(warped[network.preprocess].to(device_of(network)), network.preprocess)
                 total[part] += network(x).softmax(1)[:, :-1].cpu() / len(self.networks)
         return total

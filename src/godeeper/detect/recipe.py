@@ -11,10 +11,10 @@ from ..train.recipe import Recipe, Training
 
 @dataclass(frozen=True)
 class ObjectRecipe(Training):
-    """What runs on pictures with objects have in common."""
+    """What runs on images with objects have in common."""
 
     lr: float = 0.02
-    average_decay: float = 0.99
+    ema_decay: float = 0.99
     clip_norm: float = 10.0
     mirror: bool = True
     distort: bool = True  # brightness, contrast, colour
@@ -22,7 +22,7 @@ class ObjectRecipe(Training):
 
 @dataclass(frozen=True)
 class DetectionRecipe(ObjectRecipe):
-    """One training run of Faster R-CNN; its defaults are for some hundred pictures and a network that has batch norm."""
+    """One training run of Faster R-CNN; its defaults are for some hundred images and a network that has batch norm."""
 
     RANGES = Training.RANGES | {"image_size": (16, 10_000), "longest": (16, 10_000), "regions": (1, 10_000)}
 
@@ -30,8 +30,8 @@ class DetectionRecipe(ObjectRecipe):
     batch_size: int = 4
     image_size: int = 600  # pixels of the shorter side
     longest: int = 1000  # pixels of the longer side, at most
-    anchors: tuple[int, ...] = (32, 64, 128, 256, 512)  # sides, in pixels of the resized picture
-    regions: int = 128  # a picture, to learn from
+    anchors: tuple[int, ...] = (32, 64, 128, 256, 512)  # sides, in pixels of the resized image
+    regions: int = 128  # an image, to learn from
     batch_norm: Literal["learnt", "frozen"] = "learnt"  # frozen: as the weights that the run starts from have it
 
     def __post_init__(self) -> None:
@@ -44,6 +44,6 @@ class DetectionRecipe(ObjectRecipe):
 
 # R-CNN's region classifier. The regions are warped already, so nothing is cut from them; there are tens of thousands, many alike.
 RCNN = Recipe(
-    epochs=4, batch_size=128, lr=0.05, warmup_epochs=0.2, weight_decay=5e-4, average_decay=0.99, label_smoothing=0.0,
+    epochs=4, batch_size=128, lr=0.05, warmup_epochs=0.2, weight_decay=5e-4, ema_decay=0.99, label_smoothing=0.0,
     clip_norm=2.0, auxiliary_weight=0.0, area=(1.0, 1.0), aspect=(1.0, 1.0),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Regions of pictures as R-CNN sees them (arXiv 1311.2524): warped to the network's input, and named by what they overlap."""
+"""Regions of images as R-CNN sees them (arXiv 1311.2524): warped to the network's input, and named by what they overlap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..data.decode import decode
 from ..data.objects import DetectionSet, Floats, Labels, Objects
-from ..data.sources import Pictures
+from ..data.sources import ImageDataset
 from ..preprocess import Preprocess
 from .boxes import jaccard
 from .metrics import JACCARD
@@ -23,13 +23,13 @@ BACKGROUND = "background"  # the class of regions without an object, the last on
 CONTEXT = 16 / 227  # of a warped region's side, on each side of the box: Appendix A
 BACKGROUNDS = 3  # to each region of an object: Section 2.3 has 96 to 32
 LEFT_OUT = -1
-REMEMBERED = 64_000_000  # pixels of decoded pictures, in each process that cuts regions out of them
+REMEMBERED = 64_000_000  # pixels of decoded images, in each process that cuts regions out of them
 
 
-def warp(picture: Image.Image, box: Sequence[float], preprocess: Preprocess) -> Image.Image:
-    """A region of an RGB picture, whatever its shape, as a square of the network's input, with some context around the box.
+def warp(image: Image.Image, box: Sequence[float], preprocess: Preprocess) -> Image.Image:
+    """A region of an RGB image, whatever its shape, as a square of the network's input, with some context around the box.
 
-    What lies beyond the picture has the mean colour, so that the network sees zeros there.
+    What lies beyond the image has the mean colour, so that the network sees zeros there.
     """
     size = preprocess.image_size
     margin = round(CONTEXT * size)
@@ -39,23 +39,23 @@ def warp(picture: Image.Image, box: Sequence[float], preprocess: Preprocess) -> 
     shown = (
         max(start[0], 0.0),
         max(start[1], 0.0),
-        min(right + margin / across, picture.width),
-        min(bottom + margin / down, picture.height),
+        min(right + margin / across, image.width),
+        min(bottom + margin / down, image.height),
     )
     place = round((shown[0] - start[0]) * across), round((shown[1] - start[1]) * down)
     end = round((shown[2] - start[0]) * across), round((shown[3] - start[1]) * down)
     sides = max(1, end[0] - place[0]), max(1, end[1] - place[1])
     red, green, blue = (round(255 * value) for value in preprocess.mean)
     square = Image.new("RGB", (size, size), (red, green, blue))
-    square.paste(picture.resize(sides, Image.Resampling.BILINEAR, box=shown), place)
+    square.paste(image.resize(sides, Image.Resampling.BILINEAR, box=shown), place)
     return square
 
 
-def warp_all(picture: Image.Image, boxes: Floats, preprocess: Preprocess) -> Tensor:
-    """The regions of a picture, uint8 (N, 3, size, size)."""
+def warp_all(image: Image.Image, boxes: Floats, preprocess: Preprocess) -> Tensor:
+    """The regions of an image, uint8 (N, 3, size, size)."""
     squares = np.empty((len(boxes), preprocess.image_size, preprocess.image_size, 3), np.uint8)
     for square, box in zip(squares, boxes.tolist(), strict=True):
-        square[:] = np.asarray(warp(picture, box, preprocess))
+        square[:] = np.asarray(warp(image, box, preprocess))
     return torch.from_numpy(squares).permute(0, 3, 1, 2)  # (N, H, W, 3) -> (N, 3, H, W), channels last as it comes
 
 
@@ -72,17 +72,17 @@ def region_labels(boxes: Floats, objects: Objects, classes: int) -> Labels:
     return np.where(overlaps.max(1) >= JACCARD, labels, classes)
 
 
-class RegionPictures(Pictures):
-    """Regions of a set's pictures, to learn from: every object's box, every proposal that overlaps one, and background.
+class RegionDataset(ImageDataset):
+    """Regions of a set's images, to learn from: every object's box, every proposal that overlaps one, and background.
 
-    There are `BACKGROUNDS` regions of background to each other one, chosen by `seed`. Their pictures are the warped regions.
+    There are `BACKGROUNDS` regions of background to each other one, chosen by `seed`. Their images are the warped regions.
     """
 
-    def __init__(self, pictures: DetectionSet, proposals: Sequence[Floats], preprocess: Preprocess, seed: int) -> None:
-        self.pictures, self.preprocess = pictures, preprocess
-        background = len(pictures.classes)
-        every = [np.concatenate([objects.boxes, boxes]) for boxes, objects in zip(proposals, pictures.objects, strict=True)]
-        labels = np.concatenate([region_labels(*pair, background) for pair in zip(every, pictures.objects, strict=True)])
+    def __init__(self, images: DetectionSet, proposals: Sequence[Floats], preprocess: Preprocess, seed: int) -> None:
+        self.images, self.preprocess = images, preprocess
+        background = len(images.classes)
+        every = [np.concatenate([objects.boxes, boxes]) for boxes, objects in zip(proposals, images.objects, strict=True)]
+        labels = np.concatenate([region_labels(*pair, background) for pair in zip(every, images.objects, strict=True)])
         places, boxes = np.repeat(np.arange(len(every)), [len(some) for some in every]), np.concatenate(every)
         named, other = (np.flatnonzero(which) for which in ((labels != LEFT_OUT) & (labels != background), labels == background))
         wanted = min(len(other), BACKGROUNDS * max(1, len(named)))
@@ -95,30 +95,30 @@ class RegionPictures(Pictures):
         return len(self.labels)
 
     def name(self, index: int) -> str:
-        return f"{self.pictures.name(self.places[index])} [{', '.join(f'{side:g}' for side in self.boxes[index])}]"
+        return f"{self.images.name(self.places[index])} [{', '.join(f'{side:g}' for side in self.boxes[index])}]"
 
     def content(self, index: int) -> Image.Image:
-        picture = _decoded(self.pictures.files[self.places[index]])
-        return warp(picture, self.boxes[index].tolist(), self.preprocess)
+        image = _decoded(self.images.files[self.places[index]])
+        return warp(image, self.boxes[index].tolist(), self.preprocess)
 
 
 class _Decoded:
-    """Pictures of files; the last ones are remembered, as each has hundreds of regions."""
+    """Images of files; the last ones are remembered, as each has hundreds of regions."""
 
     def __init__(self) -> None:
-        self.pictures: OrderedDict[Path, Image.Image] = OrderedDict()
+        self.images: OrderedDict[Path, Image.Image] = OrderedDict()
         self.pixels = 0
 
     def __call__(self, file: Path) -> Image.Image:
-        picture = self.pictures.pop(file, None)
-        if picture is None:
-            picture = decode(file)
-            self.pixels += picture.width * picture.height
-        self.pictures[file] = picture
-        while self.pixels > REMEMBERED and len(self.pictures) > 1:
-            _, oldest = self.pictures.popitem(last=False)
+        image = self.images.pop(file, None)
+        if image is None:
+            image = decode(file)
+            self.pixels += image.width * image.height
+        self.images[file] = image
+        while self.pixels > REMEMBERED and len(self.images) > 1:
+            _, oldest = self.images.popitem(last=False)
             self.pixels -= oldest.width * oldest.height
-        return picture
+        return image
 
 
-_decoded = _Decoded()  # each process its own: a set of regions is sent to others without pictures
+_decoded = _Decoded()  # each process its own: a set of regions is sent to others without images

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import GodeeperError
 from ..evaluate.charts import chart, png
-from ..files import written_whole
+from ..files import atomic_write
 from ..papers.facts import GOOGLENET_TABLE_4, GOOGLENET_TABLE_5
 from .detections import Detections
 from .metrics import Scores
@@ -52,7 +52,7 @@ def precision_recall_chart(scores: Scores) -> bytes:
 
 
 def document(file: Path, found: Detections, classes: Sequence[str]) -> dict[str, Any]:
-    """What was found in a picture, as JSON has it."""
+    """What was found in an image, as JSON has it."""
     objects = [
         {"class": classes[label], "score": score, "box": box}
         for box, label, score in zip(found.boxes.tolist(), found.labels.tolist(), found.scores.tolist(), strict=True)
@@ -61,10 +61,10 @@ def document(file: Path, found: Detections, classes: Sequence[str]) -> dict[str,
 
 
 def save_detections(out: Path, files: Sequence[Path], detections: Sequence[Detections], classes: Sequence[str]) -> None:
-    """Writes what was found in each picture; boxes are left, top, right, bottom in pixels."""
-    pictures = [document(file, found, classes) for file, found in zip(files, detections, strict=True)]
-    with written_whole(out) as partial:
-        partial.write_text(json.dumps({"classes": list(classes), "pictures": pictures}), encoding="utf-8")
+    """Writes what was found in each image; boxes are left, top, right, bottom in pixels."""
+    images = [document(file, found, classes) for file, found in zip(files, detections, strict=True)]
+    with atomic_write(out) as partial:
+        partial.write_text(json.dumps({"classes": list(classes), "images": images}), encoding="utf-8")
 
 
 PAPER_HEAD = ("table", "who", "mAP", "models", "data")
@@ -89,8 +89,8 @@ def _row(file: Path) -> tuple[str, ...]:
         models, rule = result["models"], result["ilsvrc"]
         if not isinstance(models, list) or not f"{models}{result['data']}{result['split']}".isprintable():
             raise ValueError("names")
-        where = f"{result['data']}, {result['split']}: {int(result['pictures'])} pictures, {len(rule['classes'])} classes"
-        printed = _percent(nan if rule["map"] is None else float(rule["map"]))  # None: the pictures had no objects
+        where = f"{result['data']}, {result['split']}: {int(result['images'])} images, {len(rule['classes'])} classes"
+        printed = _percent(nan if rule["map"] is None else float(rule["map"]))  # None: the images had no objects
         return "ours", " + ".join(map(str, models)), printed, str(len(models)), where
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise GodeeperError(f"{str(file)!r} is not what `godeeper detect evaluate --json` prints") from None

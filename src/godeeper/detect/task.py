@@ -1,4 +1,4 @@
-"""What learning from pictures with objects has in common, whatever is learnt."""
+"""What learning from images with objects has in common, whatever is learnt."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from .recipe import ObjectRecipe
 
 
 class ObjectTask(Task):
-    """Varied pictures with their objects, and losses by name; `network` has the preprocessing."""
+    """Varied images with their objects, and losses by name; `network` has the preprocessing."""
 
     recipe: ObjectRecipe
 
-    def __init__(self, network: Any, pictures: DetectionSet, recipe: ObjectRecipe, accelerator: Accelerator) -> None:
-        self.network, self.pictures, self.recipe = network, pictures, recipe
+    def __init__(self, network: Any, images: DetectionSet, recipe: ObjectRecipe, accelerator: Accelerator) -> None:
+        self.network, self.images, self.recipe = network, images, recipe
         self.rank, ranks = accelerator.process_index, accelerator.num_processes
-        self.batches = EpochBatches(len(pictures), recipe.batch_size, recipe.seed, self.rank, ranks)
+        self.batches = EpochBatches(len(images), recipe.batch_size, recipe.seed, self.rank, ranks)
 
     def prepare(self, saved: Mapping[str, Any]) -> None:
-        if "pictures" in saved:
-            check_same(saved["pictures"], fingerprint(self.pictures))
+        if "images" in saved:
+            check_same(saved["images"], fingerprint(self.images))
 
     def description(self) -> dict[str, Any]:
         preprocess = self.network.preprocess
         assert isinstance(preprocess, Preprocess)
-        return {"preprocess": preprocess.as_dict(), "pictures": fingerprint(self.pictures)}
+        return {"preprocess": preprocess.as_dict(), "images": fingerprint(self.images)}
 
     def loader(self, workers: int) -> Iterable[ObjectBatch]:
-        dataset = ObjectTrainingSet(self.pictures, self.recipe.seed, self.recipe.mirror, self.recipe.distort)
+        dataset = ObjectTrainingSet(self.images, self.recipe.seed, self.recipe.mirror, self.recipe.distort)
         return object_loader(dataset, self.batches, workers)
 
 
-def total(losses: Mapping[str, Tensor], pictures: int) -> Loss:
-    """The sum of losses that are means over that many pictures, each among the figures."""
+def total(losses: Mapping[str, Tensor], images: int) -> Loss:
+    """The sum of losses that are means over that many images, each among the figures."""
     value = torch.stack([loss.float() for loss in losses.values()]).sum()
-    return Loss(value, {name: loss.detach() * pictures for name, loss in {"loss": value, **losses}.items()})
+    return Loss(value, {name: loss.detach() * images for name, loss in {"loss": value, **losses}.items()})
 
 
-def fingerprint(pictures: DetectionSet) -> str:
-    """How many pictures there are, and a digest of their names, objects and classes."""
-    digest = sha256(repr(pictures.classes).encode())
-    for file, objects in zip(pictures.files, pictures.objects, strict=True):
+def fingerprint(images: DetectionSet) -> str:
+    """How many images there are, and a digest of their names, objects and classes."""
+    digest = sha256(repr(images.classes).encode())
+    for file, objects in zip(images.files, images.objects, strict=True):
         digest.update(f"{file.name!r} {objects.boxes.tolist()} {objects.labels.tolist()} {objects.difficult.tolist()}".encode())
-    return f"{len(pictures)} pictures (objects {digest.hexdigest()[:8]})"
+    return f"{len(images)} images (objects {digest.hexdigest()[:8]})"

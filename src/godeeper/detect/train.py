@@ -1,4 +1,4 @@
-"""What a Faster R-CNN learns: the boxes and names of the objects in pictures."""
+"""What a Faster R-CNN learns: the boxes and names of the objects in images."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Detection(ObjectTask):
 
     network: FasterRCNN
 
-    def __init__(self, network: FasterRCNN, pictures: DetectionSet, recipe: DetectionRecipe, accelerator: Accelerator) -> None:
-        super().__init__(network, pictures, recipe, accelerator)
+    def __init__(self, network: FasterRCNN, images: DetectionSet, recipe: DetectionRecipe, accelerator: Accelerator) -> None:
+        super().__init__(network, images, recipe, accelerator)
         if recipe.batch_norm == "frozen":
             network.freeze_batch_norm()
 
@@ -38,11 +38,11 @@ class Detection(ObjectTask):
 
     def loss(self, objective: nn.Module, batch: ObjectBatch, number: int) -> Loss:
         device = device_of(self.network)
-        pictures = [picture.to(device).float() / 255 for picture in batch.pictures]
+        images = [image.to(device).float() / 255 for image in batch.images]
         targets = [{name: tensor.to(device) for name, tensor in target.items()} for target in batch.targets]
-        # Which guesses and regions are learnt from is drawn anew in each step, and in each process for its own pictures.
+        # Which guesses and regions are learnt from is drawn anew in each step, and in each process for its own images.
         torch.manual_seed((self.recipe.seed * 1_000_003 + number) * 1009 + self.rank)
-        return total(objective(pictures, targets), len(batch))
+        return total(objective(images, targets), len(batch))
 
     def save(self, network: nn.Module, file: Path) -> None:
         assert isinstance(network, FasterRCNN)
@@ -50,11 +50,11 @@ class Detection(ObjectTask):
 
 
 class Objective(nn.Module):
-    """The losses of pictures and their objects, by name."""
+    """The losses of images and their objects, by name."""
 
     def __init__(self, network: FasterRCNN) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> dict[str, Tensor]:
-        return self.network.losses(pictures, targets)
+    def forward(self, images: Sequence[Tensor], targets: Sequence[Target]) -> dict[str, Tensor]:
+        return self.network.losses(images, targets)

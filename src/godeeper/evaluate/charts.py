@@ -50,7 +50,7 @@ def chart(x: str, y: str) -> tuple[Any, Any]:
 
 
 def png(figure: Any) -> bytes:
-    """The figure's picture."""
+    """The figure's image."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that its font lacks

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from ..data.crops import check_scheme, nested
-from ..data.sources import Pictures
+from ..data.sources import ImageDataset
 from ..data.view_loader import Resized, ResizedBatch, view_loader
 from ..data.views import Laid, layout, passes
 from ..errors import BadImage, GodeeperError, unknown
@@ -19,15 +19,15 @@ from ..preprocess import Preprocess
 from .journal import Journal, Part
 from .outcome import Outcomes, decide, doubtful, wilson
 
-Classifier = Callable[[Tensor], Tensor]  # normalised pictures (N, 3, H, W) -> logits (N, classes)
+Classifier = Callable[[Tensor], Tensor]  # normalised images (N, 3, H, W) -> logits (N, classes)
 Average = Literal["softmax", "logits", "max"]
-SETTLING_PASS = 16  # views; of the one pass whose bits depend on nothing but the picture
+SETTLING_PASS = 16  # views; of the one pass whose bits depend on nothing but the image
 PASS_VIEWS, PASS_PIXELS = 48, 12 * 224 * 224  # of a pass on the CPU, at most: larger ones leave its caches
 
 
 @dataclass(frozen=True)
 class Member:
-    """One classifier of an evaluation; `order` has the place among its logits of each class of the pictures, if they differ."""
+    """One classifier of an evaluation; `order` has the place among its logits of each class of the images, if they differ."""
 
     name: str
     logits_of: Classifier
@@ -39,7 +39,7 @@ class Member:
 class Evaluation:
     """What the members and, last, all of them together decided, at each number of crops that the views hold.
 
-    `counts` are those numbers; `index` (N,) has the places of the pictures in their set, `decisions` is (N, members + 1 if
+    `counts` are those numbers; `index` (N,) has the places of the images in their set, `decisions` is (N, members + 1 if
     several, counts, 4); `probabilities` (N, members, classes) if they were kept; `skipped` says which could not be decoded, and
     why.
     """
@@ -56,7 +56,7 @@ class Evaluation:
 
     @property
     def images(self) -> int:
-        """How many pictures were evaluated."""
+        """How many images were evaluated."""
         return len(self.labels)
 
     @property
@@ -105,15 +105,15 @@ def _errors(found: Outcomes) -> dict[str, Any]:
     }
 
 
-def evaluate(logits_of: Classifier, pictures: Pictures, preprocess: Preprocess, **options: Any) -> Evaluation:
+def evaluate(logits_of: Classifier, images: ImageDataset, preprocess: Preprocess, **options: Any) -> Evaluation:
     """The errors of one classifier; `options` are those of `evaluate_members`."""
-    return evaluate_members([Member("", logits_of, preprocess)], pictures, **options)
+    return evaluate_members([Member("", logits_of, preprocess)], images, **options)
 
 
 @torch.inference_mode()
 def evaluate_members(
     members: Sequence[Member],
-    pictures: Pictures,
+    images: ImageDataset,
     *,
     crops: int = 1,
     average: Average = "softmax",
@@ -125,31 +125,31 @@ def evaluate_members(
     journal: Journal | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """The errors of classifiers, and of their averaged probabilities, in one pass over the pictures.
+    """The errors of classifiers, and of their averaged probabilities, in one pass over the images.
 
-    Each picture is shown in `crops` views (1, 10, 12 or 144), whose softmax is averaged; or their logits, or the largest softmax
+    Each image is shown in `crops` views (1, 10, 12 or 144), whose softmax is averaged; or their logits, or the largest softmax
     is taken and scaled to sum to 1. `batch_size` counts views; `keep` keeps the probabilities. A `journal` keeps what is done,
-    and what it holds already is not done again. Under torch.distributed each process takes every n-th picture, and all return
+    and what it holds already is not done again. Under torch.distributed each process takes every n-th image, and all return
     the whole result. On the CPU its decisions depend on neither batch size nor processes, threads or workers. BadImage for a
-    picture that cannot be decoded unless `skip_bad`; GodeeperError if nothing is left to count.
+    image that cannot be decoded unless `skip_bad`; GodeeperError if nothing is left to count.
     """
     check_scheme(crops)
     if average not in get_args(Average):
         raise unknown("average", average, get_args(Average))
     rows = len(members) + (len(members) > 1)
-    done = journal.read(pictures.labels, (rows, len(nested(crops)), 4)) if journal else []
+    done = journal.read(images.labels, (rows, len(nested(crops)), 4)) if journal else []
     seen = {place for part in done for place in part.places}
     rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     if ranks > 1:
         dist.barrier()  # all have read the journal before anyone writes into it
-    todo = [place for place in range(len(pictures)) if place not in seen][rank::ranks]
+    todo = [place for place in range(len(images)) if place not in seen][rank::ranks]
     panel = _Panel(members, crops, average, batch_size, device, keep)
     mine: list[Part] = done if rank == 0 else []
     counted = len(seen)
     try:
-        for batch in panel.loader(pictures, todo, workers):
+        for batch in panel.loader(images, todo, workers):
             if batch.bad and not skip_bad:
-                raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such pictures out, and counts them)")
+                raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such images out, and counts them)")
             mine.append(panel.judge(batch))
             counted += len(mine[-1].places)
             if journal is not None:
@@ -163,7 +163,7 @@ def evaluate_members(
 
 
 class _Panel:
-    """The members before a batch of pictures."""
+    """The members before a batch of images."""
 
     def __init__(
         self,
@@ -180,25 +180,25 @@ class _Panel:
         self.resizing_of = [self.resizings.index(one) for one in plain]
         self.batch_sizes = [batch_size or default_batch_size(one.preprocess.image_size, self.device) for one in members]
 
-    def loader(self, pictures: Pictures, todo: Sequence[int], workers: int) -> Any:
-        """Batches of as many pictures as the largest pass has views for."""
+    def loader(self, images: ImageDataset, todo: Sequence[int], workers: int) -> Any:
+        """Batches of as many images as the largest pass has views for."""
         together = max(1, max(self.batch_sizes) // self.crops)
-        return view_loader(pictures, todo, self.resizings, self.crops, together, workers)
+        return view_loader(images, todo, self.resizings, self.crops, together, workers)
 
     def judge(self, batch: ResizedBatch) -> Part:
         """What all members decide about the batch."""
-        pictures = list(batch)
-        places, labels = [one.index for one in pictures], torch.tensor([one.label for one in pictures], dtype=torch.long)
-        if not pictures:
+        images = list(batch)
+        places, labels = [one.index for one in images], torch.tensor([one.label for one in images], dtype=torch.long)
+        if not images:
             return Part(places, labels, None, None, batch.bad)
-        probabilities = self._probabilities(pictures, self.batch_sizes)
+        probabilities = self._probabilities(images, self.batch_sizes)
         if self.device.type == "cpu":
-            self._settle(pictures, labels, probabilities)
+            self._settle(images, labels, probabilities)
         decisions = [[decide(one, labels) for one in row] for row in _with_mean(probabilities)]
         kept = torch.stack([row[-1] for row in probabilities], 1) if self.keep else None
         return Part(places, labels, torch.stack([torch.stack(row, 1) for row in decisions], 1), kept, batch.bad)
 
-    def _probabilities(self, pictures: Sequence[Resized], batch_sizes: Sequence[int]) -> list[list[Tensor]]:
+    def _probabilities(self, images: Sequence[Resized], batch_sizes: Sequence[int]) -> list[list[Tensor]]:
         """(N, classes) of each member at each number of crops."""
         result = []
         for number, member in enumerate(self.members):
@@ -207,17 +207,17 @@ class _Panel:
                 Laid(one.sheets[which], layout(one.size, self.resizings[which], self.crops)[1]).normalised(
                     preprocess, self.device
                 )
-                for one in pictures
+                for one in images
             ]
             parts = [member.logits_of(x).float().cpu() for x in passes(shown, preprocess.image_size, batch_sizes[number])]
-            logits = torch.cat(parts).unflatten(0, (len(pictures), self.crops))  # (N, views, classes)
+            logits = torch.cat(parts).unflatten(0, (len(images), self.crops))  # (N, views, classes)
             if member.order is not None:
                 logits = logits[..., list(member.order)]
             result.append([averaged(logits[:, list(which)], self.average) for which in nested(self.crops).values()])
         return result
 
-    def _settle(self, pictures: Sequence[Resized], labels: Tensor, probabilities: list[list[Tensor]]) -> None:
-        """Computes once more, alone and in one thread, the pictures whose decisions hang on the last bits."""
+    def _settle(self, images: Sequence[Resized], labels: Tensor, probabilities: list[list[Tensor]]) -> None:
+        """Computes once more, alone and in one thread, the images whose decisions hang on the last bits."""
         *others, last = (one for row in _with_mean(probabilities) for one in row)  # of the others, only errors are told
         doubts = doubtful(last, labels)
         for one in others:
@@ -228,7 +228,7 @@ class _Panel:
         try:
             torch.set_num_threads(1)
             for place in doubts.nonzero()[:, 0].tolist():
-                alone = self._probabilities([pictures[place]], [SETTLING_PASS] * len(self.members))
+                alone = self._probabilities([images[place]], [SETTLING_PASS] * len(self.members))
                 for row, settled in zip(probabilities, alone, strict=True):
                     for one, value in zip(row, settled, strict=True):
                         one[place] = value[0]
@@ -267,7 +267,7 @@ def _with_mean(probabilities: list[list[Tensor]]) -> list[list[Tensor]]:
 def _summed(members: Sequence[Member], crops: int, average: Average, part: Part) -> Evaluation:
     skipped = [reason for _, reason in part.bad]
     if part.decisions is None:
-        raise GodeeperError("there is no picture to evaluate on" + (": none could be decoded" if skipped else ""))
+        raise GodeeperError("there is no image to evaluate on" + (": none could be decoded" if skipped else ""))
     names, index = tuple(member.name for member in members), torch.tensor(part.indices)
     return Evaluation(
         names, crops, tuple(nested(crops)), average, index, part.labels, part.decisions, part.probabilities, skipped

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from ..data.crops import SCHEMES
-from ..data.sources import Pictures
+from ..data.sources import ImageDataset
 from ..errors import BadCheckpoint, GodeeperError
 from ..tensor_files import load_tensors, save_tensors
 from .classify import Average, Evaluation, mean_of
 from .outcome import Outcomes, decide
 
 SUBSETS_OF = 7  # models, at most: 127 subsets
-CHUNK = 2048  # pictures at a time
+CHUNK = 2048  # images at a time
 
 Classes = tuple[str, ...]
 
@@ -52,22 +52,22 @@ def _difference(missing: Sequence[str], unknown: Sequence[str], name: str, other
     return "; ".join(parts) or "a name stands twice, so that their order cannot be told"
 
 
-def pictures_digest(pictures: Pictures, classes: Classes) -> str:
-    """What tells one set of labelled pictures from another: of their files' names and their classes."""
-    lines = (f"{Path(pictures.name(index)).name} {classes[label]}" for index, label in enumerate(pictures.labels))
+def images_digest(images: ImageDataset, classes: Classes) -> str:
+    """What tells one set of labelled images from another: of their files' names and their classes."""
+    lines = (f"{Path(images.name(index)).name} {classes[label]}" for index, label in enumerate(images.labels))
     return sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Saved:
-    """Probabilities (N, members, classes) of the pictures at `index`, and what they are of; `about` is what the caller added."""
+    """Probabilities (N, members, classes) of the images at `index`, and what they are of; `about` is what the caller added."""
 
     file: str
     members: tuple[str, ...]
     classes: Classes
     crops: int
     average: Average
-    pictures: str  # digest
+    images: str  # digest
     skipped: list[str]
     about: dict[str, Any]
     index: Tensor
@@ -75,12 +75,12 @@ class Saved:
     probabilities: Tensor
 
 
-def save_probabilities(file: Path, found: Evaluation, classes: Classes, pictures: Pictures, about: dict[str, Any]) -> None:
+def save_probabilities(file: Path, found: Evaluation, classes: Classes, images: ImageDataset, about: dict[str, Any]) -> None:
     """Writes an evaluation's probabilities, whole or not at all."""
     assert found.probabilities is not None
     words = {
         "members": found.members, "classes": classes, "crops": found.crops, "average": found.average,
-        "pictures": pictures_digest(pictures, classes), "skipped": found.skipped, "about": about,
+        "images": images_digest(images, classes), "skipped": found.skipped, "about": about,
     }  # fmt: skip
     save_tensors(file, {"index": found.index, "labels": found.labels, "probabilities": found.probabilities}, words)
 
@@ -118,14 +118,14 @@ def _soundness(saved: Saved) -> dict[str, bool]:
     }
 
 
-def check_pictures(saved: Saved, pictures: Pictures, classes: Classes, data: str) -> None:
-    """GodeeperError unless the probabilities are of these pictures."""
-    if pictures_digest(pictures, classes) != saved.pictures:
-        raise GodeeperError(f"{saved.file!r} is not of the {len(pictures):,} pictures of {data!r}, but of others")
+def check_images(saved: Saved, images: ImageDataset, classes: Classes, data: str) -> None:
+    """GodeeperError unless the probabilities are of these images."""
+    if images_digest(images, classes) != saved.images:
+        raise GodeeperError(f"{saved.file!r} is not of the {len(images):,} images of {data!r}, but of others")
 
 
 def recombined(saved: Sequence[Saved]) -> Evaluation:
-    """The evaluation of all saved models together; GodeeperError, with the difference, unless they saw the same pictures."""
+    """The evaluation of all saved models together; GodeeperError, with the difference, unless they saw the same images."""
     first = saved[0]
     for other in saved[1:]:
         _check_alike(first, other)
@@ -150,14 +150,14 @@ def _check_alike(first: Saved, other: Saved) -> None:
         mine, theirs = getattr(first, name), getattr(other, name)
         if mine != theirs:
             raise GodeeperError(f"{what} do not fit together: {name} {mine} and {theirs}; evaluate both alike")
-    if first.pictures != other.pictures:
-        raise GodeeperError(f"{what} are of different pictures: {len(first.index)} and {len(other.index)}, other names or labels")
+    if first.images != other.images:
+        raise GodeeperError(f"{what} are of different images: {len(first.index)} and {len(other.index)}, other names or labels")
     names = [[one.classes[label] for label in one.labels.tolist()] for one in (first, other)]
     if torch.equal(first.index, other.index) and names[0] != names[1]:
-        raise GodeeperError(f"{what} have different labels for the same pictures")
+        raise GodeeperError(f"{what} have different labels for the same images")
     if not torch.equal(first.index, other.index):
         apart = set(first.index.tolist()) ^ set(other.index.tolist())
-        raise GodeeperError(f"{what} are of different pictures: {len(apart)} stand in one only, such as number {min(apart)}")
+        raise GodeeperError(f"{what} are of different images: {len(apart)} stand in one only, such as number {min(apart)}")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import GodeeperError
-from ..files import written_whole
+from ..files import atomic_write
 from ..tensor_files import load_tensors, save_tensors
 
 IDENTITY, PARTS = "evaluation.json", "*.safetensors"
@@ -23,21 +23,21 @@ SECONDS = 30  # between writes: what a power cut may cost
 
 @dataclass(frozen=True)
 class Part:
-    """Some pictures' results: their places and labels, decisions and probabilities, as an `Evaluation` has them; and the bad."""
+    """Some images' results: their places and labels, decisions and probabilities, as an `Evaluation` has them; and the bad."""
 
     indices: list[int]
     labels: Tensor
-    decisions: Tensor | None  # None: no picture could be decoded
+    decisions: Tensor | None  # None: no image could be decoded
     probabilities: Tensor | None
     bad: list[tuple[int, str]]
 
     @property
     def places(self) -> list[int]:
-        """Of all pictures that need not be looked at again."""
+        """Of all images that need not be looked at again."""
         return [*self.indices, *(place for place, _ in self.bad)]
 
     def without(self, seen: set[int]) -> Part:
-        """The same, but for pictures already seen."""
+        """The same, but for images already seen."""
         rows = [row for row, place in enumerate(self.indices) if place not in seen]
         decisions, probabilities = (None if one is None else one[rows] for one in (self.decisions, self.probabilities))
         bad = [(place, reason) for place, reason in self.bad if place not in seen]
@@ -45,7 +45,7 @@ class Part:
 
     @staticmethod
     def joined(parts: Sequence[Part]) -> Part:
-        """All of them, pictures in the order of their places."""
+        """All of them, images in the order of their places."""
         indices = [place for part in parts for place in part.indices]
         order = torch.tensor(sorted(range(len(indices)), key=indices.__getitem__), dtype=torch.long)
         filled = [part for part in parts if part.decisions is not None]
@@ -81,11 +81,11 @@ class Journal:
             if any(folder.glob(PARTS)):
                 hint = f"its {IDENTITY} is gone, so remove the folder" if resume else "go on with --resume, or remove it"
                 raise GodeeperError(f"{str(folder)!r} holds an interrupted evaluation: {hint}")
-            with written_whole(file) as partial:
+            with atomic_write(file) as partial:
                 partial.write_text(json.dumps(identity, indent=1), "utf-8")
 
     def read(self, labels: Sequence[int], shape: tuple[int, ...]) -> list[Part]:
-        """What is there already, each picture once, of pictures with these labels and decisions of `shape` each."""
+        """What is there already, each image once, of images with these labels and decisions of `shape` each."""
         parts: list[Part] = []
         seen: set[int] = set()
         for file in sorted(self.folder.glob(PARTS)):
@@ -138,14 +138,14 @@ def _read(file: Path, labels: Sequence[int], shape: tuple[int, ...]) -> Part:
         _check_sound(part, labels, shape)
         return part
     except (GodeeperError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise GodeeperError(f"{str(file)!r} is damaged ({error}): remove it to go on; its pictures are evaluated again") from None
+        raise GodeeperError(f"{str(file)!r} is damaged ({error}): remove it to go on; its images are evaluated again") from None
 
 
 def _check_sound(part: Part, labels: Sequence[int], shape: tuple[int, ...]) -> None:
-    """ValueError unless a part is of pictures that there are, with their labels."""
+    """ValueError unless a part is of images that there are, with their labels."""
     count = len(part.indices)
     if any(not isinstance(place, int) or not 0 <= place < len(labels) for place in part.places):
-        raise ValueError("it is of pictures that are not there")
+        raise ValueError("it is of images that are not there")
     if part.labels.tolist() != [labels[place] for place in part.indices]:
         raise ValueError("its labels are others")
     if count and (part.decisions is None or part.decisions.shape != (count, *shape)):

@@ -1,4 +1,4 @@
-"""What is decided about a picture, in whole numbers; and what follows from the decisions of many."""
+"""What is decided about an image, in whole numbers; and what follows from the decisions of many."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NORMAL_95 = 1.959963984540054  # standard deviations on either side that hold 95
 def decide(probabilities: Tensor, labels: Tensor) -> Tensor:
     """Probabilities (N, classes), labels (N,) -> (N, 4): class predicted, classes ahead, confidence and own probability.
 
-    A class is ahead of the picture's own if it is at least as likely: ties, and values that are not numbers, count against
+    A class is ahead of the image's own if it is at least as likely: ties, and values that are not numbers, count against
     the network; more than five count as five. Probabilities are rounded to whole percents.
     """
     own = probabilities.gather(1, labels[:, None])  # (N, 1)
@@ -30,7 +30,7 @@ def decide(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def doubtful(probabilities: Tensor, labels: Tensor, *, errors_only: bool = False) -> Tensor:
-    """Which pictures (N,) would be decided differently if a probability changed by a share of `NOISE`.
+    """Which images (N,) would be decided differently if a probability changed by a share of `NOISE`.
 
     With `errors_only`, of all that is decided only the top-1 and top-5 error count.
     """
@@ -51,24 +51,24 @@ def doubtful(probabilities: Tensor, labels: Tensor, *, errors_only: bool = False
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What one model, or several together, decided about N pictures: labels (N,), decisions (N, 4) as `decide` gives them."""
+    """What one model, or several together, decided about N images: labels (N,), decisions (N, 4) as `decide` gives them."""
 
     labels: Tensor
     decisions: Tensor
 
     @property
     def images(self) -> int:
-        """How many pictures were evaluated."""
+        """How many images were evaluated."""
         return len(self.labels)
 
     @property
     def top1_errors(self) -> int:
-        """Of how many pictures another class was the likeliest."""
+        """Of how many images another class was the likeliest."""
         return int((self.decisions[:, AHEAD] >= 1).sum())
 
     @property
     def top5_errors(self) -> int:
-        """Of how many pictures five other classes were likelier."""
+        """Of how many images five other classes were likelier."""
         return int((self.decisions[:, AHEAD] >= 5).sum())
 
     @property
@@ -82,7 +82,7 @@ class Outcomes:
         return 100 * self.top5_errors / self.images
 
     def class_errors(self) -> dict[int, tuple[int, int, int]]:
-        """Of each class that has pictures: how many, top-1 errors and top-5 errors."""
+        """Of each class that has images: how many, top-1 errors and top-5 errors."""
         ahead = self.decisions[:, AHEAD]
         result = {}
         for label in self.labels.unique().tolist():
@@ -103,14 +103,14 @@ class Outcomes:
         return sorted(wrong, key=lambda place: (-confident[place], own[place], place))[:count]
 
     def calibration(self, bins: int = 10) -> list[tuple[int, int, int]]:
-        """By confidence, in `bins` equal parts of 0..100 %: pictures, the sum of their confidences in percent, how many right."""
+        """By confidence, in `bins` equal parts of 0..100 %: images, the sum of their confidences in percent, how many right."""
         confident, right = self.decisions[:, CONFIDENCE].long(), self.decisions[:, AHEAD] == 0
         part = (confident * bins // 100).clamp(max=bins - 1)
         sums = [torch.bincount(part, weights, bins) for weights in (torch.ones_like(part), confident, right)]
         return [(int(n), int(total), int(correct)) for n, total, correct in zip(*sums, strict=True)]
 
     def calibration_error(self, bins: int = 10) -> float:
-        """The expected calibration error, in percent: how far confidence and accuracy lie apart, over the parts' pictures."""
+        """The expected calibration error, in percent: how far confidence and accuracy lie apart, over the parts' images."""
         apart = sum(abs(total - 100 * correct) for _, total, correct in self.calibration(bins))
         return apart / self.images
 

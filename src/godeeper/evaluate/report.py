@@ -1,4 +1,4 @@
-"""A report of an evaluation, for people: `report.html`, one file with everything in it, and `report.md` with its pictures."""
+"""A report of an evaluation, for people: `report.html`, one file with everything in it, and `report.md` with its images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..data.sources import Pictures
+from ..data.sources import ImageDataset
 from ..errors import BadImage
 from .charts import calibration_chart, crops_chart
 from .classify import Evaluation
@@ -22,12 +22,12 @@ from .outcome import Outcomes
 from .tables import HEAD, difference, printed_for, rows, runs_of
 
 WORST = 10  # classes in the matrix of confusions
-MISTAKES, SIDE = 24, 160  # pictures shown, and their longer side in pixels
+MISTAKES, SIDE = 24, 160  # images shown, and their longer side in pixels
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture of the report: the name of its file, its bytes, and what stands below it."""
+class ReportImage:
+    """An image of the report: the name of its file, its bytes, and what stands below it."""
 
     file: str
     data: bytes
@@ -41,26 +41,26 @@ class Grid:
     lines: list[Sequence[object]]
 
 
-Block = str | Grid | list[Picture]
+Block = str | Grid | list[ReportImage]
 Section = tuple[str, list[Block]]
 
 
-def write_report(folder: Path, document: dict[str, Any], found: Evaluation, names: Sequence[str], pictures: Pictures) -> None:
-    """Writes report.html, report.md with its pictures, and result.json into a folder; `names` are what classes are called."""
-    sections = list(_sections(document, found, names, pictures))
+def write_report(folder: Path, document: dict[str, Any], found: Evaluation, names: Sequence[str], images: ImageDataset) -> None:
+    """Writes report.html, report.md with its images, and result.json into a folder; `names` are what classes are called."""
+    sections = list(_sections(document, found, names, images))
     folder.mkdir(parents=True, exist_ok=True)
     for _, blocks in sections:
         for block in blocks:
-            for picture in block if isinstance(block, list) else ():
-                (folder / picture.file).parent.mkdir(exist_ok=True)
-                (folder / picture.file).write_bytes(picture.data)
+            for image in block if isinstance(block, list) else ():
+                (folder / image.file).parent.mkdir(exist_ok=True)
+                (folder / image.file).write_bytes(image.data)
     result = json.dumps(document, indent=1, ensure_ascii=False)
     # The result comes last: it says that the report is whole. Names of files need not be text.
     for name, text in (("report.md", _markdown(sections)), ("report.html", _html(sections)), ("result.json", result)):
         (folder / name).write_text(text, "utf-8", errors="backslashreplace")
 
 
-def _sections(document: dict[str, Any], found: Evaluation, names: Sequence[str], pictures: Pictures) -> Iterator[Section]:
+def _sections(document: dict[str, Any], found: Evaluation, names: Sequence[str], images: ImageDataset) -> Iterator[Section]:
     together = found.outcomes()
     yield "Evaluation", [_about(document, found), Grid(_errors(document, found))]
     if len(found.counts) > 1:
@@ -69,24 +69,24 @@ def _sections(document: dict[str, Any], found: Evaluation, names: Sequence[str],
     yield "Errors by class", [Grid(_classes(together, names))]
     if together.top1_errors:
         yield "Confusions", _confusions(together, names)
-        yield "The worst mistakes", [_mistakes(found, names, pictures)]
+        yield "The worst mistakes", [_mistakes(found, names, images)]
     yield (
         "The papers' tables",
         [
             "Errors in percent. Our cells are filled where this evaluation keeps to the table's rule: its network, its crops, and"
-            " ILSVRC 2012's 50,000 validation pictures (Table 2 of 1602.07261: without the 1,762 blacklisted ones).",
+            " ILSVRC 2012's 50,000 validation images (Table 2 of 1602.07261: without the 1,762 blacklisted ones).",
             Grid([HEAD, *rows(runs_of(document))]),
         ],
     )
     if found.skipped:
-        yield "Skipped", ["Pictures that could not be decoded:", Grid([["why"], *([reason] for reason in found.skipped)])]
+        yield "Skipped", ["Images that could not be decoded:", Grid([["why"], *([reason] for reason in found.skipped)])]
 
 
 def _about(document: dict[str, Any], found: Evaluation) -> str:
     left_out = f", {document['blacklisted']:,} blacklisted ones left out" if document["blacklisted"] else ""
     crops = f"{found.crops} crop{'s' if found.crops > 1 else ''}, average: {found.average}"
     return (
-        f"{found.images:,} pictures of {document['data']} ({document['part']}; {document['split']}){left_out}, {crops}. "
+        f"{found.images:,} images of {document['data']} ({document['part']}; {document['split']}){left_out}, {crops}. "
         f"{len(found.skipped)} skipped. Intervals hold 95 % (Wilson). {document['versions']}."
     )
 
@@ -117,7 +117,7 @@ def _crops(found: Evaluation) -> list[Block]:
     head = ("model", *(f"{crops} crops" if crops > 1 else "1 crop" for crops in found.counts))
     lines = [(name, *(f"{error:.2f} %" for error in points.values())) for name, points in errors]
     why = "Top-1 errors of the first of these crops, from the same pass; fewer crops are a part of the more."
-    return [why, Grid([head, *lines]), [Picture("crops.png", crops_chart(errors))]]
+    return [why, Grid([head, *lines]), [ReportImage("crops.png", crops_chart(errors))]]
 
 
 def _calibration(together: Outcomes) -> list[Block]:
@@ -129,17 +129,17 @@ def _calibration(together: Outcomes) -> list[Block]:
         if n
     ]
     error = f"Expected calibration error: {together.calibration_error():.2f} %, over confidences in whole percents."
-    chart = [Picture("calibration.png", calibration_chart(bins))]
-    return [error, Grid([("confidence", "pictures", "mean confidence", "accuracy"), *lines]), chart]
+    chart = [ReportImage("calibration.png", calibration_chart(bins))]
+    return [error, Grid([("confidence", "images", "mean confidence", "accuracy"), *lines]), chart]
 
 
 def _classes(together: Outcomes, names: Sequence[str]) -> list[Sequence[object]]:
-    head = ("class", "pictures", "top-1 error", "top-5 error")
+    head = ("class", "images", "top-1 error", "top-5 error")
     return [head, *((names[c], n, f"{100 * e1 / n:.1f} %", f"{100 * e5 / n:.1f} %") for c, n, e1, e5 in _worst_first(together))]
 
 
 def _worst_first(together: Outcomes) -> list[tuple[int, int, int, int]]:
-    """Class, pictures, top-1 and top-5 errors, the class with the greatest error first."""
+    """Class, images, top-1 and top-5 errors, the class with the greatest error first."""
     every = [(label, *counts) for label, counts in together.class_errors().items()]
     return sorted(every, key=lambda one: (-one[2] / one[1], -one[3] / one[1], one[0]))
 
@@ -161,7 +161,7 @@ def _confusions(together: Outcomes, names: Sequence[str]) -> list[Block]:
     ]  # fmt: skip
 
 
-def _mistakes(found: Evaluation, names: Sequence[str], pictures: Pictures) -> list[Picture]:
+def _mistakes(found: Evaluation, names: Sequence[str], images: ImageDataset) -> list[ReportImage]:
     together = found.outcomes()
     result = []
     for number, place in enumerate(together.worst(MISTAKES)):
@@ -169,17 +169,17 @@ def _mistakes(found: Evaluation, names: Sequence[str], pictures: Pictures) -> li
         index = int(found.index[place])
         caption = (
             f"{names[int(together.labels[place])]} ({own} %), taken for {names[predicted]} ({confidence} %): "
-            f"{Path(pictures.name(index)).name}"
+            f"{Path(images.name(index)).name}"
         )
         with contextlib.suppress(BadImage):  # it was there when it was evaluated; its loss is not the report's
-            result.append(Picture(f"mistakes/{number + 1:02}.jpg", _thumbnail(pictures.picture(index)), caption))
+            result.append(ReportImage(f"mistakes/{number + 1:02}.jpg", _thumbnail(images.image(index)), caption))
     return result
 
 
-def _thumbnail(picture: Image.Image) -> bytes:
-    scale = SIDE / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    small = picture.resize(size, Image.Resampling.NEAREST if scale > 4 else Image.Resampling.BICUBIC)
+def _thumbnail(image: Image.Image) -> bytes:
+    scale = SIDE / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    small = image.resize(size, Image.Resampling.NEAREST if scale > 4 else Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
@@ -245,8 +245,8 @@ def _row(tag: str, cells: Sequence[object]) -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>\n"
 
 
-def _figure(picture: Picture) -> str:
-    kind = "jpeg" if picture.file.endswith(".jpg") else "png"
-    source = f"data:image/{kind};base64,{base64.b64encode(picture.data).decode()}"
-    small, caption = (' class="small"' if picture.caption else ""), html.escape(picture.caption)
+def _figure(image: ReportImage) -> str:
+    kind = "jpeg" if image.file.endswith(".jpg") else "png"
+    source = f"data:image/{kind};base64,{base64.b64encode(image.data).decode()}"
+    small, caption = (' class="small"' if image.caption else ""), html.escape(image.caption)
     return f'<figure{small}><img alt="{caption}" src="{source}"><figcaption>{caption}</figcaption></figure>'

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..data.ilsvrc import BLACKLISTED
-from ..data.ilsvrc_kit import VALIDATION_PICTURES
+from ..data.ilsvrc_kit import VALIDATION_IMAGES
 from ..papers.facts import GOOGLENET_TABLE_3
 from ..papers.facts_inception_v4 import RESNET_V1, RESNET_V2, TABLE_2, TABLE_3, TABLE_4, TABLE_5, V4
 from .outcome import wilson
@@ -25,12 +25,12 @@ STANDS_FOR: dict[str, tuple[str, ...]] = {
     RESNET_V2: ("inception_resnet_v2", "inception_resnet_v2_printed"),
     RESNET: ("resnet152",),
 }
-DENSE = 0  # not a number of crops: the network slid over the whole picture, which is not run here
+DENSE = 0  # not a number of crops: the network slid over the whole image, which is not run here
 
 
 @dataclass(frozen=True)
 class Run:
-    """An evaluation on ILSVRC 2012: the architectures evaluated together, their crops and errors, and on which pictures."""
+    """An evaluation on ILSVRC 2012: the architectures evaluated together, their crops and errors, and on which images."""
 
     architectures: tuple[str, ...]
     crops: int
@@ -53,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a paper; `blacklisted` says how many pictures its rule leaves out."""
+    """A table of a paper; `blacklisted` says how many images its rule leaves out."""
 
     title: str
     blacklisted: int
@@ -90,7 +90,7 @@ def paper_name(architecture: str) -> str:
 
 
 def runs_of(result: dict[str, Any]) -> list[Run]:
-    """The runs that `godeeper evaluate --json` tells of; none where the pictures are not ILSVRC 2012's.
+    """The runs that `godeeper evaluate --json` tells of; none where the images are not ILSVRC 2012's.
 
     KeyError, TypeError or ValueError for something else.
     """
@@ -130,7 +130,7 @@ def difference(errors: int, images: int, printed: float) -> str:
 
 def _fits(run: Run, table: Table, line: Line) -> bool:
     models = Counter(paper_name(name) for name in run.architectures)
-    whole = run.images == VALIDATION_PICTURES - table.blacklisted and run.blacklisted == table.blacklisted
+    whole = run.images == VALIDATION_IMAGES - table.blacklisted and run.blacklisted == table.blacklisted
     return models == Counter(line.models) and run.crops == line.crops and whole
 
 

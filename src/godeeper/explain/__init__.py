@@ -1,1 +1,1 @@
-"""Pictures of what a network does."""
+"""Images of what a network does."""

@@ -1,4 +1,4 @@
-"""A whole network on one page: a row a stage, from the picture down to the logits."""
+"""A whole network on one page: a row a stage, from the image down to the logits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def draw_architecture(definition: Definition, described: Description, stages: Se
     """Every stage with its boxes, output shape, parameters and multiply-adds."""
     lines = [
         definition.source,
-        f"{described.parameters:,} parameters, {described.multiply_adds:,} multiply-adds on a picture of"
+        f"{described.parameters:,} parameters, {described.multiply_adds:,} multiply-adds on an image of"
         f" {described.image_size}x{described.image_size}, {described.depth} layers with parameters",
     ]
     if described.auxiliary:
@@ -41,7 +41,7 @@ def _table(stages: Sequence[Part], batch_norm: BatchNorm | None) -> Piece:
         edges.append(edges[-1] + COLUMN + max(svg.text_width(words, SIZE) for words in column))
     heights = [max(glyph.height, 20.0) for glyph in glyphs]
     before = stages[0].before
-    first = plate([f"picture {before.height}x{before.width}x{before.channels}"], COMPACT, "source")
+    first = plate([f"image {before.height}x{before.width}x{before.channels}"], COMPACT, "source")
 
     def paint(left: float, top: float) -> list[str]:
         x, y = left + axis, top + first.height

@@ -1,4 +1,4 @@
-"""Pictures with what was found in them."""
+"""Images with what was found in them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from ..detect.detections import Detections
-from .card import letters, save_picture
+from .card import letters, save_image
 
 COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000")  # told apart at a glance
 
 
-def draw_detections(picture: Image.Image, found: Detections, names: Sequence[str], out: Path) -> None:
-    """Draws each box with its class, as `names` call it, and score over an RGB picture, the surest on top, into `out`.
+def draw_detections(image: Image.Image, found: Detections, names: Sequence[str], out: Path) -> None:
+    """Draws each box with its class, as `names` call it, and score over an RGB image, the surest on top, into `out`.
 
     GodeeperError for a file that cannot be written.
     """
-    canvas = picture.copy()
+    canvas = image.copy()
     draw = ImageDraw.Draw(canvas)
     line = max(2, round(min(canvas.size) / 250))
     for place in reversed(range(len(found))):
@@ -32,4 +32,4 @@ def draw_detections(picture: Image.Image, found: Detections, names: Sequence[str
         corner = max(0.0, min(left, canvas.width - (x1 - x0) - 4)), max(0.0, top - (y1 - y0) - 4)
         draw.rectangle((*corner, corner[0] + (x1 - x0) + 4, corner[1] + (y1 - y0) + 4), fill=colour)
         draw.text((corner[0] + 2 - x0, corner[1] + 2 - y0), text, fill="white", font=writing)
-    save_picture(canvas, out)
+    save_image(canvas, out)

@@ -47,8 +47,8 @@ def check_module(definition: Definition, stage: str | None) -> str:
 
 
 @torch.inference_mode()
-def contributions(network: Network, picture: Image.Image, classes: Sequence[int], stage: str | None = None) -> list[Part]:
-    """What each branch of a stage's last module adds to the logit of each class, for the centre crop of an RGB picture.
+def contributions(network: Network, image: Image.Image, classes: Sequence[int], stage: str | None = None) -> list[Part]:
+    """What each branch of a stage's last module adds to the logit of each class, for the centre crop of an RGB image.
 
     The branch's output is set to 0 and the rest of the network run again: measured, not estimated. Branches work together, so
     the parts need not sum to anything; those of a module that only an average pool and a linear layer follow sum to the logit
@@ -57,7 +57,7 @@ def contributions(network: Network, picture: Image.Image, classes: Sequence[int]
     """
     stage = check_module(network.definition, stage)
     with evaluating(network):
-        x = centre_crop(network, picture)
+        x = centre_crop(network, image)
         places = list(network.stages)
         for name in places[: places.index(stage)]:
             x = network.stages[name](x)
@@ -87,7 +87,7 @@ def _silenced(module: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 def branch_maps(
-    network: Network, picture: Image.Image, label: int, stage: str | None = None, size: tuple[int, int] | None = None
+    network: Network, image: Image.Image, label: int, stage: str | None = None, size: tuple[int, int] | None = None
 ) -> list[Tensor]:
     """`class_maps` of one class, for each branch of a stage's last module; all are scaled by the greatest value of any."""
     stage = check_module(network.definition, stage)
@@ -95,10 +95,10 @@ def branch_maps(
     concat = module.body if isinstance(module, ResidualBlock) else module
     assert isinstance(concat, Concat)
     with evaluating(network):
-        x = centre_crop(network, picture)
+        x = centre_crop(network, image)
         grids = [evidence(network, x, branch, label) for branch in concat.branches]
     seen = sight(network.definition, stage)
-    return [laid(grid, seen, network, picture.size, size) for grid in scaled(grids, together=True)]
+    return [laid(grid, seen, network, image.size, size) for grid in scaled(grids, together=True)]
 
 
 def _in_row(network: Network, stage: str) -> list[nn.Module]:

@@ -1,4 +1,4 @@
-"""Where in a picture the evidence for a class lies: Grad-CAM (arXiv 1610.02391), by captum, on the last stage with filters.
+"""Where in an image the evidence for a class lies: Grad-CAM (arXiv 1610.02391), by captum, on the last stage with filters.
 
 For a network that ends in an average pool and linear layers this is the class activation map of arXiv 1512.04150: the features
 weighted by the classifier's own weights, whose sum over all places is the class's logit but for the bias.
@@ -27,10 +27,8 @@ from .sight import Sight, Span, sight
 RAMP = ("#140b3c", "#64146e", "#b93255", "#f06e23", "#fcbe28", "#fcfaa0")  # from no evidence to the most, darkest to lightest
 
 
-def class_maps(
-    network: Network, picture: Image.Image, classes: Sequence[int], size: tuple[int, int] | None = None
-) -> list[Tensor]:
-    """Where in an RGB picture the evidence for each class lies: float32 (H, W), 0..1, at the picture's size or at `size` (w, h).
+def class_maps(network: Network, image: Image.Image, classes: Sequence[int], size: tuple[int, int] | None = None) -> list[Tensor]:
+    """Where in an RGB image the evidence for each class lies: float32 (H, W), 0..1, at the image's size or at `size` (w, h).
 
     What is explained is the answer to one crop, the centre's, which is what `predict` gives: 0 outside it (`looked_at`). Each
     map is scaled by its own maximum; it is 0 everywhere where nothing speaks for the class. The network is left as it was.
@@ -41,14 +39,14 @@ def class_maps(
             raise GodeeperError(f"{network.definition.name} has the classes 0 to {network.num_classes - 1}, not {label}")
     stage = last_features(network.definition)
     with evaluating(network):
-        x = centre_crop(network, picture)
+        x = centre_crop(network, image)
         grids = [evidence(network, x, network.stages[stage], label) for label in classes]
     seen = sight(network.definition, stage)
-    return [laid(grid, seen, network, picture.size, size) for grid in scaled(grids)]
+    return [laid(grid, seen, network, image.size, size) for grid in scaled(grids)]
 
 
 def evidence(network: Network, x: Tensor, layer: nn.Module, label: int) -> Tensor:
-    """What each place of a layer says for a class: (h, w), of one picture (1, 3, H, W), in units of the class's logit.
+    """What each place of a layer says for a class: (h, w), of one image (1, 3, H, W), in units of the class's logit.
 
     The layer's values times their channel's mean gradient, summed over channels; below 0 is evidence against.
     """
@@ -84,38 +82,38 @@ def evaluating(network: Network) -> Iterator[None]:
 
 
 def centre_view(network: Network, size: tuple[int, int]) -> View:
-    """The one crop that the network is shown of a picture of that width and height."""
+    """The one crop that the network is shown of an image of that width and height."""
     (view,) = views(*size, network.preprocess.image_size, 1, network.preprocess.resize)
     return view
 
 
-def centre_crop(network: Network, picture: Image.Image) -> Tensor:
+def centre_crop(network: Network, image: Image.Image) -> Tensor:
     """That crop as the network wants it: (1, 3, H, W), normalised, on its device."""
-    pixels = take(picture, [centre_view(network, picture.size)], network.preprocess.interpolation)
+    pixels = take(image, [centre_view(network, image.size)], network.preprocess.interpolation)
     return normalise(pixels.to(device_of(network)), network.preprocess)
 
 
 def looked_at(network: Network, size: tuple[int, int]) -> Box:
-    """The crop in the pixels of a picture of that width and height."""
+    """The crop in the pixels of an image of that width and height."""
     view = centre_view(network, size)
     x, y = (own / resized for own, resized in zip(size, view.resize, strict=True))
     return stretched(view.box, x, y)
 
 
 def stretched(box: Box, x: float, y: float) -> Box:
-    """The box in a picture x times as wide and y times as high: outward to whole pixels, and never empty."""
+    """The box in an image x times as wide and y times as high: outward to whole pixels, and never empty."""
     left, top = math.floor(box[0] * x + 1e-6), math.floor(box[1] * y + 1e-6)
     right, bottom = math.ceil(box[2] * x - 1e-6), math.ceil(box[3] * y - 1e-6)
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
-def laid(grid: Tensor, seen: Sight, network: Network, picture: tuple[int, int], size: tuple[int, int] | None = None) -> Tensor:
-    """Values of units that see so much of the centre crop, (h, w), over a picture of that width and height: (H, W).
+def laid(grid: Tensor, seen: Sight, network: Network, image: tuple[int, int], size: tuple[int, int] | None = None) -> Tensor:
+    """Values of units that see so much of the centre crop, (h, w), over an image of that width and height: (H, W).
 
     Each stands in the middle of what its unit sees; linear in between, constant beyond the outermost, 0 outside the crop.
     """
-    view = centre_view(network, picture)
-    width, height = size or picture
+    view = centre_view(network, image)
+    width, height = size or image
     across = _weights(width, view.resize[0], (view.box[0], view.box[2]), grid.shape[1], seen[1])
     down = _weights(height, view.resize[1], (view.box[1], view.box[3]), grid.shape[0], seen[0])
     return down @ grid @ across.T
@@ -129,11 +127,11 @@ def _weights(pixels: int, resized: int, crop: tuple[int, int], units: int, span:
     return (1 - (place[:, None] - torch.arange(units)).abs()).clamp(min=0) * inside[:, None]
 
 
-def overlay(picture: Image.Image, heat: Tensor) -> Image.Image:
-    """The picture in grey, at the map's size, and the map (H, W), 0..1, over it in the colours of `RAMP`."""
+def overlay(image: Image.Image, heat: Tensor) -> Image.Image:
+    """The image in grey, at the map's size, and the map (H, W), 0..1, over it in the colours of `RAMP`."""
     size = heat.shape[1], heat.shape[0]
-    enlarged = size[0] > picture.width  # a tiny picture: its pixels, as squares
-    grey = picture.convert("L").resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.BICUBIC)
+    enlarged = size[0] > image.width  # a tiny image: its pixels, as squares
+    grey = image.convert("L").resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.BICUBIC)
     values = heat.numpy()
     channels = np.array([ImageColor.getrgb(colour) for colour in RAMP]).T
     colours = np.stack([np.interp(values, np.linspace(0, 1, len(RAMP)), channel) for channel in channels], 2)

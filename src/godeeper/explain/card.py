@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..data.decode import decode
 from ..deploy.predictor import Prediction
 from ..errors import GodeeperError
-from ..files import written_whole
+from ..files import atomic_write
 
 SIDE, MARGIN, TEXT = 240, 16, 320  # pixels: a photograph's square, the space around it, the classes' column
 ROW = SIDE + 2 * MARGIN
@@ -20,34 +20,34 @@ CJK_FONTS = ("NotoSansCJK-Regular.ttc", "NotoSansSC-Regular.otf", "wqy-microhei.
 
 
 def draw_cards(predicted: Sequence[tuple[Path, Prediction]], out: Path) -> int:
-    """Draws each picture beside its classes into one sheet, at most `MOST`; returns how many did not fit."""
+    """Draws each image beside its classes into one sheet, at most `MOST`; returns how many did not fit."""
     shown = list(predicted[:MOST])
     columns = 1 if len(shown) < 4 else 2
     rows = -(-len(shown) // columns)
     sheet = Image.new("RGB", (columns * (ROW + TEXT), rows * ROW), PAPER)
     for index, (file, prediction) in enumerate(shown):
         sheet.paste(_card(decode(file), file.name, prediction), (index % columns * (ROW + TEXT), index // columns * ROW))
-    save_picture(sheet, out)
+    save_image(sheet, out)
     return len(predicted) - len(shown)
 
 
-def save_picture(picture: Image.Image, out: Path) -> None:
-    """Writes a picture, whole or not at all, in the format that the name ends with; GodeeperError where it cannot be written."""
+def save_image(image: Image.Image, out: Path) -> None:
+    """Writes an image, whole or not at all, in the format that the name ends with; GodeeperError where it cannot be written."""
     kind = Image.registered_extensions().get(out.suffix.lower())
     try:
         if kind is None:
             raise ValueError("name a .png, .jpg or .webp file")
-        with written_whole(out) as partial:
-            picture.save(partial, kind)
+        with atomic_write(out) as partial:
+            image.save(partial, kind)
     except (OSError, ValueError) as error:
         raise GodeeperError(f"cannot write {str(out)!r}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _card(picture: Image.Image, name: str, prediction: Prediction) -> Image.Image:
+def _card(image: Image.Image, name: str, prediction: Prediction) -> Image.Image:
     card = Image.new("RGB", (ROW + TEXT, ROW), PAPER)
-    scale = SIDE / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    shown = picture.resize(size, Image.Resampling.NEAREST if scale > 4 else Image.Resampling.BICUBIC)  # tiny ones: their pixels
+    scale = SIDE / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    shown = image.resize(size, Image.Resampling.NEAREST if scale > 4 else Image.Resampling.BICUBIC)  # tiny ones: their pixels
     card.paste(shown, (MARGIN + (SIDE - size[0]) // 2, MARGIN + (SIDE - size[1]) // 2))
     draw = ImageDraw.Draw(card)
     small = letters(12, name)

@@ -1,4 +1,4 @@
-"""What each stage costs, and how much of the picture its outputs see."""
+"""What each stage costs, and how much of the image its outputs see."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .sheet import sheet
 HEAD, ROW, SIZE = 20.0, 22.0, 11.5  # pixels: the columns' heads, a row; letters
 GAP = 14.0  # between columns
 BAR = 120.0  # the longest bar of a cost
-PANEL, FIELD = 300.0, 190.0  # the side of the picture with its fields; the longest bar of a field
-BEYOND = 2.0  # sides of the picture: larger fields are bars only
+PANEL, FIELD = 300.0, 190.0  # the side of the image with its fields; the longest bar of a field
+BEYOND = 2.0  # sides of the image: larger fields are bars only
 
 
 def draw_cost(described: Description, stages: Sequence[Part]) -> str:
     """Each stage's multiply-adds and parameters, in numbers and as bars."""
     shown = sorted((part for part in stages if part.parameters), key=lambda part: part.auxiliary)
     said = [
-        f"{described.multiply_adds:,} multiply-adds on a picture of {described.image_size}x{described.image_size},"
+        f"{described.multiply_adds:,} multiply-adds on an image of {described.image_size}x{described.image_size},"
         f" {described.parameters:,} parameters"
     ]
     notes = ["Stages without parameters (pools, norms, dropout) are left out."]
@@ -62,15 +62,15 @@ def _costs(described: Description, shown: Sequence[Part]) -> Piece:
 
 
 def draw_receptive_field(described: Description) -> str:
-    """How many pixels of the picture one output of each stage sees: squares on the picture, and bars."""
+    """How many pixels of the image one output of each stage sees: squares on the image, and bars."""
     lines: list[Line] = []
     for line in described.lines:
         if not lines or line.receptive_field > lines[-1].receptive_field:
             lines.append(line)
     side = described.image_size
-    said = [f"the side, in pixels, of the square that one output sees of a picture of {side}x{side}"]
+    said = [f"the side, in pixels, of the square that one output sees of an image of {side}x{side}"]
     notes = [
-        "Left: what outputs in the middle see, the picture's border drawn thick; over the border there are zeros only.",
+        "Left: what outputs in the middle see, the image's border drawn thick; over the border there are zeros only.",
         "Right: the same as bars, on a scale of powers of ten. Stages that see no more than the one before are left out.",
     ]
     return sheet(f"Receptive field of {described.name}", said, _fields(lines, side), notes, legend=False)
@@ -82,7 +82,7 @@ def _fields(lines: Sequence[Line], side: int) -> Piece:
     bars = names + GAP + max(svg.text_width(words, SIZE) for words in (f"{largest:,}", "pixels")) + GAP / 2
     scale = FIELD / math.log10(max(largest, side))
     bottom = HEAD + ROW * len(lines)
-    edge = f"picture: {side}"
+    edge = f"image: {side}"
 
     def paint(left: float, top: float) -> list[str]:
         drawn = [
@@ -111,7 +111,7 @@ def _fields(lines: Sequence[Line], side: int) -> Piece:
 
 
 def _nested(left: float, top: float, lines: Sequence[Line], side: int) -> list[str]:
-    """The picture with the squares that outputs in its middle see, as far as there is room, named where there is room."""
+    """The image with the squares that outputs in its middle see, as far as there is room, named where there is room."""
     shown = [line for line in lines if line.receptive_field <= BEYOND * side]
     scale = PANEL / max(side, *(line.receptive_field for line in shown))
     middle_x, middle_y = left + PANEL / 2, top + PANEL / 2

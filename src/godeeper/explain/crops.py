@@ -13,7 +13,7 @@ from .votes import COLOURS
 
 MARGIN, GAP, LINE, TAG = 24, 10, 3, 20  # pixels: around everything, between panels, a frame, a square's number
 HEAD, WORDS = 104, 24  # above everything; above a photograph
-PHOTOGRAPH = (420, 290)  # the most that the picture takes, at the largest scale
+PHOTOGRAPH = (420, 290)  # the most that the image takes, at the largest scale
 PANEL = 104  # the side of a square, at the largest scale
 INSET = 6  # by which the second and third square are drawn less high, or less wide
 LEAST = 480  # the least that the heading takes
@@ -23,19 +23,19 @@ Square = Sequence[View]  # its crops, none of them mirrored
 T = TypeVar("T")
 
 
-def draw_crops(picture: Image.Image, size: int = 224, scheme: int = 144) -> Image.Image:
-    """The crops of `godeeper.views` on an RGB picture: a row a scale, in it the picture with its squares, and the crops of each.
+def draw_crops(image: Image.Image, size: int = 224, scheme: int = 144) -> Image.Image:
+    """The crops of `godeeper.views` on an RGB image: a row a scale, in it the image with its squares, and the crops of each.
 
     Mirrored crops are counted, not drawn. GodeeperError for another scheme than 1, 10, 12 and 144.
     """
-    crops = views(*picture.size, size, scheme)
+    crops = views(*image.size, size, scheme)
     scales, squares = (4, 3) if scheme == 144 else (1, 1)
     rows = [_parts(row, squares) for row in _parts([view for view in crops if not view.flip], scales)]
     largest = rows[-1][0]
     shrink = min(most / side for most, side in zip(PHOTOGRAPH, largest[0].resize, strict=True))
     left = MARGIN + max(220, round(largest[0].resize[0] * shrink)) + MARGIN
     width = max(LEAST, left + TAG + GAP + len(largest) * (PANEL + GAP) + MARGIN)
-    lines = [_row(picture, row, shrink, PANEL / _side(largest), left, width) for row in rows]
+    lines = [_row(image, row, shrink, PANEL / _side(largest), left, width) for row in rows]
     drawn = [_heading(rows, len(crops), size, left, width), *lines]
     sheet = Image.new("RGB", (width, sum(line.height for line in drawn)), PAPER)
     for place, line in enumerate(drawn):
@@ -76,10 +76,10 @@ def _heading(rows: Sequence[Sequence[Square]], count: int, size: int, left: int,
     return drawn
 
 
-def _row(picture: Image.Image, squares: Sequence[Square], shrink: float, panel: float, left: int, width: int) -> Image.Image:
-    """One scale: the resized picture, on it the squares, and beside it a line of crops a square."""
-    photograph = _photograph(picture, squares, shrink)
-    lines = [_panels(picture, square, panel) for square in squares]
+def _row(image: Image.Image, squares: Sequence[Square], shrink: float, panel: float, left: int, width: int) -> Image.Image:
+    """One scale: the resized image, on it the squares, and beside it a line of crops a square."""
+    photograph = _photograph(image, squares, shrink)
+    lines = [_panels(image, square, panel) for square in squares]
     step = lines[0].height + GAP
     drawn = Image.new("RGB", (width, max(photograph.height, len(lines) * step) + MARGIN), PAPER)
     drawn.paste(photograph, (MARGIN, 0))
@@ -90,11 +90,11 @@ def _row(picture: Image.Image, squares: Sequence[Square], shrink: float, panel: 
     return drawn
 
 
-def _photograph(picture: Image.Image, squares: Sequence[Square], shrink: float) -> Image.Image:
-    """The picture, as large beside the others as its scale is, each square framed and numbered."""
+def _photograph(image: Image.Image, squares: Sequence[Square], shrink: float) -> Image.Image:
+    """The image, as large beside the others as its scale is, each square framed and numbered."""
     width, height = squares[0][0].resize
-    shown = picture.resize((max(1, round(width * shrink)), max(1, round(height * shrink))), Image.Resampling.BICUBIC)
-    words, font = f"{min(width, height)}: the picture at {width}x{height}", letters(15, "")
+    shown = image.resize((max(1, round(width * shrink)), max(1, round(height * shrink))), Image.Resampling.BICUBIC)
+    words, font = f"{min(width, height)}: the image at {width}x{height}", letters(15, "")
     drawn = Image.new("RGB", (max(shown.width, round(font.getlength(words)) + 2), shown.height + WORDS), PAPER)
     drawn.paste(shown, (0, WORDS))
     draw = ImageDraw.Draw(drawn)
@@ -106,20 +106,20 @@ def _photograph(picture: Image.Image, squares: Sequence[Square], shrink: float) 
         x, y = x0 + across, y0 + down + WORDS
         for colour, line in ((PAPER, LINE + 1), (INK, LINE - 1)):
             draw.rectangle((x, y, max(x, x1 - across - 1), max(y, y1 - down - 1 + WORDS)), outline=colour, width=line)
-        apart = place * (TAG + GAP)  # where squares lie on each other, as in a square picture
+        apart = place * (TAG + GAP)  # where squares lie on each other, as in a square image
         corners.append((max(x, apart), y) if wide else (x, max(y, apart + WORDS)))
     for place, (x, y) in enumerate(corners if len(corners) > 1 else []):
         _tag(drawn, x + 6, y + 6, place + 1)
     return drawn
 
 
-def _panels(picture: Image.Image, square: Square, shrink: float) -> Image.Image:
+def _panels(image: Image.Image, square: Square, shrink: float) -> Image.Image:
     """The square once for each of its crops, which is framed; what is beside it is faint."""
     left, top, right, bottom = _around(square)
-    width, height = (whole / side for whole, side in zip(picture.size, square[0].resize, strict=True))
+    width, height = (whole / side for whole, side in zip(image.size, square[0].resize, strict=True))
     side = round((right - left) * shrink)
-    where = (left * width, top * height, min(right * width, picture.width), min(bottom * height, picture.height))
-    shown = picture.resize((side, side), Image.Resampling.BICUBIC, where)
+    where = (left * width, top * height, min(right * width, image.width), min(bottom * height, image.height))
+    shown = image.resize((side, side), Image.Resampling.BICUBIC, where)
     faint = Image.blend(shown, Image.new("RGB", shown.size, PAPER), 0.7)
     drawn = Image.new("RGB", (len(square) * (PANEL + GAP), side), PAPER)
     draw = ImageDraw.Draw(drawn)

@@ -21,7 +21,7 @@ Show = Literal["architecture", "cost", "receptive-field"]
 def draw(
     network: str | Defined | Definition, block: str | None = None, show: Show = "architecture", image_size: int | None = None
 ) -> str:
-    """A network's drawing as the text of an SVG file, for square pictures of `image_size` pixels (default: the paper's).
+    """A network's drawing as the text of an SVG file, for square images of `image_size` pixels (default: the paper's).
 
     `block` draws one stage or auxiliary head (`4a`, `reduction_a`, `aux1`) instead of the whole; `show` chooses what is shown
     of the whole. The drawing needs no other file, suits light pages and dark ones, and each stage in it is a group with its
@@ -46,7 +46,7 @@ def _part(block: str, found: Sequence[Part], table: Definition, described: Descr
     by_name = {part.name: part for part in found}
     if block in table.auxiliary and block not in by_name:
         least, size = minimum_size(table, heads=True), described.image_size
-        raise TooSmall(f"the auxiliary heads of {table.name} take pictures of at least {least}x{least} pixels, not {size}x{size}")
+        raise TooSmall(f"the auxiliary heads of {table.name} take images of at least {least}x{least} pixels, not {size}x{size}")
     if block not in by_name:
         raise unknown("stage", block, by_name)
     return by_name[block]

@@ -1,4 +1,4 @@
-"""What a network says of one picture, and why."""
+"""What a network says of one image, and why."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .branches import Part, branch_maps, check_module, contributions, modules
 from .cam import centre_crop, class_maps, evaluating, last_features, looked_at
 from .votes import Vote, crop_probabilities, crop_views, votes_of
 
-SMALLEST, LARGEST = 320, 640  # pixels: the longer side of a picture as it is shown
+SMALLEST, LARGEST = 320, 640  # pixels: the longer side of an image as it is shown
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a network says of a picture, and why. Classes are numbers; maps are (H, W), 0..1, of the picture as it is shown."""
+    """What a network says of an image, and why. Classes are numbers; maps are (H, W), 0..1, of the image as it is shown."""
 
-    crop: Box  # in the picture's pixels: what answer, maps and parts are about
+    crop: Box  # in the image's pixels: what answer, maps and parts are about
     answer: list[tuple[int, float]]  # classes and probabilities, likeliest first
     stage: str  # that the maps are of
     maps: list[Tensor]  # of those classes
@@ -52,38 +52,38 @@ class Explanation:
 
 
 def explain(
-    network: Network, picture: Image.Image, *, top: int = 3, module: str | None = None, crops: int = 144,
+    network: Network, image: Image.Image, *, top: int = 3, module: str | None = None, crops: int = 144,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Explanation:  # fmt: skip
-    """Explains the answer to an RGB picture: maps of the `top` likeliest classes, a module's branches, the votes of the crops.
+    """Explains the answer to an RGB image: maps of the `top` likeliest classes, a module's branches, the votes of the crops.
 
     `module` is a stage, by default the last with branches. `progress` is told how many crops have voted, and of how many.
     GodeeperError for an unknown module and another number of crops than 1, 10, 12 and 144.
     """
     stage = check_module(network.definition, module) if module is not None or modules(network.definition) else None
     with evaluating(network), torch.inference_mode():
-        probabilities = network(centre_crop(network, picture)).softmax(1)[0].cpu()
+        probabilities = network(centre_crop(network, image)).softmax(1)[0].cpu()
     if not torch.isfinite(probabilities).all():
         raise GodeeperError("the network's answers are not numbers: its weights are damaged")
     best = probabilities.topk(min(top, network.num_classes))
     labels = best.indices.tolist()
-    size = shown_size(picture.size)
-    said = crop_probabilities(network, picture, crops, progress)
+    size = shown_size(image.size)
+    said = crop_probabilities(network, image, crops, progress)
     return Explanation(
-        crop=looked_at(network, picture.size),
+        crop=looked_at(network, image.size),
         answer=list(zip(labels, best.values.tolist(), strict=True)),
         stage=last_features(network.definition),
-        maps=class_maps(network, picture, labels, size),
+        maps=class_maps(network, image, labels, size),
         module=stage,
-        parts=contributions(network, picture, labels, stage) if stage else [],
-        part_maps=branch_maps(network, picture, labels[0], stage, size) if stage else [],
-        votes=votes_of(crop_views(network, picture.size, crops), said),
+        parts=contributions(network, image, labels, stage) if stage else [],
+        part_maps=branch_maps(network, image, labels[0], stage, size) if stage else [],
+        votes=votes_of(crop_views(network, image.size, crops), said),
         mean=said.mean(0).tolist(),
     )
 
 
 def shown_size(size: tuple[int, int]) -> tuple[int, int]:
-    """The width and height that a picture is shown at: tiny ones several times as large, large ones smaller."""
+    """The width and height that an image is shown at: tiny ones several times as large, large ones smaller."""
     longer = max(size)
     scale = -(-SMALLEST // longer) if longer < SMALLEST else min(1.0, LARGEST / longer)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -1,4 +1,4 @@
-"""An explanation as one HTML page with everything in it, its pictures and its numbers beside it."""
+"""An explanation as one HTML page with everything in it, its images and its numbers beside it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from ..errors import GodeeperError
-from ..evaluate.report import Picture
-from ..files import written_whole
+from ..evaluate.report import ReportImage
+from ..files import atomic_write
 from ..labels import Lang
 from .branches import RESIDUAL, SHORTCUT
 from .cam import RAMP, overlay, stretched
@@ -25,14 +25,14 @@ from .strongest import FRAME, Strong, draw_strong
 from .votes import draw_votes, vote_colours
 
 PAGE, RESULT = "explanation.html", "explanation.json"
-Section = tuple[str, list[str | list[Picture]]]  # a heading; HTML, and figures
+Section = tuple[str, list[str | list[ReportImage]]]  # a heading; HTML, and figures
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a page is about: a picture and its name; a network's name, input and classes, as they are called in that language."""
+    """What a page is about: an image and its name; a network's name, input and classes, as they are called in that language."""
 
-    picture: Image.Image
+    image: Image.Image
     name: str
     model: str
     image_size: int
@@ -62,14 +62,14 @@ def write_page(
     document: dict[str, Any],
     channel: tuple[str, Sequence[Strong]] | None = None,
 ) -> Path:
-    """Writes explanation.html, its pictures and explanation.json into a folder, and gives the page's file.
+    """Writes explanation.html, its images and explanation.json into a folder, and gives the page's file.
 
     `channel` is a channel's name, such as 4a:17, and where it is strongest.
     """
     sections = [*_sections(subject, found), *([_channel(subject, *channel)] if channel else [])]
     for _, blocks in sections:
-        for picture in (one for block in blocks if isinstance(block, list) for one in block):
-            _write(folder / picture.file, picture.data)
+        for image in (one for block in blocks if isinstance(block, list) for one in block):
+            _write(folder / image.file, image.data)
     _write(folder / RESULT, json.dumps(document, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))
     page = folder / PAGE
     _write(page, _html(subject, sections).encode("utf-8", "backslashreplace"))  # last: it says that all is there
@@ -77,7 +77,7 @@ def write_page(
 
 
 def _write(file: Path, data: bytes) -> None:
-    with written_whole(file) as partial:
+    with atomic_write(file) as partial:
         partial.write_bytes(data)
 
 
@@ -88,12 +88,12 @@ def _sections(subject: Subject, found: Explanation) -> Iterator[Section]:
         subject.say("answer", " "),
         [
             subject.say("answer_how", model=subject.model, name=subject.name, size=subject.image_size),
-            [Picture("picture.jpg", _jpeg(_framed(subject, found)), subject.name)],
+            [ReportImage("image.jpg", _jpeg(_framed(subject, found)), subject.name)],
             _table([[escape(name), _bar(f"{100 * probability:.1f} %", probability)] for name, probability in said]),
         ],
     )
     maps = [
-        Picture(f"map-{number}.jpg", _jpeg(overlay(subject.picture, heat)), f"{name}  {100 * probability:.1f} %")
+        ReportImage(f"map-{number}.jpg", _jpeg(overlay(subject.image, heat)), f"{name}  {100 * probability:.1f} %")
         for number, (heat, (name, probability)) in enumerate(zip(found.maps, said, strict=True), 1)
     ]
     yield subject.say("maps", " "), [subject.say("maps_how", stage=found.stage), _scale(subject), maps]
@@ -112,7 +112,7 @@ def _branches(subject: Subject, found: Explanation, best: str) -> Section:
         cells = [_bar(f"{value:+.2f}", abs(value) / most, "against" if value < 0 else "for") for value in part.adds]
         lines.append([called.get(part.name, escape(part.name)), *cells])
     maps = [
-        Picture(f"branch-{number}.jpg", _jpeg(overlay(subject.picture, heat)), part.name)
+        ReportImage(f"branch-{number}.jpg", _jpeg(overlay(subject.image, heat)), part.name)
         for number, (heat, part) in enumerate(zip(found.part_maps, found.parts, strict=False), 1)
     ]
     heading = subject.say("branches", " ", module=found.module)
@@ -126,25 +126,27 @@ def _votes(subject: Subject, found: Explanation) -> Section:
         key = f'<i class="key" style="background:{colours[label]}"></i>'
         lines.append([key + escape(subject.names[label]), _bar(str(votes), votes / crops), f"{100 * found.mean[label]:.1f} %"])
     drawn = subject.say("votes_drawn") + (f"<br>{subject.say('votes_144')}" if crops == 144 else "")
-    sheet = Picture("votes.png", _png(draw_votes(subject.picture, found.votes)))
+    sheet = ReportImage("votes.png", _png(draw_votes(subject.image, found.votes)))
     heading = subject.say("crops", " ", crops=crops)
     return heading, [subject.say("votes_how", crops=crops), _table(lines, head=True), drawn, [sheet]]
 
 
 def _channel(subject: Subject, name: str, strong: Sequence[Strong]) -> Section:
     drawn = [
-        Picture(f"channel-{number:02}.png", _png(draw_strong(one)), f"{one.file.parent.name}/{one.file.name}  {one.value:.3g}")
+        ReportImage(
+            f"channel-{number:02}.png", _png(draw_strong(one)), f"{one.file.parent.name}/{one.file.name}  {one.value:.3g}"
+        )
         for number, one in enumerate(strong, 1)
     ]
     return subject.say("channel", " ", channel=name), [subject.say("channel_how", channel=name), drawn]
 
 
 def _framed(subject: Subject, found: Explanation) -> Image.Image:
-    """The picture as it is shown, what the network is not shown of it paler."""
-    size = shown_size(subject.picture.size)
-    enlarged = size[0] > subject.picture.width
-    shown = subject.picture.resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.BICUBIC)
-    x, y = (one / own for one, own in zip(size, subject.picture.size, strict=True))
+    """The image as it is shown, what the network is not shown of it paler."""
+    size = shown_size(subject.image.size)
+    enlarged = size[0] > subject.image.width
+    shown = subject.image.resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.BICUBIC)
+    x, y = (one / own for one, own in zip(size, subject.image.size, strict=True))
     box = stretched(found.crop, x, y)
     pale = Image.blend(shown, Image.new("RGB", size, "white"), 0.6)
     pale.paste(shown.crop(box), box)
@@ -152,15 +154,15 @@ def _framed(subject: Subject, found: Explanation) -> Image.Image:
     return pale
 
 
-def _jpeg(picture: Image.Image) -> bytes:
+def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
+    image.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 
-def _png(picture: Image.Image) -> bytes:
+def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -200,7 +202,7 @@ def _html(subject: Subject, sections: Sequence[Section]) -> str:
     return "\n".join(parts)
 
 
-def _figure(one: Picture) -> str:
+def _figure(one: ReportImage) -> str:
     kind = "jpeg" if one.file.endswith(".jpg") else "png"
     source, caption = f"data:image/{kind};base64,{base64.b64encode(one.data).decode()}", escape(one.caption)
     return f'<figure><img alt="{caption}" src="{source}"><figcaption>{caption}</figcaption></figure>'

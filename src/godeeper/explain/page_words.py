@@ -45,13 +45,13 @@ WORDS = {
         "每个裁剪的边框是它所投类别的颜色，下面的横条越长，把握越大。一行依次是四角、中心、整个正方形，各与自己的镜像相邻。",
     ),
     "votes_144": (
-        "The rows: the left, middle and right square (of an upright picture, upper, middle and lower) at each of four scales,"
+        "The rows: the left, middle and right square (of an upright image, upper, middle and lower) at each of four scales,"
         " the smallest first.",
         "各行：四个尺度由小到大，每个尺度依次是左、中、右三个正方形（竖幅图片是上、中、下）。",
     ),
     "channel": ("What channel {channel} answers to", "通道 {channel} 对什么有反应"),
     "channel_how": (
-        "The pictures of the folder with the largest values of the channel, and beside each the patch around the largest: all"
+        "The images of the folder with the largest values of the channel, and beside each the patch around the largest: all"
         " that this unit can see (its receptive field, cut off at the crop’s edge).",
         "文件夹里这个通道取值最大的图片，旁边是最大值所在的图块：这个单元所能看到的全部（感受野，在裁剪边缘处截断）。",
     ),

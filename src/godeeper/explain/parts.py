@@ -26,7 +26,7 @@ class Part:
 
     @property
     def multiply_adds(self) -> int:
-        """Of one picture."""
+        """Of one image."""
         return sum(line.multiply_adds for line in self.lines)
 
     @property
@@ -44,8 +44,8 @@ class Part:
 
 
 def parts(definition: Definition, described: Description) -> list[Part]:
-    """From the picture to the logits, each auxiliary head after the stage that it is on."""
-    flow, source, found = Flow(definition.in_channels, described.image_size, described.image_size), "picture", []
+    """From the image to the logits, each auxiliary head after the stage that it is on."""
+    flow, source, found = Flow(definition.in_channels, described.image_size, described.image_size), "image", []
     for name, stage in {**definition.stages, **definition.head}.items():
         found.append(Part(name, rows(stage), flow, source, (described[name],)))
         flow, _ = along(stage, flow, definition.batch_norm)

@@ -12,7 +12,7 @@ from ..papers.notation import LRN, Avg, BatchNorm, Cat, Conv, Definition, Dropou
 
 @dataclass(frozen=True)
 class Span:
-    """What units see along one side of a picture: number n the pixels from `first + n * jump`, `field` of them.
+    """What units see along one side of an image: number n the pixels from `first + n * jump`, `field` of them.
 
     Zeros beyond the edge count, so that `first` may be below 0.
     """
@@ -23,7 +23,7 @@ class Span:
 
     @property
     def centre(self) -> float:
-        """The middle of what unit 0 sees, where a picture's left or upper edge is 0."""
+        """The middle of what unit 0 sees, where an image's left or upper edge is 0."""
         return self.first + self.field / 2
 
     def through(self, reach: int, stride: int, margin: int) -> Span:
@@ -40,7 +40,7 @@ Sight = tuple[Span, Span]  # from top to bottom, from left to right
 
 
 def sight(definition: Definition, stage: str, channel: int | None = None) -> Sight:
-    """What a unit of that stage sees of the picture; of one channel of a module, through its own branch of that module only.
+    """What a unit of that stage sees of the image; of one channel of a module, through its own branch of that module only.
 
     GodeeperError for an unknown stage, and for a channel that the stage does not have.
     """
@@ -101,4 +101,4 @@ def _through(row: Row, seen: Sight) -> Sight:
         case LRN() | Dropout():
             return seen
         case _:
-            raise ValueError(f"{row} belongs to a head: its units see the whole picture")
+            raise ValueError(f"{row} belongs to a head: its units see the whole image")

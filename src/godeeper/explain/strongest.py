@@ -1,4 +1,4 @@
-"""Which pictures of a folder a channel answers to most, and to what in them."""
+"""Which images of a folder a channel answers to most, and to what in them."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from ..models.network import Network, device_of
 from .cam import centre_crop, centre_view, evaluating, stretched
 from .sight import Sight, Span, sight
 
-MOST = 12  # pictures kept
-SIDE, GAP = 200, 6  # pixels: a picture's square, the space between the picture and the patch
+MOST = 12  # images kept
+SIDE, GAP = 200, 6  # pixels: an image's square, the space between the image and the patch
 FRAME = "#ff3b30"
 
 
 @dataclass(frozen=True)
 class Strong:
-    """A picture's largest value of the channel, and the patch, in the picture's pixels, that the unit with that value sees."""
+    """An image's largest value of the channel, and the patch, in the image's pixels, that the unit with that value sees."""
 
     file: Path
     value: float
     patch: Box
 
     def as_dict(self) -> dict[str, Any]:
-        return {"picture": str(self.file), "value": self.value, "patch": list(self.patch)}
+        return {"image": str(self.file), "value": self.value, "patch": list(self.patch)}
 
 
 def strongest(
     network: Network, files: Sequence[Path], stage: str, channel: int, most: int = MOST,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> tuple[list[Strong], list[str]]:  # fmt: skip
-    """The pictures with the largest values of a stage's channel, largest first; and of which could not be decoded, why.
+    """The images with the largest values of a stage's channel, largest first; and of which could not be decoded, why.
 
-    Each picture counts once, by its centre crop. The patch is what that unit can see at all, through its own branch: its
-    receptive field, cut off at the crop's edge. `progress` is told how many pictures are done, and of how many. GodeeperError
-    for an unknown stage or channel, and where no picture can be decoded.
+    Each image counts once, by its centre crop. The patch is what that unit can see at all, through its own branch: its
+    receptive field, cut off at the crop's edge. `progress` is told how many images are done, and of how many. GodeeperError
+    for an unknown stage or channel, and where no image can be decoded.
     """
     seen = sight(network.definition, stage, channel)
     found: list[Strong] = []
@@ -53,18 +53,18 @@ def strongest(
         for start in range(0, len(files), size):
             batch = list(_decoded(files[start : start + size], bad))
             if batch:
-                values = torch.cat([centre_crop(network, picture) for _, picture in batch])
+                values = torch.cat([centre_crop(network, image) for _, image in batch])
                 for name, module in network.stages.items():
                     values = module(values)
                     if name == stage:
                         break
-                for (file, picture), grid in zip(batch, values[:, channel].cpu(), strict=True):
+                for (file, image), grid in zip(batch, values[:, channel].cpu(), strict=True):
                     row, column = divmod(int(grid.argmax()), grid.shape[1])
-                    patch = _patch(network, picture.size, seen, row, column)
+                    patch = _patch(network, image.size, seen, row, column)
                     found.append(Strong(file, float(grid[row, column]), patch))
             progress(min(start + size, len(files)), len(files))
     if not found:
-        raise GodeeperError(f"none of the {len(files)} pictures can be decoded: {bad[0]}" if bad else "there are no pictures")
+        raise GodeeperError(f"none of the {len(files)} images can be decoded: {bad[0]}" if bad else "there are no images")
     return sorted(found, key=lambda one: -one.value)[:most], bad
 
 
@@ -77,7 +77,7 @@ def _decoded(files: Iterable[Path], bad: list[str]) -> Iterator[tuple[Path, Imag
 
 
 def _patch(network: Network, size: tuple[int, int], seen: Sight, row: int, column: int) -> Box:
-    """What the unit in that place sees of the picture, in its pixels."""
+    """What the unit in that place sees of the image, in its pixels."""
     view = centre_view(network, size)
     (top, bottom), (left, right) = (
         _edges(span, place, side) for span, place, side in zip(seen, (row, column), view.out[::-1], strict=True)
@@ -93,10 +93,10 @@ def _edges(span: Span, place: int, side: int) -> tuple[int, int]:
 
 
 def draw_strong(one: Strong) -> Image.Image:
-    """The picture, the patch framed in it, and beside it the patch alone, both in squares of `SIDE` pixels."""
-    picture = decode(one.file)
+    """The image, the patch framed in it, and beside it the patch alone, both in squares of `SIDE` pixels."""
+    image = decode(one.file)
     sheet = Image.new("RGBA", (2 * SIDE + GAP, SIDE))
-    for left, part in ((0, picture), (SIDE + GAP, picture.crop(one.patch))):
+    for left, part in ((0, image), (SIDE + GAP, image.crop(one.patch))):
         scale = SIDE / max(part.size)
         size = (max(1, round(part.width * scale)), max(1, round(part.height * scale)))
         shown = part.resize(size, Image.Resampling.NEAREST if scale > 2 else Image.Resampling.BICUBIC)

@@ -1,4 +1,4 @@
-"""How each crop of a picture votes."""
+"""How each crop of an image votes."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ class Vote:
     probability: float
 
 
-def crop_votes(network: Network, picture: Image.Image, scheme: int = 144) -> list[Vote]:
-    """The vote of each of the 1, 10, 12 or 144 crops of an RGB picture, in the order of `godeeper.views`."""
-    return votes_of(crop_views(network, picture.size, scheme), crop_probabilities(network, picture, scheme))
+def crop_votes(network: Network, image: Image.Image, scheme: int = 144) -> list[Vote]:
+    """The vote of each of the 1, 10, 12 or 144 crops of an RGB image, in the order of `godeeper.views`."""
+    return votes_of(crop_views(network, image.size, scheme), crop_probabilities(network, image, scheme))
 
 
 def crop_views(network: Network, size: tuple[int, int], scheme: int) -> list[View]:
-    """The crops that the network is shown of a picture of that width and height."""
+    """The crops that the network is shown of an image of that width and height."""
     return views(*size, network.preprocess.image_size, scheme, network.preprocess.resize)
 
 
 @torch.inference_mode()
 def crop_probabilities(
-    network: Network, picture: Image.Image, scheme: int = 144, progress: Callable[[int, int], None] = lambda done, of: None
+    network: Network, image: Image.Image, scheme: int = 144, progress: Callable[[int, int], None] = lambda done, of: None
 ) -> Tensor:
     """What the network says of each crop: (crops, classes), on the CPU; their mean is the answer of `predict --crops`.
 
     `progress` is told how many crops are done, and of how many.
     """
-    drawn, places = sheets(crop_views(network, picture.size, scheme))
-    on = Laid(resample(picture, drawn, network.preprocess.interpolation), places)
+    drawn, places = sheets(crop_views(network, image.size, scheme))
+    on = Laid(resample(image, drawn, network.preprocess.interpolation), places)
     size, device = network.preprocess.image_size, device_of(network)
     every: list[Tensor] = []
     with evaluating(network):
@@ -72,7 +72,7 @@ def vote_colours(votes: Sequence[Vote]) -> dict[int, str]:
     return {label: COLOURS[place] if place < len(COLOURS) else GREY for place, (label, _) in enumerate(counted)}
 
 
-def draw_votes(picture: Image.Image, votes: Sequence[Vote]) -> Image.Image:
+def draw_votes(image: Image.Image, votes: Sequence[Vote]) -> Image.Image:
     """Every crop small, framed in its class's colour (`vote_colours`), above a bar as long as the class is probable.
 
     Twelve a row: four corners, the centre and the whole square, each beside its mirror image. Of 144 crops, a row is one square:
@@ -83,7 +83,7 @@ def draw_votes(picture: Image.Image, votes: Sequence[Vote]) -> Image.Image:
     columns, lines = min(COLUMNS, len(votes)), -(-len(votes) // COLUMNS)
     sheet = Image.new("RGBA", (columns * step, lines * (step + BAR)))
     draw = ImageDraw.Draw(sheet)
-    crops = take(picture, [vote.view for vote in votes])
+    crops = take(image, [vote.view for vote in votes])
     for place, (vote, pixels) in enumerate(zip(votes, crops, strict=True)):
         left, top, colour = place % COLUMNS * step, place // COLUMNS * (step + BAR), colours[vote.label]
         draw.rectangle((left + 1, top + 1, left + step - 2, top + step - 2), fill=colour)

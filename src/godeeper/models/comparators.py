@@ -25,9 +25,9 @@ DENSENET_KEY = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:wei
 
 
 class Comparator(nn.Module):
-    """Another library's classifier: normalised pictures (N, 3, H, W) -> logits (N, classes), in evaluation mode.
+    """Another library's classifier: normalised images (N, 3, H, W) -> logits (N, classes), in evaluation mode.
 
-    `name` says which weights it has; `preprocess` what to do to pictures before; `classes` is None where nobody names them.
+    `name` says which weights it has; `preprocess` what to do to images before; `classes` is None where nobody names them.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Comparator(nn.Module):
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W), normalised -> logits (N, classes)."""
+        """Images (N, 3, H, W), normalised -> logits (N, classes)."""
         logits: Tensor = self.network(x)
         return logits
 
@@ -180,9 +180,9 @@ def _timm_preprocess(timm: Any, name: str, config: dict[str, Any]) -> Preprocess
     data = timm.data.resolve_model_data_config(None, pretrained_cfg=config)
     channels, height, width = data["input_size"]
     if channels != 3 or height != width:
-        raise GodeeperError(f"{name!r} takes pictures of {channels}x{height}x{width}; only square ones in RGB are made here")
+        raise GodeeperError(f"{name!r} takes images of {channels}x{height}x{width}; only square ones in RGB are made here")
     if data["crop_mode"] != "center":
-        raise GodeeperError(f"{name!r} crops pictures in timm's way {data['crop_mode']!r}; only 'center' is made here")
+        raise GodeeperError(f"{name!r} crops images in timm's way {data['crop_mode']!r}; only 'center' is made here")
     resize = int(height / data["crop_pct"])  # rounded down, as timm does
     return _preprocess(name, (height,), resize, data["interpolation"], data["mean"], data["std"])
 
@@ -213,10 +213,10 @@ def _preprocess(
 ) -> Preprocess:
     """Theirs in our terms, such that `Preprocess.resize` is `resize`; GodeeperError for what ours cannot say."""
     if len(set(crop)) != 1 or resize < crop[0]:
-        raise GodeeperError(f"{name!r} crops {list(crop)} pixels of pictures resized to {resize}, which is not made here")
+        raise GodeeperError(f"{name!r} crops {list(crop)} pixels of images resized to {resize}, which is not made here")
     if interpolation not in INTERPOLATIONS:
         known = " or ".join(INTERPOLATIONS)
-        raise GodeeperError(f"{name!r} resizes pictures by {interpolation!r} interpolation, which is not made here; {known} are")
+        raise GodeeperError(f"{name!r} resizes images by {interpolation!r} interpolation, which is not made here; {known} are")
     red, green, blue = map(float, mean)
     deviation = (float(std[0]), float(std[1]), float(std[2]))
     return Preprocess(crop[0], (red, green, blue), deviation, crop[0] / resize, INTERPOLATIONS[interpolation])

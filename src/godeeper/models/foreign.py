@@ -148,7 +148,7 @@ def recognise(tensors: Mapping[str, Tensor], file: Path) -> Layout:
 
 
 def renamed(tensors: Mapping[str, Tensor], layout: Layout, file: Path) -> dict[str, Tensor]:
-    """The tensors by our names, for RGB pictures and ImageNet's 1000 classes where there were 1001 or 1008.
+    """The tensors by our names, for RGB images and ImageNet's 1000 classes where there were 1001 or 1008.
 
     BadCheckpoint, naming the first, for a key too few or too many, or of another shape. Auxiliary heads may be absent, each as
     a whole.

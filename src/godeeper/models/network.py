@@ -40,13 +40,13 @@ class Network(nn.Module):
         self.classes: tuple[str, ...] | None = None
         self.preprocess = Preprocess(definition.image_size)
         self.arguments: dict[str, object] = {}
-        self._sizes: set[torch.Size] = set()  # of pictures, known to fit
+        self._sizes: set[torch.Size] = set()  # of images, known to fit
         initialise(self)
 
     def features(self, x: Tensor, taps: Iterable[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
-        """Pictures (N, C, H, W) -> the last stage's output, and that of each stage named in `taps`.
+        """Images (N, C, H, W) -> the last stage's output, and that of each stage named in `taps`.
 
-        GodeeperError for an unknown tap, a wrong number of channels, and pictures below the minimum size.
+        GodeeperError for an unknown tap, a wrong number of channels, and images below the minimum size.
         """
         self._check(x, self.minimum_size)
         wanted = set(taps)
@@ -64,17 +64,17 @@ class Network(nn.Module):
         return _run(self.head.values(), features)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Pictures (N, C, H, W) -> what the classifier sees, (N, units), by which pictures can be compared."""
+        """Images (N, C, H, W) -> what the classifier sees, (N, units), by which images can be compared."""
         features, _ = self.features(x)
         return _run(list(self.head.values())[:-1], features).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures (N, C, H, W), normalised -> logits (N, classes)."""
+        """Images (N, C, H, W), normalised -> logits (N, classes)."""
         features, _ = self.features(x)
         return self.classify(features)
 
     def with_auxiliary(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Pictures -> logits, and the logits of each auxiliary head: what the training loss needs."""
+        """Images -> logits, and the logits of each auxiliary head: what the training loss needs."""
         self._check(x, minimum_size(self.definition, heads=len(self.auxiliary) > 0))
         taps = {name: self.definition.auxiliary[name].on for name in self.auxiliary}
         features, tapped = self.features(x, taps.values())
@@ -92,13 +92,13 @@ class Network(nn.Module):
     def _check(self, x: Tensor, minimum: int) -> None:
         if x.ndim != 4 or x.shape[1] != self.definition.in_channels:
             raise GodeeperError(
-                f"{self.definition.name} takes pictures of shape (N, {self.definition.in_channels}, H, W), not {tuple(x.shape)}"
+                f"{self.definition.name} takes images of shape (N, {self.definition.in_channels}, H, W), not {tuple(x.shape)}"
             )
         if min(x.shape[2:]) < minimum:
             height, width = x.shape[2:]
             heads = " with auxiliary heads" if minimum > self.minimum_size else ""
             raise GodeeperError(
-                f"{self.definition.name}{heads} takes pictures of at least {minimum}x{minimum} pixels, not {height}x{width}"
+                f"{self.definition.name}{heads} takes images of at least {minimum}x{minimum} pixels, not {height}x{width}"
             )
         if not torch.compiler.is_compiling() and x.shape[2:] not in self._sizes:
             check_size(self.definition, *x.shape[2:])

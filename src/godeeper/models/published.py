@@ -1,7 +1,7 @@
 """Every published set of weights that these networks can load: where it is, what it expects, what it reaches.
 
 Plain data; `models/weights.py` loads them. Errors are those that the publisher states for one centre crop, on ImageNet's 50,000
-validation pictures.
+validation images.
 """
 
 from __future__ import annotations

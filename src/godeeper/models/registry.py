@@ -21,7 +21,7 @@ def create_model(
     """The network of that name, with fresh weights or those of `weights`: a run folder, a weights file or a published name.
 
     `num_classes` is by default that of the weights, or 1000; where the two differ, every classifier is a fresh one, and that
-    is said. `width` scales every filter count (to multiples of 8), `small` drops the stem's strides for pictures of 64 pixels
+    is said. `width` scales every filter count (to multiples of 8), `small` drops the stem's strides for images of 64 pixels
     and less, `aux` attaches the auxiliary heads. GodeeperError for a bad argument, BadCheckpoint for weights that do not fit.
     """
     original = definition(name)

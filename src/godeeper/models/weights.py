@@ -159,7 +159,7 @@ def _foreign(tensors: dict[str, Tensor], file: Path, published: Published | None
     if published is None:
         published = likeliest(layout, file, before)
         assumed = ", and its classes are taken for ImageNet's" if classes else ""
-        notes.append(f"named as {layout.name}: pictures are prepared as for {published.name!r}{assumed}")
+        notes.append(f"named as {layout.name}: images are prepared as for {published.name!r}{assumed}")
     arguments = {"name": layout.architecture, "num_classes": kept, "in_channels": 3, "width": 1.0, "small": False}
     return Weights(file, named, arguments, classes, published.preprocess, tuple(notes), layout.names, remark)
 
@@ -201,7 +201,7 @@ def fill(network: Network, weights: Weights) -> None:
     network.load_state_dict(tensors, strict=False)
     network.classes = weights.classes if weights.arguments["num_classes"] == network.num_classes else None
     if weights.preprocess is not None:
-        # A small network and a whole one have the same shapes, but pictures of different sizes.
+        # A small network and a whole one have the same shapes, but images of different sizes.
         sized = weights.preprocess if weights.arguments["small"] == network.arguments["small"] else network.preprocess
         network.preprocess = replace(weights.preprocess, image_size=sized.image_size)
     if notes:

@@ -1,4 +1,4 @@
-"""Shapes, parameters, multiply-adds, receptive field, depth and minimum picture size of any table, without torch."""
+"""Shapes, parameters, multiply-adds, receptive field, depth and minimum image size of any table, without torch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .registry import definition as named
 
 @dataclass(frozen=True)
 class Line:
-    """One stage described: its output (C, H, W), its cost, and the pixels of the picture that one output sees."""
+    """One stage described: its output (C, H, W), its cost, and the pixels of the image that one output sees."""
 
     name: str
     kind: str
@@ -48,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Description:
-    """A network described: its lines from the picture to the logits, and the lines of its auxiliary heads."""
+    """A network described: its lines from the image to the logits, and the lines of its auxiliary heads."""
 
     name: str
     image_size: int
@@ -80,7 +80,7 @@ class Description:
 
     @property
     def multiply_adds(self) -> int:
-        """Of one picture through the network, without auxiliary heads."""
+        """Of one image through the network, without auxiliary heads."""
         return sum(line.multiply_adds for line in self.lines)
 
     @property
@@ -101,10 +101,10 @@ class Defined(Protocol):
 
 
 def describe(network: str | Defined | Definition, image_size: int | None = None) -> Description:
-    """Every stage of a network, by name, definition or built, for square pictures of `image_size` pixels (default: the paper's).
+    """Every stage of a network, by name, definition or built, for square images of `image_size` pixels (default: the paper's).
 
-    Auxiliary heads are described where the picture is large enough for them. GodeeperError for an unknown name; TooSmall,
-    naming the minimum, for a picture smaller than the network takes.
+    Auxiliary heads are described where the image is large enough for them. GodeeperError for an unknown name; TooSmall,
+    naming the minimum, for an image smaller than the network takes.
     """
     definition = named(network) if isinstance(network, str) else getattr(network, "definition", network)
     if not isinstance(definition, Definition):
@@ -112,7 +112,7 @@ def describe(network: str | Defined | Definition, image_size: int | None = None)
     size = definition.image_size if image_size is None else image_size
     minimum = minimum_size(definition)
     if size < minimum:
-        raise TooSmall(f"{definition.name} takes pictures of at least {minimum}x{minimum} pixels, not {size}x{size}")
+        raise TooSmall(f"{definition.name} takes images of at least {minimum}x{minimum} pixels, not {size}x{size}")
     check_size(definition, size, size)
     flow = Flow(definition.in_channels, size, size)
     lines, flows = _lines({**definition.stages, **definition.head}, flow, definition.batch_norm)
@@ -170,7 +170,7 @@ def kind_of(row: Row, flow: Flow) -> str:
             return "inception-resnet"
 
 
-LARGEST = 4096  # pixels; a network that takes no smaller picture takes none
+LARGEST = 4096  # pixels; a network that takes no smaller image takes none
 
 
 @lru_cache(maxsize=256)
@@ -187,7 +187,7 @@ def _minimum(stages: tuple[Stage, ...], tails: tuple[tuple[Stage, ...], ...], ch
 
 
 def minimum_size(definition: Definition, heads: bool = False) -> int:
-    """The smallest picture side, in pixels, from which every row still has something to give; `heads` counts them in."""
+    """The smallest image side, in pixels, from which every row still has something to give; `heads` counts them in."""
     trunk = list(definition.stages)
     tails = []
     for aux in definition.auxiliary.values() if heads else ():
@@ -197,7 +197,7 @@ def minimum_size(definition: Definition, heads: bool = False) -> int:
 
 
 def check_size(definition: Definition, height: int, width: int) -> None:
-    """Uneven, naming the size, where the branches of some module would not fit together on pictures of that size."""
+    """Uneven, naming the size, where the branches of some module would not fit together on images of that size."""
     path = tuple(row for stage in definition.stages.values() for row in rows(stage))
 
     def misfit(height: int, width: int) -> Uneven | None:
@@ -210,4 +210,4 @@ def check_size(definition: Definition, height: int, width: int) -> None:
     if (error := misfit(height, width)) is not None:
         fits = next((side for side in range(max(height, width), LARGEST) if misfit(side, side) is None), None)
         remedy = f"; {fits}x{fits} fits" if fits else ""
-        raise Uneven(f"{definition.name} cannot take pictures of {height}x{width} pixels: {error}{remedy}")
+        raise Uneven(f"{definition.name} cannot take images of {height}x{width} pixels: {error}{remedy}")

@@ -1,7 +1,7 @@
-"""A network's table as a detector needs it: split where features are 16 pixels apart, on grids that lie over the picture.
+"""A network's table as a detector needs it: split where features are 16 pixels apart, on grids that lie over the image.
 
-Faster R-CNN (arXiv 1506.01497) slides a classification network up to there over the whole picture and gives the rest of it to
-each region. Grids follow the picture if a filter's zeros are the same on both sides and its stride leaves nothing over: "same"
+Faster R-CNN (arXiv 1506.01497) slides a classification network up to there over the whole image and gives the rest of it to
+each region. Grids follow the image if a filter's zeros are the same on both sides and its stride leaves nothing over: "same"
 padding does that, "valid" padding shifts the grid by half a filter a layer.
 """
 
@@ -18,7 +18,7 @@ STRIDE = 16  # pixels between features, in Faster R-CNN and before it
 
 
 def flows(definition: Definition) -> dict[str, Flow]:
-    """What flows out of each stage, on pictures of the network's own size."""
+    """What flows out of each stage, on images of the network's own size."""
     flow = Flow(definition.in_channels, definition.image_size, definition.image_size)
     result = {}
     for name, stage in definition.stages.items():
@@ -42,7 +42,7 @@ def levels(definition: Definition) -> dict[str, Flow]:
 
 
 def trunk(definition: Definition, atrous: bool = False) -> Mapping[str, Stage]:
-    """The stages up to the split, their grids aligned with the picture.
+    """The stages up to the split, their grids aligned with the image.
 
     `atrous` keeps features 8 pixels apart: the stage that would double that has no stride, and the filters after it are spread
     over twice the area (dilation 2), so that each weight still sees what it was trained to see.
@@ -62,7 +62,7 @@ def trunk(definition: Definition, atrous: bool = False) -> Mapping[str, Stage]:
 
 
 def aligned(definition: Definition) -> Mapping[str, Stage]:
-    """All stages, their grids aligned with the picture."""
+    """All stages, their grids aligned with the image."""
     return {name: altered(stage, _aligned) for name, stage in definition.stages.items()}
 
 

@@ -96,7 +96,7 @@ GOOGLENET_TABLE_5 = (  # one model: team, mAP in percent, contextual model, boun
     ("Deep Insight", 40.2, "yes", "yes"),
 )
 GOOGLENET_DETECTION = {1: 40.0, 6: 43.9}  # Section 8, and the next: mAP in percent by the number of networks
-GOOGLENET_MULTIBOX = 200  # proposals a picture that MultiBox adds to selective search's
+GOOGLENET_MULTIBOX = 200  # proposals an image that MultiBox adds to selective search's
 GOOGLENET_PROPOSALS = 60  # percent of R-CNN's number, "about", with MultiBox's
 GOOGLENET_COVERAGE = (92, 93)  # percent of the objects, by R-CNN's proposals and by these
 GOOGLENET_PROPOSALS_GAIN = 1  # percent of mAP, for one network

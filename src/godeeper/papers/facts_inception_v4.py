@@ -82,7 +82,7 @@ CURVES = {  # the pure network: as the caption has it, as the legend has it
     "Figure 23": ("Inception-v3", "inception-v4"),
     "Figure 24": ("Inception-v4", "inception-v4"),
 }
-# Top-1 and top-5 errors. Table 2: one crop, about 1700 "blacklisted" pictures left out; the others: all 50,000.
+# Top-1 and top-5 errors. Table 2: one crop, about 1700 "blacklisted" images left out; the others: all 50,000.
 TABLE_2 = {
     "BN-Inception": (25.2, 7.8), "Inception-v3": (21.2, 5.6), RESNET_V1: (21.3, 5.5), V4: (20.0, 5.0), RESNET_V2: (19.9, 4.9),
 }  # fmt: skip

@@ -31,11 +31,11 @@ from .notation import (
 
 
 class TooSmall(GodeeperError):
-    """The picture is smaller than the network can take."""
+    """The image is smaller than the network can take."""
 
 
 class Uneven(GodeeperError):
-    """At this picture size, branches that are to be concatenated have outputs of different sizes."""
+    """At this image size, branches that are to be concatenated have outputs of different sizes."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Avg(Window):
 class AvgTo:
     """An average pool, valid, whose filter and stride are such that the output is `grid` x `grid`.
 
-    At the papers' picture size that is what they print: 7x7 for `AvgTo(1)` on 7x7, 5x5/3 for `AvgTo(4)` on 14x14. It serves
+    At the papers' image size that is what they print: 7x7 for `AvgTo(1)` on 7x7, 5x5/3 for `AvgTo(4)` on 14x14. It serves
     every other size too.
     """
 
@@ -230,7 +230,7 @@ class Auxiliary:
 
 @dataclass(frozen=True)
 class Definition:
-    """One network, whole: named stages from the picture upwards, the head, and the auxiliary heads.
+    """One network, whole: named stages from the image upwards, the head, and the auxiliary heads.
 
     `stem` names the stages whose strides a `small` network drops. Without `batch_norm`, convolutions have biases.
     """

@@ -61,10 +61,10 @@ def definition(name: str) -> Definition:
 def variant(
     original: Definition, *, num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, small: bool = False
 ) -> Definition:
-    """The same network for other classes, channels, widths and small pictures, as a definition of its own.
+    """The same network for other classes, channels, widths and small images, as a definition of its own.
 
     `width` scales every filter and unit count, to the nearest multiple of 8 and at least 8. `small` sets the strides of the
-    stem to 1, for pictures of 64 pixels and less, and expects 32 pixels. GodeeperError for values out of range.
+    stem to 1, for images of 64 pixels and less, and expects 32 pixels. GodeeperError for values out of range.
     """
     for what, value in {"num_classes": num_classes, "in_channels": in_channels}.items():
         if type(value) is not int or not 1 <= value <= 1_000_000:

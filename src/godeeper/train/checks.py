@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from ..data.sources import Pictures
+from ..data.sources import ImageDataset
 from ..data.stream import Stream
 from ..errors import GodeeperError
 from ..models.network import Network
@@ -12,27 +12,27 @@ from ..papers.describe import check_size, minimum_size
 from .recipe import Recipe
 
 
-def fingerprint(pictures: Pictures | Stream) -> str:
-    """How many training pictures there are, and a digest of their labels."""
-    if isinstance(pictures, Stream):
-        return f"{len(pictures)} pictures"
-    digest = sha256(" ".join(map(str, pictures.labels)).encode()).hexdigest()[:8]
-    return f"{len(pictures)} pictures (labels {digest})"
+def fingerprint(images: ImageDataset | Stream) -> str:
+    """How many training images there are, and a digest of their labels."""
+    if isinstance(images, Stream):
+        return f"{len(images)} images"
+    digest = sha256(" ".join(map(str, images.labels)).encode()).hexdigest()[:8]
+    return f"{len(images)} images (labels {digest})"
 
 
 def check_same(then: str, now: str) -> None:
-    """GodeeperError unless a run goes on with the pictures it began with."""
+    """GodeeperError unless a run goes on with the images it began with."""
     if then != now:
         raise GodeeperError(f"the data have changed since the run began: {then} then, {now} now; bring them back to resume")
 
 
 def check_sizes(network: Network, recipe: Recipe, sizes: set[int]) -> None:
-    """GodeeperError for training pictures of a size that the network cannot take."""
+    """GodeeperError for training images of a size that the network cannot take."""
     minimum = minimum_size(network.definition, heads=len(network.auxiliary) > 0)
     if min(sizes) < minimum:
         field = "start_size" if recipe.start_size else "image_size"
         raise GodeeperError(
-            f"recipe: {field} gives pictures of {min(sizes)} pixels; {network.definition.name} needs at least {minimum} to train"
+            f"recipe: {field} gives images of {min(sizes)} pixels; {network.definition.name} needs at least {minimum} to train"
         )
     for size in sizes:
         check_size(network.definition, size, size)

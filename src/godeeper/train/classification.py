@@ -1,4 +1,4 @@
-"""What a classifier learns: labels of augmented pictures."""
+"""What a classifier learns: labels of augmented images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 
 from ..data.augment import normalise
 from ..data.loader import Batch, batches_of, training_loader
-from ..data.sources import Pictures
+from ..data.sources import ImageDataset
 from ..data.stream import Stream
 from ..errors import GodeeperError
 from ..models.network import Network, device_of
@@ -29,15 +29,15 @@ from .task import Loss, Task
 
 
 class Classification(Task):
-    """Cross-entropy of a network's logits, those of its auxiliary heads among them, on pictures of one label each."""
+    """Cross-entropy of a network's logits, those of its auxiliary heads among them, on images of one label each."""
 
     network: Network
     recipe: Recipe
 
-    def __init__(self, network: Network, pictures: Pictures | Stream, recipe: Recipe, accelerator: Accelerator) -> None:
-        self.network, self.pictures, self.recipe = network, pictures, recipe
+    def __init__(self, network: Network, images: ImageDataset | Stream, recipe: Recipe, accelerator: Accelerator) -> None:
+        self.network, self.images, self.recipe = network, images, recipe
         rank, ranks = accelerator.process_index, accelerator.num_processes
-        self.batches = batches_of(pictures, recipe.batch_size, recipe.seed, rank, ranks)
+        self.batches = batches_of(images, recipe.batch_size, recipe.seed, rank, ranks)
         self._heads_only: bool | None = None
 
     def prepare(self, saved: Mapping[str, Any]) -> None:
@@ -46,22 +46,22 @@ class Classification(Task):
             network.preprocess = Preprocess.from_dict(saved["preprocess"])
         size = recipe.image_size or network.preprocess.image_size
         if recipe.start_size > size:
-            raise GodeeperError(f"recipe: start_size is {recipe.start_size}, but pictures grow to {size} pixels only")
+            raise GodeeperError(f"recipe: start_size is {recipe.start_size}, but images grow to {size} pixels only")
         network.preprocess = replace(network.preprocess, image_size=size)
         self.size_at = partial(recipe.size_at, full=size)
         check_sizes(network, recipe, {self.size_at(epoch) for epoch in range(recipe.epochs)})
-        if "pictures" in saved:
-            check_same(saved["pictures"], fingerprint(self.pictures))
+        if "images" in saved:
+            check_same(saved["images"], fingerprint(self.images))
 
     def description(self) -> dict[str, Any]:
-        return {"preprocess": self.network.preprocess.as_dict(), "pictures": fingerprint(self.pictures)}
+        return {"preprocess": self.network.preprocess.as_dict(), "images": fingerprint(self.images)}
 
     def loader(self, workers: int) -> Iterable[Batch]:
-        return training_loader(self.pictures, self.size_at, self.recipe.augment, self.batches, workers)
+        return training_loader(self.images, self.size_at, self.recipe.augment, self.batches, workers)
 
     def begin(self, epoch: int) -> bool:
         """The classifiers only learn at first, where the recipe says so."""
-        heads_only = epoch < self.recipe.head_epochs
+        heads_only = epoch < self.recipe.freeze_epochs
         if heads_only == self._heads_only:
             return False
         self._heads_only = heads_only
@@ -75,11 +75,11 @@ class Classification(Task):
         if self._heads_only:
             self.network.stages.eval()  # their statistics stay as they were learnt
         device = device_of(self.network)
-        x = normalise(batch.pictures.to(device, non_blocking=True), self.network.preprocess)
+        x = normalise(batch.images.to(device, non_blocking=True), self.network.preprocess)
         x = x.contiguous(memory_format=torch.channels_last)
         mixed = mix(x, batch.labels.to(device, non_blocking=True), self.recipe, number)
         torch.manual_seed(self.recipe.seed * 1_000_003 + number)  # dropout, too, is reproducible
-        loss, logits = objective(mixed.pictures, mixed.labels, mixed.others, mixed.share)
+        loss, logits = objective(mixed.images, mixed.labels, mixed.others, mixed.share)
         wrong = (logits.detach().argmax(1) != mixed.labels).sum()
         return Loss(loss, {"loss": loss.detach() * len(batch), "train_error": 100 * wrong})
 
@@ -89,4 +89,4 @@ class Classification(Task):
         save_weights(network, file)
 
     def scaled_parameters(self) -> list[tuple[float, list[nn.Parameter]]]:
-        return scaled_parameters(self.network, self.recipe.stage_decay)
+        return scaled_parameters(self.network, self.recipe.layer_decay)

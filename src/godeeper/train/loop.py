@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list
 from torch import distributed as dist
 
 from ..data.loader import worker_deaths
-from ..data.sources import Pictures
+from ..data.sources import ImageDataset
 from ..data.stream import Stream
 from ..errors import GodeeperError
 from ..models.network import Network, to_device
@@ -37,7 +37,7 @@ TRACKED_STEPS = 50  # between the losses that trackers are told
 
 def train(
     network: Network,
-    pictures: Pictures | Stream,
+    images: ImageDataset | Stream,
     recipe: Recipe,
     out: str | Path,
     *,
@@ -47,16 +47,16 @@ def train(
     notes: Mapping[str, Any] | None = None,
     trackers: Sequence[str] | None = None,
 ) -> Path:
-    """Trains `network` on `pictures` and leaves a run folder at `out`, which it returns.
+    """Trains `network` on `images` and leaves a run folder at `out`, which it returns.
 
     `evaluate`, given the averaged network, adds its figures to each epoch's; `notes` go into `recipe.json`; `trackers` are
     TensorBoard, where it is installed, unless named. With `resume`, goes on after the last whole checkpoint. SIGINT and SIGTERM
     take effect once the step under way is done and saved. Under torchrun or `accelerate launch`, the processes share every
-    batch. GodeeperError for a folder that holds a run already, pictures below the network's minimum size, a decoding process
+    batch. GodeeperError for a folder that holds a run already, images below the network's minimum size, a decoding process
     that dies, and a loss that stays not finite.
     """
     return learn(
-        partial(Classification, network, pictures, recipe), out,
+        partial(Classification, network, images, recipe), out,
         evaluate=evaluate, workers=workers, resume=resume, notes=notes, trackers=trackers,
     )  # fmt: skip
 

@@ -20,14 +20,12 @@ class Objective(nn.Module):
         self.label_smoothing = label_smoothing
         self.auxiliary_weight = auxiliary_weight
 
-    def forward(
-        self, pictures: Tensor, labels: Tensor, others: Tensor | None = None, share: float = 1.0
-    ) -> tuple[Tensor, Tensor]:
-        """Pictures (N, C, H, W) and labels (N,) -> the loss, and the logits (N, classes).
+    def forward(self, images: Tensor, labels: Tensor, others: Tensor | None = None, share: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) and labels (N,) -> the loss, and the logits (N, classes).
 
-        Of mixed pictures, `share` belongs to `labels`, the rest to `others`.
+        Of mixed images, `share` belongs to `labels`, the rest to `others`.
         """
-        logits, auxiliary = self.network.with_auxiliary(pictures)
+        logits, auxiliary = self.network.with_auxiliary(images)
 
         def cross_entropy(logits: Tensor) -> Tensor:
             loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)

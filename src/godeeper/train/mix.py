@@ -1,4 +1,4 @@
-"""Mixed pictures: mixup (arXiv 1710.09412) and CutMix (arXiv 1905.04899)."""
+"""Mixed images: mixup (arXiv 1710.09412) and CutMix (arXiv 1905.04899)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Mixed:
-    """Pictures (N, C, H, W) of which `share` belongs to `labels` (N,) and the rest to `others` (N,)."""
+    """Images (N, C, H, W) of which `share` belongs to `labels` (N,) and the rest to `others` (N,)."""
 
-    pictures: Tensor
+    images: Tensor
     labels: Tensor
     others: Tensor
     share: float
 
 
-def mix(pictures: Tensor, labels: Tensor, recipe: Recipe, step: int) -> Mixed:
-    """Mixes each picture with the one half a batch further on, by a share drawn for the step; all its own where none is asked.
+def mix(images: Tensor, labels: Tensor, recipe: Recipe, step: int) -> Mixed:
+    """Mixes each image with the one half a batch further on, by a share drawn for the step; all its own where none is asked.
 
     Half a batch, as the order is random already: then processes that share a batch evenly mix the pairs that one alone would.
     """
@@ -31,20 +31,20 @@ def mix(pictures: Tensor, labels: Tensor, recipe: Recipe, step: int) -> Mixed:
     alpha = recipe.cutmix if cut else recipe.mixup
     half = len(labels) // 2
     if not alpha or not half:
-        return Mixed(pictures, labels, labels, 1.0)
+        return Mixed(images, labels, labels, 1.0)
     share = random.betavariate(alpha, alpha)
-    others = pictures.roll(half, 0)
+    others = images.roll(half, 0)
     if not cut:
-        return Mixed(others.lerp(pictures, share), labels, labels.roll(half), share)
-    left, top, right, bottom = _box(pictures.shape[-1], pictures.shape[-2], 1 - share, random)
-    mixed = pictures.clone()
+        return Mixed(others.lerp(images, share), labels, labels.roll(half), share)
+    left, top, right, bottom = _box(images.shape[-1], images.shape[-2], 1 - share, random)
+    mixed = images.clone()
     mixed[..., top:bottom, left:right] = others[..., top:bottom, left:right]
-    area = (right - left) * (bottom - top) / (pictures.shape[-1] * pictures.shape[-2])
+    area = (right - left) * (bottom - top) / (images.shape[-1] * images.shape[-2])
     return Mixed(mixed, labels, labels.roll(half), 1 - area)
 
 
 def _box(width: int, height: int, area: float, random: Random) -> tuple[int, int, int, int]:
-    """A box of that share of the area, of the picture's shape, about a random centre, cut off at the edges."""
+    """A box of that share of the area, of the image's shape, about a random centre, cut off at the edges."""
     x, y = random.randrange(width), random.randrange(height)
     half_width, half_height = round(width * math.sqrt(area) / 2), round(height * math.sqrt(area) / 2)
     return max(0, x - half_width), max(0, y - half_height), min(width, x + half_width), min(height, y + half_height)

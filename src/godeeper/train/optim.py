@@ -32,12 +32,12 @@ def make_optimizer(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: T
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
 
 
-def scaled_parameters(network: Network, stage_decay: float) -> list[tuple[float, list[nn.Parameter]]]:
-    """A network's parameters: at 1 the classifiers, at `stage_decay` the last stage, at its square the one before, and so on."""
-    if stage_decay == 1:
+def scaled_parameters(network: Network, layer_decay: float) -> list[tuple[float, list[nn.Parameter]]]:
+    """A network's parameters: at 1 the classifiers, at `layer_decay` the last stage, at its square the one before, and so on."""
+    if layer_decay == 1:
         return [(1.0, list(network.parameters()))]
     stages = list(network.stages.values())
-    scaled = [(stage_decay ** (len(stages) - place), list(stage.parameters())) for place, stage in enumerate(stages)]
+    scaled = [(layer_decay ** (len(stages) - place), list(stage.parameters())) for place, stage in enumerate(stages)]
     return [*scaled, (1.0, [*network.head.parameters(), *network.auxiliary.parameters()])]
 
 

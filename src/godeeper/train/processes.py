@@ -1,4 +1,4 @@
-"""What makes several processes compute what one would: batch norm over all their pictures, dropout drawn for all of them."""
+"""What makes several processes compute what one would: batch norm over all their images, dropout drawn for all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 def share_batches(network: nn.Module, accelerator: Accelerator, sync_batch_norm: bool) -> None:
     """Exchanges, in place, the modules that see a whole batch: dropout, and batch norm where that is asked for.
 
-    Names, parameters and statistics stay as they are. The r-th of n processes holds pictures r, r + n, r + 2n ... of each batch.
+    Names, parameters and statistics stay as they are. The r-th of n processes holds images r, r + n, r + 2n ... of each batch.
     """
     rank, ranks = accelerator.process_index, accelerator.num_processes
     for parent in list(network.modules()):
@@ -84,14 +84,14 @@ def _shared(module: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
 
 
 class SharedBatchNorm1d(nn.BatchNorm1d):
-    """Batch norm with the statistics of all processes' pictures: (N, C)."""
+    """Batch norm with the statistics of all processes' images: (N, C)."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         return _shared(self, input)
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm with the statistics of all processes' pictures: (N, C, H, W)."""
+    """Batch norm with the statistics of all processes' images: (N, C, H, W)."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         return _shared(self, input)

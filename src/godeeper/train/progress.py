@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar a run, with loss, error, pictures a second and time left."""
+"""Progress on stderr: a bar a run, with loss, error, images a second and time left."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from ..errors import GodeeperError
-from .step import Learnt
+from .step import StepResult
 
 
 @dataclass
 class Totals:
-    """Sums over the pictures of an epoch, kept on the device until they are asked for."""
+    """Sums over the images of an epoch, kept on the device until they are asked for."""
 
     figures: dict[str, Tensor | float] = field(default_factory=dict)
-    pictures: int = 0
+    images: int = 0
     bad: list[str] = field(default_factory=list)
     bad_steps: int = 0
     seconds: float = 0.0  # before `started`: of the epoch's part before an interruption
     started: float = field(default_factory=time.monotonic)
 
-    def add(self, learnt: Learnt) -> None:
+    def add(self, learnt: StepResult) -> None:
         """Takes in a step."""
         if not learnt.good:
             self.bad_steps += 1
             return
         for name, value in learnt.figures.items():
             self.figures[name] = self.figures.get(name, 0.0) + value
-        self.pictures += learnt.pictures
+        self.images += learnt.images
 
     def over_processes(self, accelerator: Accelerator) -> dict[str, Any]:
         """The sums over all processes, in plain numbers, from which `Totals(**sums)` goes on."""
@@ -45,31 +45,31 @@ class Totals:
         device = accelerator.device if accelerator.num_processes > 1 else "cpu"
         names = sorted({name for found in gather_object([sorted(self.figures)]) for name in found})
         figures = [float(self.figures.get(name, 0.0)) for name in names]
-        here = torch.tensor([self.pictures, bad_steps, *figures], dtype=torch.float64, device=device)
-        pictures, bad_steps, *figures = accelerator.reduce(here, reduction="sum").tolist()
+        here = torch.tensor([self.images, bad_steps, *figures], dtype=torch.float64, device=device)
+        images, bad_steps, *figures = accelerator.reduce(here, reduction="sum").tolist()
         return {
-            "figures": dict(zip(names, figures, strict=True)), "pictures": int(pictures), "bad": gather_object(self.bad),
+            "figures": dict(zip(names, figures, strict=True)), "images": int(images), "bad": gather_object(self.bad),
             "bad_steps": int(bad_steps), "seconds": self.seconds + time.monotonic() - self.started,
         }  # fmt: skip
 
 
 def epoch_record(sums: Mapping[str, Any]) -> dict[str, float]:
-    """An epoch's sums as a record of `metrics.jsonl`: its figures as means over pictures, speed.
+    """An epoch's sums as a record of `metrics.jsonl`: its figures as means over images, speed.
 
-    GodeeperError if not one picture could be decoded, or no step was good.
+    GodeeperError if not one image could be decoded, or no step was good.
     """
-    pictures, seconds = sums["pictures"], sums["seconds"]
-    if not pictures and sums["bad_steps"]:
+    images, seconds = sums["images"], sums["seconds"]
+    if not images and sums["bad_steps"]:
         raise GodeeperError("no step of the epoch had a finite loss and gradient: begin again with a lower lr, or clip_norm=1")
-    if not pictures:
-        raise GodeeperError(f"none of the training pictures can be decoded, the first: {sums['bad'][0]}")
+    if not images:
+        raise GodeeperError(f"none of the training images can be decoded, the first: {sums['bad'][0]}")
     return {
-        **{name: total / pictures for name, total in sums["figures"].items()},
-        "pictures": pictures,
+        **{name: total / images for name, total in sums["figures"].items()},
+        "images": images,
         "skipped": len(sums["bad"]),
         "bad_steps": sums["bad_steps"],
         "seconds": round(seconds, 2),
-        "pictures_per_second": round(pictures / seconds, 1),
+        "images_per_second": round(images / seconds, 1),
     }
 
 
@@ -82,8 +82,8 @@ def epoch_line(record: Mapping[str, Any], epochs: int) -> str:
     """An epoch's record in words."""
     figures = "".join(f", {word} {record[name]:.2f} %" for name, word in WORDS.items() if name in record)
     if record.get("test_skipped"):
-        figures += f" ({record['test_skipped']} test pictures cannot be decoded: `evaluate --skip-bad` names them)"
-    speed = f"{record['seconds']:.1f} s, {record['pictures_per_second']:.0f} pictures/s"
+        figures += f" ({record['test_skipped']} test images cannot be decoded: `evaluate --skip-bad` names them)"
+    speed = f"{record['seconds']:.1f} s, {record['images_per_second']:.0f} images/s"
     return f"epoch {record['epoch']}/{epochs}: loss {record['loss']:.4f}{figures}, {speed}"
 
 
@@ -108,9 +108,9 @@ class Bar:
 
     def step(self, totals: Totals) -> None:
         """Shows the epoch's figures so far."""
-        if self.bar.disable or not totals.pictures:
+        if self.bar.disable or not totals.images:
             return
-        speed = totals.pictures / (totals.seconds + time.monotonic() - totals.started)
-        means = {name: float(total) / totals.pictures for name, total in totals.figures.items()}
+        speed = totals.images / (totals.seconds + time.monotonic() - totals.started)
+        means = {name: float(total) / totals.images for name, total in totals.figures.items()}
         error = f"  error {means['train_error']:.1f} %" if "train_error" in means else ""
-        self.bar.update(self.task, advance=1, state=f"loss {means['loss']:.3f}{error}  {speed:.0f} pictures/s")
+        self.bar.update(self.task, advance=1, state=f"loss {means['loss']:.3f}{error}  {speed:.0f} images/s")

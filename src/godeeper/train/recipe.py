@@ -1,4 +1,4 @@
-"""What a training run needs to know besides the network and the pictures."""
+"""What a training run needs to know besides the network and the images."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Training:
     RANGES: ClassVar[dict[str, tuple[float, float]]] = {
         "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "lr": (0, 1000), "momentum": (0, 0.9999), "decay": (0, 0.9999),
         "epsilon": (0, 1e6), "weight_decay": (0, 10), "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000),
-        "step_factor": (0, 1), "average_decay": (0, 1), "clip_norm": (0, 1e9), "checkpoint_minutes": (0, 1e6),
+        "step_factor": (0, 1), "ema_decay": (0, 1), "clip_norm": (0, 1e9), "checkpoint_minutes": (0, 1e6),
         "seed": (0, 2**31 - 1),
     }  # fmt: skip
 
     epochs: int = 90
-    batch_size: int = 128  # pictures a step, over all processes
+    batch_size: int = 128  # images a step, over all processes
     optimizer: Literal["sgd", "rmsprop"] = "sgd"  # rmsprop: TensorFlow's, `RMSpropTF`
     lr: float = 0.1  # of a whole batch, whatever the number of processes
     momentum: float = 0.9
@@ -34,7 +34,7 @@ class Training:
     warmup_epochs: float = 1.0  # the rate rises in a straight line
     step_epochs: int = 8  # schedule "step": the rate is multiplied by `step_factor` every `step_epochs`
     step_factor: float = 0.96
-    average_decay: float = 0.999  # of the averaged weights, the final model; 0: no averaging
+    ema_decay: float = 0.999  # of the averaged weights, the final model; 0: no averaging
     clip_norm: float = 0.0  # the gradient's largest norm; 0: no clipping
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     sync_batch_norm: bool = True  # statistics over the batch of all processes; false: of each process's share
@@ -80,19 +80,19 @@ class Recipe(Training):
     """One training run of a classifier."""
 
     RANGES = Training.RANGES | {
-        "image_size": (0, 10_000), "start_size": (0, 10_000), "stage_decay": (0, 1), "head_epochs": (0, 100_000),
+        "image_size": (0, 10_000), "start_size": (0, 10_000), "layer_decay": (0, 1), "freeze_epochs": (0, 100_000),
         "mixup": (0, 100), "cutmix": (0, 100), "label_smoothing": (0, 1), "auxiliary_weight": (0, 100),
     }  # fmt: skip
 
     image_size: int = 0  # pixels; 0: the network's own
     start_size: int = 0  # pixels in the first epoch, growing evenly to `image_size` by the last fifth; 0: the same all along
-    stage_decay: float = 1.0  # each stage's rate as a share of the next one's; below 1, early stages learn slowly
-    head_epochs: int = 0  # at first, these epochs train the classifiers only
+    layer_decay: float = 1.0  # each stage's rate as a share of the next one's; below 1, early stages learn slowly
+    freeze_epochs: int = 0  # at first, these epochs train the classifiers only
     label_smoothing: float = 0.1
-    mixup: float = 0.0  # alpha of the Beta distribution of the shares of two mixed pictures; 0: no mixing
+    mixup: float = 0.0  # alpha of the Beta distribution of the shares of two mixed images; 0: no mixing
     cutmix: float = 0.0  # the same, of their areas; with both, each batch does one or the other
     auxiliary_weight: float = 0.3  # of each auxiliary head's loss; 0: no heads
-    area: tuple[float, float] = (0.08, 1.0)  # of a training patch, as a share of the picture
+    area: tuple[float, float] = (0.08, 1.0)  # of a training patch, as a share of the image
     aspect: tuple[float, float] = (3 / 4, 4 / 3)
     mirror: bool = True
     distort: bool = True  # brightness, contrast, colour
@@ -106,11 +106,11 @@ class Recipe(Training):
 
     @property
     def augment(self) -> Augment:
-        """How training pictures are varied."""
+        """How training images are varied."""
         return Augment(self.area, self.aspect, self.mirror, self.distort)
 
     def size_at(self, epoch: int, full: int) -> int:
-        """The side of training pictures in that epoch, counted from 0: a multiple of 8 until it is `full`."""
+        """The side of training images in that epoch, counted from 0: a multiple of 8 until it is `full`."""
         grown = epoch / (0.8 * self.epochs)
         if not self.start_size or grown >= 1:
             return full
@@ -151,10 +151,10 @@ def _parse(recipe: type[Training], name: str, text: str) -> Any:
 recipes: dict[str, Recipe] = {
     # A sound start for photographs of your own. `godeeper train --model googlenet_bn --data FOLDER --out runs/mine`
     "standard": Recipe(),
-    # The handwritten digits: small, quick, and learnt from 1,438 pictures, so little may be cut away.
+    # The handwritten digits: small, quick, and learnt from 1,438 images, so little may be cut away.
     # `godeeper train --model googlenet_bn --small --width 0.25 --data digits --recipe digits --out runs/digits`
     "digits": Recipe(
-        epochs=16, batch_size=32, lr=0.05, warmup_epochs=2, weight_decay=5e-4, average_decay=0.99, label_smoothing=0.05,
+        epochs=16, batch_size=32, lr=0.05, warmup_epochs=2, weight_decay=5e-4, ema_decay=0.99, label_smoothing=0.05,
         clip_norm=2.0, area=(0.6, 1.0), distort=False,
     ),
     # arXiv 1409.4842, Section 6: momentum 0.9, the rate cut by 4 % every 8 epochs, averaged weights, heads at 0.3, patches and
@@ -162,7 +162,7 @@ recipes: dict[str, Recipe] = {
     # `godeeper train --model googlenet --data FOLDER --recipe googlenet_2014 --out runs/googlenet`
     "googlenet_2014": Recipe(
         epochs=60, batch_size=32, lr=0.01, momentum=0.9, nesterov=False, weight_decay=2e-4, schedule="step", warmup_epochs=0,
-        step_epochs=8, step_factor=0.96, average_decay=0.9999, label_smoothing=0.0, auxiliary_weight=0.3,
+        step_epochs=8, step_factor=0.96, ema_decay=0.9999, label_smoothing=0.0, auxiliary_weight=0.3,
     ),
     # arXiv 1602.07261, Section 4: RMSProp with decay 0.9 and epsilon 1.0, rate 0.045 times 0.94 every 2 epochs, averaged weights.
     # Not printed: momentum, weight decay, averaging's decay, the heads' weight; these are the released code's. Epochs: the
@@ -170,26 +170,26 @@ recipes: dict[str, Recipe] = {
     # `godeeper train --model inception_v4 --data FOLDER --recipe inception_2016 --out runs/inception_v4`
     "inception_2016": Recipe(
         epochs=160, batch_size=32, optimizer="rmsprop", lr=0.045, momentum=0.9, decay=0.9, epsilon=1.0, weight_decay=4e-5,
-        schedule="step", warmup_epochs=0, step_epochs=2, step_factor=0.94, average_decay=0.9999, label_smoothing=0.1,
+        schedule="step", warmup_epochs=0, step_epochs=2, step_factor=0.94, ema_decay=0.9999, label_smoothing=0.1,
         auxiliary_weight=0.4,
     ),
-    # What the field has found since: a cosine, warm-up, decay on filters only, mixed pictures, an average of the weights, and
-    # pictures that grow from 128 pixels. A long run: below some 50 epochs, leave the mixing out (`--set mixup=0 --set cutmix=0`).
+    # What the field has found since: a cosine, warm-up, decay on filters only, mixed images, an average of the weights, and
+    # images that grow from 128 pixels. A long run: below some 50 epochs, leave the mixing out (`--set mixup=0 --set cutmix=0`).
     # `godeeper train --model inception_v4 --data FOLDER --recipe modern --out runs/modern`
     "modern": Recipe(
-        epochs=100, batch_size=512, lr=0.4, warmup_epochs=5, weight_decay=5e-5, average_decay=0.9999, label_smoothing=0.1,
+        epochs=100, batch_size=512, lr=0.4, warmup_epochs=5, weight_decay=5e-5, ema_decay=0.9999, label_smoothing=0.1,
         mixup=0.2, cutmix=1.0, start_size=128, auxiliary_weight=0.0,
     ),
-    # From published weights to pictures of your own: an epoch of the new classifier alone, then everything, each stage at
+    # From published weights to images of your own: an epoch of the new classifier alone, then everything, each stage at
     # 90 % of the next one's rate. The papers do not fine-tune.
     # `godeeper train --model inception_v4 --weights timm/inception_v4.tf_in1k --data FOLDER --recipe finetune --out runs/tuned`
     "finetune": Recipe(
-        epochs=20, batch_size=32, lr=0.05, stage_decay=0.9, head_epochs=1, warmup_epochs=1, weight_decay=1e-4,
-        average_decay=0.99, clip_norm=1.0, area=(0.35, 1.0), auxiliary_weight=0.0,
+        epochs=20, batch_size=32, lr=0.05, layer_decay=0.9, freeze_epochs=1, warmup_epochs=1, weight_decay=1e-4,
+        ema_decay=0.99, clip_norm=1.0, area=(0.35, 1.0), auxiliary_weight=0.0,
     ),
-    # Pictures of 32 pixels. `godeeper train --model googlenet_bn --small --width 0.25 --data cifar10 --recipe cifar10 ...`
+    # Images of 32 pixels. `godeeper train --model googlenet_bn --small --width 0.25 --data cifar10 --recipe cifar10 ...`
     "cifar10": Recipe(
-        epochs=30, batch_size=128, lr=0.1, warmup_epochs=1, weight_decay=5e-4, average_decay=0.998, label_smoothing=0.05,
+        epochs=30, batch_size=128, lr=0.1, warmup_epochs=1, weight_decay=5e-4, ema_decay=0.998, label_smoothing=0.05,
         area=(0.4, 1.0), distort=False,
     ),
 }  # fmt: skip

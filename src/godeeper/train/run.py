@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import GodeeperError
-from ..files import written_whole
+from ..files import atomic_write
 from ..models.weights import WEIGHTS_FILE
 from ..preprocess import Preprocess
 from .recipe import Training
@@ -102,7 +102,7 @@ def _json(document: Mapping[str, Any]) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    with written_whole(file) as partial:
+    with atomic_write(file) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

@@ -20,12 +20,12 @@ BAD_STEPS = 10  # in a row, after which a run stops
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What a step found: its mean loss, figures as sums over its pictures, and whether the weights could learn from it."""
+class StepResult:
+    """What a step found: its mean loss, figures as sums over its images, and whether the weights could learn from it."""
 
     loss: Tensor
     figures: Mapping[str, Tensor | float]
-    pictures: int
+    images: int
     good: bool
 
 
@@ -39,7 +39,7 @@ class Step:
     def __init__(self, task: Task, accelerator: Accelerator, steps_per_epoch: int) -> None:
         self.task, self.accelerator, self.steps_per_epoch = task, accelerator, steps_per_epoch
         self.network, self.recipe = task.network, task.recipe
-        self.average = WeightAverage(self.network, self.recipe.average_decay)
+        self.average = WeightAverage(self.network, self.recipe.ema_decay)
         share_batches(self.network, accelerator, self.recipe.sync_batch_norm)
         self.optimizer = make_optimizer(task.scaled_parameters(), self.recipe)
         self.state = State(self.network, self.average.network, self.optimizer)
@@ -55,10 +55,10 @@ class Step:
             self.accelerator.free_memory()  # the wrapper that shared the gradients of other weights, if there was one
             self.objective: nn.Module = self.accelerator.prepare_model(self.task.objective())
 
-    def __call__(self, batch: SomeBatch, number: int) -> Learnt:
+    def __call__(self, batch: SomeBatch, number: int) -> StepResult:
         """Learns from a batch; `number` counts steps over the whole run. Diverged after too many bad steps in a row."""
         if not len(batch):  # one process alone leaves the step out; several must keep step with each other
-            raise GodeeperError(f"no picture of a process's share of a batch can be decoded, the first: {batch.bad[0]}")
+            raise GodeeperError(f"no image of a process's share of a batch can be decoded, the first: {batch.bad[0]}")
         self.lr = learning_rate(self.recipe, number, self.steps_per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * group["scale"]
@@ -69,7 +69,7 @@ class Step:
             loss = self.task.loss(self.objective, batch, number)
         self.accelerator.backward(loss.value)
         good = self._update(number)
-        return Learnt(loss.value.detach(), loss.figures, len(batch), good)
+        return StepResult(loss.value.detach(), loss.figures, len(batch), good)
 
     def _update(self, number: int) -> bool:
         """Moves the weights, unless the gradient is not finite, which every process sees alike once it is averaged."""

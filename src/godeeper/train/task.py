@@ -15,7 +15,7 @@ from .recipe import Training
 
 
 class SomeBatch(Protocol):
-    """Pictures to learn from, and why some are missing."""
+    """Images to learn from, and why some are missing."""
 
     @property
     def bad(self) -> tuple[str, ...]: ...
@@ -25,7 +25,7 @@ class SomeBatch(Protocol):
 
 @dataclass(frozen=True)
 class Loss:
-    """What a batch costs, to be made less; and its figures for people, as sums over its pictures, the loss among them."""
+    """What a batch costs, to be made less; and its figures for people, as sums over its images, the loss among them."""
 
     value: Tensor
     figures: Mapping[str, Tensor | float]

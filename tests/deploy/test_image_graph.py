@@ -1,4 +1,4 @@
-"""The preprocessing as ONNX nodes, in onnxruntime: pixel for pixel what Pillow and `data` make of the same pictures."""
+"""The preprocessing as ONNX nodes, in onnxruntime: pixel for pixel what Pillow and `data` make of the same images."""
 
 import numpy as np
 import onnx
@@ -10,8 +10,8 @@ from PIL import Image
 
 from godeeper.data.augment import normalise
 from godeeper.data.views import take_views
-from godeeper.deploy import picture_graph
-from godeeper.deploy.picture_graph import with_preprocessing
+from godeeper.deploy import image_graph
+from godeeper.deploy.image_graph import with_preprocessing
 from godeeper.errors import GodeeperError
 from godeeper.preprocess import Preprocess
 
@@ -70,41 +70,41 @@ def session(model):
 
 
 def fed(preprocess):
-    """A function of pictures (N, H, W, 3): what the network behind the preprocessing is fed, float32 (N, 3, S, S)."""
+    """A function of images (N, H, W, 3): what the network behind the preprocessing is fed, float32 (N, 3, S, S)."""
     model = with_preprocessing(network(preprocess.image_size)[0], preprocess)
     onnx.checker.check_model(model, full_check=True)
     model.graph.output.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, None))
     running = session(model)
-    return lambda pictures: running.run(["x"], {"picture": pictures})[0]
+    return lambda images: running.run(["x"], {"image": images})[0]
 
 
-def ours(pictures, preprocess):
-    """What `data` makes of pictures for the network: (N, 3, S, S)."""
-    return normalise(torch.cat([take_views(Image.fromarray(one), preprocess) for one in pictures]), preprocess).numpy()
+def ours(images, preprocess):
+    """What `data` makes of images for the network: (N, 3, S, S)."""
+    return normalise(torch.cat([take_views(Image.fromarray(one), preprocess) for one in images]), preprocess).numpy()
 
 
 def levels(found, preprocess):
-    """Normalised pictures as the pixels that they were."""
+    """Normalised images as the pixels that they were."""
     mean, std = (np.reshape(values, (3, 1, 1)) for values in (preprocess.mean, preprocess.std))
     return 255 * (found * std + mean)
 
 
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 @pytest.mark.parametrize(("side", "share"), [(56, 56 / 64), (32, 1.0), (75, 0.6)])
-def test_pictures_of_any_size_become_the_same_numbers(interpolation, side, share):
+def test_images_of_any_size_become_the_same_numbers(interpolation, side, share):
     preprocess = Preprocess(side, crop_fraction=share, interpolation=interpolation)
     run = fed(preprocess)
     for width, height in SIZES:
         noise = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
-        for picture in (photograph(width, height), noise):
-            assert np.array_equal(run(picture[None]), ours([picture], preprocess)), (width, height)
+        for image in (photograph(width, height), noise):
+            assert np.array_equal(run(image[None]), ours([image], preprocess)), (width, height)
 
 
 @pytest.mark.parametrize("length", [49, 98, 196, 392, 394])
 def test_a_box_filter_ends_where_pillows_does(length):
     preprocess = Preprocess(8, crop_fraction=1, interpolation="area")  # 49 * (1 / 49) is less than 1
-    picture = photograph(length, length)
-    assert np.array_equal(fed(preprocess)(picture[None]), ours([picture], preprocess))
+    image = photograph(length, length)
+    assert np.array_equal(fed(preprocess)(image[None]), ours([image], preprocess))
 
 
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
@@ -112,16 +112,16 @@ def test_at_the_size_of_imagenet(interpolation):
     preprocess = Preprocess(interpolation=interpolation)
     run = fed(preprocess)
     for width, height in [(500, 375), (640, 913)]:
-        picture = photograph(width, height)
-        assert np.array_equal(run(picture[None]), ours([picture], preprocess))
+        image = photograph(width, height)
+        assert np.array_equal(run(image[None]), ours([image], preprocess))
 
 
 @pytest.mark.parametrize(("width", "left"), [(32, 0), (33, 0), (34, 1), (35, 2), (36, 2), (37, 2), (39, 4)])
 def test_the_crop_is_where_pythons_round_puts_it(width, left):
-    preprocess = Preprocess(32, crop_fraction=1)  # pictures 32 high are not resized
-    run, picture = fed(preprocess), photograph(width, 32)
-    for upright in (picture, picture.transpose(1, 0, 2)):
-        expected = upright[:, left : left + 32] if upright is picture else upright[left : left + 32]
+    preprocess = Preprocess(32, crop_fraction=1)  # images 32 high are not resized
+    run, image = fed(preprocess), photograph(width, 32)
+    for upright in (image, image.transpose(1, 0, 2)):
+        expected = upright[:, left : left + 32] if upright is image else upright[left : left + 32]
         assert np.allclose(levels(run(upright[None])[0], preprocess), expected.transpose(2, 0, 1), atol=1e-3)
 
 
@@ -136,29 +136,29 @@ def test_every_pixel_value_is_normalised_as_in_training():
 @pytest.mark.parametrize(("interpolation", "expected"), [("bilinear", 32), ("cubic", 32), ("area", 32), ("nearest", 0)])
 def test_what_is_made_smaller_is_antialiased(interpolation, expected):
     preprocess = Preprocess(8, crop_fraction=1, interpolation=interpolation)
-    picture = np.zeros((1, 64, 64, 3), np.uint8)
-    picture[:, :, ::8] = 255  # an eighth, whichever columns an even filter weighs: 255 / 8, rounded
-    pixels = levels(fed(preprocess)(picture)[0], preprocess)
+    image = np.zeros((1, 64, 64, 3), np.uint8)
+    image[:, :, ::8] = 255  # an eighth, whichever columns an even filter weighs: 255 / 8, rounded
+    pixels = levels(fed(preprocess)(image)[0], preprocess)
     assert np.abs(pixels[:, :, 2:-2] - expected).max() < 1e-3
 
 
-def test_pillow_resizes_very_tall_pictures_rows_first():
-    picture = np.random.default_rng(2).integers(0, 256, (1, 2000, 3, 3), dtype=np.uint8)
+def test_pillow_resizes_very_tall_images_rows_first():
+    image = np.random.default_rng(2).integers(0, 256, (1, 2000, 3, 3), dtype=np.uint8)
     for interpolation, bound in (("bilinear", 1), ("cubic", 26), ("area", 0), ("nearest", 0)):
         preprocess = Preprocess(56, interpolation=interpolation)
-        found, expected = (levels(one, preprocess) for one in (fed(preprocess)(picture), ours(picture, preprocess)))
+        found, expected = (levels(one, preprocess) for one in (fed(preprocess)(image), ours(image, preprocess)))
         assert np.abs(found - expected).max() < bound + 1e-3
 
 
 def test_probabilities_are_the_networks_own():
     model, (first, second) = network(56)
-    pictures = np.stack([photograph(90, 70, seed) for seed in range(3)])
-    expected = torch.from_numpy(ours(pictures, SMALL).reshape(3, -1) @ first @ second).softmax(1).numpy()
+    images = np.stack([photograph(90, 70, seed) for seed in range(3)])
+    expected = torch.from_numpy(ours(images, SMALL).reshape(3, -1) @ first @ second).softmax(1).numpy()
     running = session(with_preprocessing(model, SMALL))
-    (probabilities,) = running.run(None, {"picture": pictures})
+    (probabilities,) = running.run(None, {"image": images})
     assert np.ptp(expected, axis=0).min() > 0.01
     assert np.abs(probabilities - expected).max() < 1e-6
-    assert [(one.name, one.type, one.shape) for one in running.get_inputs()] == [("picture", "tensor(uint8)", ["N", "H", "W", 3])]
+    assert [(one.name, one.type, one.shape) for one in running.get_inputs()] == [("image", "tensor(uint8)", ["N", "H", "W", 3])]
     assert [(one.name, one.type, one.shape) for one in running.get_outputs()] == [("probabilities", "tensor(float)", ["N", 5])]
 
 
@@ -168,21 +168,21 @@ def test_the_model_is_kept(opset):
     before = model.SerializeToString()
     found = with_preprocessing(model, SMALL)
     assert model.SerializeToString() == before
-    assert found.opset_import[0].version == max(opset, picture_graph.OLDEST)
+    assert found.opset_import[0].version == max(opset, image_graph.OLDEST)
     assert [(one.key, one.value) for one in found.metadata_props] == [("classes", '["cat"]')]
     assert all(tensor in list(found.graph.initializer) for tensor in model.graph.initializer)
     assert found.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 2
-    if opset >= picture_graph.OLDEST:
+    if opset >= image_graph.OLDEST:
         assert (found.ir_version, found.producer_name) == (8, "toys")
         assert all(node in list(found.graph.node) for node in model.graph.node)
-    pictures = np.stack([photograph(90, 70, seed) for seed in range(2)])
-    assert np.allclose(session(found).run(None, {"picture": pictures})[0].sum(1), 1)
+    images = np.stack([photograph(90, 70, seed) for seed in range(2)])
+    assert np.allclose(session(found).run(None, {"image": images})[0].sum(1), 1)
 
 
 def test_weights_may_be_listed_as_inputs():
     model, _ = network(56)
     model.graph.input.append(helper.make_tensor_value_info("first", TensorProto.FLOAT, [3 * 56 * 56, 8]))
-    assert [one.name for one in with_preprocessing(model, SMALL).graph.input] == ["picture", "first"]
+    assert [one.name for one in with_preprocessing(model, SMALL).graph.input] == ["image", "first"]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_weights_may_be_listed_as_inputs():
         ({"side": 56, "shape": ("N", 1)}, r"not float32 \(N, 3, 56, 56\) but \(N, 1, 56, 56\): export without"),
         ({"side": 64}, r"not float32 \(N, 3, 56, 56\) but \(N, 3, 64, 64\)"),
         ({"side": 56, "kind": TensorProto.UINT8}, r"input is not float32"),
-        ({"side": 56, "name": "picture"}, r"has a tensor 'picture' of its own"),
+        ({"side": 56, "name": "image"}, r"has a tensor 'image' of its own"),
     ],
 )
 def test_other_models_are_refused(arguments, message):
@@ -207,7 +207,7 @@ def test_a_model_of_two_outputs_is_refused():
 
 
 def test_an_interpolation_without_a_filter_is_refused(monkeypatch):
-    monkeypatch.setattr(picture_graph, "REACH", {"bilinear": 1.0})
+    monkeypatch.setattr(image_graph, "REACH", {"bilinear": 1.0})
     with pytest.raises(
         GodeeperError, match="interpolation 'cubic' cannot be written as ONNX: export without --with-preprocessing"
     ):

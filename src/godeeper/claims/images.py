@@ -1,4 +1,4 @@
-"""Which pictures a test learns from and is tested on: a source, or the first so many of each class of it."""
+"""Which images a test learns from and is tested on: a source, or the first so many of each class of it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import torch
 
 from ..data.loader import default_workers
-from ..data.sources import Pictures, Source, open_source
+from ..data.sources import ImageDataset, Source, open_source
 from ..errors import GodeeperError
 
 
-class Chosen(Pictures):
-    """Some of a set's pictures: the first ones of each class, as many of each as make up `count`."""
+class Chosen(ImageDataset):
+    """Some of a set's images: the first ones of each class, as many of each as make up `count`."""
 
-    def __init__(self, pictures: Pictures, count: int) -> None:
-        self.pictures = pictures
-        labels = list(pictures.labels)
+    def __init__(self, images: ImageDataset, count: int) -> None:
+        self.images = images
+        labels = list(images.labels)
         share = -(-count // (max(labels) + 1))
         seen = [0] * (max(labels) + 1)
         self.places = []
@@ -32,15 +32,15 @@ class Chosen(Pictures):
         return len(self.places)
 
     def name(self, index: int) -> str:
-        return self.pictures.name(self.places[index])
+        return self.images.name(self.places[index])
 
     def content(self, index: int) -> Any:
-        return self.pictures.content(self.places[index])
+        return self.images.content(self.places[index])
 
 
 @dataclass(frozen=True)
 class Set:
-    """The pictures of a scale: a source and how many of it; what every process opens for itself."""
+    """The images of a scale: a source and how many of it; what every process opens for itself."""
 
     data: str
     train: int
@@ -52,16 +52,16 @@ class Set:
         return default_workers(self.data) if torch.accelerator.is_available() else 0
 
     def open(self) -> Source:
-        """The source with as many pictures; GodeeperError for a stream, which has no first ones."""
+        """The source with as many images; GodeeperError for a stream, which has no first ones."""
         return _opened(self)
 
 
 @cache
 def _opened(chosen: Set) -> Source:
     source = open_source(chosen.data)
-    if not isinstance(source.train, Pictures):
+    if not isinstance(source.train, ImageDataset):
         raise GodeeperError(
-            f"{chosen.data!r} is a stream: claims are tested on a folder or a named set, whose pictures are counted"
+            f"{chosen.data!r} is a stream: claims are tested on a folder or a named set, whose images are counted"
         )
     train = Chosen(source.train, chosen.train) if chosen.train else source.train
     return replace(source, train=train, test=Chosen(source.test, chosen.test) if chosen.test else source.test)

@@ -1,12 +1,12 @@
-"""The preprocessing of a picture as ONNX nodes, in front of a network: uint8 pixels in, probabilities out.
+"""The preprocessing of an image as ONNX nodes, in front of a network: uint8 pixels in, probabilities out.
 
 The pixels are those that `data` makes with Pillow, bit for bit: Pillow's weights, in its fixed point, times the pixels under the
-crop. ONNX's own Resize is often a level or two off, has no box filter, and makes millions of rows of a 1 x 10,000 picture.
+crop. ONNX's own Resize is often a level or two off, has no box filter, and makes millions of rows of a 1 x 10,000 image.
 
-Two limits. A picture over 100 times as tall as wide, which Pillow resizes rows first, differs by a level (bilinear) or, where it
+Two limits. An image over 100 times as tall as wide, which Pillow resizes rows first, differs by a level (bilinear) or, where it
 is all edges, by two dozen (cubic). An engine without 64-bit floats, such as OpenVINO, is up to two levels off in few pixels, or
 takes a pixel's neighbour (area, nearest); it must be told to use float32, as places in bfloat16, its choice where the processor
-can, make another picture.
+can, make another image.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from ..preprocess import Interpolation, Preprocess
 if TYPE_CHECKING:
     import onnx
 
-PICTURE, PROBABILITIES = "picture", "probabilities"
+IMAGE, PROBABILITIES = "image", "probabilities"
 OLDEST = 15  # the first opset with all operators here as they are used
-REACH = {"area": 0.5, "bilinear": 1.0, "cubic": 2.0}  # of Pillow's filters to either side, in pixels of the smaller picture
+REACH = {"area": 0.5, "bilinear": 1.0, "cubic": 2.0}  # of Pillow's filters to either side, in pixels of the smaller image
 POINT = 22  # bits after the point in Pillow's weights
 
 
 def with_preprocessing(model: onnx.ModelProto, preprocess: Preprocess) -> onnx.ModelProto:
-    """A model with its preprocessing: `picture`, uint8 (N, H, W, 3), RGB, any H and W -> `probabilities`, float32 (N, classes).
+    """A model with its preprocessing: `image`, uint8 (N, H, W, 3), RGB, any H and W -> `probabilities`, float32 (N, classes).
 
-    `model` has one input, normalised pictures, float32 (N, 3, S, S), and one output, logits (N, classes). It is not changed; N,
+    `model` has one input, normalised images, float32 (N, 3, S, S), and one output, logits (N, classes). It is not changed; N,
     weights, metadata and opset (if 15 or later) are kept. GodeeperError for another input or output, or interpolation.
     """
     library = wanted("onnx", "deploy")
@@ -42,7 +42,7 @@ def with_preprocessing(model: onnx.ModelProto, preprocess: Preprocess) -> onnx.M
     graph = result.graph
     given, logits = _inputs(graph)[0], graph.output[0]
     nodes = _Nodes()
-    normalised = _normalised(_pixels(nodes.named(PICTURE), preprocess), preprocess)
+    normalised = _normalised(_pixels(nodes.named(IMAGE), preprocess), preprocess)
     first = library.helper.make_node("Identity", [normalised.name], [given.name])
     last = library.helper.make_node("Softmax", [logits.name], [PROBABILITIES], axis=-1)
     body = list(graph.node)
@@ -50,10 +50,10 @@ def with_preprocessing(model: onnx.ModelProto, preprocess: Preprocess) -> onnx.M
     graph.node.extend([*nodes.written, first, *body, last])
     graph.initializer.extend(nodes.constants)
 
-    picture = library.helper.make_tensor_value_info(PICTURE, library.TensorProto.UINT8, ["N", "H", "W", 3])
-    picture.type.tensor_type.shape.dim[0].CopyFrom(given.type.tensor_type.shape.dim[0])
+    image = library.helper.make_tensor_value_info(IMAGE, library.TensorProto.UINT8, ["N", "H", "W", 3])
+    image.type.tensor_type.shape.dim[0].CopyFrom(given.type.tensor_type.shape.dim[0])
     graph.input.remove(given)
-    graph.input.insert(0, picture)
+    graph.input.insert(0, image)
     logits.name = PROBABILITIES
     return result
 
@@ -79,7 +79,7 @@ def _check(model: onnx.ModelProto, preprocess: Preprocess) -> None:
     if preprocess.interpolation not in (*REACH, "nearest"):
         raise GodeeperError(f"interpolation {preprocess.interpolation!r} cannot be written as ONNX: {remedy}")
     names = {name for node in graph.node for name in node.output} | {one.name for one in (*graph.initializer, *graph.input)}
-    taken = sorted(name for name in names if name in (PICTURE, PROBABILITIES) or name.startswith(f"{PICTURE}."))
+    taken = sorted(name for name in names if name in (IMAGE, PROBABILITIES) or name.startswith(f"{IMAGE}."))
     if taken:
         raise GodeeperError(f"the model has a tensor {taken[0]!r} of its own: {remedy}")
 
@@ -107,7 +107,7 @@ class _Nodes:
 
     def constant(self, value: Any) -> str:
         """A constant, int64 or float64 unless it is a NumPy value of another type."""
-        name = f"{PICTURE}.constant.{len(self.constants)}"
+        name = f"{IMAGE}.constant.{len(self.constants)}"
         values = np.asarray(value, np.int64 if isinstance(value, int) else None)
         self.constants.append(wanted("onnx", "deploy").numpy_helper.from_array(values, name))
         return name
@@ -122,7 +122,7 @@ class _Value:
 
     def op(self, operator: str, *others: Any, **attributes: Any) -> _Value:
         names = [one.name if isinstance(one, _Value) else self.nodes.constant(one) for one in (self, *others)]
-        result = f"{PICTURE}.{len(self.nodes.written)}"
+        result = f"{IMAGE}.{len(self.nodes.written)}"
         node = wanted("onnx", "deploy").helper.make_node(operator, names, [result], name=result, **attributes)
         self.nodes.written.append(node)
         return _Value(self.nodes, result)
@@ -149,22 +149,22 @@ def _normalised(pixels: _Value, preprocess: Preprocess) -> _Value:
     return (pixels.to("FLOAT") - mean) / std
 
 
-def _pixels(picture: _Value, preprocess: Preprocess) -> _Value:
+def _pixels(image: _Value, preprocess: Preprocess) -> _Value:
     """`views.take_views` with one crop: uint8 (N, H, W, 3) -> uint8 (N, 3, S, S)."""
-    height, width = (picture.op("Shape", start=axis, end=axis + 1) for axis in (1, 2))
+    height, width = (image.op("Shape", start=axis, end=axis + 1) for axis in (1, 2))
     shorter = height.op("Min", width)
     sides = [(length, *_span(length, shorter, preprocess)) for length in (height, width)]
     if preprocess.interpolation == "nearest":
         rows, columns = (_nearest(start, step, preprocess.image_size) for _, start, step in sides)
-        return picture.op("Gather", rows, axis=1).op("Gather", columns, axis=2).op("Transpose", perm=[0, 3, 1, 2])
+        return image.op("Gather", rows, axis=1).op("Gather", columns, axis=2).op("Transpose", perm=[0, 3, 1, 2])
     (top, bottom, rows), (left, right, columns) = (_taps(*side, preprocess) for side in sides)
     starts, ends = top.op("Concat", left, axis=0), bottom.op("Concat", right, axis=0)
-    under = picture.op("Slice", starts, ends, np.array([1, 2])).op("Transpose", perm=[0, 3, 1, 2])
+    under = image.op("Slice", starts, ends, np.array([1, 2])).op("Transpose", perm=[0, 3, 1, 2])
     return _weighed(_weighed(under, columns.op("Transpose", perm=[1, 0])), rows, rows=True)
 
 
 def _span(length: _Value, shorter: _Value, preprocess: Preprocess) -> tuple[_Value, _Value]:
-    """Where the crop starts along one side, and how far apart its pixels are, in the picture's own pixels: float64 (1,) each."""
+    """Where the crop starts along one side, and how far apart its pixels are, in the image's own pixels: float64 (1,) each."""
     size = preprocess.image_size
     resized = length * preprocess.resize / shorter
     offset = ((resized - size).to("DOUBLE") / 2.0).op("Round")  # halves to even, as Python's round
@@ -180,7 +180,7 @@ def _nearest(start: _Value, step: _Value, size: int) -> _Value:
 
 
 def _taps(length: _Value, start: _Value, step: _Value, preprocess: Preprocess) -> tuple[_Value, _Value, _Value]:
-    """The first and last (excluded) of the picture's L pixels under the crop along one side, (1,), and their weights, (S, L).
+    """The first and last (excluded) of the image's L pixels under the crop along one side, (1,), and their weights, (S, L).
 
     Weights are int64, with `POINT` bits after the point, as Pillow's `precompute_coeffs` and `normalize_coeffs_8bpc` make them.
     """
@@ -201,7 +201,7 @@ def _taps(length: _Value, start: _Value, step: _Value, preprocess: Preprocess) -
 
 
 def _filter(x: _Value, interpolation: Interpolation) -> _Value:
-    """Pillow's filter at `x`, in pixels of the smaller picture."""
+    """Pillow's filter at `x`, in pixels of the smaller image."""
     if interpolation == "area":
         return x.op("Greater", -0.5).op("And", x.op("LessOrEqual", 0.5)).to("DOUBLE")
     x = x.op("Abs")
@@ -215,7 +215,7 @@ def _filter(x: _Value, interpolation: Interpolation) -> _Value:
 def _weighed(pixels: _Value, weights: _Value, rows: bool = False) -> _Value:
     """uint8 pixels times weights in fixed point, (S, H) from the left for rows, else (W, S) -> uint8, rounded.
 
-    A byte of the weights at a time, as uint8 matrices have a product whose sums are whole and exact; in float64, pictures of
+    A byte of the weights at a time, as uint8 matrices have a product whose sums are whole and exact; in float64, images of
     12 megapixels would take twice as long and eight times the memory.
     """
     low = weights.op("Mod", 256)
