@@ -19,7 +19,7 @@ MAY = {
     "papers": {"errors"},
     "files": set(),
     "labels": set(),
-    "optional": {"errors"},
+    "packages": {"errors"},
     "tensor_files": {"errors", "files"},
     "models": {"papers", "errors", "preprocess", "tensor_files"},
 }

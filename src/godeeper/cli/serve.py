@@ -29,12 +29,12 @@ def serve_command(
     max_waiting: Annotated[int, typer.Option(min=1, help="Images that may wait; beyond, clients get a 503.")] = 64,
 ) -> None:
     """Answer over HTTP what is in images: POST their bytes to /predict. There is no password: mind who reaches the port."""
-    from ..optional import wanted
+    from ..packages import require
 
     if not host.strip():  # to the system, every address of this machine
         raise GodeeperError("--host is empty: name an address, 0.0.0.0 for all")
     for package in ("starlette", "uvicorn", "prometheus_client"):
-        wanted(package, "serve")
+        require(package, "serve")
     from ..deploy.limits import Limits
     from ..deploy.predictor import Predictor
     from ..deploy.serve import listen, serve

@@ -23,10 +23,10 @@ def app_command(
     """Show a page in the browser: classify images, explore and compare networks, look at runs."""
     from ..models.network import best_device, to_device
     from ..models.weights import load
-    from ..optional import wanted
+    from ..packages import require
 
     for package in ("gradio", "captum"):
-        wanted(package, "app")
+        require(package, "app")
     from ..app.classify import warm
     from ..app.serving import served
 

@@ -16,7 +16,7 @@ from ..errors import GodeeperError
 from ..files import atomic_write
 from ..labels import Lang
 from ..models.weights import load
-from ..optional import wanted
+from ..packages import require
 from ..tensor_files import digest
 from .card import is_exported
 from .names import Names
@@ -36,7 +36,7 @@ def check_table(out: Path) -> None:
     if not out.parent.is_dir():
         raise GodeeperError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
     if out.suffix.lower() == ".parquet":
-        wanted("pyarrow.parquet", "data")
+        require("pyarrow.parquet", "data")
 
 
 def predict_into(
@@ -161,7 +161,7 @@ def _join_csv(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
 
 
 def _join_parquet(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
-    arrow, parquet = wanted("pyarrow", "data"), wanted("pyarrow.parquet", "data")
+    arrow, parquet = require("pyarrow", "data"), require("pyarrow.parquet", "data")
     names = list(_flat({"image": ""}, columns))
     schema = arrow.schema([(name, arrow.float32() if name.startswith("probability") else arrow.string()) for name in names])
     with parquet.ParquetWriter(out, schema) as writer:

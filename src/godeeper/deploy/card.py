@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadCheckpoint, GodeeperError
-from ..optional import wanted
+from ..packages import require
 from ..preprocess import Preprocess
 from .engines import Precision
 from .openvino_core import openvino_core
@@ -94,7 +94,7 @@ def put_card(model: Any, card: Card) -> None:
 
 
 def _onnx_text(file: Path) -> str | None:
-    model = wanted("onnx", "deploy").load(str(file), load_external_data=False)
+    model = require("onnx", "deploy").load(str(file), load_external_data=False)
     return next((entry.value for entry in model.metadata_props if entry.key == KEY), None)
 
 

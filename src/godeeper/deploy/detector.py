@@ -21,7 +21,7 @@ from ..detect.detections import Detections
 from ..detect.faster_rcnn import FasterRCNN
 from ..detect.weights import load_detector
 from ..errors import BadCheckpoint, GodeeperError
-from ..optional import wanted
+from ..packages import require
 from ..tensor_files import digest
 from .card import KEY, read_text
 from .export import photographs
@@ -116,7 +116,7 @@ class _Exported(nn.Module):
 
 def _graph(detector: FasterRCNN) -> bytes:
     """The ONNX graph, for images of any size: traced, as torch's newer exporter cannot yet take the choices of boxes."""
-    wanted("onnx", "deploy")
+    require("onnx", "deploy")
     size = detector.arguments["image_size"]
     with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         file = Path(folder) / "detector.onnx"
@@ -132,19 +132,19 @@ def _graph(detector: FasterRCNN) -> bytes:
 def _write(graph: bytes, file: Path, about: dict[str, Any]) -> None:
     text = json.dumps(about, ensure_ascii=False)
     if file.suffix.lower() == ".onnx":
-        model = wanted("onnx", "deploy").load_model_from_string(graph)
+        model = require("onnx", "deploy").load_model_from_string(graph)
         model.metadata_props.add(key=KEY, value=text)
         file.write_bytes(model.SerializeToString())
         return
     model = openvino_core().read_model(graph)
     model.set_rt_info(text, [KEY])
-    wanted("openvino", "deploy").save_model(model, str(file), compress_to_fp16=False)
+    require("openvino", "deploy").save_model(model, str(file), compress_to_fp16=False)
 
 
 def _runner(file: Path) -> Callable[[Any], Sequence[Any]]:
     """An image, uint8 (H, W, 3) -> boxes, labels, scores."""
     if file.suffix.lower() == ".onnx":
-        session = wanted("onnxruntime", "deploy").InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        session = require("onnxruntime", "deploy").InferenceSession(str(file), providers=["CPUExecutionProvider"])
         return lambda image: session.run(OUTPUTS, {INPUT: image})
     core = openvino_core()
     compiled = core.compile_model(core.read_model(str(file)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

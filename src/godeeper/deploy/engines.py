@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import GodeeperError, unknown
 from ..models.network import Network, best_device, device_of, to_device
-from ..optional import wanted
+from ..packages import require
 from .fuse import fuse
 from .graph import INPUT, to_onnx
 from .openvino_core import openvino_core
@@ -139,7 +139,7 @@ class ONNXRuntimeEngine:
     device = torch.device("cpu")
 
     def __init__(self, model: bytes | str, precision: Precision = "fp32") -> None:
-        onnxruntime = wanted("onnxruntime", "deploy")
+        onnxruntime = require("onnxruntime", "deploy")
         self.precision = precision
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()

@@ -21,7 +21,7 @@ from ..data.views import take_views
 from ..errors import BadImage, GodeeperError
 from ..models.network import Network, count_parameters
 from ..models.weights import load
-from ..optional import wanted
+from ..packages import require
 from ..papers.describe import describe
 from ..tensor_files import digest
 from .card import Card
@@ -131,7 +131,7 @@ def photographs(folder: Path | None) -> list[Image.Image]:
 
 def _pieces() -> list[Image.Image]:
     """Two real photographs, whole and in twelve overlapping pieces each."""
-    sets = wanted("sklearn.datasets", "demo")
+    sets = require("sklearn.datasets", "demo")
     photographs = [Image.fromarray(sets.load_sample_image(name)) for name in ("china.jpg", "flower.jpg")]
     pieces = []
     for photograph in photographs:

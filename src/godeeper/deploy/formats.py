@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..models.network import Network
-from ..optional import wanted
+from ..packages import require
 from .card import KEY, Card, put_card
 from .engines import OpenVINOEngine
 from .graph import INPUT, to_onnx
@@ -71,7 +71,7 @@ class ONNXFile:
             os.fsync(opened.fileno())
 
     def run(self, file: Path) -> Callable[[Tensor], Tensor]:
-        session = wanted("onnxruntime", "deploy").InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        session = require("onnxruntime", "deploy").InferenceSession(str(file), providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         assert name in (INPUT, IMAGE)
         return lambda x: torch.from_numpy(session.run(None, {name: x.contiguous().numpy()})[0])
@@ -87,7 +87,7 @@ class OpenVINOFile:
     memory: dict[str, Any] | None = None
 
     def __init__(self, model: Any) -> None:
-        self.openvino = wanted("openvino", "deploy")
+        self.openvino = require("openvino", "deploy")
         self.model = openvino_core().read_model(model.SerializeToString())
 
     def write(self, file: Path, card: Card) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..errors import GodeeperError
 from ..models.build import AveragePool, Concat
 from ..models.network import Network
-from ..optional import wanted
+from ..packages import require
 from ..papers.describe import check_size
 from .fuse import Added, PooledConv, SharedConcat
 
@@ -28,7 +28,7 @@ def to_onnx(network: Network) -> onnx.ModelProto:
     N is free, S is the network's image size. GodeeperError for a size that does not fit the network, and, naming it, for a
     module that has no ONNX operator here.
     """
-    package = wanted("onnx", "deploy")
+    package = require("onnx", "deploy")
     make, floats = package.helper, package.TensorProto.FLOAT
     side, channels = network.preprocess.image_size, network.definition.in_channels
     if side < network.minimum_size:
@@ -53,7 +53,7 @@ class _Writer:
     """The nodes and weights written so far, named as the network's modules are."""
 
     def __init__(self, network: Network) -> None:
-        self.onnx = wanted("onnx", "deploy")
+        self.onnx = require("onnx", "deploy")
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
         self.names = {module: name for name, module in network.named_modules()}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import GodeeperError
-from ..optional import wanted
+from ..packages import require
 from ..preprocess import Interpolation, Preprocess
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def with_preprocessing(model: onnx.ModelProto, preprocess: Preprocess) -> onnx.M
     `model` has one input, normalised images, float32 (N, 3, S, S), and one output, logits (N, classes). It is not changed; N,
     weights, metadata and opset (if 15 or later) are kept. GodeeperError for another input or output, or interpolation.
     """
-    library = wanted("onnx", "deploy")
+    library = require("onnx", "deploy")
     _check(model, preprocess)
     result: onnx.ModelProto = library.ModelProto()
     result.CopyFrom(_recent(model))
@@ -88,8 +88,8 @@ def _recent(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model, with its opset raised to `OLDEST` where it is older."""
     if all(one.version >= OLDEST for one in model.opset_import if one.domain in ("", "ai.onnx")):
         return model
-    converted: onnx.ModelProto = wanted("onnx.version_converter", "deploy").convert_version(model, OLDEST)
-    wanted("onnx", "deploy").helper.set_model_props(
+    converted: onnx.ModelProto = require("onnx.version_converter", "deploy").convert_version(model, OLDEST)
+    require("onnx", "deploy").helper.set_model_props(
         converted, {one.key: one.value for one in model.metadata_props}
     )  # which it forgets
     return converted
@@ -109,7 +109,7 @@ class _Nodes:
         """A constant, int64 or float64 unless it is a NumPy value of another type."""
         name = f"{IMAGE}.constant.{len(self.constants)}"
         values = np.asarray(value, np.int64 if isinstance(value, int) else None)
-        self.constants.append(wanted("onnx", "deploy").numpy_helper.from_array(values, name))
+        self.constants.append(require("onnx", "deploy").numpy_helper.from_array(values, name))
         return name
 
 
@@ -123,12 +123,12 @@ class _Value:
     def op(self, operator: str, *others: Any, **attributes: Any) -> _Value:
         names = [one.name if isinstance(one, _Value) else self.nodes.constant(one) for one in (self, *others)]
         result = f"{IMAGE}.{len(self.nodes.written)}"
-        node = wanted("onnx", "deploy").helper.make_node(operator, names, [result], name=result, **attributes)
+        node = require("onnx", "deploy").helper.make_node(operator, names, [result], name=result, **attributes)
         self.nodes.written.append(node)
         return _Value(self.nodes, result)
 
     def to(self, kind: str) -> _Value:
-        return self.op("Cast", to=wanted("onnx", "deploy").TensorProto.DataType.Value(kind))
+        return self.op("Cast", to=require("onnx", "deploy").TensorProto.DataType.Value(kind))
 
     def __add__(self, other: Any) -> _Value:
         return self.op("Add", other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ..optional import wanted
+from ..packages import require
 
 
 def openvino_core() -> Any:
@@ -14,7 +14,7 @@ def openvino_core() -> Any:
     Each core of the CPU sets a stack of its own for signals and frees it when it goes, whether or not another core has
     noted it down as the one to go back to (openvino pull request 11894): of two, the next signal could end the process.
     """
-    return _only_core(wanted("openvino", "deploy"))
+    return _only_core(require("openvino", "deploy"))
 
 
 @cache

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from ..errors import GodeeperError
 from ..files import atomic_write
-from ..optional import wanted
+from ..packages import require
 from .fuse import SharedConcat
 from .torch_formats import exported, first_line, parsed, plain, quiet
 
@@ -188,7 +188,7 @@ class SlicedConcat(nn.Module):
 def _executorch(module: str) -> Any:
     try:
         with quiet():
-            return wanted(f"executorch.{module}", "phone")
+            return require(f"executorch.{module}", "phone")
     except ImportError as error:  # of a library that was built for another torch
         reason = f"executorch does not fit torch {torch.__version__} ({first_line(error)})"
         raise GodeeperError(f"{reason}: pip install --upgrade 'godeeper[phone]'") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ..optional import wanted
+from ..packages import require
 from .graph import INPUT
 from .torch_formats import quiet
 
@@ -28,6 +28,6 @@ def quantised(model: onnx.ModelProto, images: Sequence[Tensor]) -> onnx.ModelPro
     os.environ.setdefault("NNCF_CI", "1")  # which keeps it from sending statistics of its use to its makers
     used: list[Any] = [{INPUT: image.numpy()} for image in images[:MOST]]
     with quiet(), redirect_stdout(io.StringIO()):  # where it draws its progress, in the midst of what we print
-        nncf = wanted("nncf", "deploy")
+        nncf = require("nncf", "deploy")
         result: onnx.ModelProto = nncf.quantize(model, nncf.Dataset(used), subset_size=len(used))
     return result

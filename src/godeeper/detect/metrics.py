@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..data.objects import Doubles, Flags, Floats, Objects
-from ..optional import wanted
+from ..packages import require
 from .boxes import jaccard
 from .detections import Detections
 
@@ -171,7 +171,7 @@ class CocoScores:
 
 def coco_scores(detections: Sequence[Detections], objects: Sequence[Objects], classes: Sequence[str]) -> CocoScores:
     """COCO's figures, by faster-coco-eval; difficult objects are its crowds. GodeeperError where that is not installed."""
-    library = wanted("faster_coco_eval", "detect")
+    library = require("faster_coco_eval", "detect")
     truth = _annotated(library, classes, objects, "iscrowd", [one.difficult.astype(int) for one in objects])
     found = _annotated(library, classes, detections, "score", [one.scores for one in detections])
     evaluation = library.COCOeval_faster(truth, found, iouType="bbox", print_function=lambda *_: None)

@@ -18,7 +18,7 @@ from ..errors import BadCheckpoint, GodeeperError
 from ..models.network import Network, device_of
 from ..models.registry import create_model
 from ..models.weights import weights_file
-from ..optional import wanted
+from ..packages import require
 from ..papers.describe import describe
 from ..papers.notation import Conv, FullyConnected, Linear, Stage
 from ..papers.registry import scaled
@@ -93,7 +93,7 @@ def multibox_loss(places: Tensor, odds: Tensor, priors: Tensor, objects: list[Te
     Each object is given to one prior, so that their squared distances are least in all (at most K of the objects are); what that
     prior's place is off by is the loss `places`, and to be confident there, and nowhere else, is the loss `confidence`.
     """
-    scipy = wanted("scipy.optimize", "detect")
+    scipy = require("scipy.optimize", "detect")
     matched = torch.zeros_like(odds)
     off = places.new_zeros(())
     for number, boxes in enumerate(objects):

@@ -22,7 +22,7 @@ from ..data.decode import decode
 from ..data.objects import DetectionSet, Floats, Objects
 from ..errors import GodeeperError
 from ..files import atomic_write, cache_folder
-from ..optional import wanted
+from ..packages import require
 from .boxes import jaccard
 from .metrics import JACCARD
 from .selective_search import LARGER_SUPERPIXELS, selective_search
@@ -49,7 +49,7 @@ class SelectiveSearch:
 
     @property
     def name(self) -> str:
-        return f"selective search, superpixels {self.superpixels:g}, OpenCV {wanted('cv2', 'detect').__version__}"
+        return f"selective search, superpixels {self.superpixels:g}, OpenCV {require('cv2', 'detect').__version__}"
 
     def __call__(self, image: Image.Image) -> Floats:
         return selective_search(image, self.superpixels)
@@ -151,7 +151,7 @@ def _pool(workers: int) -> Iterator[Callable[[Callable[[Path], Floats], Sequence
 def _one_thread() -> None:
     torch.set_num_threads(1)
     with suppress(GodeeperError):  # not every proposer needs it
-        wanted("cv2", "detect").setNumThreads(1)
+        require("cv2", "detect").setNumThreads(1)
 
 
 @dataclass(frozen=True)

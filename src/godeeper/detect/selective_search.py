@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..data.objects import Floats
-from ..optional import wanted
+from ..packages import require
 
 # R-CNN's "fast mode" (arXiv 1311.2524 and its released code): two colour spaces, two segmentations, two ways to compare.
 WIDTH = 500  # pixels that images are resized to, across,
@@ -25,7 +25,7 @@ def selective_search(image: Image.Image, superpixels: float = LARGER_SUPERPIXELS
     `superpixels` times R-CNN's is the size of the segments it begins with; R-CNN itself is 1. GodeeperError where OpenCV's
     contrib modules are missing.
     """
-    cv2 = wanted("cv2", "detect")
+    cv2 = require("cv2", "detect")
     times = min(WIDTH / image.width, HEIGHT / image.height)
     sides = max(1, round(image.width * times)), max(1, round(image.height * times))
     resized = image.resize(sides, Image.Resampling.BILINEAR)

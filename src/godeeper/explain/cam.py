@@ -20,7 +20,7 @@ from ..data.crops import Box, View, views
 from ..data.views import take
 from ..errors import GodeeperError
 from ..models.network import Network, device_of
-from ..optional import wanted
+from ..packages import require
 from ..papers.notation import LRN, Avg, Definition, Dropout, Max, rows
 from .sight import Sight, Span, sight
 
@@ -50,7 +50,7 @@ def evidence(network: Network, x: Tensor, layer: nn.Module, label: int) -> Tenso
 
     The layer's values times their channel's mean gradient, summed over channels; below 0 is evidence against.
     """
-    attribution = wanted("captum.attr", "explain").LayerGradCam(network, layer)
+    attribution = require("captum.attr", "explain").LayerGradCam(network, layer)
     x = x.detach().requires_grad_()  # else a network whose weights are frozen has no gradients
     found: Tensor = attribution.attribute(x, target=label)[0, 0].detach().cpu()
     return found

@@ -1,4 +1,4 @@
-"""Packages that only some people need."""
+"""Optional packages: imported where they are used, with the command that installs them where they are missing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 from .errors import GodeeperError
 
 
-def wanted(package: str, extra: str) -> Any:
-    """The package, imported; GodeeperError with the command that installs it where it is missing."""
+def require(package: str, extra: str) -> Any:
+    """Imports and returns a package or module, which comes with the extra `extra` of godeeper.
+
+    GodeeperError with the command that installs it where it is missing.
+    """
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
