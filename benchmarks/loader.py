@@ -43,7 +43,7 @@ Side = Callable[[Sequence[int], int], object]  # makes a batch of the images at 
 
 
 def ours(images: ImageDataset, size: int) -> Side:
-    dataset, preprocess = TrainingSet(images, size, Augment(distort=False), 0), Preprocess(size)
+    dataset, preprocess = TrainingSet(images, size, Augment(color_jitter=False), 0), Preprocess(size)
     return lambda places, number: normalise(collate([dataset[number, place] for place in places]).images, preprocess)
 
 
@@ -63,7 +63,7 @@ def differences(files: list[Path], size: int) -> list[float]:
         chosen = patch(*whole.size, Random(number))
         expected = np.asarray(whole.crop(chosen.box).resize((size, size), FILTERS[chosen.interpolation])).astype(float)
         expected = expected[:, ::-1] if chosen.flip else expected
-        taken = Augment(distort=False)(partial(decode_for, image=file), size, Random(number)).permute(1, 2, 0).numpy()
+        taken = Augment(color_jitter=False)(partial(decode_for, image=file), size, Random(number)).permute(1, 2, 0).numpy()
         found.append(float(abs(taken - expected).mean()))
     return found
 

@@ -20,7 +20,9 @@ torch.manual_seed(0)
 # The images: 8x8 digits, 80 % to learn from, 20 % held out.  数据：8x8 手写数字，八成训练，两成测试。
 source = godeeper.open_source("digits")
 training = source.part("train")
-augment = godeeper.Augment(area=(0.6, 1.0), distort=False)  # patches of 60-100 % of the area  随机裁剪，面积占 60%–100%
+augment = godeeper.Augment(
+    crop_scale=(0.6, 1.0), color_jitter=False
+)  # patches of 60-100 % of the area  随机裁剪，面积占 60%–100%
 
 # The network: Table 1 at a quarter of its width, for small images, with both auxiliary heads.
 # 网络：论文表 1，通道数取四分之一，改成适合小图的步长，带两个辅助分类器。

@@ -18,7 +18,7 @@ out = sys.argv[2] if len(sys.argv) > 2 else "runs/inception_resnet.safetensors"
 torch.manual_seed(0)
 source = godeeper.open_source("digits")
 training = source.part("train")
-augment = godeeper.Augment(area=(0.6, 1.0), distort=False)
+augment = godeeper.Augment(crop_scale=(0.6, 1.0), color_jitter=False)
 
 # Figures 10-15 at a quarter of their width. Each residual block is x + scale * linear(branches), then ReLU.
 # 论文图 10–15，通道数取四分之一。每个残差块：x + 缩放系数 × 线性 1x1（各分支），再过 ReLU。

@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import godeeper
-from godeeper.data.augment import FILTERS, Augment, normalise, photometric
+from godeeper.data.augment import FILTERS, Augment, jitter_color, normalise
 from godeeper.data.crops import patch
 from godeeper.data.decode import decode_for
 from godeeper.preprocess import Preprocess
@@ -21,9 +21,9 @@ def photo():
 
 
 @pytest.mark.parametrize("size", [32, 224])
-@pytest.mark.parametrize("distort", [True, False])
-def test_augment_gives_bytes_of_the_size_asked_for(photo, size, distort):
-    pixels = Augment(distort=distort)(photo, size, Random(0))
+@pytest.mark.parametrize("color_jitter", [True, False])
+def test_augment_gives_bytes_of_the_size_asked_for(photo, size, color_jitter):
+    pixels = Augment(color_jitter=color_jitter)(photo, size, Random(0))
     assert pixels.shape == (3, size, size)
     assert pixels.dtype == torch.uint8
     assert pixels.float().std() > 10
@@ -50,9 +50,9 @@ def test_augment_leaves_the_image_as_it_was(photo):
 def test_augmenting_with_the_whole_image_at_its_own_size_is_the_image_or_its_mirror(photo):
     square = photo.crop((100, 100, 228, 228))
     expected = torch.from_numpy(np.array(square)).permute(2, 0, 1)
-    whole = Augment(area=(1.0, 1.0), aspect=(1.0, 1.0), distort=False)
+    whole = Augment(crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), color_jitter=False)
     for seed in range(10):
-        assert torch.equal(replace(whole, mirror=False)(square, 128, Random(seed)), expected)
+        assert torch.equal(replace(whole, hflip=False)(square, 128, Random(seed)), expected)
     mirrored = [torch.equal(whole(square, 128, Random(seed)), expected.flip(-1)) for seed in range(20)]
     plain = [torch.equal(whole(square, 128, Random(seed)), expected) for seed in range(20)]
     assert all(a != b for a, b in zip(mirrored, plain, strict=True))
@@ -69,16 +69,16 @@ def test_the_four_interpolations_are_four_filters():
 @pytest.mark.parametrize("seed", range(5))
 def test_photometric_keeps_the_size_and_changes_the_pixels(photo, seed):
     image = photo.resize((64, 48))
-    changed = photometric(image, Random(seed))
+    changed = jitter_color(image, Random(seed))
     assert changed.size == (64, 48)
     assert changed.mode == "RGB"
     assert changed.tobytes() != image.tobytes()
-    assert changed.tobytes() == photometric(image, Random(seed)).tobytes()
+    assert changed.tobytes() == jitter_color(image, Random(seed)).tobytes()
 
 
 def test_brightness_varies_by_half_both_ways():
     grey = Image.new("RGB", (4, 4), (100, 100, 100))  # contrast and colour leave an even grey alone
-    levels = [np.asarray(photometric(grey, Random(seed)))[0, 0, 0] for seed in range(400)]
+    levels = [np.asarray(jitter_color(grey, Random(seed)))[0, 0, 0] for seed in range(400)]
     assert 50 - 1 <= min(levels) <= 55
     assert 145 <= max(levels) <= 150 + 1
     assert abs(np.mean(levels) - 100) < 6
@@ -91,7 +91,7 @@ def test_contrast_and_colour_vary_both_ways(photo):
 
     image = photo.resize((64, 48))
     contrast, colour = spread(image)
-    changed = [spread(photometric(image, Random(seed))) for seed in range(100)]
+    changed = [spread(jitter_color(image, Random(seed))) for seed in range(100)]
     assert min(c for c, _ in changed) < 0.7 * contrast
     assert max(c for c, _ in changed) > 1.2 * contrast
     assert min(c for _, c in changed) < 0.7 * colour
@@ -127,7 +127,7 @@ def test_a_patch_of_a_jpeg_decoded_smaller_is_that_of_the_whole(photo, tmp_path,
         sizes.append(image.size if isinstance(image, Image.Image) else image.shape[:0:-1])
         return image
 
-    augment = Augment(distort=False, area=(0.5, 1))
+    augment = Augment(color_jitter=False, crop_scale=(0.5, 1))
     fast = augment(opened, 64, Random(seed)).float()
     whole = augment(godeeper.decode(tmp_path / "big.jpg"), 64, Random(seed)).float()
     nearest = Random(seed).choice(("bilinear", "area", "nearest", "cubic")) == "nearest"
@@ -142,7 +142,7 @@ def test_our_resizing_is_pillows(photo):
     for seed in range(12):
         chosen = patch(*photo.size, Random(seed))
         expected = np.asarray(photo.crop(chosen.box).resize((96, 96), FILTERS[chosen.interpolation])).astype(int)
-        taken = Augment(distort=False)(photo, 96, Random(seed)).permute(1, 2, 0).numpy().astype(int)
+        taken = Augment(color_jitter=False)(photo, 96, Random(seed)).permute(1, 2, 0).numpy().astype(int)
         assert abs(taken - (expected[:, ::-1] if chosen.flip else expected)).max() <= 1
 
 

@@ -624,8 +624,8 @@ def test_patches_of_tiny_and_thin_images_lie_inside(width_height):
 
 
 def test_a_image_too_thin_for_any_patch_gives_its_largest_allowed_centred_box():
-    assert {chosen.box for chosen in patches(1000, 30, 50, area=(0.9, 1.0))} == {(480, 0, 520, 30)}  # 40 / 30 = 4 / 3
-    assert {chosen.box for chosen in patches(30, 1000, 50, area=(0.9, 1.0))} == {(0, 480, 30, 520)}  # 30 / 40 = 3 / 4
+    assert {chosen.box for chosen in patches(1000, 30, 50, crop_scale=(0.9, 1.0))} == {(480, 0, 520, 30)}  # 40 / 30 = 4 / 3
+    assert {chosen.box for chosen in patches(30, 1000, 50, crop_scale=(0.9, 1.0))} == {(0, 480, 30, 520)}  # 30 / 40 = 3 / 4
 
 
 def test_the_same_seed_gives_the_same_patches_and_another_seed_others():
@@ -645,13 +645,13 @@ def test_all_interpolations_and_both_mirrorings_are_equally_frequent():
 
 
 def test_without_mirroring_nothing_is_flipped():
-    chosen = patches(640, 480, 500, mirror=False)
+    chosen = patches(640, 480, 500, hflip=False)
     assert len({one.box for one in chosen}) > 400
     assert not any(one.flip for one in chosen)
 
 
 def test_the_area_is_even_between_8_and_100_percent():
-    boxes = [chosen.box for chosen in patches(1000, 1000, 8000, aspect=(1.0, 1.0))]  # squares of a square always fit
+    boxes = [chosen.box for chosen in patches(1000, 1000, 8000, crop_ratio=(1.0, 1.0))]  # squares of a square always fit
     shares = [w * h / 1e6 for w, h in map(size_of, boxes)]
     tenths = Counter(min(9, int((share - 0.08) / 0.092)) for share in shares)
     assert sorted(tenths) == list(range(10))
@@ -669,7 +669,7 @@ def test_the_area_is_even_with_the_printed_aspect_ratios_where_all_of_them_fit()
 
 
 def test_wide_and_tall_patches_are_equals():
-    boxes = [chosen.box for chosen in patches(1000, 1000, 4000, area=(0.08, 0.5))]
+    boxes = [chosen.box for chosen in patches(1000, 1000, 4000, crop_scale=(0.08, 0.5))]
     wide = sum(w > h for w, h in map(size_of, boxes))
     tall = sum(w < h for w, h in map(size_of, boxes))
     assert abs(wide - tall) < 260  # the deviation is 63

@@ -138,7 +138,7 @@ def test_labels_belong_to_their_images():
     levels = np.repeat(np.arange(10, dtype=np.uint8) * 25, 64).reshape(10, 8, 8)
     images = ArrayDataset(levels, [int(level) * 25 for level in range(10)], "levels")
     batches = EpochBatches(10, 5, 0)
-    for batch in training_loader(images, 8, Augment(distort=False), batches):
+    for batch in training_loader(images, 8, Augment(color_jitter=False), batches):
         assert (batch.images == batch.labels.view(5, 1, 1, 1)).all()
 
 

@@ -120,7 +120,7 @@ def test_boxes_of_training_come_to_the_loss_as_shares_of_their_own_image(tmp_pat
     for file, shape in zip(files, shapes, strict=True):
         Image.new("RGB", shape, (200, 40, 40)).save(file)
     images = DetectionSet(("thing",), files, shapes, objects, "train")
-    recipe = MultiBoxRecipe(boxes=3, image_size=64, batch_size=3, mirror=False)
+    recipe = MultiBoxRecipe(boxes=3, image_size=64, batch_size=3, hflip=False)
     model = multibox(boxes=3)
     task = MultiBoxTask(model, images, recipe, Alone())
     np.testing.assert_allclose(sorted(model.priors.tolist()), sorted(shares.tolist()), rtol=1e-6)
@@ -204,7 +204,7 @@ def test_it_learns_where_shapes_are(tmp_path):
     """Of images it has not seen, it covers far more objects than its priors do, and by its three surest boxes, too."""
     voc = voc_folder(tmp_path / "voc", {"train": range(200), "test": range(200, 260)}, most=1)
     images, tested = open_objects(voc, "train"), open_objects(voc, "test")
-    learn(made(images, epochs=12, batch_size=8, lr=0.05, distort=False), tmp_path / "run", trackers=[])
+    learn(made(images, epochs=12, batch_size=8, lr=0.05, color_jitter=False), tmp_path / "run", trackers=[])
     learnt = load_multibox(tmp_path / "run")
     found = [learnt.propose(tested.image(index)) for index in range(len(tested))]
     priors = [learnt.priors.numpy() * np.float32([*size, *size]) for size in tested.sizes]

@@ -91,7 +91,7 @@ def test_other_objects_are_not_resumed_with(tmp_path):
 
 def test_mirrored_images_have_mirrored_boxes(voc):
     images = open_objects(voc, "train")
-    dataset = ObjectTrainingSet(images, seed=0, mirror=True, distort=False)
+    dataset = ObjectTrainingSet(images, seed=0, hflip=True, color_jitter=False)
     seen = set()
     for epoch in range(12):
         image, target = dataset[epoch, 0]
@@ -107,14 +107,14 @@ def test_mirrored_images_have_mirrored_boxes(voc):
 
 
 def dataset_without_mirror(images):
-    return ObjectTrainingSet(images, seed=0, mirror=False, distort=False)[0, 0][0]
+    return ObjectTrainingSet(images, seed=0, hflip=False, color_jitter=False)[0, 0][0]
 
 
 def test_difficult_objects_are_not_learnt_from_and_bad_images_are_left_out(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"train": range(4)})
     write_annotation(voc / "Annotations/scene000.xml", (96, 72), [("disc", 1, 1, 20, 20), ("disc", 30, 30, 50, 50)], {0})
     images = open_objects(voc, "train")
-    _, target = ObjectTrainingSet(images, 0, mirror=False, distort=False)[0, 0]
+    _, target = ObjectTrainingSet(images, 0, hflip=False, color_jitter=False)[0, 0]
     assert target["boxes"].tolist() == [[30, 30, 50, 50]]
     content = (voc / "JPEGImages/scene001.jpg").read_bytes()
     (voc / "JPEGImages/scene001.jpg").write_bytes(content[:400])  # whose header is whole

@@ -22,7 +22,7 @@ RECIPE = Recipe(
     warmup_epochs=0,
     freeze_epochs=1,
     layer_decay=0.5,
-    area=(0.5, 1),
+    crop_scale=(0.5, 1),
     ema_decay=0.5,
 )
 

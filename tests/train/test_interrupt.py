@@ -20,7 +20,7 @@ from godeeper.train.interrupt import Interruption
 from godeeper.train.step import BAD_STEPS
 
 RECIPE = Recipe(
-    epochs=2, batch_size=4, image_size=32, lr=0.02, warmup_epochs=0, ema_decay=0.9, area=(0.5, 1), mixup=0.2, cutmix=1.0
+    epochs=2, batch_size=4, image_size=32, lr=0.02, warmup_epochs=0, ema_decay=0.9, crop_scale=(0.5, 1), mixup=0.2, cutmix=1.0
 )
 IMAGES = ArrayDataset(
     np.random.default_rng(0).integers(0, 256, (24, 12, 12), dtype=np.uint8), [index % 2 for index in range(24)], "made"

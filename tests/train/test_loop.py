@@ -13,7 +13,9 @@ from godeeper import BadCheckpoint, GodeeperError, Recipe, create_model, load, o
 from godeeper.data.sources import ArrayDataset
 from godeeper.train import train
 
-RECIPE = Recipe(epochs=3, batch_size=8, image_size=32, lr=0.02, warmup_epochs=1, clip_norm=1.0, ema_decay=0.9, area=(0.5, 1))
+RECIPE = Recipe(
+    epochs=3, batch_size=8, image_size=32, lr=0.02, warmup_epochs=1, clip_norm=1.0, ema_decay=0.9, crop_scale=(0.5, 1)
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_a_run_leaves_everything_it_should(tmp_path, images):
 
 @pytest.mark.parametrize("model", ["googlenet", "googlenet_bn"])
 def test_it_learns_bright_from_dark(tmp_path, images, model):
-    recipe = replace(RECIPE, epochs=12, distort=False, lr=0.05, precision="fp32")
+    recipe = replace(RECIPE, epochs=12, color_jitter=False, lr=0.05, precision="fp32")
     run = train(network(model), images, recipe, tmp_path / "run")
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert metrics[0]["train_error"] > 25

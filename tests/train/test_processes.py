@@ -34,8 +34,8 @@ SCRIPT = dedent("""
         for module in (classification, views):
             module.normalise = lambda images, preprocess, normalise=module.normalise: normalise(images, preprocess).double()
     recipe = Recipe(
-        epochs=20, batch_size=24, image_size=32, lr=0.001, warmup_epochs=0, clip_norm=2.0, mixup=0.2, cutmix=1.0, area=(0.5, 1),
-        ema_decay=0.9, precision="fp32", sync_batch_norm=sync,
+        epochs=20, batch_size=24, image_size=32, lr=0.001, warmup_epochs=0, clip_norm=2.0, mixup=0.2, cutmix=1.0,
+        crop_scale=(0.5, 1), ema_decay=0.9, precision="fp32", sync_batch_norm=sync,
     )
     reports = []
     def tested(network):

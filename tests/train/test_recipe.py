@@ -9,8 +9,8 @@ from godeeper.train.recipe import Recipe, recipe_named, recipes
 
 
 def test_settings_are_parsed_by_the_fields_type():
-    recipe = Recipe().having(["lr=0.05", "epochs=7", "mirror=false", "area=0.3,1", "schedule=step"])
-    assert (recipe.lr, recipe.epochs, recipe.mirror, recipe.area, recipe.schedule) == (0.05, 7, False, (0.3, 1.0), "step")
+    recipe = Recipe().having(["lr=0.05", "epochs=7", "hflip=false", "crop_scale=0.3,1", "schedule=step"])
+    assert (recipe.lr, recipe.epochs, recipe.hflip, recipe.crop_scale, recipe.schedule) == (0.05, 7, False, (0.3, 1.0), "step")
     assert recipe.momentum == Recipe().momentum
 
 
@@ -26,9 +26,9 @@ def test_settings_are_parsed_by_the_fields_type():
         ("lr=nan", ["lr", "between"]),
         ("epochs=0", ["epochs", "between"]),
         ("epochs=1.5", ["epochs", "whole number"]),
-        ("mirror=perhaps", ["mirror", "true or false"]),
-        ("area=1", ["area", "two numbers"]),
-        ("area=1,0.5", ["area", "rise"]),
+        ("hflip=perhaps", ["hflip", "true or false"]),
+        ("crop_scale=1", ["crop_scale", "two numbers"]),
+        ("crop_scale=1,0.5", ["crop_scale", "rise"]),
         ("schedule=cosin", ["cosin", "'cosine'"]),
         ("precision=fp16", ["fp16", "'bf16'"]),
     ],
@@ -58,7 +58,7 @@ def test_the_papers_recipes_are_as_printed():
     assert (ours.optimizer, ours.momentum, ours.nesterov, ours.auxiliary_weight) == ("sgd", 0.9, False, 0.3)
     rates = [learning_rate(ours, epoch * 10, 10) / ours.lr for epoch in (0, 7, 8, 16)]
     assert rates == pytest.approx([1, 1, 0.96, 0.96**2])
-    assert (ours.area, ours.aspect, ours.distort, ours.mirror) == ((0.08, 1.0), (3 / 4, 4 / 3), True, True)
+    assert (ours.crop_scale, ours.crop_ratio, ours.color_jitter, ours.hflip) == ((0.08, 1.0), (3 / 4, 4 / 3), True, True)
     ours = recipes["inception_2016"]  # arXiv 1602.07261, Section 4
     assert (ours.optimizer, ours.decay, ours.epsilon, ours.lr) == ("rmsprop", 0.9, 1.0, 0.045)
     rates = [learning_rate(ours, epoch * 10, 10) / ours.lr for epoch in (0, 1, 2, 4)]

@@ -74,7 +74,7 @@ class Lab:
         """
         recipe = replace(recipes[self.scale.recipe], epochs=self.scale.epochs, auxiliary_weight=0.0)
         if self.scale.small:
-            recipe = replace(recipe, batch_size=self.scale.batch_size, area=(0.4, 1.0), distort=False, ema_decay=0.998)
+            recipe = replace(recipe, batch_size=self.scale.batch_size, crop_scale=(0.4, 1.0), color_jitter=False, ema_decay=0.998)
         return replace(recipe, **changes)
 
     def train(self, arms: Sequence[Arm]) -> dict[str, list[Training]]:

@@ -30,10 +30,10 @@ TORCH_MODES = {"bilinear": "bilinear", "cubic": "bicubic"}  # with antialias, wh
 class Augment:
     """How training images are varied; the defaults are arXiv 1409.4842, Section 6."""
 
-    area: tuple[float, float] = (0.08, 1.0)
-    aspect: tuple[float, float] = (3 / 4, 4 / 3)
-    mirror: bool = True
-    distort: bool = True
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    hflip: bool = True
+    color_jitter: bool = True
 
     def __call__(self, image: Image.Image | Opener, size: int, random: Random) -> Tensor:
         """One training image: uint8, (3, size, size).
@@ -58,7 +58,7 @@ class Augment:
         return self._cut(opened, chosen.at(width / full_width), size, random)
 
     def _draw(self, width: int, height: int, random: Random) -> Patch:
-        return patch(width, height, random, self.area, self.aspect, self.mirror)
+        return patch(width, height, random, self.crop_scale, self.crop_ratio, self.hflip)
 
     def _cut(self, image: Image.Image | Tensor, chosen: Patch, size: int, random: Random) -> Tensor:
         if isinstance(image, Image.Image):
@@ -67,8 +67,8 @@ class Augment:
             left, top, right, bottom = chosen.box
             pixels = image[:, top:bottom, left:right].permute(1, 2, 0).contiguous()
         pixels = _resized(pixels, size, chosen.interpolation)
-        if self.distort:
-            pixels = _tensor(photometric(Image.fromarray(pixels.permute(1, 2, 0).numpy()), random))
+        if self.color_jitter:
+            pixels = _tensor(jitter_color(Image.fromarray(pixels.permute(1, 2, 0).numpy()), random))
         return pixels.flip(-1) if chosen.flip else pixels
 
 
@@ -80,7 +80,7 @@ def _resized(pixels: Tensor, size: int, interpolation: Interpolation) -> Tensor:
     return _tensor(Image.fromarray(pixels.numpy()).resize((size, size), FILTERS[interpolation]))
 
 
-def photometric(image: Image.Image, random: Random) -> Image.Image:
+def jitter_color(image: Image.Image, random: Random) -> Image.Image:
     """Brightness, contrast and colour, each by a factor of 0.5 to 1.5, in random order (Howard, arXiv 1312.5402)."""
     enhancers = [ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color]
     for enhancer in random.sample(enhancers, 3):

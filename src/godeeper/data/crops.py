@@ -22,7 +22,7 @@ SCHEMES = (1, 10, 12, 144)
 
 @dataclass(frozen=True)
 class View:
-    """One crop for evaluation: resize the image to `resize`, cut `box`, resize that to `out`, mirror if `flip`."""
+    """One crop for evaluation: resize the image to `resize`, cut `box`, resize that to `out`, flip it left to right if `flip`."""
 
     resize: tuple[int, int]
     box: Box
@@ -35,7 +35,7 @@ def views(width: int, height: int, size: int = PRINTED_SIZE, scheme: int = 1, re
 
     1: the centre crop at scale 256. 10: four corners and centre of the central square at scale 256, mirrored too (Krizhevsky
     et al. 2012). 12: the whole square, too (arXiv 1602.07261 has 12 crops, undescribed). 144: arXiv 1409.4842, Section 7: 4
-    scales x 3 squares x (4 corners, centre, whole square) x mirror. Scales are those of 224-pixel crops and grow in proportion
+    scales x 3 squares x (4 corners, centre, whole square) x flip. Scales are those of 224-pixel crops and grow in proportion
     to `size` (at 299: 342, 384, 427, 470); `resize` sets that of the other schemes, the shorter side in pixels. GodeeperError
     for another scheme, an empty image, and a crop larger than the resized image.
     """
@@ -203,9 +203,9 @@ def patch(
     width: int,
     height: int,
     random: Random,
-    area: tuple[float, float] = (0.08, 1.0),
-    aspect: tuple[float, float] = (3 / 4, 4 / 3),
-    mirror: bool = True,
+    crop_scale: tuple[float, float] = (0.08, 1.0),
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    hflip: bool = True,
 ) -> Patch:
     """A random patch: a share of the area and an aspect ratio (width / height), a place, a resizing and a mirroring.
 
@@ -213,14 +213,14 @@ def patch(
     a draw that does not fit into the image is repeated. After ten, the largest centred box of an allowed ratio stands in.
     """
     interpolation: Interpolation = random.choice(("bilinear", "area", "nearest", "cubic"))
-    flip = mirror and random.random() < 0.5
+    flip = hflip and random.random() < 0.5
     for _ in range(10):
-        pixels = width * height * random.uniform(*area)
-        ratio = math.exp(random.uniform(math.log(aspect[0]), math.log(aspect[1])))
+        pixels = width * height * random.uniform(*crop_scale)
+        ratio = math.exp(random.uniform(math.log(crop_ratio[0]), math.log(crop_ratio[1])))
         w, h = round(math.sqrt(pixels * ratio)), round(math.sqrt(pixels / ratio))
         if 0 < w <= width and 0 < h <= height:
             left, top = random.randint(0, width - w), random.randint(0, height - h)
             return Patch((left, top, left + w, top + h), interpolation, flip)
-    w, h = min(width, max(1, int(height * aspect[1]))), min(height, max(1, int(width / aspect[0])))
+    w, h = min(width, max(1, int(height * crop_ratio[1]))), min(height, max(1, int(width / crop_ratio[0])))
     left, top = (width - w) // 2, (height - h) // 2
     return Patch((left, top, left + w, top + h), interpolation, flip)

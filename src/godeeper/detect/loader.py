@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..data.augment import photometric
+from ..data.augment import jitter_color
 from ..data.loader import Batches, leave_signals_to_the_main_process
 from ..data.objects import DetectionSet
 from ..errors import BadImage
@@ -43,8 +43,8 @@ def collate(samples: Sequence[Sample]) -> ObjectBatch:
 class ObjectTrainingSet(Dataset[Sample]):
     """Varied images with their objects, by (epoch, index); difficult objects are left out."""
 
-    def __init__(self, images: DetectionSet, seed: int, mirror: bool, distort: bool) -> None:
-        self.images, self.seed, self.mirror, self.distort = images, seed, mirror, distort
+    def __init__(self, images: DetectionSet, seed: int, hflip: bool, color_jitter: bool) -> None:
+        self.images, self.seed, self.hflip, self.color_jitter = images, seed, hflip, color_jitter
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
@@ -56,11 +56,11 @@ class ObjectTrainingSet(Dataset[Sample]):
         objects = self.images.objects[index]
         asked = ~objects.difficult
         boxes, labels = torch.from_numpy(objects.boxes[asked]), torch.from_numpy(objects.labels[asked]) + 1
-        if self.mirror and random.random() < 0.5:
+        if self.hflip and random.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             boxes = torch.stack([image.width - boxes[:, 2], boxes[:, 1], image.width - boxes[:, 0], boxes[:, 3]], dim=1)
-        if self.distort:
-            image = photometric(image, random)
+        if self.color_jitter:
+            image = jitter_color(image, random)
         return pixels(image), {"boxes": boxes, "labels": labels}
 
 

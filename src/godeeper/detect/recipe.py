@@ -16,8 +16,8 @@ class ObjectRecipe(Training):
     lr: float = 0.02
     ema_decay: float = 0.99
     clip_norm: float = 10.0
-    mirror: bool = True
-    distort: bool = True  # brightness, contrast, colour
+    hflip: bool = True
+    color_jitter: bool = True  # brightness, contrast, colour
 
 
 @dataclass(frozen=True)
@@ -45,5 +45,5 @@ class DetectionRecipe(ObjectRecipe):
 # R-CNN's region classifier. The regions are warped already, so nothing is cut from them; there are tens of thousands, many alike.
 RCNN = Recipe(
     epochs=4, batch_size=128, lr=0.05, warmup_epochs=0.2, weight_decay=5e-4, ema_decay=0.99, label_smoothing=0.0,
-    clip_norm=2.0, auxiliary_weight=0.0, area=(1.0, 1.0), aspect=(1.0, 1.0),
+    clip_norm=2.0, auxiliary_weight=0.0, crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0),
 )  # fmt: skip

@@ -39,7 +39,7 @@ class ObjectTask(Task):
         return {"preprocess": preprocess.as_dict(), "images": fingerprint(self.images)}
 
     def loader(self, workers: int) -> Iterable[ObjectBatch]:
-        dataset = ObjectTrainingSet(self.images, self.recipe.seed, self.recipe.mirror, self.recipe.distort)
+        dataset = ObjectTrainingSet(self.images, self.recipe.seed, self.recipe.hflip, self.recipe.color_jitter)
         return object_loader(dataset, self.batches, workers)
 
 

@@ -53,7 +53,7 @@ class Training:
                 raise unknown(f"{name} in the recipe", str(getattr(self, name)), choices)
 
     def having(self, settings: Iterable[str]) -> Self:
-        """The recipe with settings such as "lr=0.05" or "area=0.3,1" applied; GodeeperError for an unknown field or bad value."""
+        """The recipe with settings such as "lr=0.05" or "crop_scale=0.3,1"; GodeeperError for an unknown field or a bad value."""
         changes: dict[str, Any] = {}
         for setting in settings:
             name, separator, text = setting.partition("=")
@@ -92,14 +92,14 @@ class Recipe(Training):
     mixup: float = 0.0  # alpha of the Beta distribution of the shares of two mixed images; 0: no mixing
     cutmix: float = 0.0  # the same, of their areas; with both, each batch does one or the other
     auxiliary_weight: float = 0.3  # of each auxiliary head's loss; 0: no heads
-    area: tuple[float, float] = (0.08, 1.0)  # of a training patch, as a share of the image
-    aspect: tuple[float, float] = (3 / 4, 4 / 3)
-    mirror: bool = True
-    distort: bool = True  # brightness, contrast, colour
+    crop_scale: tuple[float, float] = (0.08, 1.0)  # of a training patch, as a share of the image
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    hflip: bool = True
+    color_jitter: bool = True  # brightness, contrast, colour
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, top in (("area", 1.0), ("aspect", 100.0)):
+        for name, top in (("crop_scale", 1.0), ("crop_ratio", 100.0)):
             low, high = getattr(self, name)
             if not 0 < low <= high <= top:
                 raise GodeeperError(f"recipe: {name} is {low:g},{high:g}: it must rise within 0 (excluded) to {top:g}")
@@ -107,7 +107,7 @@ class Recipe(Training):
     @property
     def augment(self) -> Augment:
         """How training images are varied."""
-        return Augment(self.area, self.aspect, self.mirror, self.distort)
+        return Augment(self.crop_scale, self.crop_ratio, self.hflip, self.color_jitter)
 
     def size_at(self, epoch: int, full: int) -> int:
         """The side of training images in that epoch, counted from 0: a multiple of 8 until it is `full`."""
@@ -155,7 +155,7 @@ recipes: dict[str, Recipe] = {
     # `godeeper train --model googlenet_bn --small --width 0.25 --data digits --recipe digits --out runs/digits`
     "digits": Recipe(
         epochs=16, batch_size=32, lr=0.05, warmup_epochs=2, weight_decay=5e-4, ema_decay=0.99, label_smoothing=0.05,
-        clip_norm=2.0, area=(0.6, 1.0), distort=False,
+        clip_norm=2.0, crop_scale=(0.6, 1.0), color_jitter=False,
     ),
     # arXiv 1409.4842, Section 6: momentum 0.9, the rate cut by 4 % every 8 epochs, averaged weights, heads at 0.3, patches and
     # distortions as printed. Not printed: rate, batch, epochs, weight decay; these are those of Caffe's replication.
@@ -185,12 +185,12 @@ recipes: dict[str, Recipe] = {
     # `godeeper train --model inception_v4 --weights timm/inception_v4.tf_in1k --data FOLDER --recipe finetune --out runs/tuned`
     "finetune": Recipe(
         epochs=20, batch_size=32, lr=0.05, layer_decay=0.9, freeze_epochs=1, warmup_epochs=1, weight_decay=1e-4,
-        ema_decay=0.99, clip_norm=1.0, area=(0.35, 1.0), auxiliary_weight=0.0,
+        ema_decay=0.99, clip_norm=1.0, crop_scale=(0.35, 1.0), auxiliary_weight=0.0,
     ),
     # Images of 32 pixels. `godeeper train --model googlenet_bn --small --width 0.25 --data cifar10 --recipe cifar10 ...`
     "cifar10": Recipe(
         epochs=30, batch_size=128, lr=0.1, warmup_epochs=1, weight_decay=5e-4, ema_decay=0.998, label_smoothing=0.05,
-        area=(0.4, 1.0), distort=False,
+        crop_scale=(0.4, 1.0), color_jitter=False,
     ),
 }  # fmt: skip
 
