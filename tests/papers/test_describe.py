@@ -444,6 +444,30 @@ def test_in_channels_changes_the_first_convolution_only():
     assert describe("googlenet").parameters - describe(grey).parameters == 2 * 49 * 64
 
 
+def test_a_variant_keeps_what_is_not_asked_for():
+    grey = variant(definition("googlenet"), num_classes=7, in_channels=1)
+    narrow = variant(grey, width=0.5)
+    assert (narrow.in_channels, narrow.head["linear"]) == (1, Linear(7))
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        ({}, "googlenet_bn"),
+        ({"num_classes": 10, "in_channels": 1}, "googlenet_bn"),
+        ({"width": 0.25}, "googlenet_bn (width 0.25)"),
+        ({"width": 0.25, "small": True, "num_classes": 10}, "googlenet_bn (width 0.25, small)"),
+    ],
+)
+def test_the_title_names_what_was_changed(options, title):
+    assert variant(definition("googlenet_bn"), **options).title == title
+
+
+def test_the_title_of_a_variants_variant_names_both_changes():
+    once = variant(definition("vgg16"), width=0.5)
+    assert variant(once, small=True).title == "vgg16 (width 0.5, small)"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -230,9 +230,10 @@ class Auxiliary:
 
 @dataclass(frozen=True)
 class Definition:
-    """One network, whole: named stages from the image upwards, the head, and the auxiliary heads.
+    """A whole network: named stages from the image to the features, the head, and the auxiliary heads.
 
     `stem` names the stages whose strides a `small` network drops. Without `batch_norm`, convolutions have biases.
+    `image_size` is in pixels. `variant` says what `registry.variant` changed besides classes and channels.
     """
 
     name: str
@@ -244,3 +245,9 @@ class Definition:
     stem: tuple[str, ...] = ()
     image_size: int = 224
     in_channels: int = 3
+    variant: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name with what was changed: "googlenet_bn (width 0.25, small)"."""
+        return f"{self.name} ({self.variant})" if self.variant else self.name

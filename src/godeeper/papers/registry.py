@@ -59,16 +59,22 @@ def definition(name: str) -> Definition:
 
 
 def variant(
-    original: Definition, *, num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, small: bool = False
+    original: Definition,
+    *,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    width: float = 1.0,
+    small: bool = False,
 ) -> Definition:
-    """The same network for other classes, channels, widths and small images, as a definition of its own.
+    """The same network for other classes, channels, widths and small images, as a new definition.
 
-    `width` scales every filter and unit count, to the nearest multiple of 8 and at least 8. `small` sets the strides of the
-    stem to 1, for images of 64 pixels and less, and expects 32 pixels. GodeeperError for values out of range.
+    None keeps the table's own number. `width` scales every filter and unit count, to the nearest multiple of 8 and at least
+    8. `small` sets the strides of the stem to 1, for images of 64 pixels and less, and expects 32 pixels. GodeeperError for
+    values out of range.
     """
-    for what, value in {"num_classes": num_classes, "in_channels": in_channels}.items():
-        if type(value) is not int or not 1 <= value <= 1_000_000:
-            raise GodeeperError(f"{what} is {value!r}: it must be a whole number from 1 to 1,000,000")
+    for option, value in {"num_classes": num_classes, "in_channels": in_channels}.items():
+        if value is not None and (type(value) is not int or not 1 <= value <= 1_000_000):
+            raise GodeeperError(f"{option} is {value!r}: it must be a whole number from 1 to 1,000,000")
     if not isinstance(width, int | float) or not 0 < width <= 16:
         raise GodeeperError(f"width is {width!r}: it must be a number above 0 and at most 16")
 
@@ -79,13 +85,15 @@ def variant(
         unstrided = small and name in original.stem
         return altered(stage, lambda row: _row_variant(row, num_classes, width, unstrided))
 
+    changes = (original.variant, f"width {width:g}" if width != 1 else "", "small" if small else "")
     return replace(
         original,
         stages=stages_variant(original.stages),
         head=stages_variant(original.head),
         auxiliary={name: replace(aux, stages=stages_variant(aux.stages)) for name, aux in original.auxiliary.items()},
-        in_channels=in_channels,
+        in_channels=original.in_channels if in_channels is None else in_channels,
         image_size=32 if small else original.image_size,
+        variant=", ".join(filter(None, changes)),
     )
 
 
@@ -94,7 +102,7 @@ def scaled(count: int, width: float) -> int:
     return count if width == 1 else max(8, int(count * width / 8 + 0.5) * 8)
 
 
-def _row_variant(row: Row, num_classes: int, width: float, unstrided: bool) -> Row:
+def _row_variant(row: Row, num_classes: int | None, width: float, unstrided: bool) -> Row:
     match row:
         case Conv() | Separable():
             return replace(row, filters=scaled(row.filters, width), stride=1 if unstrided else row.stride)
@@ -104,6 +112,6 @@ def _row_variant(row: Row, num_classes: int, width: float, unstrided: bool) -> R
         case FullyConnected() | Embedding():
             return replace(row, units=scaled(row.units, width))
         case Linear():
-            return Linear(num_classes)
+            return row if num_classes is None else Linear(num_classes)
         case _:
             return row
