@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .deploy.export import export
     from .deploy.fuse import fuse
     from .deploy.predictor import Predictor
-    from .explain.drawing import draw
+    from .drawing.draw import draw
     from .models.registry import create_model
     from .models.weights import load, save_weights
     from .papers.audit import audit
@@ -74,7 +74,7 @@ _HOME = {
     "create_model": "models.registry",
     "decode": "data.decode",
     "describe": "papers.describe",
-    "draw": "explain.drawing",
+    "draw": "drawing.draw",
     "export": "deploy.export",
     "fuse": "deploy.fuse",
     "list_models": "papers.registry",

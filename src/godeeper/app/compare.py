@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from html import escape
 
-from ..explain.drawing import draw
+from ..drawing.draw import draw
 from ..papers.describe import describe
 from .html import heading, table
 from .words import Lang, say

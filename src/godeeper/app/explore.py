@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 from html import escape
 
+from ..drawing.draw import draw
 from ..errors import GodeeperError
-from ..explain.drawing import draw
 from ..papers.audit import audit
 from ..papers.describe import Description, Line, describe
 from ..papers.findings import Finding

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ..drawing.draw import Show, draw
 from ..errors import GodeeperError
-from ..explain.drawing import Show, draw
 from ..files import atomic_write
 
 

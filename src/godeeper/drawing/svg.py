@@ -1,7 +1,7 @@
-"""SVG as text: words, boxes and lines in one style, on a card of their own that suits light pages and dark ones.
+"""SVG as text: words, boxes and lines in one style, on a card that follows the page's light or dark colour scheme.
 
-Places are pixels from the drawing's top left corner; a text's height is that of its baseline. There are no transforms, so that
-what stands in the text of the drawing is where it is.
+Positions are pixels from the drawing's top left corner; a text's y is that of its baseline. There are no transforms: every
+coordinate in the file is where the element is.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ Point = tuple[float, float]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Noto Sans', sans-serif"
 MARGIN = 20  # around what a card shows
-# Fill and line of each kind of box, on a light card and on a dark one. The hues are Okabe and Ito's, told apart by all eyes; what
-# a box is, its words say too.
+# Fill and line of each kind of box, on a light card and on a dark one. The hues are Okabe and Ito's, safe for colour-blind
+# readers; the text in a box says what it is as well.
 PALETTE = {
     "conv": ("#dcebf7", "#0072b2", "#14334a", "#56b4e9"),
-    "one": ("#fdf1d3", "#c28a00", "#41341a", "#e6b84d"),
+    "conv1x1": ("#fdf1d3", "#c28a00", "#41341a", "#e6b84d"),
     "pool": ("#d9f1e8", "#009e73", "#14382e", "#3cc79c"),
     "norm": ("#f8e6f0", "#b8588f", "#41293a", "#e0a0c5"),
     "linear": ("#fce3d4", "#d55e00", "#472a18", "#f0894a"),
@@ -26,7 +26,7 @@ PALETTE = {
     "source": ("#ffffff", "#6b7684", "#161b22", "#97a2b0"),
     "card": ("#ffffff", "#d8dee4", "#161b22", "#30363d"),
     "frame": ("none", "#8a94a0", "none", "#8b96a5"),
-    "first": ("#0072b2", "none", "#56b4e9", "none"),  # of two measures
+    "first": ("#0072b2", "none", "#56b4e9", "none"),  # of two measures in one chart
     "second": ("#e69f00", "none", "#e6b84d", "none"),
     "field": ("#0072b2", "#0072b2", "#56b4e9", "#56b4e9"),
     "rail": ("#1f2328", "none", "#e8ebef", "none"),
@@ -38,31 +38,31 @@ PALETTE = {
     "ink": ("#1f2328", "none", "#e8ebef", "none"),
     "muted": ("#57606a", "none", "#a3adb8", "none"),
 }
-# How wide letters are, in ems, at most: in DejaVu Sans, the widest of the fonts that a page may have.
+# Upper bounds of the width of letters in ems: those of DejaVu Sans, the widest font in FONT.
 WIDTHS = {"ijlIJ'|,.:;/\\ ": 0.34, "frt-()[]!": 0.42, '_*"': 0.5, "sczvxykEFLTPY0123456789abdeghnopquS?": 0.64}
 WIDTHS |= {"ABCKRVXZ": 0.7, "DGHNOQU&": 0.79, "w+=<>~#×→": 0.84}
 EMS = {letter: ems for letters, ems in WIDTHS.items() for letter in letters}
 BOLD = 1.16  # times as wide
 
 
-def text_width(words: str, size: float, bold: bool = False) -> float:
-    """The pixels that words take at most."""
-    return size * sum(EMS.get(letter, 1.0) for letter in words) * (BOLD if bold else 1)
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """An upper bound of a text's width in pixels."""
+    return size * sum(EMS.get(letter, 1.0) for letter in text) * (BOLD if bold else 1)
 
 
 def text(
     x: float,
     y: float,
-    words: str,
+    content: str,
     size: float = 11,
     bold: bool = False,
     anchor: Literal["start", "middle", "end"] = "start",
     tone: Literal["ink", "muted"] = "ink",
 ) -> str:
-    """Words on the baseline `y`, which start, are centred or end at `x`."""
+    """Text on the baseline `y` that starts, is centred or ends at `x`."""
     weight = ' font-weight="600"' if bold else ""
-    place = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text class="gd-{tone}" x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}"{weight}{place}>{_said(words)}</text>'
+    align = "" if anchor == "start" else f' text-anchor="{anchor}"'
+    return f'<text class="gd-{tone}" x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}"{weight}{align}>{_escaped(content)}</text>'
 
 
 def box(x: float, y: float, width: float, height: float, kind: str, radius: float = 4) -> str:
@@ -73,9 +73,9 @@ def box(x: float, y: float, width: float, height: float, kind: str, radius: floa
 
 
 def wire(*points: Point, arrow: bool = False, kind: str = "wire") -> str:
-    """A line through points, upright or level from one to the next; `arrow` ends it with a tip, which points down or right."""
-    places = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
-    line = f'<polyline class="gd-{kind}" points="{places}"/>'
+    """A line through points, vertical or horizontal from each to the next; `arrow` adds a tip, which points down or right."""
+    corners = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
+    line = f'<polyline class="gd-{kind}" points="{corners}"/>'
     return line + tip(points[-1], points[-2]) if arrow else line
 
 
@@ -91,19 +91,19 @@ def circle(x: float, y: float, radius: float, kind: str) -> str:
     return f'<circle class="gd-{kind}" cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}"/>'
 
 
-def group(elements: Iterable[str], stage: str, said: str) -> str:
-    """What belongs to one stage, which a page can find by its `data-stage`; `said` is read aloud, and shown under a pointer."""
-    return f"<g data-stage={quoteattr(_printable(stage))}><title>{_said(said)}</title>\n" + "\n".join(elements) + "\n</g>"
+def group(elements: Iterable[str], stage: str, title: str) -> str:
+    """The elements of one stage, which a script finds by its `data-stage`; `title` is the tooltip and for screen readers."""
+    return f"<g data-stage={quoteattr(_printable(stage))}><title>{_escaped(title)}</title>\n" + "\n".join(elements) + "\n</g>"
 
 
 def document(width: float, height: float, elements: Sequence[str], title: str, description: str) -> str:
-    """The whole drawing, on its card."""
+    """The whole SVG on its card."""
     across, down = _n(width), _n(height)
     return "\n".join((
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{across}" height="{down}" viewBox="0 0 {across} {down}"'
         f' role="img" font-family="{FONT}">',
-        f"<title>{_said(title)}</title>",
-        f"<desc>{_said(description)}</desc>",
+        f"<title>{_escaped(title)}</title>",
+        f"<desc>{_escaped(description)}</desc>",
         f"<style>\n{STYLE}\n</style>",
         box(0.5, 0.5, width - 1, height - 1, "card", 10),
         *elements,
@@ -130,9 +130,9 @@ def _n(value: float) -> str:
     return f"{round(value, 1):g}"
 
 
-def _printable(words: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in words)  # XML has no way to write some of the others
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)  # XML has no way to write some of the others
 
 
-def _said(words: str) -> str:
-    return escape(_printable(words))
+def _escaped(text: str) -> str:
+    return escape(_printable(text))

@@ -1,0 +1,1 @@
+"""Drawings of networks as SVG, made from their tables, without torch."""
