@@ -109,7 +109,7 @@ def loop(network: Network, file: Path) -> Tensor:
         crop = crop.resize(view.out, Image.Resampling.BILINEAR) if crop.size != view.out else crop
         pixels = np.asarray(crop, np.float32) / 255
         pixels = pixels[:, ::-1] if view.flip else pixels
-        pixels = (pixels - np.array(preprocess.mean, np.float32)) / np.array(preprocess.std, np.float32)
+        pixels = (pixels - np.array(preprocess.normalize.mean, np.float32)) / np.array(preprocess.normalize.std, np.float32)
         x = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32))[None]
         total += network(x).softmax(1)[0]
     return total / len(crops)

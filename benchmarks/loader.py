@@ -43,14 +43,14 @@ Side = Callable[[Sequence[int], int], object]  # makes a batch of the images at 
 
 
 def ours(images: ImageDataset, size: int) -> Side:
-    dataset, preprocess = TrainingSet(images, size, Augment(color_jitter=False), 0), Preprocess(size)
+    dataset, preprocess = TrainingSet(images, size, Augment(color_jitter=False), 0), Preprocess.of(size)
     return lambda places, number: normalise(collate([dataset[number, place] for place in places]).images, preprocess)
 
 
 def reference(files: list[Path], size: int) -> Side:
     transform = T.Compose([
         T.RandomResizedCrop(size), T.RandomHorizontalFlip(), T.PILToTensor(), T.ConvertImageDtype(torch.float),
-        T.Normalize(Preprocess().mean, Preprocess().std),
+        T.Normalize(Preprocess().normalize.mean, Preprocess().normalize.std),
     ])  # fmt: skip
     return lambda places, number: default_collate([(transform(default_loader(str(files[place]))), 0) for place in places])
 

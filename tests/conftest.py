@@ -29,7 +29,7 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             buffer.uniform_(0.5, 1.5)
     torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.05)  # so that predictions differ between images
     network.classes = ("cat", "dog", "金鱼")
-    network.preprocess = Preprocess(32)
+    network.preprocess = Preprocess.of(32)
     file = tmp_path_factory.mktemp("weights") / "small.safetensors"
     save_weights(network, file)
     return file

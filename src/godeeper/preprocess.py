@@ -2,49 +2,121 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from .errors import GodeeperError
 
-Interpolation = Literal["bilinear", "area", "nearest", "cubic"]
+Interpolation = Literal["bilinear", "bicubic", "nearest", "area"]
+ResizeMode = Literal["crop", "squash"]
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+LARGEST_SIZE = 10_000  # pixels
+
+
+@dataclass(frozen=True)
+class Resize:
+    """How an image becomes `size` x `size` pixels.
+
+    "crop" scales the shorter side to `size / crop_fraction` and cuts out the centre; "squash" scales both sides alone, without
+    regard to the aspect ratio. `antialias` averages over the pixels that a smaller image has no room for, as Pillow does;
+    TensorFlow and Keras do not. GodeeperError for values out of range.
+    """
+
+    size: int = 224
+    mode: ResizeMode = "crop"
+    crop_fraction: float = 224 / 256
+    interpolation: Interpolation = "bilinear"
+    antialias: bool = True
+
+    def __post_init__(self) -> None:
+        in_range = (
+            type(self.size) is int
+            and 1 <= self.size <= LARGEST_SIZE
+            and self.mode in get_args(ResizeMode)
+            and _are_numbers(self.crop_fraction)
+            and 0.01 <= self.crop_fraction <= 1
+            and self.interpolation in get_args(Interpolation)
+            and isinstance(self.antialias, bool)
+        )
+        if not in_range:
+            raise GodeeperError(f"preprocessing is out of range: {self}")
+
+    @property
+    def shorter_side(self) -> int:
+        """The image's shorter side, in pixels, before the centre is cut out."""
+        return self.size if self.mode == "squash" else round(self.size / self.crop_fraction)
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """(x - mean) / std of RGB values in 0..1. The defaults are ImageNet's, as everyone uses them."""
+
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        if not (len(self.mean) == len(self.std) == 3 and _are_numbers(*self.mean, *self.std) and min(self.std) > 0):
+            raise GodeeperError(f"preprocessing is out of range: {self}")
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """The crop's side in pixels and its share of the image's shorter side, how images are resized, mean and deviation.
+    """Resizing, then normalisation."""
 
-    Mean and deviation are of RGB in 0..1, and normalise it: (x - mean) / std. The defaults are ImageNet's, as everyone uses them.
-    """
+    resize: Resize = Resize()
+    normalize: Normalize = Normalize()
 
-    image_size: int = 224
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    crop_fraction: float = 224 / 256
-    interpolation: Interpolation = "bilinear"
-
-    def __post_init__(self) -> None:
-        numbers = (*self.mean, *self.std, self.crop_fraction)
-        sound = all(map(isfinite, numbers)) and len(self.mean) == len(self.std) == 3 and min(self.std) > 0
-        sized = 1 <= self.image_size <= 100_000 and 0.01 <= self.crop_fraction <= 1
-        if not sound or not sized or self.interpolation not in get_args(Interpolation):
-            raise GodeeperError(f"preprocessing is out of range: {self}")
+    @classmethod
+    def of(
+        cls,
+        size: int = 224,
+        mean: tuple[float, float, float] = IMAGENET_MEAN,
+        std: tuple[float, float, float] = IMAGENET_STD,
+        **resize: Any,
+    ) -> Self:
+        """The two in one call; `resize` are further fields of `Resize`."""
+        return cls(Resize(size, **resize), Normalize(mean, std))
 
     @property
-    def resize(self) -> int:
-        """The image's shorter side, in pixels, once it is resized for one crop."""
-        return round(self.image_size / self.crop_fraction)
+    def image_size(self) -> int:
+        """The side, in pixels, of what the network sees."""
+        return self.resize.size
+
+    def with_size(self, size: int) -> Self:
+        """The same for images of another size."""
+        return replace(self, resize=replace(self.resize, size=size))
+
+    def transforms(self) -> Any:
+        """The same as a `torchvision.transforms.v2` pipeline: PIL image or uint8 tensor -> float tensor (3, size, size)."""
+        import torch
+        from torchvision.transforms import v2
+
+        how = self.resize
+        mode = v2.InterpolationMode("box" if how.interpolation == "area" else how.interpolation)
+        resized = [how.size, how.size] if how.mode == "squash" else how.shorter_side
+        return v2.Compose([
+            v2.Resize(resized, mode, antialias=how.antialias),
+            v2.CenterCrop(how.size),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(list(self.normalize.mean), list(self.normalize.std)),
+        ])  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; `from_dict` is the reverse."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Preprocess:
-        """The reverse of `as_dict`; GodeeperError for missing or wrong values."""
+    def from_dict(cls, values: Any) -> Self:
+        """The reverse of `as_dict`; GodeeperError for missing, unknown or wrong values."""
         try:
-            mean, std = (tuple(float(value) for value in values[name]) for name in ("mean", "std"))
-            known = {name: values[name] for name in ("crop_fraction", "interpolation") if name in values}
-            return cls(int(values["image_size"]), mean, std, **known)  # type: ignore[arg-type]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            normalize = Normalize(**{name: tuple(numbers) for name, numbers in values["normalize"].items()})
+            return cls(Resize(**values["resize"]), normalize)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise GodeeperError(f"preprocessing cannot be read: {error!r}") from None
+
+
+def _are_numbers(*values: Any) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) for value in values)

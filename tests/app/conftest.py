@@ -21,7 +21,7 @@ def ten_things():
     torch.manual_seed(2)
     network = create_model("googlenet_bn", num_classes=10, width=0.125, small=True).eval()
     torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.3)
-    network.classes, network.preprocess = NAMES, Preprocess(32)
+    network.classes, network.preprocess = NAMES, Preprocess.of(32)
     return network
 
 

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 
 from godeeper import create_model, load, save_weights
 from godeeper.cli.main import status
+from godeeper.preprocess import Preprocess
 
 GODEEPER = [sys.executable, "-m", "godeeper"]
 
@@ -156,7 +156,7 @@ def test_train_resume_evaluate_predict(class_folder, tmp_path, capsys, monkeypat
 
 def test_a_run_from_weights_resumed_before_its_first_checkpoint_starts_from_them_again(class_folder, tmp_path):
     first = create_model("googlenet_bn", num_classes=2, width=0.25, small=True)
-    first.preprocess = replace(first.preprocess, mean=(0.5, 0.5, 0.5), interpolation="cubic")
+    first.preprocess = Preprocess.of(first.preprocess.image_size, (0.5, 0.5, 0.5), interpolation="bicubic")
     with torch.no_grad():
         first.stages["conv1"].conv.weight.fill_(0.123)
     save_weights(first, tmp_path / "first.safetensors")
@@ -248,7 +248,7 @@ def test_a_signal_to_the_whole_job_still_saves(tmp_path, class_folder):
         lambda d: d["model"].pop("width"),
         lambda d: d.update(classes=5),
         lambda d: d["recipe"].update(epochs=2.5),
-        lambda d: d["preprocess"].pop("mean"),
+        lambda d: d["preprocess"].pop("normalize"),
     ],
 )
 def test_a_damaged_run_description_is_one_line(tmp_path, class_folder, damage, capsys):

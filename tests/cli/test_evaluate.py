@@ -40,7 +40,7 @@ def ranking(classes, file, order=None):
     with torch.no_grad():
         linear.weight.zero_()
         linear.bias.copy_(torch.tensor([-2.0 * order.index(name) for name in classes]).clamp(min=-60))
-    network.classes, network.preprocess = tuple(classes), Preprocess(16)
+    network.classes, network.preprocess = tuple(classes), Preprocess.of(16)
     save_weights(network, file)
     return str(file)
 
@@ -276,7 +276,7 @@ def test_resuming_with_another_network_of_the_same_weights_is_refused(pets, tmp_
     if change == "classes":
         loaded.classes = ("cat", "bird", "dog")
     elif change == "preprocess":
-        loaded.preprocess = Preprocess(16, mean=(0.1, 0.2, 0.3))
+        loaded.preprocess = Preprocess.of(16, mean=(0.1, 0.2, 0.3))
     save_weights(loaded, network)
     if change == "skip":
         assert "skip_bad" in refused([*line, "--resume", "--skip-bad"], capsys)

@@ -21,7 +21,7 @@ def ranking(classes, file):
     with torch.no_grad():
         network.head["linear"].linear.weight.zero_()
         network.head["linear"].linear.bias.copy_(-0.5 * torch.arange(len(classes)))
-    network.classes, network.preprocess = tuple(classes), Preprocess(16)
+    network.classes, network.preprocess = tuple(classes), Preprocess.of(16)
     save_weights(network, file)
     return str(file)
 

@@ -640,7 +640,7 @@ def test_the_same_seed_gives_the_same_patches_and_another_seed_others():
 
 def test_all_interpolations_and_both_mirrorings_are_equally_frequent():
     seen = Counter((chosen.interpolation, chosen.flip) for chosen in patches(640, 480, 8000))
-    assert set(seen) == {(how, flip) for how in ("bilinear", "area", "nearest", "cubic") for flip in (False, True)}
+    assert set(seen) == {(how, flip) for how in ("bilinear", "area", "nearest", "bicubic") for flip in (False, True)}
     assert all(850 < count < 1150 for count in seen.values()), seen  # 1000 each; the deviation is 30
 
 

@@ -224,7 +224,7 @@ def views_of(one, preprocess, scheme, which=0):
 def test_views_come_in_the_order_asked_for(scheme, workers):
     arrays = noise(9).arrays
     images, indices = ArrayDataset(arrays, [50 - index for index in range(9)], "noise"), [7, 0, 3, 8, 1]
-    preprocess = Preprocess(10)
+    preprocess = Preprocess.of(10)
     batches = list(view_loader(images, indices, [preprocess], scheme, 2, workers))
     assert [len(list(batch)) for batch in batches] == [2, 2, 1]
     assert [batch.bad for batch in batches] == [[], [], []]
@@ -244,19 +244,19 @@ def test_views_of_images_of_different_sizes_make_one_batch(tmp_path):
     files, sizes = [tmp_path / f"{number}.png" for number in range(3)], [(9, 9), (40, 20), (1, 300)]
     for number, (file, width_height) in enumerate(zip(files, sizes, strict=True)):
         Image.new("RGB", width_height, (50 + number, 60, 70)).save(file)
-    (batch,) = view_loader(FileDataset(files, [6, 4, 5]), range(3), [Preprocess(16)], 10, 3)
+    (batch,) = view_loader(FileDataset(files, [6, 4, 5]), range(3), [Preprocess.of(16)], 10, 3)
     assert [(one.index, one.label, one.size) for one in batch] == list(zip(range(3), [6, 4, 5], sizes, strict=True))
     for number, one in enumerate(batch):
-        shown = views_of(one, Preprocess(16), 10)
+        shown = views_of(one, Preprocess.of(16), 10)
         assert shown.shape == (10, 3, 16, 16)
         assert shown.amin((0, 2, 3)).tolist() == shown.amax((0, 2, 3)).tolist() == [50 + number, 60, 70]
 
 
 SEVERAL = [  # two of them alike but for what is done to the numbers later
-    Preprocess(10),
-    Preprocess(14, interpolation="cubic", crop_fraction=0.8),
-    Preprocess(10, mean=(0, 0, 0), std=(1, 1, 1)),
-    Preprocess(10, interpolation="area", crop_fraction=1),
+    Preprocess.of(10),
+    Preprocess.of(14, interpolation="bicubic", crop_fraction=0.8),
+    Preprocess.of(10, mean=(0, 0, 0), std=(1, 1, 1)),
+    Preprocess.of(10, interpolation="area", crop_fraction=1),
 ]
 
 
@@ -290,19 +290,19 @@ def test_workers_change_nothing_in_evaluation():
 
 def test_bad_images_are_named_when_evaluating():
     images = SomeBad(noise(6), (1, 4))
-    batches = list(view_loader(images, range(6), [Preprocess(10)], 1, 3))
+    batches = list(view_loader(images, range(6), [Preprocess.of(10)], 1, 3))
     assert [[one.index for one in batch] for batch in batches] == [[0, 2], [3, 5]]
     assert [batch.bad for batch in batches] == [[(1, "noise[1]: damaged")], [(4, "noise[4]: damaged")]]
     for batch in batches:
         for one in batch:  # the one after a bad image is its own self
-            assert torch.equal(views_of(one, Preprocess(10), 1), take_views(images.image(one.index), Preprocess(10)))
+            assert torch.equal(views_of(one, Preprocess.of(10), 1), take_views(images.image(one.index), Preprocess.of(10)))
 
 
 def test_bad_files_are_named_with_the_reason_when_evaluating(tmp_path):
     files = [tmp_path / f"{number}.png" for number in range(3)]
     Image.new("RGB", (9, 9), (50, 60, 70)).save(files[0])
     files[1].write_bytes(b"")
-    (batch,) = view_loader(FileDataset(files, [0, 1, 2]), range(3), [Preprocess(8)], 10, 3)
+    (batch,) = view_loader(FileDataset(files, [0, 1, 2]), range(3), [Preprocess.of(8)], 10, 3)
     assert [one.index for one in batch] == [0]
     (first, why_first), (second, why_second) = batch.bad
     assert (first, second) == (1, 2)

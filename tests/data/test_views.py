@@ -17,7 +17,7 @@ from godeeper.data.view_loader import view_loader
 from godeeper.data.views import Laid, cut, layout, passes, resample, take, take_views
 from godeeper.preprocess import Preprocess
 
-PILLOW = {"bilinear": Image.Resampling.BILINEAR, "cubic": Image.Resampling.BICUBIC}
+PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def shift_shows(expected, least):
     return min(moved) > least
 
 
-@pytest.mark.parametrize("how", ["bilinear", "cubic"])
+@pytest.mark.parametrize("how", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("rotation", [None, Image.Transpose.ROTATE_90], ids=["landscape", "portrait"])
 @pytest.mark.parametrize(("size", "scheme"), [(size, scheme) for size in (224, 299) for scheme in (1, 10, 12, 144)])
 def test_every_view_equals_the_obvious_way(photo, rotation, size, scheme, how):
@@ -95,7 +95,7 @@ def test_every_view_equals_the_obvious_way(photo, rotation, size, scheme, how):
     assert different == {}
 
 
-@pytest.mark.parametrize("how", ["bilinear", "cubic"])
+@pytest.mark.parametrize("how", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("size", [224, 299])
 @pytest.mark.parametrize("width_height", [(50, 40), (40, 50), (300, 7), (7, 300)])
 def test_views_of_small_and_thin_images_equal_the_obvious_way(width_height, size, how):
@@ -103,14 +103,14 @@ def test_views_of_small_and_thin_images_equal_the_obvious_way(width_height, size
     views = godeeper.views(*image.size, size, 144)
     taken, obvious = take(image, views, how), Obvious(image, how)
     sample = [number for number in range(144) if number % 12 in (1, 6, 8, 10)]  # two corners, centre and whole of every square
-    rounding = 2 if how == "cubic" and 7 in width_height else 1  # its weights exceed 1: what is rounded across grows down
+    rounding = 2 if how == "bicubic" and 7 in width_height else 1  # its weights exceed 1: what is rounded across grows down
     for number in sample:
         expected = obvious(views[number])
         assert shift_shows(expected, 2)  # so much enlarged, neighbours are alike
         assert greatest_difference(taken[number], expected) <= rounding, number
 
 
-@pytest.mark.parametrize("how", ["bilinear", "cubic"])
+@pytest.mark.parametrize("how", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("wide", [True, False])
 def test_views_of_a_image_one_pixel_thin_equal_the_obvious_way_around_them(wide, how):
     image = loud(10_000, 1) if wide else loud(1, 10_000)
@@ -138,7 +138,7 @@ def test_mirrored_views_are_the_exact_mirror_and_views_differ(photo):
 
 @pytest.mark.parametrize("size", [224, 299])
 def test_schemes_within_a_scheme_show_what_they_would_alone(photo, size):
-    preprocess = Preprocess(size)
+    preprocess = Preprocess.of(size)
     among = take_views(photo, preprocess, 144)
     for count in (10, 12):
         alone = take_views(photo, preprocess, count)
@@ -173,13 +173,13 @@ def test_take_works_for_small_images(width_height, scheme):
 
 
 def test_take_views_does_as_the_preprocessing_says(photo):
-    preprocess = Preprocess(96, interpolation="cubic", crop_fraction=0.75)  # 128 pixels
+    preprocess = Preprocess.of(96, interpolation="bicubic", crop_fraction=0.75)  # 128 pixels
     for scheme in (1, 10, 12):
         taken = take_views(photo, preprocess, scheme)
-        assert torch.equal(taken, take(photo, godeeper.views(640, 427, 96, scheme, 128), "cubic"))
+        assert torch.equal(taken, take(photo, godeeper.views(640, 427, 96, scheme, 128), "bicubic"))
         assert taken.shape == (scheme, 3, 96, 96)
     assert torch.equal(take_views(photo, preprocess), take_views(photo, preprocess, 1))
-    by_hand = photo.resize((191, 128), PILLOW["cubic"]).crop((48, 16, 144, 112))  # 640 * 128 / 427 = 191.9; 47.5 to the even 48
+    by_hand = photo.resize((191, 128), PILLOW["bicubic"]).crop((48, 16, 144, 112))  # 640 * 128 / 427 = 191.9; 47.5 to the even 48
     assert greatest_difference(take_views(photo, preprocess)[0], np.asarray(by_hand).astype(np.int16)) <= 1
 
 
@@ -203,7 +203,7 @@ def test_views_are_those_of_the_upright_image(photo, tmp_path, orientation):
     with Image.open(tmp_path / "plain.jpg") as plain:
         upright = plain.transpose(UPRIGHT[orientation])
     tall = orientation >= 5
-    preprocess = Preprocess(224)
+    preprocess = Preprocess.of(224)
     for scheme in (1, 12, 144):
         expected = take_views(upright, preprocess, scheme)
         assert torch.equal(take_views(godeeper.decode(tmp_path / "turned.jpg"), preprocess, scheme), expected)
@@ -218,7 +218,7 @@ def test_views_are_those_of_the_upright_image(photo, tmp_path, orientation):
     assert shift_shows(by_hand, 40)
 
 
-ODD = Preprocess(24, mean=(0.1, 0.5, 0.7), std=(0.3, 0.2, 0.9), interpolation="cubic", crop_fraction=0.8)
+ODD = Preprocess.of(24, mean=(0.1, 0.5, 0.7), std=(0.3, 0.2, 0.9), interpolation="bicubic", crop_fraction=0.8)
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 12, 48, 1000])

@@ -39,7 +39,7 @@ def network():
         if name.endswith("running_var"):
             buffer.uniform_(0.5, 1.5)
     torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.1)
-    network.preprocess = Preprocess(32)
+    network.preprocess = Preprocess.of(32)
     return network.eval()
 
 
@@ -323,7 +323,7 @@ IMAGES = "JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM"
 @pytest.mark.parametrize("crops", [10, 144])
 def test_views_are_averaged_after_the_softmax(crops, network, by_torch):
     for image in made_images(2, (90, 61)):
-        x = normalise(take(image, views(*image.size, 32, crops, network.preprocess.resize)), network.preprocess)
+        x = normalise(take(image, views(*image.size, 32, crops, network.preprocess.resize.shorter_side)), network.preprocess)
         assert len(x) == crops
         expected = probabilities(network, x).mean(0)
         (found,) = by_torch([image], top=20, crops=crops)

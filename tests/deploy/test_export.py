@@ -111,7 +111,7 @@ def eight_bits(tmp_path_factory, folder):
     torch.manual_seed(5)
     network = create_model("googlenet_bn", num_classes=300, width=0.25, small=True)
     torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.02)
-    network.preprocess = Preprocess(32)
+    network.preprocess = Preprocess.of(32)
     into = tmp_path_factory.mktemp("eight")
     save_weights(network, into / "net.safetensors")
     reports = {
@@ -155,7 +155,7 @@ def test_the_card_of_a_pt2(exported, weights_file):
     card = read_pt2_metadata(exported["pt2"].file)
     assert card["classes"] == ["cat", "dog", "金鱼"]
     assert card["check"] == exported["pt2"].check
-    assert card["preprocess"]["image_size"] == 32
+    assert card["preprocess"]["resize"]["size"] == 32
 
 
 def test_an_onnx_file_is_valid_and_its_card_is_readable_json(exported):

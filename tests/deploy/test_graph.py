@@ -73,7 +73,7 @@ def test_every_network_by_two_engines(name):
 
 def test_what_goes_in_and_comes_out():
     network = made("googlenet", num_classes=7)
-    network.preprocess = Preprocess(96)
+    network.preprocess = Preprocess.of(96)
     graph = to_onnx(fuse(network)).graph
     shapes = {
         value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
@@ -125,7 +125,7 @@ def test_the_nodes_of_googlenet_by_hand():
 def test_windows_over_the_edge_at_other_image_sizes(name, side):
     """Pools that round up, on grids where the last window hangs over by one, by two, or not at all."""
     network = made(name)
-    network.preprocess = Preprocess(side)
+    network.preprocess = Preprocess.of(side)
     x = images(side, 3)
     model = to_onnx(fuse(network))
     for engine in ENGINES:
@@ -161,7 +161,7 @@ def test_a_network_that_was_not_fused_is_refused_by_its_batch_norm():
 def test_adaptive_windows_that_overlap_are_refused():
     """AlexNet's last pool leaves (side - 11 + 4) // 4 + 1, twice halved and so on: 7 of 256, which 6 does not divide."""
     network = made("alexnet")
-    network.preprocess = Preprocess(256)
+    network.preprocess = Preprocess.of(256)
     with pytest.raises(GodeeperError, match=r"^'head\.grid' cannot be written as ONNX: its adaptive windows on 7x7 overlap"):
         to_onnx(fuse(network))
 
@@ -169,7 +169,7 @@ def test_adaptive_windows_that_overlap_are_refused():
 def test_adaptive_windows_side_by_side_are_averages():
     """On 12x12 they are 2x2: 423 pixels are 105 after the first convolution, and 52, 25 and 12 after the pools."""
     network = made("alexnet")
-    network.preprocess = Preprocess(423)
+    network.preprocess = Preprocess.of(423)
     x = images(423, 2)
     model = to_onnx(fuse(network))
     (pool,) = [node for node in model.graph.node if node.op_type == "AveragePool"]

@@ -15,7 +15,7 @@ from godeeper.deploy.image_graph import with_preprocessing
 from godeeper.errors import GodeeperError
 from godeeper.preprocess import Preprocess
 
-INTERPOLATIONS = ("bilinear", "cubic", "area", "nearest")
+INTERPOLATIONS = ("bilinear", "bicubic", "area", "nearest")
 SIZES = [  # width, height: down and up, long, by whole factors, and where halves are rounded
     *[
         (500, 375),
@@ -33,7 +33,7 @@ SIZES = [  # width, height: down and up, long, by whole factors, and where halve
     ],
     *[(36, 24), (18, 12), (64, 71), (128, 128), (256, 192), (73, 64), (1000, 10), (10, 1000), (10_000, 1), (3, 299)],
 ]
-SMALL = Preprocess(56, crop_fraction=56 / 64)
+SMALL = Preprocess.of(56, crop_fraction=56 / 64)
 
 
 def photograph(width, height, seed=0):
@@ -85,14 +85,14 @@ def ours(images, preprocess):
 
 def levels(found, preprocess):
     """Normalised images as the pixels that they were."""
-    mean, std = (np.reshape(values, (3, 1, 1)) for values in (preprocess.mean, preprocess.std))
+    mean, std = (np.reshape(values, (3, 1, 1)) for values in (preprocess.normalize.mean, preprocess.normalize.std))
     return 255 * (found * std + mean)
 
 
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 @pytest.mark.parametrize(("side", "share"), [(56, 56 / 64), (32, 1.0), (75, 0.6)])
 def test_images_of_any_size_become_the_same_numbers(interpolation, side, share):
-    preprocess = Preprocess(side, crop_fraction=share, interpolation=interpolation)
+    preprocess = Preprocess.of(side, crop_fraction=share, interpolation=interpolation)
     run = fed(preprocess)
     for width, height in SIZES:
         noise = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -102,14 +102,14 @@ def test_images_of_any_size_become_the_same_numbers(interpolation, side, share):
 
 @pytest.mark.parametrize("length", [49, 98, 196, 392, 394])
 def test_a_box_filter_ends_where_pillows_does(length):
-    preprocess = Preprocess(8, crop_fraction=1, interpolation="area")  # 49 * (1 / 49) is less than 1
+    preprocess = Preprocess.of(8, crop_fraction=1, interpolation="area")  # 49 * (1 / 49) is less than 1
     image = photograph(length, length)
     assert np.array_equal(fed(preprocess)(image[None]), ours([image], preprocess))
 
 
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 def test_at_the_size_of_imagenet(interpolation):
-    preprocess = Preprocess(interpolation=interpolation)
+    preprocess = Preprocess.of(interpolation=interpolation)
     run = fed(preprocess)
     for width, height in [(500, 375), (640, 913)]:
         image = photograph(width, height)
@@ -118,7 +118,7 @@ def test_at_the_size_of_imagenet(interpolation):
 
 @pytest.mark.parametrize(("width", "left"), [(32, 0), (33, 0), (34, 1), (35, 2), (36, 2), (37, 2), (39, 4)])
 def test_the_crop_is_where_pythons_round_puts_it(width, left):
-    preprocess = Preprocess(32, crop_fraction=1)  # images 32 high are not resized
+    preprocess = Preprocess.of(32, crop_fraction=1)  # images 32 high are not resized
     run, image = fed(preprocess), photograph(width, 32)
     for upright in (image, image.transpose(1, 0, 2)):
         expected = upright[:, left : left + 32] if upright is image else upright[left : left + 32]
@@ -126,16 +126,16 @@ def test_the_crop_is_where_pythons_round_puts_it(width, left):
 
 
 def test_every_pixel_value_is_normalised_as_in_training():
-    preprocess = Preprocess(16, crop_fraction=1, mean=(0.1, 0.5, 0.9), std=(0.2, 0.3, 0.7))
+    preprocess = Preprocess.of(16, crop_fraction=1, mean=(0.1, 0.5, 0.9), std=(0.2, 0.3, 0.7))
     values = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, axis=3)
-    found, by_hand = fed(preprocess)(values), (values / 255 - preprocess.mean) / preprocess.std
+    found, by_hand = fed(preprocess)(values), (values / 255 - preprocess.normalize.mean) / preprocess.normalize.std
     assert np.abs(found - by_hand.transpose(0, 3, 1, 2)).max() < 1e-6
     assert np.array_equal(found, ours(values, preprocess))
 
 
-@pytest.mark.parametrize(("interpolation", "expected"), [("bilinear", 32), ("cubic", 32), ("area", 32), ("nearest", 0)])
+@pytest.mark.parametrize(("interpolation", "expected"), [("bilinear", 32), ("bicubic", 32), ("area", 32), ("nearest", 0)])
 def test_what_is_made_smaller_is_antialiased(interpolation, expected):
-    preprocess = Preprocess(8, crop_fraction=1, interpolation=interpolation)
+    preprocess = Preprocess.of(8, crop_fraction=1, interpolation=interpolation)
     image = np.zeros((1, 64, 64, 3), np.uint8)
     image[:, :, ::8] = 255  # an eighth, whichever columns an even filter weighs: 255 / 8, rounded
     pixels = levels(fed(preprocess)(image)[0], preprocess)
@@ -144,8 +144,8 @@ def test_what_is_made_smaller_is_antialiased(interpolation, expected):
 
 def test_pillow_resizes_very_tall_images_rows_first():
     image = np.random.default_rng(2).integers(0, 256, (1, 2000, 3, 3), dtype=np.uint8)
-    for interpolation, bound in (("bilinear", 1), ("cubic", 26), ("area", 0), ("nearest", 0)):
-        preprocess = Preprocess(56, interpolation=interpolation)
+    for interpolation, bound in (("bilinear", 1), ("bicubic", 26), ("area", 0), ("nearest", 0)):
+        preprocess = Preprocess.of(56, interpolation=interpolation)
         found, expected = (levels(one, preprocess) for one in (fed(preprocess)(image), ours(image, preprocess)))
         assert np.abs(found - expected).max() < bound + 1e-3
 
@@ -211,4 +211,4 @@ def test_an_interpolation_without_a_filter_is_refused(monkeypatch):
     with pytest.raises(
         GodeeperError, match="interpolation 'cubic' cannot be written as ONNX: export without --with-preprocessing"
     ):
-        with_preprocessing(network(56)[0], Preprocess(56, interpolation="cubic"))
+        with_preprocessing(network(56)[0], Preprocess.of(56, interpolation="bicubic"))

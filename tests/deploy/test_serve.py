@@ -90,7 +90,7 @@ def weights(tmp_path_factory):
     torch.manual_seed(3)
     network = create_model("googlenet_bn", num_classes=10, width=0.25, small=True)
     torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.05)  # so that predictions differ between images
-    network.classes, network.preprocess = CLASSES, Preprocess(32)
+    network.classes, network.preprocess = CLASSES, Preprocess.of(32)
     file = tmp_path_factory.mktemp("served") / "small.safetensors"
     save_weights(network, file)
     return file

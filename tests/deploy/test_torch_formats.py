@@ -16,7 +16,7 @@ from godeeper.deploy.phone import for_phone, read_pte_metadata, rewrite_pte_meta
 from godeeper.deploy.torch_formats import read_pt2_metadata, rewrite_pt2_metadata, run_pt2, write_pt2
 from godeeper.errors import GodeeperError
 
-METADATA = {"classes": ["cat", "金鱼"], "preprocess": {"image_size": 32, "mean": [0.1, 0.2, 0.3]}}
+METADATA = {"classes": ["cat", "金鱼"], "preprocess": {"resize": {"size": 32}}}
 ALONE = """
 import sys, numpy, torch
 sys.modules["godeeper"] = None

@@ -31,7 +31,7 @@ class Says(nn.Module):
     def __init__(self, rows, classes=NAMES, size=16):
         super().__init__()
         self.rows = nn.Parameter(torch.as_tensor(rows, dtype=torch.float32), requires_grad=False)
-        self.classes, self.preprocess, self.definition = classes, Preprocess(size), SimpleNamespace(name="says")
+        self.classes, self.preprocess, self.definition = classes, Preprocess.of(size), SimpleNamespace(name="says")
         self.sizes, self.at = [], 0
 
     def forward(self, x):
@@ -141,7 +141,7 @@ def test_real_networks_are_fed_what_they_were_trained_on():
     networks = []
     for size in (32, 40):
         network = alive(create_model("googlenet_bn", num_classes=3, width=0.25, small=True)).train()
-        network.classes, network.preprocess = NAMES, Preprocess(size, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.25))
+        network.classes, network.preprocess = NAMES, Preprocess.of(size, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.25))
         networks.append(network)
     image, _ = scene(1)
     boxes = np.array([(0, 0, 96, 72), (10, 5, 40, 60), (50.5, 20.25, 96, 72)], np.float32)
@@ -163,12 +163,15 @@ class Colours(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.classes, self.preprocess, self.definition = (*CLASSES, "background"), Preprocess(32), SimpleNamespace(name="colours")
+        self.classes, self.preprocess = (*CLASSES, "background"), Preprocess.of(32)
+        self.definition = SimpleNamespace(name="colours")
         colours = torch.tensor([COLOURS[name] for name in CLASSES], dtype=torch.float32)[None, :, :, None, None]
         self.colours = nn.Parameter(colours / 255, requires_grad=False)
 
     def forward(self, x):
-        pixels = x * torch.tensor(self.preprocess.std).view(3, 1, 1) + torch.tensor(self.preprocess.mean).view(3, 1, 1)
+        pixels = x * torch.tensor(self.preprocess.normalize.std).view(3, 1, 1) + torch.tensor(
+            self.preprocess.normalize.mean
+        ).view(3, 1, 1)
         off = (pixels[:, None] - self.colours).abs().amax(2)  # (N, classes, H, W)
         like = (off < 0.2).float()
         inside, sides = like[..., 2:-2, 2:-2].mean((2, 3)), [like[..., :2, :], like[..., -2:, :], like[..., :2], like[..., -2:]]

@@ -49,27 +49,27 @@ def slow(image, box, size, margin):
 class TestWarp:
     def test_pixel_for_pixel(self):
         image = noise(300, 260)
-        square = warp(image, (40, 30, 235, 225), Preprocess(227))  # 195 pixels, and 16 around them
+        square = warp(image, (40, 30, 235, 225), Preprocess.of(227))  # 195 pixels, and 16 around them
         assert np.array_equal(np.array(square), np.array(image)[14:241, 24:251])
 
     def test_beyond_the_image_is_the_mean_colour(self):
         image = noise(195, 300)
-        square = np.array(warp(image, (0, 0, 195, 195), Preprocess(227)))
+        square = np.array(warp(image, (0, 0, 195, 195), Preprocess.of(227)))
         expected = np.full((227, 227, 3), FILL, np.uint8)
         expected[16:, 16:211] = np.array(image)[:211]
         assert np.array_equal(square, expected)
-        seen = normalise(torch.from_numpy(square).permute(2, 0, 1)[None], Preprocess(227))[0]
+        seen = normalise(torch.from_numpy(square).permute(2, 0, 1)[None], Preprocess.of(227))[0]
         assert seen[:, :16].abs().max() < 0.01  # half a level of 255
 
     def test_a_whole_small_image(self):
-        square = np.array(warp(Image.new("RGB", (10, 20), (7, 8, 9)), (0, 0, 10, 20), Preprocess(227)))
+        square = np.array(warp(Image.new("RGB", (10, 20), (7, 8, 9)), (0, 0, 10, 20), Preprocess.of(227)))
         assert (square[16:211, 16:211] == (7, 8, 9)).all()
         square[16:211, 16:211] = FILL
         assert (square == FILL).all()
 
     def test_context_grows_with_the_size(self):
         for size, margin in ((32, 2), (224, 16), (299, 21), (454, 32)):
-            square = np.array(warp(Image.new("RGB", (50, 50), (255, 255, 255)), (0, 0, 50, 50), Preprocess(size)))
+            square = np.array(warp(Image.new("RGB", (50, 50), (255, 255, 255)), (0, 0, 50, 50), Preprocess.of(size)))
             white = (square == 255).all(-1)
             assert (white.any(0).nonzero()[0][[0, -1]] == (margin, size - margin - 1)).all()
 
@@ -80,7 +80,7 @@ class TestWarp:
     def test_every_shape_against_the_resampling_written_out(self, box):
         image = noise(720, 700, 3)
         for size, margin in ((227, 16), (64, 5)):
-            square = np.array(warp(image, box, Preprocess(size)), np.float64)
+            square = np.array(warp(image, box, Preprocess.of(size)), np.float64)
             assert np.abs(square - slow(image, box, size, margin)).max() <= 1.5  # two roundings
 
     def test_at_an_edge_what_lies_within_is_the_same(self):
@@ -88,7 +88,7 @@ class TestWarp:
         larger.paste(image, (100, 100))
         for box in ((0, 0, 390, 195), (350, 260, 400, 300), (3, 100, 29, 300)):
             square, expected = (
-                np.array(warp(*pair, Preprocess(227)), np.float64)
+                np.array(warp(*pair, Preprocess.of(227)), np.float64)
                 for pair in ((image, box), (larger, tuple(side + 100 for side in box)))
             )
             assert np.abs(square - expected)[22:-22, 22:-22].mean() < 4  # up to half a pixel off, where edges are rounded
@@ -96,12 +96,12 @@ class TestWarp:
     def test_all_of_a_image(self):
         image = noise(120, 90)
         boxes = np.array([(0, 0, 120, 90), (10.5, 20, 60, 30.25), (100, 60, 120, 90), (0, 0, 1, 1)], np.float32)
-        warped = warp_all(image, boxes, Preprocess(48))
+        warped = warp_all(image, boxes, Preprocess.of(48))
         assert warped.dtype == torch.uint8
         assert warped.is_contiguous(memory_format=torch.channels_last)
         for one, box in zip(warped, boxes.tolist(), strict=True):
-            assert np.array_equal(one.permute(1, 2, 0).numpy(), np.array(warp(image, box, Preprocess(48))))
-        assert warp_all(image, boxes[:0], Preprocess(48)).shape == (0, 3, 48, 48)
+            assert np.array_equal(one.permute(1, 2, 0).numpy(), np.array(warp(image, box, Preprocess.of(48))))
+        assert warp_all(image, boxes[:0], Preprocess.of(48)).shape == (0, 3, 48, 48)
 
 
 def test_labels_by_hand():
@@ -145,7 +145,7 @@ def listed(made):
 
 class TestRegionImages:
     def test_regions_of_objects_by_hand(self, by_hand):
-        made = RegionDataset(*by_hand, Preprocess(32), 0)
+        made = RegionDataset(*by_hand, Preprocess.of(32), 0)
         found = [(made.places[i], tuple(made.boxes[i].tolist()), label) for i, label in enumerate(made.labels) if label != 2]
         assert found == [
             (0, SECOND, 0), (0, NEAR[1], 0), (0, NEAR[2], 0),  # what overlaps the difficult object is left out
@@ -154,7 +154,7 @@ class TestRegionImages:
         assert made.name(0).endswith("0.png [0, 40, 12, 60]") or made.labels[0] != 2
 
     def test_three_regions_of_background_to_each(self, by_hand):
-        made = RegionDataset(*by_hand, Preprocess(32), 0)
+        made = RegionDataset(*by_hand, Preprocess.of(32), 0)
         background = [i for i, label in enumerate(made.labels) if label == 2]
         assert len(background) == 3 * (len(made) - len(background)) == 15
         assert {tuple(made.boxes[i].tolist()) for i in background} <= set(FAR)
@@ -162,28 +162,28 @@ class TestRegionImages:
 
     def test_as_many_as_there_are(self, by_hand):
         images, proposals = by_hand
-        made = RegionDataset(images, [boxes[: len(boxes) - 18] for boxes in proposals], Preprocess(32), 0)
+        made = RegionDataset(images, [boxes[: len(boxes) - 18] for boxes in proposals], Preprocess.of(32), 0)
         assert made.labels.count(2) == 2 * 3
 
     def test_no_proposals_and_no_objects(self, by_hand):
         images, proposals = by_hand
-        assert RegionDataset(images, [boxes[:0] for boxes in proposals], Preprocess(32), 0).labels == [0, 1]
+        assert RegionDataset(images, [boxes[:0] for boxes in proposals], Preprocess.of(32), 0).labels == [0, 1]
         nothing = DetectionSet(("disc", "square"), images.files, images.sizes, [objects()] * 3, "train")
-        assert RegionDataset(nothing, proposals, Preprocess(32), 0).labels == [2, 2, 2]
+        assert RegionDataset(nothing, proposals, Preprocess.of(32), 0).labels == [2, 2, 2]
 
     def test_the_seed_alone_decides(self, by_hand):
-        first, again, other = (RegionDataset(*by_hand, Preprocess(32), seed) for seed in (3, 3, 4))
+        first, again, other = (RegionDataset(*by_hand, Preprocess.of(32), seed) for seed in (3, 3, 4))
         assert listed(first) == listed(again) != listed(other)
 
     def test_their_images(self, by_hand):
         images, _ = by_hand
-        made = RegionDataset(*by_hand, Preprocess(32), 0)
+        made = RegionDataset(*by_hand, Preprocess.of(32), 0)
         for index in range(len(made)):
-            expected = warp(images.image(made.places[index]), made.boxes[index].tolist(), Preprocess(32))
+            expected = warp(images.image(made.places[index]), made.boxes[index].tolist(), Preprocess.of(32))
             assert np.array_equal(np.array(made.image(index)), np.array(expected))
 
     def test_sent_to_another_process(self, by_hand):
-        made = RegionDataset(*by_hand, Preprocess(32), 0)
+        made = RegionDataset(*by_hand, Preprocess.of(32), 0)
         made.image(0)
         copy = pickle.loads(pickle.dumps(made))
         assert listed(copy) == listed(made)
@@ -193,7 +193,7 @@ class TestRegionImages:
         decoded, real = [], regions.decode
         monkeypatch.setattr(regions, "decode", lambda file: (decoded.append(file.stem), real(file))[1])
         monkeypatch.setattr(regions, "_decoded", regions._Decoded())
-        made = RegionDataset(*by_hand, Preprocess(32), 0)
+        made = RegionDataset(*by_hand, Preprocess.of(32), 0)
         for index in range(len(made)):
             made.image(index)
         assert decoded == ["0", "1", "2"]
@@ -210,7 +210,7 @@ class TestRegionImages:
 
     def test_a_bad_image(self, by_hand):
         images, _ = by_hand
-        made = RegionDataset(*by_hand, Preprocess(32), 0)
+        made = RegionDataset(*by_hand, Preprocess.of(32), 0)
         images.files[0].write_bytes(b"no image")
         with pytest.raises(BadImage, match=r"0\.png"):
             made.image(0)
@@ -218,7 +218,7 @@ class TestRegionImages:
 
 def test_scenes_objects_are_among_the_regions(tmp_path):
     images = open_objects(voc_folder(tmp_path), "train")
-    made = RegionDataset(images, [np.zeros((0, 4), np.float32)] * len(images), Preprocess(32), 0)
+    made = RegionDataset(images, [np.zeros((0, 4), np.float32)] * len(images), Preprocess.of(32), 0)
     assert sorted(made.labels) == sorted(label for some in images.objects for label in some.labels.tolist())
     colour = {images.classes.index("disc"): (200, 40, 40), images.classes.index("square"): (40, 60, 200)}
     for index, label in enumerate(made.labels):

@@ -10,7 +10,7 @@ from godeeper.data.sources import ArrayDataset, FileDataset
 from godeeper.evaluate import evaluate
 from godeeper.preprocess import Preprocess
 
-PLAIN = Preprocess(32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+PLAIN = Preprocess.of(32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 def grey(levels, labels):

@@ -22,7 +22,7 @@ from godeeper.evaluate.ensemble import (
 from godeeper.preprocess import Preprocess
 from godeeper.tensor_files import load_tensors, save_tensors
 
-PLAIN = Preprocess(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), crop_fraction=1.0)
+PLAIN = Preprocess.of(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), crop_fraction=1.0)
 CLASSES = ("cat", "dog", "fish")
 LABELS = [index % 3 for index in range(30)]
 ABOUT = {"models": ["a"], "architectures": ["x"]}

@@ -14,7 +14,7 @@ from godeeper.evaluate.journal import Journal
 from godeeper.preprocess import Preprocess
 from godeeper.tensor_files import load_tensors, save_tensors
 
-PLAIN = Preprocess(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+PLAIN = Preprocess.of(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 IMAGES = ArrayDataset(np.random.default_rng(0).integers(0, 255, (20, 8, 8), dtype=np.uint8), [i % 3 for i in range(20)], "n")
 WEIGHT = torch.randn(192, 3, generator=torch.Generator().manual_seed(0))
 

@@ -18,7 +18,7 @@ from godeeper.evaluate import Member, evaluate, evaluate_members
 from godeeper.evaluate.classify import averaged
 from godeeper.preprocess import Preprocess
 
-PLAIN = Preprocess(16, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+PLAIN = Preprocess.of(16, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def by_hand(logits_of, images, preprocess, crops):
 
 
 def test_members_of_other_sizes_and_class_orders_are_averaged(images):
-    other = Preprocess(24, (0.3, 0.4, 0.5), (0.5, 0.4, 0.3), interpolation="cubic")
+    other = Preprocess.of(24, (0.3, 0.4, 0.5), (0.5, 0.4, 0.3), interpolation="bicubic")
     order = (2, 0, 1)  # the images' class 0 is the second member's logit 2
     members = [Member("a", brightness, PLAIN), Member("b", redness, other, order)]
     found = evaluate_members(members, images, crops=10, keep=True, batch_size=7)
@@ -73,7 +73,7 @@ def test_each_image_is_decoded_once_for_all_members(images):
             opened[index] += 1
             return super().content(index)
 
-    members = [Member(str(number), brightness, Preprocess(16 + 8 * number)) for number in range(3)]
+    members = [Member(str(number), brightness, Preprocess.of(16 + 8 * number)) for number in range(3)]
     evaluate_members(members, Counting(images.files, images.labels), crops=10)
     assert opened == Counter(range(12))
 

@@ -35,7 +35,7 @@ def red_or_green() -> Network:
             branch.conv.weight[0, own] = 1
         network.head["linear"].linear.weight.copy_(torch.tensor([[5.0, -3.0], [-3.0, 5.0]]))
         network.head["linear"].linear.bias.copy_(torch.tensor([0.5, -0.5]))
-    network.preprocess = Preprocess(64, mean=(0, 0, 0), std=(1, 1, 1), crop_fraction=1.0)
+    network.preprocess = Preprocess.of(64, mean=(0, 0, 0), std=(1, 1, 1), crop_fraction=1.0)
     network.classes = ("red", "green")
     return network
 

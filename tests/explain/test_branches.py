@@ -19,7 +19,7 @@ from networks import alive
 def made(name, size=159):
     torch.manual_seed(0)
     network = alive(create_model(name, num_classes=4, width=0.125))
-    network.preprocess = Preprocess(size)
+    network.preprocess = Preprocess.of(size)
     return network
 
 

@@ -76,7 +76,7 @@ def test_maps_at_another_size_are_the_same_maps(red_or_green, two_squares):
 def test_each_units_value_stands_in_the_middle_of_what_it_sees(name):
     network = create_model(name, num_classes=2, width=0.125)
     size = network.preprocess.image_size
-    network.preprocess = Preprocess(size, crop_fraction=1.0)
+    network.preprocess = Preprocess.of(size, crop_fraction=1.0)
     seen = sight(network.definition, "3a" if name == "googlenet" else "A")
     grid = torch.zeros(20, 20)
     grid[5, 11] = 1
@@ -92,7 +92,7 @@ def test_each_units_value_stands_in_the_middle_of_what_it_sees(name):
 def test_every_network_has_maps_and_is_left_as_it_was(name):
     torch.manual_seed(0)
     network = alive(create_model(name, num_classes=6, width=0.125 if "vgg" not in name else 0.05))
-    network.preprocess = Preprocess(159)
+    network.preprocess = Preprocess.of(159)
     next(network.stages.children()).train()  # a part in training, the rest not
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     modes = {key: module.training for key, module in network.named_modules()}

@@ -29,7 +29,7 @@ def colour(text):
 def test_each_crop_votes_as_it_does_alone(weights_file, image, scheme):
     network = load(weights_file)
     votes = crop_votes(network, image, scheme)
-    crops = views(90, 61, 32, scheme, network.preprocess.resize)
+    crops = views(90, 61, 32, scheme, network.preprocess.resize.shorter_side)
     assert [vote.view for vote in votes] == crops
     for vote, view in zip(votes, crops, strict=True):
         cut = image.resize(view.resize, Image.Resampling.BILINEAR).crop(view.box).resize(view.out, Image.Resampling.BILINEAR)

@@ -67,7 +67,7 @@ def check_pixels(comparator, theirs):
     """What our views of the photograph give is what the library's own transform gives: `theirs`."""
     ours = normalise(take_views(PHOTO, comparator.preprocess), comparator.preprocess)[0]
     assert ours.shape == theirs.shape
-    grey = (ours - theirs).abs() * torch.tensor(comparator.preprocess.std).view(3, 1, 1) * 255
+    grey = (ours - theirs).abs() * torch.tensor(comparator.preprocess.normalize.std).view(3, 1, 1) * 255
     assert grey.max() < 1.01
     assert (grey > 0.01).float().mean() < 0.01
 
@@ -163,9 +163,9 @@ def test_every_preprocessing_of_torchvision_is_taken_over(monkeypatch):
                 continue
             theirs = weights.transforms()
             ours = load_comparator(f"torchvision:{model}.{weights.name}").preprocess
-            assert ([ours.image_size], [ours.resize]) == (theirs.crop_size, theirs.resize_size), weights
-            assert (list(ours.mean), list(ours.std)) == (theirs.mean, theirs.std)
-            assert ours.interpolation == {"bilinear": "bilinear", "bicubic": "cubic"}[theirs.interpolation.value]
+            assert ([ours.image_size], [ours.resize.shorter_side]) == (theirs.crop_size, theirs.resize_size), weights
+            assert (list(ours.normalize.mean), list(ours.normalize.std)) == (theirs.mean, theirs.std)
+            assert ours.resize.interpolation == theirs.interpolation.value
             checked += 1
     assert checked >= 114
 
@@ -181,10 +181,10 @@ def test_timms_preprocessing_is_taken_over(monkeypatch):
             continue
         ours = load_comparator(f"timm:{name}").preprocess
         resize, crop, _, norm = create_transform(**data).transforms
-        assert (ours.resize, (ours.image_size,) * 2) == (resize.size, tuple(crop.size)), name
-        assert ours.mean == pytest.approx(norm.mean.tolist())
-        assert ours.std == pytest.approx(norm.std.tolist())
-        assert ours.interpolation == {"bilinear": "bilinear", "bicubic": "cubic"}[resize.interpolation.value]
+        assert (ours.resize.shorter_side, (ours.image_size,) * 2) == (resize.size, tuple(crop.size)), name
+        assert ours.normalize.mean == pytest.approx(norm.mean.tolist())
+        assert ours.normalize.std == pytest.approx(norm.std.tolist())
+        assert ours.resize.interpolation == resize.interpolation.value
         checked += 1
     assert checked > 30
 

@@ -21,6 +21,7 @@ from godeeper.models.foreign import fetch, likeliest
 from godeeper.models.layouts import LAYOUTS
 from godeeper.models.published import PUBLISHED
 from godeeper.models.weights import fill, name_classes, read_weights
+from godeeper.preprocess import Normalize
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the peers' age
@@ -120,7 +121,7 @@ def test_a_file_as_published_gives_the_publishers_logits(name, offline):
         fed = (theirs * IMAGENET[1] + IMAGENET[0] - 0.5)[None] / 0.5
     if LAYOUTS[PUBLISHED[name].layout].bgr:
         fed = fed.flip(1)
-    grey = (own - fed).abs() * torch.tensor(ours.preprocess.std).view(3, 1, 1) * 255
+    grey = (own - fed).abs() * torch.tensor(ours.preprocess.normalize.std).view(3, 1, 1) * 255
     assert grey.max() < 1.01  # resampled in one step or two: here and there one level of 255
     assert (grey > 0.01).float().mean() < 0.01
     expected = kept_classes(network(torch.cat([theirs[None], theirs[None].flip(-1)])), name)
@@ -381,10 +382,10 @@ def test_a_run_starts_another(tmp_path, caplog):
 def test_a_small_network_and_a_whole_one_keep_their_own_size(tmp_path, small):
     """Their weights have the same shapes."""
     first = create_model("googlenet_bn", num_classes=3, width=0.25, small=small)
-    first.preprocess = replace(first.preprocess, mean=(0.5, 0.5, 0.5))
+    first.preprocess = replace(first.preprocess, normalize=Normalize((0.5, 0.5, 0.5)))
     save_weights(first, tmp_path / "first.safetensors")
     second = create_model("googlenet_bn", width=0.25, small=not small, weights=tmp_path / "first.safetensors")
-    assert second.preprocess == replace(first.preprocess, image_size=224 if small else 32)
+    assert second.preprocess == first.preprocess.with_size(224 if small else 32)
 
 
 def test_other_classes_of_the_same_number_get_fresh_classifiers(caplog):

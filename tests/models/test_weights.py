@@ -44,7 +44,7 @@ def test_what_is_saved_comes_back(name, tmp_path):
     for tensor in original.state_dict().values():  # batch-norm statistics too
         tensor.add_(1 if tensor.dtype == torch.int64 else 0.01 * torch.rand(tensor.shape))
     original.classes = ("bird", "猫", 'dog\'s "bed"')
-    original.preprocess = Preprocess(48, (0.1, 0.2, 0.3), (0.4, 0.5, 1 / 3))
+    original.preprocess = Preprocess.of(48, (0.1, 0.2, 0.3), (0.4, 0.5, 1 / 3))
     save_weights(original, tmp_path / "runs" / "one" / "model.safetensors")
     for path in (tmp_path / "runs" / "one" / "model.safetensors", str(tmp_path / "runs" / "one")):  # a file, a run folder
         loaded = load(path)
@@ -60,7 +60,7 @@ def test_what_is_saved_comes_back(name, tmp_path):
 def test_no_classes_come_back_as_none(saved):
     loaded = load(saved)
     assert loaded.classes is None
-    assert loaded.preprocess == Preprocess(32)
+    assert loaded.preprocess == Preprocess.of(32)
 
 
 def test_create_model_takes_the_weights(saved):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from math import isnan
 from pathlib import Path
@@ -194,7 +193,7 @@ def _train_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> None:
     network = _started(out, plan, resume, num_classes=len(classes), small=plan["small"], aux=recipe.auxiliary_weight > 0)
     name_classes(network, classes)
 
-    preprocess = replace(network.preprocess, image_size=recipe.image_size or network.preprocess.image_size)
+    preprocess = network.preprocess.with_size(recipe.image_size or network.preprocess.image_size)
 
     def regions(images: DetectionSet) -> RegionDataset:
         return RegionDataset(images, proposals_of(proposer, images, workers), preprocess, recipe.seed)

@@ -59,7 +59,8 @@ def _print_card(table: Definition, described: Description) -> None:
     rows = [
         (
             w.name, w.classes, *(f"{100 - a:.2f} %" if a else "" for a in (w.top1_accuracy, w.top5_accuracy)),
-            f"{w.preprocess.image_size} of {w.preprocess.resize}, {w.preprocess.interpolation}", w.licence, w.url,
+            f"{w.preprocess.image_size} of {w.preprocess.resize.shorter_side}, {w.preprocess.resize.interpolation}",
+            w.licence, w.url,
         )
         for w in weights
     ]  # fmt: skip

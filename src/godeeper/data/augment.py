@@ -20,10 +20,10 @@ FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "area": Image.Resampling.BOX,
     "nearest": Image.Resampling.NEAREST,
-    "cubic": Image.Resampling.BICUBIC,
+    "bicubic": Image.Resampling.BICUBIC,
 }
 Opener = Callable[[Shrink], Image.Image | Tensor]
-TORCH_MODES = {"bilinear": "bilinear", "cubic": "bicubic"}  # with antialias, what Pillow computes, several times as fast
+TORCH_MODES = {"bilinear": "bilinear", "bicubic": "bicubic"}  # with antialias, what Pillow computes, several times as fast
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def _tensor(image: Image.Image) -> Tensor:
 
 def normalise(images: Tensor, preprocess: Preprocess) -> Tensor:
     """uint8 images (N, 3, H, W) -> what the network is fed, float32 in the same memory format."""
-    mean, std = (255 * torch.tensor(values, device=images.device) for values in (preprocess.mean, preprocess.std))
+    normalize = preprocess.normalize
+    mean, std = (255 * torch.tensor(values, device=images.device) for values in (normalize.mean, normalize.std))
     x = images.to(torch.float32, copy=True)  # changed in place from here: new memory costs more than the arithmetic
     if x.is_contiguous(memory_format=torch.channels_last):
         width = x.shape[3]

@@ -212,7 +212,7 @@ def patch(
     arXiv 1409.4842, Section 6. The share is drawn evenly, the ratio evenly in its logarithm, so that 3/4 and 4/3 are equals;
     a draw that does not fit into the image is repeated. After ten, the largest centred box of an allowed ratio stands in.
     """
-    interpolation: Interpolation = random.choice(("bilinear", "area", "nearest", "cubic"))
+    interpolation: Interpolation = random.choice(("bilinear", "area", "nearest", "bicubic"))
     flip = hflip and random.random() < 0.5
     for _ in range(10):
         pixels = width * height * random.uniform(*crop_scale)

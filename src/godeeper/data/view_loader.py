@@ -65,7 +65,7 @@ class _ResizedSet(Dataset[Sample]):
             image = self.images.image(index)
         except BadImage as error:
             return index, str(error)
-        drawn = [resample(image, layout(image.size, one, self.scheme)[0], one.interpolation) for one in self.preprocesses]
+        drawn = [resample(image, layout(image.size, one, self.scheme)[0], one.resize.interpolation) for one in self.preprocesses]
         return Resized(index, self.images.labels[index], image.size, drawn)
 
     def collate(self, samples: Sequence[Sample]) -> ResizedBatch:

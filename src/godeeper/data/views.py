@@ -63,14 +63,14 @@ def take(image: Image.Image, crops: Sequence[View], interpolation: Interpolation
 
 def take_views(image: Image.Image, preprocess: Preprocess, scheme: int = 1) -> Tensor:
     """The views of one image as a network wants them, before `normalise`: uint8, (views, 3, size, size)."""
-    crops = views(*image.size, preprocess.image_size, scheme, preprocess.resize)
-    return take(image, crops, preprocess.interpolation)
+    crops = views(*image.size, preprocess.image_size, scheme, preprocess.resize.shorter_side)
+    return take(image, crops, preprocess.resize.interpolation)
 
 
 @lru_cache(maxsize=256)
 def layout(size: tuple[int, int], preprocess: Preprocess, scheme: int) -> tuple[list[Sheet], list[Place]]:
     """The sheets and places of the views that a network is shown of an image of that width and height."""
-    return sheets(views(*size, preprocess.image_size, scheme, preprocess.resize))
+    return sheets(views(*size, preprocess.image_size, scheme, preprocess.resize.shorter_side))
 
 
 @dataclass(frozen=True)

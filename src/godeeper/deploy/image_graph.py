@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 IMAGE, PROBABILITIES = "image", "probabilities"
 OLDEST = 15  # the first opset with all operators here as they are used
-REACH = {"area": 0.5, "bilinear": 1.0, "cubic": 2.0}  # of Pillow's filters to either side, in pixels of the smaller image
+REACH = {"area": 0.5, "bilinear": 1.0, "bicubic": 2.0}  # of Pillow's filters to either side, in pixels of the smaller image
 POINT = 22  # bits after the point in Pillow's weights
 
 
@@ -76,8 +76,8 @@ def _check(model: onnx.ModelProto, preprocess: Preprocess) -> None:
     if tensor.elem_type != 1 or len(shape) != 4 or not fits:  # 1: float32
         given = f"({', '.join(map(str, shape))})"
         raise GodeeperError(f"the model's input is not float32 (N, 3, {side}, {side}) but {given}: {remedy}")
-    if preprocess.interpolation not in (*REACH, "nearest"):
-        raise GodeeperError(f"interpolation {preprocess.interpolation!r} cannot be written as ONNX: {remedy}")
+    if preprocess.resize.interpolation not in (*REACH, "nearest"):
+        raise GodeeperError(f"interpolation {preprocess.resize.interpolation!r} cannot be written as ONNX: {remedy}")
     names = {name for node in graph.node for name in node.output} | {one.name for one in (*graph.initializer, *graph.input)}
     taken = sorted(name for name in names if name in (IMAGE, PROBABILITIES) or name.startswith(f"{IMAGE}."))
     if taken:
@@ -145,7 +145,10 @@ class _Value:
 
 def _normalised(pixels: _Value, preprocess: Preprocess) -> _Value:
     """`augment.normalise`: uint8 (N, 3, S, S) -> float32, by the same operations on the same numbers."""
-    mean, std = (np.float32(255) * np.array(one, np.float32).reshape(3, 1, 1) for one in (preprocess.mean, preprocess.std))
+    mean, std = (
+        np.float32(255) * np.array(one, np.float32).reshape(3, 1, 1)
+        for one in (preprocess.normalize.mean, preprocess.normalize.std)
+    )
     return (pixels.to("FLOAT") - mean) / std
 
 
@@ -154,7 +157,7 @@ def _pixels(image: _Value, preprocess: Preprocess) -> _Value:
     height, width = (image.op("Shape", start=axis, end=axis + 1) for axis in (1, 2))
     shorter = height.op("Min", width)
     sides = [(length, *_span(length, shorter, preprocess)) for length in (height, width)]
-    if preprocess.interpolation == "nearest":
+    if preprocess.resize.interpolation == "nearest":
         rows, columns = (_nearest(start, step, preprocess.image_size) for _, start, step in sides)
         return image.op("Gather", rows, axis=1).op("Gather", columns, axis=2).op("Transpose", perm=[0, 3, 1, 2])
     (top, bottom, rows), (left, right, columns) = (_taps(*side, preprocess) for side in sides)
@@ -166,7 +169,7 @@ def _pixels(image: _Value, preprocess: Preprocess) -> _Value:
 def _span(length: _Value, shorter: _Value, preprocess: Preprocess) -> tuple[_Value, _Value]:
     """Where the crop starts along one side, and how far apart its pixels are, in the image's own pixels: float64 (1,) each."""
     size = preprocess.image_size
-    resized = length * preprocess.resize / shorter
+    resized = length * preprocess.resize.shorter_side / shorter
     offset = ((resized - size).to("DOUBLE") / 2.0).op("Round")  # halves to even, as Python's round
     scale = length.to("DOUBLE") / resized.to("DOUBLE")
     start, end = (edge.to("FLOAT") for edge in (offset * scale, (offset + float(size)) * scale))  # as Pillow's boxes are
@@ -184,7 +187,7 @@ def _taps(length: _Value, start: _Value, step: _Value, preprocess: Preprocess) -
 
     Weights are int64, with `POINT` bits after the point, as Pillow's `precompute_coeffs` and `normalize_coeffs_8bpc` make them.
     """
-    size, interpolation = preprocess.image_size, preprocess.interpolation
+    size, interpolation = preprocess.image_size, preprocess.resize.interpolation
     stretch = step.op("Max", 1.0)  # antialiasing: the filter is as wide as the pixels that it makes
     reach = stretch * REACH[interpolation]
     centre = step * (np.arange(size) + 0.5)[:, None] + start

@@ -119,7 +119,7 @@ class Predictor:
             return error, perf_counter() - start, 0.0
         decoded = perf_counter()
         drawn, places = layout(image.size, self.preprocess, crops)
-        laid = Laid(resample(image, drawn, self.preprocess.interpolation), places)
+        laid = Laid(resample(image, drawn, self.preprocess.resize.interpolation), places)
         return laid, decoded - start, perf_counter() - decoded
 
     def _predicted(self, prepared: Sequence[tuple[Laid | BadImage, float, float]], top: int) -> list[Prediction | BadImage]:

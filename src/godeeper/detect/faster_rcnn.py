@@ -56,14 +56,15 @@ class FasterRCNN(nn.Module):
         }  # fmt: skip
         parts = _pyramid_parts(network, tuple(anchors)) if pyramid else _classical_parts(network, atrous, tuple(anchors))
         backbone, anchor_generator, pool, head, units = parts
+        normalize = self.preprocess.normalize
         self.rcnn = torchvision_detection.FasterRCNN(
-            backbone, min_size=image_size, max_size=longest, image_mean=self.preprocess.mean, image_std=self.preprocess.std,
+            backbone, min_size=image_size, max_size=longest, image_mean=normalize.mean, image_std=normalize.std,
             rpn_anchor_generator=anchor_generator,
             rpn_head=_ProposalHead(backbone.out_channels, anchor_generator.num_anchors_per_location()[0]),
             box_roi_pool=pool, box_head=head, box_predictor=_predictor(units, len(classes)),
             box_batch_size_per_image=regions, box_score_thresh=SCORE_THRESHOLD, rpn_post_nms_top_n_test=300,
         )  # fmt: skip
-        self.rcnn.transform = Resized(image_size, longest, self.preprocess.mean, self.preprocess.std)
+        self.rcnn.transform = Resized(image_size, longest, normalize.mean, normalize.std)
 
     def losses(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         """Images (3, H, W) in 0..1, and of each its `boxes` (N, 4) and `labels` (N,) from 1 on -> the four losses by name."""

@@ -52,7 +52,7 @@ class MultiBox(nn.Module):
         size = image_size or network.preprocess.image_size
         self.definition = replace(network.definition, head=head, auxiliary={}, image_size=size)
         describe(self.definition)  # refuses, in words, what `Network` could only stumble over
-        self.preprocess = replace(network.preprocess, image_size=size)
+        self.preprocess = network.preprocess.with_size(size)
         self.network = Network(self.definition)
         self.network.stages.load_state_dict(network.stages.state_dict())
         with torch.no_grad():  # the first guess is the priors, and that few of them hold an object

@@ -45,7 +45,7 @@ def warp(image: Image.Image, box: Sequence[float], preprocess: Preprocess) -> Im
     place = round((shown[0] - start[0]) * across), round((shown[1] - start[1]) * down)
     end = round((shown[2] - start[0]) * across), round((shown[3] - start[1]) * down)
     sides = max(1, end[0] - place[0]), max(1, end[1] - place[1])
-    red, green, blue = (round(255 * value) for value in preprocess.mean)
+    red, green, blue = (round(255 * value) for value in preprocess.normalize.mean)
     square = Image.new("RGB", (size, size), (red, green, blue))
     square.paste(image.resize(sides, Image.Resampling.BILINEAR, box=shown), place)
     return square

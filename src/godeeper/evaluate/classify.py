@@ -15,12 +15,13 @@ from ..data.sources import ImageDataset
 from ..data.view_loader import Resized, ResizedBatch, view_loader
 from ..data.views import Laid, layout, passes
 from ..errors import BadImage, GodeeperError, unknown
-from ..preprocess import Preprocess
+from ..preprocess import Normalize, Preprocess
 from .journal import Journal, Part
 from .outcome import Outcomes, decide, doubtful, wilson
 
 Classifier = Callable[[Tensor], Tensor]  # normalised images (N, 3, H, W) -> logits (N, classes)
 Average = Literal["softmax", "logits", "max"]
+PLAIN = Normalize((0, 0, 0), (1, 1, 1))
 SETTLING_PASS = 16  # views; of the one pass whose bits depend on nothing but the image
 PASS_VIEWS, PASS_PIXELS = 48, 12 * 224 * 224  # of a pass on the CPU, at most: larger ones leave its caches
 
@@ -175,7 +176,7 @@ class _Panel:
         keep: bool,
     ) -> None:
         self.members, self.crops, self.average, self.device, self.keep = members, crops, average, torch.device(device), keep
-        plain = [replace(member.preprocess, mean=(0, 0, 0), std=(1, 1, 1)) for member in members]  # what resizing depends on
+        plain = [replace(member.preprocess, normalize=PLAIN) for member in members]  # what resizing depends on
         self.resizings = tuple(dict.fromkeys(plain))
         self.resizing_of = [self.resizings.index(one) for one in plain]
         self.batch_sizes = [batch_size or default_batch_size(one.preprocess.image_size, self.device) for one in members]

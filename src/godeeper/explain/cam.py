@@ -83,13 +83,13 @@ def evaluating(network: Network) -> Iterator[None]:
 
 def centre_view(network: Network, size: tuple[int, int]) -> View:
     """The one crop that the network is shown of an image of that width and height."""
-    (view,) = views(*size, network.preprocess.image_size, 1, network.preprocess.resize)
+    (view,) = views(*size, network.preprocess.image_size, 1, network.preprocess.resize.shorter_side)
     return view
 
 
 def centre_crop(network: Network, image: Image.Image) -> Tensor:
     """That crop as the network wants it: (1, 3, H, W), normalised, on its device."""
-    pixels = take(image, [centre_view(network, image.size)], network.preprocess.interpolation)
+    pixels = take(image, [centre_view(network, image.size)], network.preprocess.resize.interpolation)
     return normalise(pixels.to(device_of(network)), network.preprocess)
 
 

@@ -38,7 +38,7 @@ def crop_votes(network: Network, image: Image.Image, scheme: int = 144) -> list[
 
 def crop_views(network: Network, size: tuple[int, int], scheme: int) -> list[View]:
     """The crops that the network is shown of an image of that width and height."""
-    return views(*size, network.preprocess.image_size, scheme, network.preprocess.resize)
+    return views(*size, network.preprocess.image_size, scheme, network.preprocess.resize.shorter_side)
 
 
 @torch.inference_mode()
@@ -50,7 +50,7 @@ def crop_probabilities(
     `progress` is told how many crops are done, and of how many.
     """
     drawn, places = sheets(crop_views(network, image.size, scheme))
-    on = Laid(resample(image, drawn, network.preprocess.interpolation), places)
+    on = Laid(resample(image, drawn, network.preprocess.resize.interpolation), places)
     size, device = network.preprocess.image_size, device_of(network)
     every: list[Tensor] = []
     with evaluating(network):

@@ -18,7 +18,7 @@ from .network import Network
 from .published import HUGGING_FACE, Published
 from .weights import load
 
-INTERPOLATIONS: dict[str, Interpolation] = {"bilinear": "bilinear", "bicubic": "cubic"}  # their words -> ours
+INTERPOLATIONS: tuple[Interpolation, ...] = ("bilinear", "bicubic")
 TIMEOUT = 10  # seconds until a server that does not answer counts as out of reach
 # Files of torchvision's DenseNets are older than their modules' names: `norm.1` is `norm1` today.
 DENSENET_KEY = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))")
@@ -211,7 +211,7 @@ def _timm_classes(timm: Any, config: dict[str, Any]) -> tuple[str, ...] | None:
 def _preprocess(
     name: str, crop: Sequence[int], resize: int, interpolation: str, mean: Sequence[float], std: Sequence[float]
 ) -> Preprocess:
-    """Theirs in our terms, such that `Preprocess.resize` is `resize`; GodeeperError for what ours cannot say."""
+    """Theirs in our terms, such that the shorter side becomes `resize`; GodeeperError for what ours cannot say."""
     if len(set(crop)) != 1 or resize < crop[0]:
         raise GodeeperError(f"{name!r} crops {list(crop)} pixels of images resized to {resize}, which is not made here")
     if interpolation not in INTERPOLATIONS:
@@ -219,7 +219,7 @@ def _preprocess(
         raise GodeeperError(f"{name!r} resizes images by {interpolation!r} interpolation, which is not made here; {known} are")
     red, green, blue = map(float, mean)
     deviation = (float(std[0]), float(std[1]), float(std[2]))
-    return Preprocess(crop[0], (red, green, blue), deviation, crop[0] / resize, INTERPOLATIONS[interpolation])
+    return Preprocess.of(crop[0], (red, green, blue), deviation, crop_fraction=crop[0] / resize, interpolation=interpolation)
 
 
 def _published(name: str, url: str, preprocess: Preprocess) -> Published:

@@ -38,7 +38,7 @@ class Network(nn.Module):
             self.auxiliary[name], _ = build_stages(head.stages, flows[head.on], definition.batch_norm)
         self.minimum_size = minimum_size(definition)
         self.classes: tuple[str, ...] | None = None
-        self.preprocess = Preprocess(definition.image_size)
+        self.preprocess = Preprocess.of(definition.image_size)
         self.arguments: dict[str, object] = {}
         self._sizes: set[torch.Size] = set()  # of images, known to fit
         initialise(self)

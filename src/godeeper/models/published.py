@@ -16,17 +16,19 @@ HALF = (0.5, 0.5, 0.5)  # as mean and as deviation: RGB in -1..1, as TensorFlow'
 FACE = (127.5 / 255,) * 3
 CAFFE_MEAN = (128 / 255, 117 / 255, 104 / 255)  # of RGB; without division by 255, so the deviation is 1 / 255
 
-TORCHVISION_224 = Preprocess(224)
+TORCHVISION_224 = Preprocess.of(224)
 # torchvision's GoogLeNet and Inception-v3 normalise ImageNet's way and then undo it within the network (`transform_input`):
 # what the first layer sees is RGB in -1..1.
-TORCHVISION_GOOGLENET = Preprocess(224, HALF, HALF)
-TORCHVISION_INCEPTION = Preprocess(299, HALF, HALF, 299 / 342)
-TIMM = Preprocess(299, HALF, HALF, 299 / 341, "cubic")  # crop fraction 0.875, the resized side rounded down
-TIMM_GLUON = Preprocess(299, crop_fraction=299 / 341, interpolation="cubic")
-TIMM_RESNET = Preprocess(299, HALF, HALF, 0.8975, "cubic")
-CADENE = Preprocess(299, HALF, HALF, 299 / 341)
-CADENE_CAFFE = Preprocess(224, CAFFE_MEAN, (1 / 255,) * 3)
-FACENET = Preprocess(160, FACE, (128 / 255,) * 3, crop_fraction=1.0)  # of a face already cut out
+TORCHVISION_GOOGLENET = Preprocess.of(224, HALF, HALF)
+TORCHVISION_INCEPTION = Preprocess.of(299, HALF, HALF, crop_fraction=299 / 342)
+TIMM = Preprocess.of(
+    299, HALF, HALF, crop_fraction=299 / 341, interpolation="bicubic"
+)  # crop fraction 0.875, the resized side rounded down
+TIMM_GLUON = Preprocess.of(299, crop_fraction=299 / 341, interpolation="bicubic")
+TIMM_RESNET = Preprocess.of(299, HALF, HALF, crop_fraction=0.8975, interpolation="bicubic")
+CADENE = Preprocess.of(299, HALF, HALF, crop_fraction=299 / 341)
+CADENE_CAFFE = Preprocess.of(224, CAFFE_MEAN, (1 / 255,) * 3)
+FACENET = Preprocess.of(160, FACE, (128 / 255,) * 3, crop_fraction=1.0)  # of a face already cut out
 
 
 @dataclass(frozen=True)

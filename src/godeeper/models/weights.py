@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +203,7 @@ def fill(network: Network, weights: Weights) -> None:
     if weights.preprocess is not None:
         # A small network and a whole one have the same shapes, but images of different sizes.
         sized = weights.preprocess if weights.arguments["small"] == network.arguments["small"] else network.preprocess
-        network.preprocess = replace(weights.preprocess, image_size=sized.image_size)
+        network.preprocess = weights.preprocess.with_size(sized.image_size)
     if notes:
         logger.warning("%s: %s", weights.file, "; ".join(notes))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,7 @@ class Classification(Task):
         size = recipe.image_size or network.preprocess.image_size
         if recipe.start_size > size:
             raise GodeeperError(f"recipe: start_size is {recipe.start_size}, but images grow to {size} pixels only")
-        network.preprocess = replace(network.preprocess, image_size=size)
+        network.preprocess = network.preprocess.with_size(size)
         self.size_at = partial(recipe.size_at, full=size)
         check_sizes(network, recipe, {self.size_at(epoch) for epoch in range(recipe.epochs)})
         if "images" in saved:
