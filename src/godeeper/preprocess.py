@@ -15,6 +15,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 LARGEST_SIZE = 10_000  # pixels
 
 
+def _are_numbers(*values: Any) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) for value in values)
+
+
 @dataclass(frozen=True)
 class Resize:
     """How an image becomes `size` x `size` pixels.
@@ -116,7 +120,3 @@ class Preprocess:
             return cls(Resize(**values["resize"]), normalize)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise GodeeperError(f"preprocessing cannot be read: {error!r}") from None
-
-
-def _are_numbers(*values: Any) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) for value in values)

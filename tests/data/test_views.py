@@ -228,7 +228,7 @@ def test_passes_are_the_normalised_views_bit_for_bit(photo, scheme, batch_size):
     shown = []
     for image in images:
         wanted, places = layout(image.size, ODD, scheme)
-        shown.append(Laid(resample(image, wanted, ODD.interpolation), places).normalised(ODD, "cpu"))
+        shown.append(Laid(resample(image, wanted, ODD.resize.interpolation), places).normalised(ODD, "cpu"))
     given = list(passes(shown, 24, batch_size))
     count = 4 * scheme
     assert [len(batch) for batch in given] == [min(batch_size, count - start) for start in range(0, count, batch_size)]
