@@ -5,7 +5,14 @@ from difflib import get_close_matches
 
 
 class GodeeperError(Exception):
-    """The input is bad: the message names the thing and the remedy."""
+    """The input is bad: the message names the thing and the remedy.
+
+    `code` is a short stable name in kebab-case, for programs that tell errors apart or translate them; "" where nothing does.
+    """
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class BadImage(GodeeperError):

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from ..errors import BadImage
+from ..errors import BadImage, GodeeperError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,7 @@ ORIENTATION = ExifTags.Base.Orientation
 TURNED = (5, 6, 7, 8)  # the orientations that swap width and height
 TURNING = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # what in a PNG can tell one; to ask Pillow decodes the pixels
 
+ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]  # a file, its bytes, a PIL image, or uint8 (H, W, 3) in RGB
 Content = Path | bytes | Image.Image  # what an image is decoded from; or the image, RGB
 Shrink = Callable[[int, int], float]  # upright width and height -> how many times smaller will do
 
@@ -40,6 +42,25 @@ def decode(image: str | Path | bytes, name: str | None = None) -> Image.Image:
     with _opened(image, name) as (opened, _):
         opened.load()
         return _rgb(_upright(opened))
+
+
+def as_image(image: ImageInput, name: str | None = None) -> Image.Image:
+    """One RGB image, upright, of what people have: a path, a file's bytes, a PIL image, or an array (H, W, 3), uint8, in RGB.
+
+    PIL images are treated as files are: EXIF orientation is applied, transparent pixels are laid over white, 16-bit grey is
+    scaled to 8. `name` is what errors call the image. BadImage as for `decode`; GodeeperError, code `not-an-image-input`, for
+    anything else.
+    """
+    if isinstance(image, str | Path | bytes):
+        return decode(image, name)
+    if isinstance(image, Image.Image):
+        return _from_pil(image, _one_line(name or "the image"))
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
+        return Image.fromarray(np.ascontiguousarray(image))
+    given = f"an array {image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
+    raise GodeeperError(
+        f"an image is a path, a file's bytes, a PIL image or an array (H, W, 3) of uint8, not {given}", code="not-an-image-input"
+    )
 
 
 def image_size(file: Path) -> tuple[int, int]:
@@ -87,9 +108,9 @@ def _readable(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BadImage(f"{name}: {error.strerror or error}") from None
+        raise BadImage(f"{name}: {error.strerror or error}", code="unreadable-file") from None
     except ValueError as error:  # a name that no file can have
-        raise BadImage(f"{name}: {error}") from None
+        raise BadImage(f"{name}: {error}", code="unreadable-file") from None
 
 
 @contextlib.contextmanager
@@ -102,11 +123,28 @@ def _opened(image: str | Path | bytes, name: str | None) -> Iterator[tuple[Image
         yield opened, data
 
 
+def _from_pil(image: Image.Image, name: str) -> Image.Image:
+    try:
+        image.load()
+    except Exception as error:  # Pillow's decoders raise many kinds for damaged data
+        raise BadImage(f"{name}: damaged: {error}", code="damaged-image") from None
+    if min(image.size) < 1:
+        raise BadImage(f"{name}: {image.width}x{image.height} has no pixels", code="no-pixels")
+    _check_mode(image, name)
+    return _rgb(_upright(image.copy()))
+
+
+def _check_mode(image: Image.Image, name: str) -> None:
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):  # Pillow's 16-bit PPM is "I", 0..65535
+        reason = "32-bit pixels have no agreed range: save it with 8 or 16 bits"
+        raise BadImage(f"{name}: {reason}", code="32-bit-pixels")
+
+
 @contextlib.contextmanager
 def _image(stream: BinaryIO, name: str) -> Iterator[Image.Image]:
     """The image with its header read and checked; what goes wrong within becomes a BadImage."""
     if not stream.read(1):
-        raise BadImage(f"{name}: the file is empty")
+        raise BadImage(f"{name}: the file is empty", code="empty-file")
     stream.seek(0)
     try:
         with warnings.catch_warnings():
@@ -114,18 +152,18 @@ def _image(stream: BinaryIO, name: str) -> Iterator[Image.Image]:
             with Image.open(stream, formats=FORMATS) as opened:
                 width, height = opened.size
                 if width * height > MAX_PIXELS:
-                    raise BadImage(f"{name}: {width}x{height} pixels are more than the limit of {MAX_PIXELS:,}")
-                if opened.mode == "F" or (opened.mode == "I" and opened.format != "PPM"):  # Pillow's 16-bit PPM is "I", 0..65535
-                    raise BadImage(f"{name}: 32-bit pixels have no agreed range: save it with 8 or 16 bits")
+                    reason = f"{width}x{height} pixels are more than the limit of {MAX_PIXELS:,}"
+                    raise BadImage(f"{name}: {reason}", code="too-many-pixels")
+                _check_mode(opened, name)
                 yield opened
     except BadImage:
         raise
     except UnidentifiedImageError:
-        raise BadImage(f"{name}: not an image in one of {', '.join(FORMATS)}") from None
+        raise BadImage(f"{name}: not an image in one of {', '.join(FORMATS)}", code="not-an-image") from None
     except Image.DecompressionBombError:
-        raise BadImage(f"{name}: more pixels than the limit of {MAX_PIXELS:,}") from None
+        raise BadImage(f"{name}: more pixels than the limit of {MAX_PIXELS:,}", code="too-many-pixels") from None
     except Exception as error:  # Pillow's decoders raise many kinds for damaged data
-        raise BadImage(f"{name}: damaged: {error}") from None
+        raise BadImage(f"{name}: damaged: {error}", code="damaged-image") from None
 
 
 def _jpeg(opened: Image.Image, data: bytes, shrink: Shrink) -> Tensor | None:
