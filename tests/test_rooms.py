@@ -136,7 +136,7 @@ def test_a_trespasser_is_caught(module, source):
         ("godeeper.papers.describe", "import re\nfrom collections.abc import Mapping\nfrom . import facts"),
         ("godeeper.papers.describe", "from ..errors import GodeeperError"),
         ("godeeper.papers.__init__", "from .describe import describe"),
-        ("godeeper.models.network", "import torch\nfrom ..papers.flow import Flow\nfrom ..preprocess import Preprocess"),
+        ("godeeper.models.network", "import torch\nfrom ..papers.shape import FeatureShape\nfrom ..preprocess import Preprocess"),
         ("godeeper.train.loop", "from ..models.network import Network\nfrom ..data.loader import Batch"),
         ("godeeper.evaluate.classify", "import torch\nfrom ..data.sources import Images"),
         ("godeeper.cli.train", "from ..train.loop import train\nfrom .. import __version__\nfrom . import output"),

@@ -93,8 +93,8 @@ def test_every_stage_of_every_network_opens_with_its_counts(name):
     assert re.findall('data-open="([^"]+)"', table) == [*[line.name for line in described], *described.auxiliary]
     for lines in described.auxiliary.values():
         assert f">{sum(line.parameters for line in lines):,}<" in table
-    marked = explore.rows(name, "zh", described.lines[1].name)
-    assert re.findall('data-open="([^"]+)" aria-current', marked) == [described.lines[1].name]
+    marked = explore.rows(name, "zh", described.stages[1].name)
+    assert re.findall('data-open="([^"]+)" aria-current', marked) == [described.stages[1].name]
     assert re.findall("data-stage=", explore.whole(name, "en"))
     for stage in (*[line.name for line in described][:: max(1, len(described) // 4)], *described.auxiliary):
         page = explore.opened(name, stage, "zh")
@@ -112,7 +112,7 @@ def test_a_stage_shows_what_the_paper_prints_of_it():
     assert "367K" in page
     assert "erratum" in page
     assert "Figure 19 linear" in explore.opened("inception_resnet_v2_printed", "C", "en")
-    assert say("no_audit", "zh", network="vgg16") in explore.opened("vgg16", describe("vgg16").lines[0].name, "zh")
+    assert say("no_audit", "zh", network="vgg16") in explore.opened("vgg16", describe("vgg16").stages[0].name, "zh")
     assert "122" in explore.summary("googlenet", "en")
 
 

@@ -34,7 +34,7 @@ def test_describe_prints_the_papers_totals(capsys):
     assert "7x7x1024" in out
     assert status(["describe", "googlenet", "--image-size", "448", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["lines"][0]["output"] == [64, 224, 224]
+    assert document["stages"][0]["output"] == [64, 224, 224]
 
 
 def test_audit_as_json(capsys):

@@ -9,8 +9,8 @@ from torch import nn
 from godeeper import create_model, list_models
 from godeeper.deploy.fuse import Added, PooledConv, SharedConcat, fuse
 from godeeper.models.build import Concat, ResidualBlock, build, build_stage
-from godeeper.papers.flow import Flow
 from godeeper.papers.notation import Avg, BatchNorm, Cat, Conv, Max, Residual, Separable
+from godeeper.papers.shape import FeatureShape
 from networks import alive, images
 
 # Convolutions of the modules by hand, from the figures: before, and with the 1x1s on the module's input as one.
@@ -121,7 +121,7 @@ def grown(row, batch_norm=None, channels=6, side=9, *, dtype=torch.float64):
     """A module of one row with random weights, and what it is fed."""
     torch.manual_seed(0)
     make = build_stage if isinstance(row, tuple) else build
-    module = alive(make(row, Flow(channels, side, side), batch_norm)).to(dtype)
+    module = alive(make(row, FeatureShape(channels, side, side), batch_norm)).to(dtype)
     return module, torch.randn(2, channels, side, side + 2, dtype=dtype)
 
 
@@ -217,7 +217,7 @@ def test_the_residual_scale_is_in_the_weights(scale, relu):
 
 def test_batch_norm_in_a_convolution_by_hand():
     """(2 x + 1 - 5) / sqrt(3 + 1) * 6 + 7 = 6 x - 5."""
-    module = build(Conv(1), Flow(1, 2, 2), BatchNorm(eps=1.0, conv_bias=True))
+    module = build(Conv(1), FeatureShape(1, 2, 2), BatchNorm(eps=1.0, conv_bias=True))
     values = {"conv.weight": 2, "conv.bias": 1, "norm.running_mean": 5, "norm.running_var": 3, "norm.weight": 6, "norm.bias": 7}
     with torch.no_grad():
         for key, value in values.items():

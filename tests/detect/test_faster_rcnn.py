@@ -14,9 +14,9 @@ from godeeper.detect.faster_rcnn import FasterRCNN, Resized
 from godeeper.detect.weights import load_detector, save_detector
 from godeeper.models.build import build_stages
 from godeeper.models.network import Network
-from godeeper.papers.detection import aligned, flows, levels, split, trunk
-from godeeper.papers.flow import Flow
+from godeeper.papers.detection import aligned, levels, split, stage_outputs, trunk
 from godeeper.papers.registry import definition, variant
+from godeeper.papers.shape import FeatureShape
 from godeeper.tensor_files import load_tensors, save_tensors
 from networks import alive
 
@@ -64,9 +64,9 @@ SPLITS = {
 def test_the_split_is_where_features_are_sixteen_pixels_apart(name):
     table = definition(name)
     if name in SPLITS:
-        assert (split(table), flows(table)[split(table)].shape) == SPLITS[name]
-    assert flows(table)[split(table)].jump == 16
-    assert [flow.jump for flow in levels(table).values()] == [4, 8, 16, 32]
+        assert (split(table), stage_outputs(table)[split(table)].chw) == SPLITS[name]
+    assert stage_outputs(table)[split(table)].jump == 16
+    assert [shape.jump for shape in levels(table).values()] == [4, 8, 16, 32]
 
 
 @pytest.mark.parametrize(("atrous", "stride"), [(False, 16), (True, 8)])
@@ -74,7 +74,7 @@ def test_the_split_is_where_features_are_sixteen_pixels_apart(name):
 def test_the_trunks_modules_have_the_shape_that_the_table_says(name, atrous, stride):
     table = variant(definition(name), width=0.125)
     stages = trunk(table, atrous)
-    modules, there = build_stages(stages, Flow(3, 96, 160), table.batch_norm)
+    modules, there = build_stages(stages, FeatureShape(3, 96, 160), table.batch_norm)
     x = torch.rand(1, 3, 96, 160)
     for stage, module in modules.items():
         x = module.eval()(x)
@@ -87,7 +87,7 @@ def test_the_trunks_modules_have_the_shape_that_the_table_says(name, atrous, str
 def test_grids_lie_over_the_image(name):
     """With filters that only average, a square's features lie around the square's own middle, to within half a stride."""
     table = replace(variant(definition(name), width=0.125), batch_norm=None)
-    modules, _ = build_stages(trunk(table), Flow(3, 320, 320), None)
+    modules, _ = build_stages(trunk(table), FeatureShape(3, 320, 320), None)
     with torch.no_grad():
         for parameter in modules.parameters():
             parameter.fill_(1 / parameter[0].numel() if parameter.ndim == 4 else 0)
@@ -111,7 +111,7 @@ def test_atrous_filters_see_what_they_were_trained_to_see():
     outs = []
     for atrous in (False, True):
         y = x
-        modules, _ = build_stages(trunk(table, atrous), Flow(3, 128, 128), table.batch_norm)
+        modules, _ = build_stages(trunk(table, atrous), FeatureShape(3, 128, 128), table.batch_norm)
         for stage, module in modules.items():
             module.load_state_dict(network.stages[stage].state_dict())
             y = module.eval()(y)

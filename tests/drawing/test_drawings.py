@@ -9,9 +9,9 @@ from svg_reader import NETWORKS, PLATES, SVG, blocks, boxes, check_geometry, cou
 
 import godeeper
 from godeeper import GodeeperError, describe, draw, list_models
-from godeeper.papers.flow import TooSmall, Uneven
 from godeeper.papers.notation import VALID, Max
 from godeeper.papers.registry import definition
+from godeeper.papers.shape import TooSmall, Uneven
 
 
 def shape(line):

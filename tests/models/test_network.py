@@ -12,7 +12,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from godeeper import GodeeperError, create_model, describe
 from godeeper.models.build import AveragePool, ResidualBlock, build
 from godeeper.models.network import Network
-from godeeper.papers.flow import Flow, TooSmall, Uneven, through
 from godeeper.papers.notation import (
     CEIL,
     LRN,
@@ -26,15 +25,16 @@ from godeeper.papers.notation import (
     Conv,
     Definition,
     Dropout,
-    Embedding,
     FullyConnected,
     Linear,
+    LinearNorm,
     Max,
     Residual,
     Separable,
     Stage,
     times,
 )
+from godeeper.papers.shape import FeatureShape, TooSmall, Uneven, row_output
 from godeeper.train.loss import Objective
 
 MODELS = ["googlenet", "googlenet_counted", "googlenet_bn"]  # Table 1, three ways; all networks are in test_every_model.py
@@ -141,7 +141,7 @@ def test_every_row_is_built_as_it_is_counted(case, size, batch_norm):
 
 @pytest.mark.parametrize("conv_bias", [False, True])
 def test_an_embedding_is_built_as_it_is_counted(conv_bias):
-    head = {"embedding": Embedding(6), "linear": Linear(3)}
+    head = {"embedding": LinearNorm(6), "linear": Linear(3)}
     table = Definition("tiny", "made up", {"row": Conv(4, 3, 2)}, head, {}, BatchNorm(1e-4, 0.05, conv_bias), image_size=11)
     network = Network(table).to("meta").eval()
     described = assert_counted(network, 11)
@@ -154,7 +154,7 @@ def test_an_embedding_is_built_as_it_is_counted(conv_bias):
 def place(row, size):
     """The output's height and width by the table's count, or None where nothing fits."""
     try:
-        return through(row, Flow(3, *size), None)[0].shape[1:]
+        return row_output(row, FeatureShape(3, *size), None)[0].chw[1:]
     except TooSmall:
         return None
 
@@ -173,7 +173,7 @@ SPARSE = [word(1, 2, CEIL) for word in (Max, Avg)]  # of 4: at 0 and 2; a window
 
 @pytest.mark.parametrize("row", [*CONVOLUTIONS, *POOLS, *SPARSE], ids=repr)
 def test_torch_finds_as_many_places_as_the_table(row):
-    module = build(row, Flow(3, 16, 16), None).to("meta")
+    module = build(row, FeatureShape(3, 16, 16), None).to("meta")
     for size in [(side, side) for side in range(1, 17)] + [(3, 16), (16, 3), (7, 8)]:
         expected = place(row, size)
         try:
@@ -186,7 +186,7 @@ def test_torch_finds_as_many_places_as_the_table(row):
 def test_a_residual_block_adds_scaled_and_ends_in_relu_if_asked():
     x = images(5)
     for scale, relu in [(1.0, True), (0.17, True), (1.0, False), (0.2, False)]:
-        block = build(Residual(Cat([Conv(2)], [Conv(3, 3)]), scale, relu), Flow(3, 5, 5), None)
+        block = build(Residual(Cat([Conv(2)], [Conv(3, 3)]), scale, relu), FeatureShape(3, 5, 5), None)
         assert isinstance(block, ResidualBlock)
         torch.nn.init.normal_(block.linear.bias)
         one, two = (F.relu(F.conv2d(x, b[0].conv.weight, b[0].conv.bias, padding=p)) for p, b in enumerate(block.body.branches))
@@ -199,7 +199,7 @@ def test_a_residual_block_adds_scaled_and_ends_in_relu_if_asked():
 
 @pytest.mark.parametrize(("counted", "corner"), [(False, 1.0), (True, 4 / 9)])
 def test_an_average_of_ones_shows_whether_zeros_count(counted, corner):
-    averaged = build(Avg(3, counts_padding=counted), Flow(1, 5, 5), None)(torch.ones(1, 1, 5, 5))
+    averaged = build(Avg(3, counts_padding=counted), FeatureShape(1, 5, 5), None)(torch.ones(1, 1, 5, 5))
     assert averaged[0, 0, 0, 0].item() == pytest.approx(corner)
     assert averaged[0, 0, 2, 2].item() == pytest.approx(1)
 
@@ -208,7 +208,7 @@ def test_what_is_1x7_is_1_high_and_7_wide():
     x = torch.zeros(1, 1, 9, 9)
     x[0, 0, 4, 4] = 1
     for kernel, seen in {(1, 7): (1, 7), (7, 1): (7, 1)}.items():
-        row = build(Conv(1, kernel), Flow(1, 9, 9), None)
+        row = build(Conv(1, kernel), FeatureShape(1, 9, 9), None)
         torch.nn.init.ones_(row.conv.weight)
         torch.nn.init.zeros_(row.conv.bias)
         lit = row(x)[0, 0].nonzero()

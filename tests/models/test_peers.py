@@ -15,9 +15,9 @@ from godeeper.models.build import ResidualBlock
 from godeeper.models.layouts import LAYOUTS
 from godeeper.models.network import Network
 from godeeper.papers.describe import check_size
-from godeeper.papers.flow import Uneven
 from godeeper.papers.notation import Avg, Cat, Definition, Residual
 from godeeper.papers.registry import definition, variant
+from godeeper.papers.shape import Uneven
 
 with warnings.catch_warnings():  # of their own, as they are imported
     warnings.simplefilter("ignore")

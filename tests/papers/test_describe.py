@@ -7,7 +7,6 @@ import pytest
 
 from godeeper import GodeeperError, describe, list_models
 from godeeper.papers.describe import check_size, minimum_size
-from godeeper.papers.flow import TooSmall, Uneven
 from godeeper.papers.notation import (
     CEIL,
     LRN,
@@ -21,9 +20,9 @@ from godeeper.papers.notation import (
     Conv,
     Definition,
     Dropout,
-    Embedding,
     FullyConnected,
     Linear,
+    LinearNorm,
     Max,
     Residual,
     Separable,
@@ -31,6 +30,7 @@ from godeeper.papers.notation import (
     times,
 )
 from godeeper.papers.registry import definition, scaled, variant
+from godeeper.papers.shape import TooSmall, Uneven
 
 GOOGLENETS = ["googlenet", "googlenet_counted", "googlenet_bn"]  # Table 1, three ways
 MODULE = Cat([Conv(2)], [Conv(3), Conv(4, 3)])
@@ -91,7 +91,7 @@ ROWS = {
     "adaptive to 4 of 14": (Adaptive(4), 14, (3, 4, 4), 0, 0, 4),  # 0-4, 3-7, 7-11, 10-14
     "adaptive to 6 of 6": (Adaptive(6), 6, (3, 6, 6), 0, 0, 1),
     "adaptive to 7 of 1": (Adaptive(7), 1, (3, 7, 7), 0, 0, 1),  # one value, 49 times
-    "embedding on 4": (Embedding(10), 4, (10, 1, 1), 48 * 10 + 20, 480, 4),  # no bias, but scale and shift
+    "linear and norm on 4": (LinearNorm(10), 4, (10, 1, 1), 48 * 10 + 20, 480, 4),  # no bias, but scale and shift
     # the module's 6, 9 and 108 weights and 9 biases, then 6 -> 3 channels with biases; all at 25 places
     "residual on 5": (Residual(MODULE), 5, (3, 5, 5), 123 + 9 + 18 + 3, (123 + 18) * 25, 3),
     "scaled residual on 5": (Residual(MODULE, 0.1, relu=False), 5, (3, 5, 5), 153, 141 * 25, 3),
@@ -115,7 +115,7 @@ def test_one_row(case):
         (Cat([Conv(2)], [Conv(3), Conv(4, 3)]), 6 + 9 + 108 + 18),
         (FullyConnected(10), 3 * 49 * 10 + 10),  # never normalised
         (Linear(10), 3 * 49 * 10 + 10),
-        (Embedding(10), 3 * 49 * 10 + 20),
+        (LinearNorm(10), 3 * 49 * 10 + 20),
         (Residual(MODULE), 123 + 2 * 9 + 18 + 3),  # the linear 1x1 keeps its bias and is never normalised
         (Max(3), 0),
         (Avg(3), 0),
@@ -134,7 +134,7 @@ def test_batch_norm_has_two_parameters_a_filter(row, parameters):
         (Separable(6, 3, 2, multiplier=2), 54 + 36 + 3 * 6),
         (MODULE, 123 + 3 * 9),
         (Residual(MODULE), 123 + 3 * 9 + 18 + 3),
-        (Embedding(10), 3 * 49 * 10 + 20),
+        (LinearNorm(10), 3 * 49 * 10 + 20),
         (Linear(10), 3 * 49 * 10 + 10),
     ],
 )
@@ -303,7 +303,7 @@ def test_no_image_is_too_small(size):
         (Max(3, 2, CEIL), "max pool 3x3/2"),
         (Avg(5, 3, VALID), "avg pool 5x5/3"),
         (Adaptive(6), "avg pool to 6x6"),
-        (Embedding(4), "embedding"),
+        (LinearNorm(4), "linear and norm"),
         (Residual(MODULE), "inception-resnet"),
         (times(4, Residual(MODULE)), "4 x inception-resnet"),
         (times(2, Cat([Conv(1)], [Conv(2)])), "2 x inception"),

@@ -10,7 +10,7 @@ from html import escape
 from ..drawing.draw import draw
 from ..errors import GodeeperError
 from ..papers.audit import audit
-from ..papers.describe import Description, Line, describe
+from ..papers.describe import Description, StageDescription, describe
 from ..papers.findings import Finding
 from ..papers.places import of_stage
 from .html import button, heading, note, table
@@ -44,11 +44,11 @@ def rows(network: str, lang: Lang, stage: str | None = None) -> str:
     return heading(say("table", lang)) + table(head, [*body, total, *heads], numbers=2)
 
 
-def _row(line: Line, kind: str, opened: str | None) -> list[str]:
+def _row(line: StageDescription, kind: str, opened: str | None) -> list[str]:
     return [button(line.name, escape(line.name), current=line.name == opened), escape(kind), *counts(line)]
 
 
-def counts(line: Line) -> list[str]:
+def counts(line: StageDescription) -> list[str]:
     """A stage's numbers."""
     channels, height, width = line.output
     return [f"{height}x{width}x{channels}", f"{line.parameters:,}", f"{line.multiply_adds:,}", f"{line.receptive_field:,}"]
@@ -74,7 +74,7 @@ def opened(network: str, stage: str | None, lang: Lang) -> str:
     )
 
 
-def _line(network: str, stage: str | None) -> Line | None:
+def _line(network: str, stage: str | None) -> StageDescription | None:
     """A stage, or an auxiliary head as if it were one; None for what the network has not."""
     described = describe(network)
     if stage is not None and stage in described.auxiliary:
@@ -82,7 +82,7 @@ def _line(network: str, stage: str | None) -> Line | None:
     return next((one for one in described if one.name == stage), None)
 
 
-def _head(described: Description, name: str) -> Line:
+def _head(described: Description, name: str) -> StageDescription:
     """An auxiliary head in one line."""
     lines = described.auxiliary[name]
     parameters, multiply_adds = sum(one.parameters for one in lines), sum(one.multiply_adds for one in lines)

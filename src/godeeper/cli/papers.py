@@ -9,7 +9,7 @@ import typer
 
 from ..models.published import PUBLISHED, Published
 from ..papers.audit import AUDITED, audit
-from ..papers.describe import Description, Line, describe
+from ..papers.describe import Description, StageDescription, describe
 from ..papers.facts import PRINTED_ERRORS
 from ..papers.notation import Definition
 from ..papers.registry import DEFINITIONS, definition
@@ -99,13 +99,13 @@ def describe_command(
     """Show every stage of a model: output, parameters, multiply-adds, receptive field."""
     described = describe(name, image_size)
     if as_json:
-        lines = {"lines": [asdict(line) for line in described.lines]}
-        heads = {key: [asdict(line) for line in lines] for key, lines in described.auxiliary.items()}
-        print_json(_totals(described) | lines | {"auxiliary": heads})
+        stages = [asdict(stage) for stage in described.stages]
+        heads = {key: [asdict(stage) for stage in stages] for key, stages in described.auxiliary.items()}
+        print_json(_totals(described) | {"stages": stages, "auxiliary": heads})
         return
     head = ("name", "kind", "output", "parameters", "multiply-adds", "receptive field")
-    rows = [_row(line) for line in described.lines]
-    rows += [_row(line, f"{key}.") for key, lines in described.auxiliary.items() for line in lines]
+    rows = [_row(stage) for stage in described.stages]
+    rows += [_row(stage, f"{key}.") for key, stages in described.auxiliary.items() for stage in stages]
     print_table(head, rows, right=head[3:])
     print(
         f"\n{described.name} at {described.image_size}x{described.image_size}: {described.parameters:,} parameters"
@@ -134,10 +134,10 @@ def audit_command(
         print(f"\n{model}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + "\n")
 
 
-def _row(line: Line, prefix: str = "") -> tuple[object, ...]:
-    channels, height, width = line.output
+def _row(stage: StageDescription, prefix: str = "") -> tuple[object, ...]:
+    channels, height, width = stage.output
     size = f"{height}x{width}x{channels}"
-    return prefix + line.name, line.kind, size, f"{line.parameters:,}", f"{line.multiply_adds:,}", line.receptive_field
+    return prefix + stage.name, stage.kind, size, f"{stage.parameters:,}", f"{stage.multiply_adds:,}", stage.receptive_field
 
 
 def _totals(described: Description) -> dict[str, object]:

@@ -20,9 +20,9 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from ..errors import GodeeperError
 from ..models.build import build_stages, initialise
 from ..models.network import Network, device_of
-from ..papers.detection import aligned, flows, levels, split, trunk
-from ..papers.flow import Flow
+from ..papers.detection import aligned, levels, split, stage_outputs, trunk
 from ..papers.registry import scaled
+from ..papers.shape import FeatureShape
 from .detections import Detections
 from .loader import pixels
 
@@ -176,7 +176,7 @@ Parts = tuple[Trunk, AnchorGenerator, MultiScaleRoIAlign, nn.Module, int]
 
 def _classical_parts(network: Network, atrous: bool, anchors: tuple[int, ...]) -> Parts:
     definition = network.definition
-    last, shapes = split(definition), flows(definition)
+    last, shapes = split(definition), stage_outputs(definition)
     stages = _with_weights(trunk(definition, atrous), network)
     later = nn.ModuleDict({name: stage for name, stage in network.stages.items() if name not in stages})
     head = nn.ModuleDict(dict(list(network.head.items())[:-1]))  # without the classifier
@@ -198,7 +198,7 @@ def _pyramid_parts(network: Network, anchors: tuple[int, ...]) -> Parts:
             f"a pyramid of {network.definition.name} has {len(found) + 1} levels, each with anchors of its own:"
             f" name {len(found) + 1} sides, not {len(anchors)}"
         )
-    backbone = Trunk(stages, list(found), [flow.channels for flow in found.values()], channels)
+    backbone = Trunk(stages, list(found), [shape.channels for shape in found.values()], channels)
     generator = AnchorGenerator(tuple((side,) for side in anchors), ((0.5, 1.0, 2.0),) * len(anchors))
     pool = MultiScaleRoIAlign(list(found), grid, sampling_ratio=2)
     head = TwoMLPHead(channels * grid**2, units)
@@ -219,7 +219,7 @@ def _predictor(units: int, classes: int) -> nn.Module:
 def _with_weights(stages: Any, network: Network) -> nn.ModuleDict:
     """These stages as modules, which differ from the network's in strides and padding only, with its weights."""
     size = network.definition.image_size
-    modules, _ = build_stages(stages, Flow(network.definition.in_channels, size, size), network.definition.batch_norm)
+    modules, _ = build_stages(stages, FeatureShape(network.definition.in_channels, size, size), network.definition.batch_norm)
     for name, module in modules.items():
         module.load_state_dict(network.stages[name].state_dict())
     return modules

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 from ..errors import GodeeperError, unknown
 from ..papers.describe import Defined, Description, describe, minimum_size
-from ..papers.flow import TooSmall
 from ..papers.notation import Definition
 from ..papers.registry import definition as definition_of
+from ..papers.shape import TooSmall
 from .architecture import draw_architecture
 from .block import draw_block
 from .cost_chart import draw_cost

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..papers.describe import Description, Line
+from ..papers.describe import Description, StageDescription
 from . import svg
 from .cost_chart import GAP, HEAD, ROW, SIZE
 from .figure import figure
@@ -18,8 +18,8 @@ LARGEST_SQUARE = 2.0  # sides of the image: larger receptive fields are bars onl
 
 def draw_receptive_field(description: Description) -> str:
     """The SVG of the receptive field of every stage that sees more than the stage before it."""
-    lines: list[Line] = []
-    for line in description.lines:
+    lines: list[StageDescription] = []
+    for line in description.stages:
         if not lines or line.receptive_field > lines[-1].receptive_field:
             lines.append(line)
     side = description.image_size
@@ -31,7 +31,7 @@ def draw_receptive_field(description: Description) -> str:
     return figure(f"Receptive field of {description.name}", subtitle, _chart(lines, side), notes, legend=False)
 
 
-def _chart(lines: Sequence[Line], side: int) -> Layout:
+def _chart(lines: Sequence[StageDescription], side: int) -> Layout:
     names = PANEL + 2 * GAP + max(svg.text_width(line.name, SIZE, bold=True) for line in lines)
     largest = max(line.receptive_field for line in lines)
     bars = names + GAP + max(svg.text_width(text, SIZE) for text in (f"{largest:,}", "pixels")) + GAP / 2
@@ -65,7 +65,7 @@ def _chart(lines: Sequence[Line], side: int) -> Layout:
     return Layout(width, max(PANEL, bottom + 16), 0, (), paint)
 
 
-def _squares(left: float, top: float, lines: Sequence[Line], side: int) -> list[str]:
+def _squares(left: float, top: float, lines: Sequence[StageDescription], side: int) -> list[str]:
     """The image and on it the squares that outputs in its middle see, with names where they fit."""
     shown = [line for line in lines if line.receptive_field <= LARGEST_SQUARE * side]
     scale = PANEL / max(side, *(line.receptive_field for line in shown))

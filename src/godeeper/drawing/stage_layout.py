@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ..papers.flow import Cost, Flow, through
 from ..papers.notation import (
     LRN,
     Adaptive,
@@ -16,14 +15,15 @@ from ..papers.notation import (
     Cat,
     Conv,
     Dropout,
-    Embedding,
     FullyConnected,
     Linear,
+    LinearNorm,
     Max,
     Residual,
     Row,
     Separable,
 )
+from ..papers.shape import Cost, FeatureShape, row_output
 from ..papers.words import words
 from .layout import Layout, Style, add_shortcut, fork, repeated, stack, text_box
 
@@ -33,27 +33,27 @@ class TracedRow:
     """A row with its input shape, its output shape and its cost."""
 
     row: Row
-    input: Flow
-    output: Flow
+    input: FeatureShape
+    output: FeatureShape
     cost: Cost
 
 
-def trace(rows: Sequence[Row], shape: Flow, batch_norm: BatchNorm | None) -> list[TracedRow]:
+def trace(rows: Sequence[Row], shape: FeatureShape, batch_norm: BatchNorm | None) -> list[TracedRow]:
     """Rows one after the other, the first with input `shape`."""
     traced = []
     for row in rows:
-        output, cost = through(row, shape, batch_norm)
+        output, cost = row_output(row, shape, batch_norm)
         traced.append(TracedRow(row, shape, output, cost))
         shape = output
     return traced
 
 
-def shape_text(shape: Flow) -> str:
+def shape_text(shape: FeatureShape) -> str:
     """A shape as the papers write it: height x width x channels."""
     return f"{shape.height}x{shape.width}x{shape.channels}"
 
 
-def row_text(row: Row, shape: Flow) -> str:
+def row_text(row: Row, shape: FeatureShape) -> str:
     """A row with input `shape` in the words of the papers' figures, or, for rows that no figure shows, in similar ones."""
     match row:
         case Conv() | Max() | Avg():
@@ -71,8 +71,8 @@ def row_text(row: Row, shape: Flow) -> str:
             return f"dropout {ratio:.0%}"
         case FullyConnected(units):
             return f"fully connected {units}"
-        case Embedding(units):
-            return f"embedding {units}"
+        case LinearNorm(units):
+            return f"linear and norm {units}"
         case Linear(classes):
             return f"linear {classes}"
         case Cat():
@@ -96,14 +96,14 @@ def box_kind(row: Row) -> str:
             return "linear"
 
 
-def stage_layout(rows: Sequence[Row], shape: Flow, batch_norm: BatchNorm | None, style: Style) -> Layout:
+def stage_layout(rows: Sequence[Row], shape: FeatureShape, batch_norm: BatchNorm | None, style: Style) -> Layout:
     """A stage: its rows one below the other, equal neighbours drawn once with their count.
 
     Where boxes show costs, neighbours are equal only if their inputs have the same shape, too.
     """
 
     def same(row: TracedRow) -> object:
-        return (row.row, row.input.shape) if style.counted else row.row
+        return (row.row, row.input.chw) if style.counted else row.row
 
     runs = [list(run) for _, run in groupby(trace(rows, shape, batch_norm), same)]
     style = replace(style, most=max(cost for run in runs for cost in _box_costs(run[0], batch_norm)))
@@ -135,7 +135,7 @@ def _row_layout(traced: TracedRow, batch_norm: BatchNorm | None, style: Style, e
             return _row_box(row_text(row, traced.input), traced.output, traced.cost, style, box_kind(row))
 
 
-def _row_box(text: str, output: Flow, cost: Cost, style: Style, kind: str) -> Layout:
+def _row_box(text: str, output: FeatureShape, cost: Cost, style: Style, kind: str) -> Layout:
     if not style.counted:
         return text_box([text], style, kind)
     counts = [f"{cost.parameters:,}", f"{cost.multiply_adds:,}"] if cost.parameters else []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..papers.describe import Description, Line
-from ..papers.flow import Flow, along
+from ..papers.describe import Description, StageDescription
 from ..papers.notation import Definition, Row, rows
+from ..papers.shape import FeatureShape, stage_output
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class StageSummary:
 
     name: str
     rows: tuple[Row, ...]
-    input: Flow
+    input: FeatureShape
     source: str
-    lines: tuple[Line, ...]
+    lines: tuple[StageDescription, ...]
     auxiliary: bool = False
 
     @property
@@ -45,11 +45,11 @@ class StageSummary:
 
 def stage_summaries(definition: Definition, description: Description) -> list[StageSummary]:
     """The stages from the image to the logits, each auxiliary head after the stage that it is attached to."""
-    shape = Flow(definition.in_channels, description.image_size, description.image_size)
+    shape = FeatureShape(definition.in_channels, description.image_size, description.image_size)
     source, summaries = "image", []
     for name, stage in {**definition.stages, **definition.head}.items():
         summaries.append(StageSummary(name, rows(stage), shape, source, (description[name],)))
-        shape, _ = along(stage, shape, definition.batch_norm)
+        shape, _ = stage_output(stage, shape, definition.batch_norm)
         source = name
         for head, lines in description.auxiliary.items():
             if definition.auxiliary[head].on == name:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import GodeeperError, unknown
-from ..papers.flow import Flow, along
 from ..papers.notation import LRN, Avg, BatchNorm, Cat, Conv, Definition, Dropout, Max, Residual, Row, Separable, rows
+from ..papers.shape import FeatureShape, stage_output
 
 
 @dataclass(frozen=True)
@@ -47,29 +47,29 @@ def sight(definition: Definition, stage: str, channel: int | None = None) -> Sig
     if stage not in definition.stages:
         raise unknown("stage", stage, definition.stages)
     seen: Sight = (Span(), Span())
-    flow = Flow(definition.in_channels, definition.image_size, definition.image_size)
+    shape = FeatureShape(definition.in_channels, definition.image_size, definition.image_size)
     for name, before in definition.stages.items():
         if name == stage:
             break
         seen = _along(rows(before), seen)
-        flow, _ = along(before, flow, definition.batch_norm)
+        shape, _ = stage_output(before, shape, definition.batch_norm)
     *earlier, last = rows(definition.stages[stage])
-    flow, _ = along(tuple(earlier), flow, definition.batch_norm)
+    shape, _ = stage_output(tuple(earlier), shape, definition.batch_norm)
     seen = _along(earlier, seen)
-    channels = along(last, flow, definition.batch_norm)[0].channels
+    channels = stage_output(last, shape, definition.batch_norm)[0].channels
     if channel is None:
         return _through(last, seen)
     if not 0 <= channel < channels:
         raise GodeeperError(f"{stage} of {definition.name} has the channels 0 to {channels - 1}, not {channel}")
-    return _of_channel(last, seen, flow, definition.batch_norm, channel)
+    return _of_channel(last, seen, shape, definition.batch_norm, channel)
 
 
-def _of_channel(row: Row, seen: Sight, flow: Flow, batch_norm: BatchNorm | None, channel: int) -> Sight:
+def _of_channel(row: Row, seen: Sight, shape: FeatureShape, batch_norm: BatchNorm | None, channel: int) -> Sight:
     if not isinstance(row, Cat):
         return _through(row, seen)
     for branch in row.branches:
-        inside, _ = along(branch[:-1], flow, batch_norm)
-        channels = along(branch[-1], inside, batch_norm)[0].channels
+        inside, _ = stage_output(branch[:-1], shape, batch_norm)
+        channels = stage_output(branch[-1], inside, batch_norm)[0].channels
         if channel < channels:
             break
         channel -= channels

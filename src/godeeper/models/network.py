@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..errors import GodeeperError, unknown
 from ..papers.describe import check_size, minimum_size
-from ..papers.flow import Flow
 from ..papers.notation import Definition
+from ..papers.shape import FeatureShape
 from ..preprocess import Preprocess
 from .build import build_stages, initialise
 
@@ -29,13 +29,13 @@ class Network(nn.Module):
     def __init__(self, definition: Definition, *, aux: bool = False) -> None:
         super().__init__()
         self.definition = definition
-        start = Flow(definition.in_channels, definition.image_size, definition.image_size)
-        self.stages, flows = build_stages(definition.stages, start, definition.batch_norm)
-        last = flows[next(reversed(flows))]
+        start = FeatureShape(definition.in_channels, definition.image_size, definition.image_size)
+        self.stages, shapes = build_stages(definition.stages, start, definition.batch_norm)
+        last = shapes[next(reversed(shapes))]
         self.head, _ = build_stages(definition.head, last, definition.batch_norm)
         self.auxiliary = nn.ModuleDict()
         for name, head in definition.auxiliary.items() if aux else ():
-            self.auxiliary[name], _ = build_stages(head.stages, flows[head.on], definition.batch_norm)
+            self.auxiliary[name], _ = build_stages(head.stages, shapes[head.on], definition.batch_norm)
         self.minimum_size = minimum_size(definition)
         self.classes: tuple[str, ...] | None = None
         self.preprocess = Preprocess.of(definition.image_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import facts
-from .describe import Description, Line, describe
+from .describe import Description, StageDescription, describe
 from .findings import Cell, Finding, judged, size
 from .notation import Avg, Cat, Conv, Definition, Max, Row, Separable, Stage, rows
 from .registry import definition
@@ -50,7 +50,7 @@ def _cells(table: Definition) -> Iterator[Cell]:
     yield from _costs(described)
 
 
-def _row(printed: facts.PrintedBN, line: Line, stage: Stage) -> Iterator[Cell]:
+def _row(printed: facts.PrintedBN, line: StageDescription, stage: Stage) -> Iterator[Cell]:
     if printed.patch is not None:
         patch = f"stride {_stride(stage)}" if isinstance(stage, Cat) else line.kind.split()[-1]
         yield Cell(f"{line.name} patch/stride", printed.patch, patch)

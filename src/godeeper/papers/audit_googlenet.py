@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import facts
-from .describe import Description, Line, describe
+from .describe import Description, StageDescription, describe
 from .findings import Finding, Verdict, size
 from .notation import Cat, Conv, Definition, Max, Stage
 from .registry import definition
@@ -86,7 +86,7 @@ def _cells(table: Definition) -> Iterator[Entry]:
     yield from _claims(described)
 
 
-def _table_1_cells(printed: facts.Printed, line: Line, stage: Stage) -> Iterator[Entry]:
+def _table_1_cells(printed: facts.Printed, line: StageDescription, stage: Stage) -> Iterator[Entry]:
     name = printed.stage
     if printed.patch is not None:
         yield f"{name} patch/stride", f"{printed.patch}x{printed.patch}/{printed.stride}", line.kind.split()[-1], None

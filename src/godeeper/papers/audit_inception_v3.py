@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import facts
-from .describe import Description, Line, describe
+from .describe import Description, StageDescription, describe
 from .findings import Cell, Finding, judged, size
-from .flow import Flow, through
 from .notation import SAME, VALID, Conv, Definition, Max, Row, Stage, rows
 from .registry import definition
+from .shape import FeatureShape, row_output
 from .words import branches, outline
 
 # The stage of ours that stands where the row of Table 1 does; the print names a third convolution where ours has a pool.
@@ -70,7 +70,7 @@ def _table_1(table: Definition, described: Description) -> Iterator[Cell]:
     yield Cell("Table 1 softmax input", facts.INCEPTION_V3_TABLE_1[-1][1], size(described["linear"].output))
 
 
-def _kind(stage: Stage, line: Line) -> str:
+def _kind(stage: Stage, line: StageDescription) -> str:
     """A stage as the first two columns of Table 1 write it."""
     row = rows(stage)[0]
     if isinstance(row, Conv):
@@ -90,8 +90,8 @@ def _table_1_against_itself() -> Iterator[Cell]:
         stride = int(kind.rpartition("/")[2])
         row: Row = Max(3, stride, VALID) if "pool" in kind else Conv(1, 3, stride, SAME if "padded" in kind else VALID)
         height, width, channels = map(int, given.split("x"))
-        flow, _ = through(row, Flow(channels, height, width), None)
-        yield Cell(f"Table 1 row {number} output", after.rpartition("x")[0], f"{flow.height}x{flow.width}")
+        shape, _ = row_output(row, FeatureShape(channels, height, width), None)
+        yield Cell(f"Table 1 row {number} output", after.rpartition("x")[0], f"{shape.height}x{shape.width}")
 
 
 def _figures(table: Definition, described: Description) -> Iterator[Cell]:

@@ -1,4 +1,4 @@
-"""Shapes, parameters, multiply-adds, receptive field, depth and minimum image size of any table, without torch."""
+"""Shapes, parameters, multiply-adds, receptive fields, depth and minimum image size of any table, without torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from ..errors import GodeeperError, unknown
-from .flow import Flow, TooSmall, Uneven, along
+from . import registry
 from .notation import (
     LRN,
     Adaptive,
@@ -19,9 +19,9 @@ from .notation import (
     Conv,
     Definition,
     Dropout,
-    Embedding,
     FullyConnected,
     Linear,
+    LinearNorm,
     Max,
     Residual,
     Row,
@@ -29,12 +29,12 @@ from .notation import (
     Stage,
     rows,
 )
-from .registry import definition as named
+from .shape import FeatureShape, TooSmall, Uneven, stage_output
 
 
 @dataclass(frozen=True)
-class Line:
-    """One stage described: its output (C, H, W), its cost, and the pixels of the image that one output sees."""
+class StageDescription:
+    """One stage: its output (C, H, W), its cost for one image, and the side in pixels of its receptive field."""
 
     name: str
     kind: str
@@ -48,65 +48,66 @@ class Line:
 
 @dataclass(frozen=True)
 class Description:
-    """A network described: its lines from the image to the logits, and the lines of its auxiliary heads."""
+    """A network: its stages from the image to the logits, and the stages of its auxiliary heads. Sizes are in pixels."""
 
     name: str
     image_size: int
     minimum_size: int
-    lines: tuple[Line, ...]
-    auxiliary: Mapping[str, tuple[Line, ...]]
+    stages: tuple[StageDescription, ...]
+    auxiliary: Mapping[str, tuple[StageDescription, ...]]
 
-    def __iter__(self) -> Iterator[Line]:
-        return iter(self.lines)
+    def __iter__(self) -> Iterator[StageDescription]:
+        return iter(self.stages)
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return len(self.stages)
 
-    def __getitem__(self, name: str) -> Line:
-        for line in self.lines:
-            if line.name == name:
-                return line
-        raise unknown("stage", name, (line.name for line in self.lines))
+    def __getitem__(self, name: str) -> StageDescription:
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise unknown("stage", name, (stage.name for stage in self.stages))
 
     @property
     def parameters(self) -> int:
-        """Of the network without auxiliary heads."""
-        return sum(line.parameters for line in self.lines)
+        """Without auxiliary heads."""
+        return sum(stage.parameters for stage in self.stages)
 
     @property
     def parameters_with_heads(self) -> int:
-        """Of the network with its auxiliary heads."""
-        return self.parameters + sum(line.parameters for lines in self.auxiliary.values() for line in lines)
+        """With auxiliary heads."""
+        return self.parameters + sum(stage.parameters for stages in self.auxiliary.values() for stage in stages)
 
     @property
     def multiply_adds(self) -> int:
-        """Of one image through the network, without auxiliary heads."""
-        return sum(line.multiply_adds for line in self.lines)
+        """For one image, without auxiliary heads."""
+        return sum(stage.multiply_adds for stage in self.stages)
 
     @property
     def depth(self) -> int:
         """Layers with parameters on the longest path."""
-        return sum(line.depth for line in self.lines)
+        return sum(stage.depth for stage in self.stages)
 
     @property
     def depth_with_pools(self) -> int:
         """Layers with parameters, and pools, on the longest path."""
-        return sum(line.depth_with_pools for line in self.lines)
+        return sum(stage.depth_with_pools for stage in self.stages)
 
 
 class Defined(Protocol):
-    """Anything built from a definition, as a network is."""
+    """An object built from a definition, as a network is."""
 
     definition: Definition
 
 
 def describe(network: str | Defined | Definition, image_size: int | None = None) -> Description:
-    """Every stage of a network, by name, definition or built, for square images of `image_size` pixels (default: the paper's).
+    """Every stage of a network (its name, its definition, or the built network), for square images of `image_size` pixels.
 
-    Auxiliary heads are described where the image is large enough for them. GodeeperError for an unknown name; TooSmall,
-    naming the minimum, for an image smaller than the network takes.
+    The default size is the definition's. Auxiliary heads are described if the image is large enough for them. GodeeperError
+    for an unknown name; TooSmall, with the minimum, for an image smaller than the network takes; Uneven for a size at which
+    branches do not fit together.
     """
-    definition = named(network) if isinstance(network, str) else getattr(network, "definition", network)
+    definition = registry.definition(network) if isinstance(network, str) else getattr(network, "definition", network)
     if not isinstance(definition, Definition):
         raise GodeeperError(f"describe takes a model's name, a definition or a network, not {network!r}")
     size = definition.image_size if image_size is None else image_size
@@ -114,32 +115,42 @@ def describe(network: str | Defined | Definition, image_size: int | None = None)
     if size < minimum:
         raise TooSmall(f"{definition.name} takes images of at least {minimum}x{minimum} pixels, not {size}x{size}")
     check_size(definition, size, size)
-    flow = Flow(definition.in_channels, size, size)
-    lines, flows = _lines({**definition.stages, **definition.head}, flow, definition.batch_norm)
+    image = FeatureShape(definition.in_channels, size, size)
+    stages, outputs = _summaries({**definition.stages, **definition.head}, image, definition.batch_norm)
     auxiliary = {}
     if size >= minimum_size(definition, heads=True):
         for name, aux in definition.auxiliary.items():
-            auxiliary[name], _ = _lines(aux.stages, flows[aux.on], definition.batch_norm)
-    return Description(definition.name, size, minimum, lines, auxiliary)
+            auxiliary[name], _ = _summaries(aux.stages, outputs[aux.on], definition.batch_norm)
+    return Description(definition.name, size, minimum, stages, auxiliary)
 
 
-def _lines(stages: Mapping[str, Stage], flow: Flow, batch_norm: BatchNorm | None) -> tuple[tuple[Line, ...], dict[str, Flow]]:
-    lines, flows = [], {}
+def _summaries(
+    stages: Mapping[str, Stage], shape: FeatureShape, batch_norm: BatchNorm | None
+) -> tuple[tuple[StageDescription, ...], dict[str, FeatureShape]]:
+    """Every stage in sequence from an input of this shape, and the shape of every stage's output."""
+    summaries, outputs = [], {}
     for name, stage in stages.items():
-        before, _ = along(rows(stage)[:-1], flow, batch_norm)
-        kind = kind_of(rows(stage)[-1], before)
-        if len(rows(stage)) > 1 and len(set(rows(stage))) == 1:
-            kind = f"{len(rows(stage))} x {kind}"
-        flow, cost = along(stage, flow, batch_norm)
-        flows[name] = flow
-        lines.append(
-            Line(name, kind, flow.shape, cost.parameters, cost.multiply_adds, flow.field, cost.depth, cost.depth_with_pools)
+        kind = _stage_kind(stage, shape, batch_norm)
+        shape, cost = stage_output(stage, shape, batch_norm)
+        outputs[name] = shape
+        field = max(shape.receptive_field)
+        summary = StageDescription(
+            name, kind, shape.chw, cost.parameters, cost.multiply_adds, field, cost.depth, cost.depth_with_pools
         )
-    return tuple(lines), flows
+        summaries.append(summary)
+    return tuple(summaries), outputs
 
 
-def kind_of(row: Row, flow: Flow) -> str:
-    """What a row is called in the papers' first column, with filter size and stride, when `flow` enters it."""
+def _stage_kind(stage: Stage, shape: FeatureShape, batch_norm: BatchNorm | None) -> str:
+    """The kind of the last row, with the number of rows in front if they are all equal."""
+    *first, last = rows(stage)
+    before_last, _ = stage_output(tuple(first), shape, batch_norm)
+    repeated = f"{len(first) + 1} x " if first and len({*first, last}) == 1 else ""
+    return repeated + kind_of(last, before_last)
+
+
+def kind_of(row: Row, shape: FeatureShape) -> str:
+    """A row with an input of this shape as the papers' first column names it, with filter size and stride."""
     match row:
         case Conv():
             return f"convolution {row.size}/{row.stride}"
@@ -150,7 +161,7 @@ def kind_of(row: Row, flow: Flow) -> str:
         case Avg():
             return f"avg pool {row.size}/{row.stride}"
         case AvgTo(grid):
-            kernel, stride = row.window(flow.height)
+            kernel, stride = row.window(shape.height)
             return f"avg pool {kernel}x{kernel}/{stride if grid > 1 else 1}"
         case Adaptive(grid):
             return f"avg pool to {grid}x{grid}"
@@ -160,8 +171,8 @@ def kind_of(row: Row, flow: Flow) -> str:
             return f"dropout {ratio:.0%}"
         case FullyConnected():
             return "fully connected"
-        case Embedding():
-            return "embedding"
+        case LinearNorm():
+            return "linear and norm"
         case Linear():
             return "linear"
         case Cat():
@@ -170,7 +181,7 @@ def kind_of(row: Row, flow: Flow) -> str:
             return "inception-resnet"
 
 
-LARGEST = 4096  # pixels; a network that takes no smaller image takes none
+LARGEST = 4096  # pixels: the search for a size that fits ends here
 
 
 @lru_cache(maxsize=256)
@@ -179,7 +190,7 @@ def _minimum(stages: tuple[Stage, ...], tails: tuple[tuple[Stage, ...], ...], ch
     for size in range(1, LARGEST + 1):
         try:
             for path in paths:
-                along(path, Flow(channels, size, size), None)
+                stage_output(path, FeatureShape(channels, size, size), None)
             return size
         except (TooSmall, Uneven) as error:
             refusal = error
@@ -187,22 +198,22 @@ def _minimum(stages: tuple[Stage, ...], tails: tuple[tuple[Stage, ...], ...], ch
 
 
 def minimum_size(definition: Definition, heads: bool = False) -> int:
-    """The smallest image side, in pixels, from which every row still has something to give; `heads` counts them in."""
-    trunk = list(definition.stages)
+    """The smallest image side in pixels at which every row has an output; with `heads`, also every auxiliary head's rows."""
+    names = list(definition.stages)
     tails = []
     for aux in definition.auxiliary.values() if heads else ():
-        upto = trunk[: trunk.index(aux.on) + 1]
-        tails.append((*(definition.stages[name] for name in upto), *aux.stages.values()))
+        trunk = names[: names.index(aux.on) + 1]
+        tails.append((*(definition.stages[name] for name in trunk), *aux.stages.values()))
     return _minimum((*definition.stages.values(), *definition.head.values()), tuple(tails), definition.in_channels)
 
 
 def check_size(definition: Definition, height: int, width: int) -> None:
-    """Uneven, naming the size, where the branches of some module would not fit together on images of that size."""
+    """Raises Uneven, with the nearest larger size that fits, if branches do not fit together on images of that size in pixels."""
     path = tuple(row for stage in definition.stages.values() for row in rows(stage))
 
     def misfit(height: int, width: int) -> Uneven | None:
         try:
-            along(path, Flow(1, height, width), None)
+            stage_output(path, FeatureShape(1, height, width), None)
         except Uneven as error:
             return error
         return None

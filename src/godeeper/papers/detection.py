@@ -11,34 +11,34 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import GodeeperError
-from .flow import Flow, along
 from .notation import CEIL, SAME, VALID, Avg, Conv, Definition, Max, Row, Separable, Stage, altered
+from .shape import FeatureShape, stage_output
 
 STRIDE = 16  # pixels between features, in Faster R-CNN and before it
 
 
-def flows(definition: Definition) -> dict[str, Flow]:
-    """What flows out of each stage, on images of the network's own size."""
-    flow = Flow(definition.in_channels, definition.image_size, definition.image_size)
+def stage_outputs(definition: Definition) -> dict[str, FeatureShape]:
+    """The shape of every stage's output, on images of the network's own size."""
+    shape = FeatureShape(definition.in_channels, definition.image_size, definition.image_size)
     result = {}
     for name, stage in definition.stages.items():
-        flow, _ = along(stage, flow, definition.batch_norm)
-        result[name] = flow
+        shape, _ = stage_output(stage, shape, definition.batch_norm)
+        result[name] = shape
     return result
 
 
 def split(definition: Definition) -> str:
     """The last stage whose features are at most 16 pixels apart: the trunk's last; GodeeperError where they never are so far."""
-    jumps = {name: flow.jump for name, flow in flows(definition).items()}
+    jumps = {name: shape.jump for name, shape in stage_outputs(definition).items()}
     if max(jumps.values()) < STRIDE:
         raise GodeeperError(f"{definition.name}'s features are {max(jumps.values())} pixels apart: a detector needs {STRIDE}")
     return [name for name, jump in jumps.items() if jump <= STRIDE][-1]
 
 
-def levels(definition: Definition) -> dict[str, Flow]:
+def levels(definition: Definition) -> dict[str, FeatureShape]:
     """The last stage at each stride from 4 pixels on, and its features: the levels of a feature pyramid (arXiv 1612.03144)."""
-    last: dict[int, tuple[str, Flow]] = {flow.jump: (name, flow) for name, flow in flows(definition).items()}
-    return {name: flow for jump, (name, flow) in last.items() if jump >= 4}
+    last: dict[int, tuple[str, FeatureShape]] = {shape.jump: (name, shape) for name, shape in stage_outputs(definition).items()}
+    return {name: shape for jump, (name, shape) in last.items() if jump >= 4}
 
 
 def trunk(definition: Definition, atrous: bool = False) -> Mapping[str, Stage]:
@@ -47,7 +47,7 @@ def trunk(definition: Definition, atrous: bool = False) -> Mapping[str, Stage]:
     `atrous` keeps features 8 pixels apart: the stage that would double that has no stride, and the filters after it are spread
     over twice the area (dilation 2), so that each weight still sees what it was trained to see.
     """
-    jumps = {name: flow.jump for name, flow in flows(definition).items()}
+    jumps = {name: shape.jump for name, shape in stage_outputs(definition).items()}
     stages: dict[str, Stage] = {}
     before = 1
     for name, stage in definition.stages.items():

@@ -57,7 +57,7 @@ INCEPTION_RESNET_V1_FACENET = replace(
     name="inception_resnet_v1_facenet",
     source="facenet's network on the Inception-ResNet-v1 trunk",
     stages={**INCEPTION_RESNET_V1.stages, "C_last": c(192, 192, scale=1.0, relu=False)},
-    head={"avgpool": AvgTo(1), "dropout": Dropout(0.6), "embedding": Embedding(512), "linear": Linear(1000)},
+    head={"avgpool": AvgTo(1), "dropout": Dropout(0.6), "embedding": LinearNorm(512), "linear": Linear(1000)},
     batch_norm=BatchNorm(eps=1e-3, momentum=0.1),
     image_size=160,
 )

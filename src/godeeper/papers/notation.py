@@ -11,7 +11,7 @@ from typing import Literal
 
 __all__ = [  # the words that a table is written with; the tables import them all
     "CEIL", "LRN", "SAME", "VALID", "Adaptive", "Auxiliary", "Avg", "AvgTo", "BatchNorm", "Cat", "Conv", "Definition", "Dropout",
-    "Embedding", "FullyConnected", "Linear", "Max", "Residual", "Row", "Separable", "Stage", "altered", "times",
+    "FullyConnected", "Linear", "LinearNorm", "Max", "Residual", "Row", "Separable", "Stage", "altered", "times",
 ]  # fmt: skip
 
 Padding = Literal["same", "valid", "ceil"] | int
@@ -140,14 +140,14 @@ class Dropout:
 
 @dataclass(frozen=True)
 class FullyConnected:
-    """A fully connected layer with ReLU, on the flattened input."""
+    """A hidden layer: a linear layer with bias on the flattened input, then ReLU."""
 
     units: int
 
 
 @dataclass(frozen=True)
-class Embedding:
-    """A linear layer without bias, on the flattened input, then batch norm, and no ReLU."""
+class LinearNorm:
+    """A linear layer without bias on the flattened input, then batch norm, without ReLU: an embedding."""
 
     units: int
 
@@ -179,7 +179,7 @@ class Residual:
 
 
 Row = (
-    Conv | Separable | Max | Avg | AvgTo | Adaptive | LRN | Dropout | FullyConnected | Embedding | Linear | Cat | Residual
+    Conv | Separable | Max | Avg | AvgTo | Adaptive | LRN | Dropout | FullyConnected | LinearNorm | Linear | Cat | Residual
 )  # fmt: skip
 Stage = Row | tuple[Row, ...]
 

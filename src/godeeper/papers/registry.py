@@ -22,9 +22,9 @@ from .notation import (
     Avg,
     Conv,
     Definition,
-    Embedding,
     FullyConnected,
     Linear,
+    LinearNorm,
     Max,
     Row,
     Separable,
@@ -109,7 +109,7 @@ def _row_variant(row: Row, num_classes: int | None, width: float, unstrided: boo
         case Max() | Avg():
             padding = SAME if unstrided and row.padding == CEIL else row.padding  # either keeps a grid, whatever the stride
             return replace(row, stride=1 if unstrided else row.stride, padding=padding)
-        case FullyConnected() | Embedding():
+        case FullyConnected() | LinearNorm():
             return replace(row, units=scaled(row.units, width))
         case Linear():
             return row if num_classes is None else Linear(num_classes)
