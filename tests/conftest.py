@@ -1,7 +1,11 @@
-"""What several tests share: a small network on disk, and the folder of real images where there is one."""
+"""What several tests share: a trained run, a small network on disk, and the folder of real images where there is one."""
 
+import fcntl
 import os
+import shutil
+import signal
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +14,49 @@ import torch
 from PIL import Image
 
 from godeeper import create_model
+from godeeper.cli.main import status
 from godeeper.models.weights import save_weights
 from godeeper.preprocess import Preprocess
 
 os.environ.setdefault("HF_HOME", tempfile.mkdtemp(prefix="godeeper-hf-"))  # before `datasets` is imported: no test writes at home
 os.environ.setdefault("GODEEPER_CACHE", tempfile.mkdtemp(prefix="godeeper-cache-"))
+# A launcher in the background (`nohup make test &`, a shell script) leaves SIGINT ignored, and children inherit that. The tests
+# of Ctrl-C need the usual handler, here and in the processes that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """`make_once(name, make)`: the folder `name` that `make(folder)` fills, once in a whole run, whatever the number of workers.
+
+    Whoever comes first makes it, and the others wait. Read-only: a test that changes something copies it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = root / f"shared-{name}", root / f"shared-{name}.done"
+        with open(root / f"shared-{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a maker that failed
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+def train_on_digits(folder: Path) -> None:
+    line = "train --model googlenet_bn --small --width 0.25 --data digits --tracker none --workers 0 --epochs 2"
+    settings = ("image_size=16", "batch_size=32", "warmup_epochs=0", "ema_decay=0.9")
+    assert status([*line.split(), *(word for setting in settings for word in ("--set", setting)), "--out", str(folder)]) == 0
+
+
+@pytest.fixture(scope="session")
+def digits_run(make_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """A finished run folder: a googlenet_bn of a quarter of the width, 2 epochs on the digits at 16 pixels. Read-only."""
+    return make_once("digits-run", train_on_digits)
 
 
 @pytest.fixture(scope="session")
