@@ -38,10 +38,13 @@ def make_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
         folder, done = root / f"shared-{name}", root / f"shared-{name}.done"
         with open(root / f"shared-{name}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not done.exists():
-                shutil.rmtree(folder, ignore_errors=True)  # of a maker that failed
-                make(folder)
-                done.touch()
+            try:
+                if not done.exists():
+                    shutil.rmtree(folder, ignore_errors=True)  # of a maker that failed
+                    make(folder)
+                    done.touch()
+            finally:
+                fcntl.flock(lock, fcntl.LOCK_UN)  # closing the file would not, while a process forked by `make` has it open
         return folder
 
     return made
