@@ -157,8 +157,8 @@ def test_another_plan_is_not_resumed(places, tmp_path, capsys, changes, words):
         (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--split", "trian"], "did you mean 'train'"),
         (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--set", "mixup=1"], "unknown recipe field 'mixup'"),
         (["train", *SMALL, "--data", "VOC", "--out", "FASTER"], "holds a run already"),
-        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--pyramid", "--atrous"], "two answers to one question"),
-        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--pyramid", "--set", "anchors=32"], "levels, each with anchors"),
+        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--pyramid", "--atrous"], "exclude each other"),
+        (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--pyramid", "--set", "anchors=32"], "levels, each with one side"),
         (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--weights", "FASTER"], "godeeper detect"),
         (["train", "--model", "nosuch", "--data", "VOC", "--out", "TMP/x"], "unknown model 'nosuch'"),
         (["train", "--resume", "--out", "TMP/x"], "no run"),
@@ -326,7 +326,7 @@ def test_a_damaged_description_is_named(places, capsys, tmp_path, damage):
     save_tensors(tmp_path / "model.safetensors", tensors, metadata)
     assert detect("predict", tmp_path, places / "voc/JPEGImages") == 2
     err = capsys.readouterr().err
-    assert "describes a detector that this version cannot make" in err
+    assert "describes a detector that this version cannot build" in err
     assert err.count("\n") == 1
 
 

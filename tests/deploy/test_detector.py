@@ -15,8 +15,8 @@ from godeeper import GodeeperError, Predictor, create_model
 from godeeper.cli.main import status
 from godeeper.deploy import detector as exporting
 from godeeper.deploy.detector import ExportedDetector, export_detector
+from godeeper.detect.detector_files import load_detector, save_detector
 from godeeper.detect.faster_rcnn import FasterRCNN
-from godeeper.detect.weights import load_detector, save_detector
 from godeeper.errors import BadCheckpoint
 from scenes import scene, voc_folder
 

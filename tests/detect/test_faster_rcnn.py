@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from godeeper import BadCheckpoint, GodeeperError, create_model, list_models
-from godeeper.detect.faster_rcnn import FasterRCNN, Resized
-from godeeper.detect.weights import load_detector, save_detector
+from godeeper.detect.detector_files import load_detector, save_detector
+from godeeper.detect.faster_rcnn import FasterRCNN, ResizeNormalize
 from godeeper.models.build import build_stages
 from godeeper.models.network import Network
 from godeeper.papers.detection import aligned, levels, split, stage_outputs, trunk
@@ -175,11 +175,11 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
         load_detector(tmp_path / "plain.safetensors")
     tensors, metadata = load_tensors(tmp_path / "model.safetensors")
     for change, words in (
-        ({"detector": {**metadata["detector"], "name": "googlenet_xx"}}, "describes a detector that this version cannot make"),
-        ({"detector": {**metadata["detector"], "flavour": 1}}, "describes a detector that this version cannot make"),
+        ({"detector": {**metadata["detector"], "name": "googlenet_xx"}}, "describes a detector that this version cannot build"),
+        ({"detector": {**metadata["detector"], "flavour": 1}}, "describes a detector that this version cannot build"),
         ({"detector": {**metadata["detector"], "width": 0.25}}, "does not fit the network that it describes"),
         ({"classes": ["one"]}, "does not fit the network that it describes"),
-        ({"classes": None}, "describes a detector that this version cannot make"),
+        ({"classes": None}, "describes a detector that this version cannot build"),
     ):
         save_tensors(tmp_path / "bad.safetensors", tensors, {**metadata, **change})
         with pytest.raises(BadCheckpoint, match=words):
@@ -191,9 +191,9 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
 
 
 def test_impossible_detectors_are_refused():
-    with pytest.raises(GodeeperError, match="choose one of them"):
+    with pytest.raises(GodeeperError, match="exclude each other: choose one of them"):
         detector(pyramid=True, atrous=True)
-    with pytest.raises(GodeeperError, match="has 5 levels, each with anchors of its own: name 5 sides, not 3"):
+    with pytest.raises(GodeeperError, match="has 5 levels, each with one side of anchor: give 5 anchors, not 3"):
         detector(pyramid=True, anchors=(8, 16, 32))
     with pytest.raises(GodeeperError, match="features are 8 pixels apart: a detector needs 16"):
         FasterRCNN(create_model("googlenet_bn", num_classes=10, width=0.125, small=True), CLASSES, **SMALL)
@@ -212,7 +212,7 @@ def test_impossible_detectors_are_refused():
     ],
 )
 def test_images_are_resized_in_whole_numbers(size, longest, shape, expected):
-    transform = Resized(size, longest, (0, 0, 0), (1, 1, 1))
+    transform = ResizeNormalize(size, longest, (0, 0, 0), (1, 1, 1))
     target = {"boxes": torch.tensor([[0.0, 0.0, shape[1], shape[0]]])}
     image, target = transform.resize(torch.rand(3, *shape), target)
     assert image.shape == (3, *expected)

@@ -11,8 +11,9 @@ from PIL import Image
 
 from godeeper import BadCheckpoint, GodeeperError, create_model
 from godeeper.data.objects import DetectionSet, Objects, open_objects
-from godeeper.detect.multibox import MultiBox, MultiBoxProposals, cluster, load_multibox, multibox_loss, save_multibox
-from godeeper.detect.multibox_train import MultiBoxRecipe, MultiBoxTask
+from godeeper.detect.detection_recipes import MultiBoxRecipe
+from godeeper.detect.multibox import MultiBox, MultiBoxProposals, cluster_boxes, load_multibox, multibox_loss, save_multibox
+from godeeper.detect.multibox_task import MultiBoxTask
 from godeeper.detect.proposals import coverage
 from godeeper.papers.registry import list_models
 from godeeper.tensor_files import load_tensors, save_tensors
@@ -35,7 +36,7 @@ def test_the_loss_of_one_object_is_as_by_hand():
     there = torch.tensor([[0.6, 0.5, 1.0, 0.9]])
     places = torch.stack([there[0], torch.tensor([0.5, 0.5, 0.8, 1.0])])[None]
     losses = multibox_loss(places, torch.tensor([[1.0, -2.0]]), priors, [there])
-    assert losses["places"].item() == pytest.approx(0.3 * 0.5 * (0.1**2 + 0 + 0.2**2 + 0.1**2))
+    assert losses["localization"].item() == pytest.approx(0.3 * 0.5 * (0.1**2 + 0 + 0.2**2 + 0.1**2))
     assert losses["confidence"].item() == pytest.approx(-math.log(1 - sure(1.0)) - math.log(sure(-2.0)))
 
 
@@ -60,7 +61,7 @@ def test_the_assignment_is_the_best_of_all(count):
         torch.tensor(places).expand(2, 4, 4), torch.tensor(odds, dtype=torch.float32).expand(2, 4), torch.tensor(priors),
         [torch.tensor(there), torch.zeros(0, 4)],
     )  # fmt: skip
-    assert losses["places"].item() == pytest.approx(places_loss / 2, rel=1e-5)
+    assert losses["localization"].item() == pytest.approx(places_loss / 2, rel=1e-5)
     assert losses["confidence"].item() == pytest.approx((confidence + nothing) / 2, rel=1e-5)
 
 
@@ -68,23 +69,23 @@ def test_priors_are_the_middles_of_clusters():
     random = np.random.default_rng(0)
     middles = np.float32([[0.1, 0.1, 0.3, 0.3], [0.2, 0.5, 0.8, 0.9], [0.6, 0.1, 0.9, 0.4]])
     boxes = (middles[:, None] + random.uniform(-0.01, 0.01, (3, 50, 4))).astype(np.float32).reshape(-1, 4)
-    found = [cluster(random.permutation(boxes), 3, seed) for seed in range(8)]
+    found = [cluster_boxes(random.permutation(boxes), 3, seed) for seed in range(8)]
     for priors in found:  # each the mean of what is nearest to it, wherever it began
         nearest = ((boxes[:, None] - priors) ** 2).sum(-1).argmin(1)
         np.testing.assert_allclose(priors, [boxes[nearest == which].mean(0) for which in range(3)], atol=1e-6)
     obvious = boxes.reshape(3, 50, 4).mean(1)
     assert any(np.allclose(priors[priors[:, 0].argsort()], obvious, atol=1e-6) for priors in found)
     assert found[0].dtype == np.float32
-    np.testing.assert_array_equal(cluster(boxes, 3, seed=0), cluster(boxes, 3, seed=0))
+    np.testing.assert_array_equal(cluster_boxes(boxes, 3, seed=0), cluster_boxes(boxes, 3, seed=0))
 
 
 def test_fewer_boxes_than_priors_are_repeated_and_none_are_refused():
     boxes = np.float32([[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], [0.5, 0, 1, 1]])
-    found = cluster(boxes, 5, seed=0)
+    found = cluster_boxes(boxes, 5, seed=0)
     assert found.shape == (5, 4)
     assert {tuple(prior) for prior in found.tolist()} == {tuple(box) for box in boxes.tolist()}
-    with pytest.raises(GodeeperError, match="no objects to learn the places of"):
-        cluster(boxes[:0], 5, seed=0)
+    with pytest.raises(GodeeperError, match="no objects to make priors of"):
+        cluster_boxes(boxes[:0], 5, seed=0)
 
 
 @pytest.mark.parametrize("size", [(96, 72), (33, 200)])
@@ -126,7 +127,7 @@ def test_boxes_of_training_come_to_the_loss_as_shares_of_their_own_image(tmp_pat
     np.testing.assert_allclose(sorted(model.priors.tolist()), sorted(shares.tolist()), rtol=1e-6)
     (batch,) = task.loader(0)
     loss = task.loss(task.objective(), batch, 0)
-    assert loss.figures["places"].item() == pytest.approx(0, abs=1e-10)
+    assert loss.figures["localization"].item() == pytest.approx(0, abs=1e-10)
     assert loss.figures["confidence"].item() > 0
     assert loss.figures["loss"].item() == pytest.approx(loss.value.item() * 3)
 
@@ -146,7 +147,7 @@ def test_weights_of_a_classifier_are_taken_over():
 
 def test_a_saved_network_proposes_the_same(tmp_path):
     model = multibox().eval()
-    model.priors.copy_(torch.from_numpy(cluster(np.random.default_rng(0).random((20, 4)).astype(np.float32), 8, seed=0)))
+    model.priors.copy_(torch.from_numpy(cluster_boxes(np.random.default_rng(0).random((20, 4)).astype(np.float32), 8, seed=0)))
     torch.nn.init.normal_(model.network.head["linear"].linear.weight, std=0.05)
     save_multibox(model, tmp_path / "model.safetensors")
     loaded = load_multibox(tmp_path)  # the folder, or the file

@@ -15,8 +15,8 @@ from godeeper import BadImage, GodeeperError
 from godeeper.data.decode import decode
 from godeeper.data.objects import Objects, open_objects
 from godeeper.detect import proposals
-from godeeper.detect.boxes import jaccard
-from godeeper.detect.proposals import Kept, SelectiveSearch, Together, coverage, propose_all
+from godeeper.detect.iou import box_iou
+from godeeper.detect.proposals import CachedProposals, CombinedProposals, SelectiveSearch, coverage, propose_all
 from godeeper.detect.selective_search import SMALLEST, WIDTH, selective_search
 from scenes import voc_folder
 
@@ -102,7 +102,7 @@ def asked(proposer):
 def test_plain_objects_are_found_at_every_size(superpixels, times):
     boxes = selective_search(blocks(round(500 * times), round(300 * times)), superpixels)
     assert boxes.dtype == np.float32
-    assert (jaccard(np.float32([A, B]) * np.float32(times), boxes).max(1) > 0.9).all()
+    assert (box_iou(np.float32([A, B]) * np.float32(times), boxes).max(1) > 0.9).all()
 
 
 def test_boxes_are_different_within_the_image_and_not_too_small():
@@ -140,7 +140,7 @@ def test_without_opencv(workers, tmp_path, monkeypatch):
 
 
 def kept(proposer, file):
-    return Kept(proposer)(decode(file))
+    return CachedProposals(proposer)(decode(file))
 
 
 class TestKept:
@@ -233,7 +233,7 @@ def test_a_bad_image_in_a_set(workers, tmp_path):
 
 
 def test_several_ways_together(fixed):
-    both = Together((fixed, Corner()))
+    both = CombinedProposals((fixed, Corner()))
     assert both.name == "fixed + corner"
     assert both(blocks()).tolist() == [*BOXES.tolist(), [230, 230, 210, 255]]
 

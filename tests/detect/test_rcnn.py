@@ -13,8 +13,8 @@ from godeeper import GodeeperError, create_model
 from godeeper.data.augment import normalise
 from godeeper.data.objects import Objects
 from godeeper.detect import rcnn
-from godeeper.detect.boxes import jaccard
-from godeeper.detect.metrics import score
+from godeeper.detect.average_precision import score_detections
+from godeeper.detect.iou import box_iou
 from godeeper.detect.rcnn import RCNN
 from godeeper.detect.regions import warp_all
 from godeeper.preprocess import Preprocess
@@ -89,7 +89,7 @@ def greedy(boxes, probabilities):
         while order:
             best, *order = order
             left.append((tuple(boxes[best].tolist()), label, probabilities[best, label].item()))
-            order = [i for i in order if jaccard(boxes[best : best + 1], boxes[i : i + 1])[0, 0] <= 0.3]
+            order = [i for i in order if box_iou(boxes[best : best + 1], boxes[i : i + 1])[0, 0] <= 0.3]
     return sorted(left, key=lambda one: -one[2])[:100]
 
 
@@ -112,7 +112,7 @@ def test_passes_do_not_show(monkeypatch):
     rows = np.random.default_rng(0).dirichlet([0.5] * 3, 20)
     boxes = [(4 * i, 0, 4 * i + 4, 9) for i in range(20)]
     whole = RCNN([Says(rows)], proposing(*boxes)).find(IMAGE)
-    monkeypatch.setattr(rcnn, "PASS", 7)
+    monkeypatch.setattr(rcnn, "BATCH_SIZE", 7)
     network = Says(rows)
     parts = RCNN([network], proposing(*boxes)).find(IMAGE)
     assert [shape[0] for shape in network.sizes] == [7, 7, 6]
@@ -190,4 +190,4 @@ def test_scenes_are_found_where_they_are():
         found.append(detector.classify(image, np.concatenate([others, boxes])))
         labels = np.array([CLASSES.index(name) for name, *_ in objects], np.int64)
         there.append(Objects(boxes, labels, np.zeros(len(boxes), np.bool_)))
-    assert score(found, there, CLASSES).mean_average_precision > 80
+    assert score_detections(found, there, CLASSES).mean_average_precision > 80

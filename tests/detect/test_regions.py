@@ -146,7 +146,9 @@ def listed(made):
 class TestRegionImages:
     def test_regions_of_objects_by_hand(self, by_hand):
         made = RegionDataset(*by_hand, Preprocess.of(32), 0)
-        found = [(made.places[i], tuple(made.boxes[i].tolist()), label) for i, label in enumerate(made.labels) if label != 2]
+        found = [
+            (made.image_indices[i], tuple(made.boxes[i].tolist()), label) for i, label in enumerate(made.labels) if label != 2
+        ]
         assert found == [
             (0, SECOND, 0), (0, NEAR[1], 0), (0, NEAR[2], 0),  # what overlaps the difficult object is left out
             (1, NEAR[0], 1), (1, FIRST, 1),
@@ -179,7 +181,7 @@ class TestRegionImages:
         images, _ = by_hand
         made = RegionDataset(*by_hand, Preprocess.of(32), 0)
         for index in range(len(made)):
-            expected = warp(images.image(made.places[index]), made.boxes[index].tolist(), Preprocess.of(32))
+            expected = warp(images.image(made.image_indices[index]), made.boxes[index].tolist(), Preprocess.of(32))
             assert np.array_equal(np.array(made.image(index)), np.array(expected))
 
     def test_sent_to_another_process(self, by_hand):
@@ -192,21 +194,21 @@ class TestRegionImages:
     def test_images_are_decoded_once_while_there_is_room(self, by_hand, monkeypatch):
         decoded, real = [], regions.decode
         monkeypatch.setattr(regions, "decode", lambda file: (decoded.append(file.stem), real(file))[1])
-        monkeypatch.setattr(regions, "_decoded", regions._Decoded())
+        monkeypatch.setattr(regions, "_decoded_images", regions._DecodedImages())
         made = RegionDataset(*by_hand, Preprocess.of(32), 0)
         for index in range(len(made)):
             made.image(index)
         assert decoded == ["0", "1", "2"]
-        monkeypatch.setattr(regions, "REMEMBERED", 2 * 64 * 80)  # of these two
-        monkeypatch.setattr(regions, "_decoded", regions._Decoded())
+        monkeypatch.setattr(regions, "CACHE_PIXELS", 2 * 64 * 80)  # of these two
+        monkeypatch.setattr(regions, "_decoded_images", regions._DecodedImages())
         files = made.images.files
         for place in (0, 1, 0, 2, 0, 1):  # 0 was asked for last: 1 makes room
-            regions._decoded(files[place])
+            regions._decoded_images(files[place])
         assert decoded[3:] == ["0", "1", "2", "1"]
-        assert regions._decoded.pixels == sum(p.width * p.height for p in regions._decoded.images.values())
-        monkeypatch.setattr(regions, "REMEMBERED", 1)
-        assert regions._decoded(files[0]).size == (80, 64)
-        assert len(regions._decoded.images) == 1
+        assert regions._decoded_images.pixels == sum(p.width * p.height for p in regions._decoded_images.images.values())
+        monkeypatch.setattr(regions, "CACHE_PIXELS", 1)
+        assert regions._decoded_images(files[0]).size == (80, 64)
+        assert len(regions._decoded_images.images) == 1
 
     def test_a_bad_image(self, by_hand):
         images, _ = by_hand

@@ -14,14 +14,14 @@ from accelerate import Accelerator
 
 from godeeper import GodeeperError, create_model
 from godeeper.data.objects import open_objects
+from godeeper.detect.detection_recipes import DetectionRecipe, MultiBoxRecipe
 from godeeper.detect.detections import Detections
 from godeeper.detect.detector import find_all
 from godeeper.detect.faster_rcnn import FasterRCNN
-from godeeper.detect.loader import ObjectTrainingSet
+from godeeper.detect.faster_rcnn_task import FasterRCNNTask
 from godeeper.detect.multibox import MultiBox
-from godeeper.detect.multibox_train import MultiBoxRecipe, MultiBoxTask
-from godeeper.detect.recipe import DetectionRecipe
-from godeeper.detect.train import Detection
+from godeeper.detect.multibox_task import MultiBoxTask
+from godeeper.detect.object_loader import ObjectTrainingSet
 from godeeper.errors import BadImage
 from godeeper.tensor_files import digest, load_tensors
 from godeeper.train.loop import learn
@@ -48,7 +48,7 @@ def make(kind, images, **changes):
     detector = FasterRCNN(
         network, images.classes, image_size=72, longest=96, anchors=recipe.anchors, regions=recipe.regions
     )  # fmt: skip
-    return partial(Detection, detector, images, recipe)
+    return partial(FasterRCNNTask, detector, images, recipe)
 
 
 def weights(run):
@@ -61,7 +61,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(voc, tmp_path, monkeypatch, 
     images = open_objects(voc, "train")
     made = partial(make, kind, images, **({"batch_norm": "frozen"} if kind == "frozen" else {}))
     learn(made(), tmp_path / "whole", trackers=[])
-    task = MultiBoxTask if kind == "multibox" else Detection
+    task = MultiBoxTask if kind == "multibox" else FasterRCNNTask
     original = task.loss
 
     def interrupted(self, objective, batch, number):
@@ -100,13 +100,13 @@ def test_mirrored_images_have_mirrored_boxes(voc):
         flipped = target["boxes"].tolist() != images.objects[0].boxes.tolist()
         seen.add(flipped)
         upright = image.flip(-1) if flipped else image
-        assert torch.equal(upright, dataset_without_mirror(images))
+        assert torch.equal(upright, dataset_without_flip(images))
         for left, top, right, bottom in target["boxes"].int().tolist():  # discs and squares are darker than the ground
             assert image[:, top + 4 : bottom - 4, left + 4 : right - 4].float().mean() < 110
     assert seen == {True, False}
 
 
-def dataset_without_mirror(images):
+def dataset_without_flip(images):
     return ObjectTrainingSet(images, seed=0, hflip=False, color_jitter=False)[0, 0][0]
 
 
@@ -141,7 +141,7 @@ def test_bad_images_stop_an_evaluation_unless_they_are_to_be_skipped(tmp_path):
         find_all(Everything(), images)
     seen = []
     found = find_all(Everything(), images, skip_bad=True, progress=lambda done, of: seen.append((done, of)))
-    assert found.index == [0, 1, 3]
+    assert found.indices == [0, 1, 3]
     assert [len(one) for one in found.detections] == [1, 1, 1]
     assert len(found.skipped) == 1
     assert seen[-1] == (4, 4)
@@ -169,17 +169,17 @@ SCRIPT = """
     from accelerate import PartialState
     from godeeper.data.objects import open_objects
     from godeeper.detect.detector import find_all
-    from godeeper.detect.metrics import score
-    from godeeper.detect.weights import load_detector
+    from godeeper.detect.average_precision import score_detections
+    from godeeper.detect.detector_files import load_detector
 
     processes = PartialState(cpu=True)
     detector = load_detector(sys.argv[1])
     images = open_objects(sys.argv[2], "test", detector.classes)
     found = find_all(detector, images)
-    scores = score(found.detections, images.objects, images.classes)
+    scores = score_detections(found.detections, images.objects, images.classes)
     if processes.is_main_process:
         boxes = [one.boxes.tolist() for one in found.detections]
-        print(json.dumps([found.index, boxes, scores.as_dict()]))
+        print(json.dumps([found.indices, boxes, scores.as_dict()]))
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 """
@@ -203,7 +203,7 @@ def test_evaluation_over_processes_is_that_of_one(voc, tmp_path):
 
 @pytest.mark.slow
 def test_it_learns_to_find_shapes(tmp_path):
-    from godeeper.detect.metrics import score
+    from godeeper.detect.average_precision import score_detections
 
     voc = voc_folder(tmp_path / "voc", {"train": range(100), "test": range(100, 130)})
     images, tested = open_objects(voc, "train"), open_objects(voc, "test")
@@ -216,9 +216,9 @@ def test_it_learns_to_find_shapes(tmp_path):
 
     def evaluate(detector):
         found = find_all(detector, tested)
-        return {"map": score(found.detections, tested.objects, tested.classes).mean_average_precision}
+        return {"map": score_detections(found.detections, tested.objects, tested.classes).mean_average_precision}
 
-    learn(partial(Detection, detector, images, recipe), tmp_path / "run", evaluate=evaluate, trackers=[])
+    learn(partial(FasterRCNNTask, detector, images, recipe), tmp_path / "run", evaluate=evaluate, trackers=[])
     records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert records[0]["map"] < 10  # 300 steps from scratch take it from 4 % to 46 % here
     assert records[-1]["map"] > 35

@@ -49,13 +49,13 @@ def tables_command(
     as_json: Json = False,
 ) -> None:
     """Print the 2014 paper's tables of detection, with results of yours, on whatever data, beside them."""
-    from ..detect.report import PAPER_HEAD, paper_rows
+    from ..detect.paper_tables import HEAD, paper_rows
 
     rows = paper_rows(results or [])
     if as_json:
-        print_json([dict(zip(PAPER_HEAD, row, strict=True)) for row in rows])
+        print_json([dict(zip(HEAD, row, strict=True)) for row in rows])
     else:
-        print_table(PAPER_HEAD, rows, right=("mAP",))
+        print_table(HEAD, rows, right=("mAP",))
 
 
 @app.command("export")

@@ -15,9 +15,10 @@ from .output import Json, Language, print_json, print_table
 from .proposing import Multibox, Superpixels, proposer_of
 
 if TYPE_CHECKING:
+    from ..detect.average_precision import DetectionScores
+    from ..detect.coco_scores import CocoScores
     from ..detect.detections import Detections
     from ..detect.detector import Detector
-    from ..detect.metrics import CocoScores, Scores
 
 Runs = Annotated[
     list[str], typer.Argument(help="A Faster R-CNN's run or exported file, or an R-CNN's run; several of those: an ensemble.")
@@ -42,8 +43,8 @@ def evaluate_command(
     from accelerate import PartialState
 
     from ..data.objects import open_objects
+    from ..detect.detection_report import precision_recall_chart, save_detections
     from ..detect.detector import find_all
-    from ..detect.report import precision_recall_chart, save_detections
     from ..files import atomic_write
     from ..models.network import best_device
     from .progress import counting
@@ -57,7 +58,7 @@ def evaluate_command(
         found = find_all(detector, images, skip_bad=skip_bad, progress=progress)
     if not processes.is_main_process:
         return
-    there = [images.objects[index] for index in found.index]
+    there = [images.objects[index] for index in found.indices]
     by_rule, coco = _scored(found.detections, there, images.classes)
     about = {"models": runs, "data": data, "split": split, "images": len(there), "skipped": found.skipped}
     if as_json:
@@ -66,7 +67,7 @@ def evaluate_command(
     else:
         _print_scores(by_rule, coco, len(there), found.skipped)
     if save is not None:
-        save_detections(save, [images.files[index] for index in found.index], found.detections, images.classes)
+        save_detections(save, [images.files[index] for index in found.indices], found.detections, images.classes)
     if plot is not None:
         with atomic_write(plot) as partial:
             partial.write_bytes(precision_recall_chart(by_rule["voc"]))
@@ -74,18 +75,19 @@ def evaluate_command(
 
 def _scored(
     detections: Sequence[Detections], there: Any, classes: tuple[str, ...]
-) -> tuple[dict[str, Scores], CocoScores | None]:
+) -> tuple[dict[str, DetectionScores], CocoScores | None]:
     """By VOC's and ILSVRC's rule, and COCO's figures where the package that counts them is installed."""
     from importlib.util import find_spec
 
-    from ..detect.metrics import coco_scores, score
+    from ..detect.average_precision import score_detections
+    from ..detect.coco_scores import coco_scores
 
-    by_rule = {rule: score(detections, there, classes, rule) for rule in ("voc", "ilsvrc")}
+    by_rule = {rule: score_detections(detections, there, classes, rule) for rule in ("voc", "ilsvrc")}
     return by_rule, coco_scores(detections, there, classes) if find_spec("faster_coco_eval") else None
 
 
-def _print_scores(by_rule: dict[str, Scores], coco: CocoScores | None, images: int, skipped: Sequence[str]) -> None:
-    from ..detect.report import class_rows
+def _print_scores(by_rule: dict[str, DetectionScores], coco: CocoScores | None, images: int, skipped: Sequence[str]) -> None:
+    from ..detect.detection_report import class_rows
 
     voc, ilsvrc = by_rule["voc"], by_rule["ilsvrc"]
     head = ("class", "objects", "found", "recall", "AP (VOC)", "AP (ILSVRC)")
@@ -194,12 +196,12 @@ def _runs_of(arguments: Sequence[str]) -> list[str]:
 
 
 def _tell_found(outcomes: Sequence[tuple[Path, Detections | BadImage]], names: Sequence[str], as_json: bool) -> None:
-    from ..detect.report import document
+    from ..detect.detection_report import detections_as_dict
 
     good = [(file, found) for file, found in outcomes if not isinstance(found, BadImage)]
     if as_json:
         print_json([
-            {"file": str(file), "error": str(found)} if isinstance(found, BadImage) else document(file, found, names)
+            {"file": str(file), "error": str(found)} if isinstance(found, BadImage) else detections_as_dict(file, found, names)
             for file, found in outcomes
         ])  # fmt: skip
     else:
@@ -217,8 +219,8 @@ def _tell_found(outcomes: Sequence[tuple[Path, Detections | BadImage]], names: S
 def detector_of(runs: Sequence[str], superpixels: float | None, multibox: str | None) -> Detector:
     """The Faster R-CNN of a run or exported file, or an R-CNN of all the runs; GodeeperError for what does not go together."""
     from ..deploy.card import is_exported
+    from ..detect.detector_files import holds_detector, load_detector
     from ..detect.rcnn import RCNN
-    from ..detect.weights import holds_detector, load_detector
     from ..models.network import best_device, to_device
     from ..models.weights import load
 

@@ -74,10 +74,9 @@ Plan = dict[str, Any]  # the options, and recipe
 
 def _recipe_of(method: str) -> Any:
     """The recipe that a method begins with."""
-    from ..detect.multibox_train import MultiBoxRecipe
-    from ..detect.recipe import RCNN, DetectionRecipe
+    from ..detect.detection_recipes import RCNN_RECIPE, DetectionRecipe, MultiBoxRecipe
 
-    return {"faster-rcnn": DetectionRecipe(), "rcnn": RCNN, "multibox": MultiBoxRecipe()}[method]
+    return {"faster-rcnn": DetectionRecipe(), "rcnn": RCNN_RECIPE, "multibox": MultiBoxRecipe()}[method]
 
 
 def _fresh(given: Plan, sets: list[str]) -> Plan:
@@ -155,10 +154,10 @@ def _figure(name: str, value: float) -> dict[str, float]:
 
 
 def _train_faster_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> None:
+    from ..detect.average_precision import score_detections
     from ..detect.detector import find_all
     from ..detect.faster_rcnn import FasterRCNN
-    from ..detect.metrics import score
-    from ..detect.train import Detection
+    from ..detect.faster_rcnn_task import FasterRCNNTask
     from ..train.loop import learn
 
     recipe = plan["recipe"]
@@ -171,11 +170,11 @@ def _train_faster_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> Non
 
     def mean_average_precision(detector: FasterRCNN) -> dict[str, float]:
         found = find_all(detector, tested, skip_bad=True)  # a bad test image must not end a long run
-        scores = score(found.detections, [tested.objects[index] for index in found.index], tested.classes)
+        scores = score_detections(found.detections, [tested.objects[index] for index in found.indices], tested.classes)
         return {**_figure("map", scores.mean_average_precision), "test_skipped": len(found.skipped)}
 
     learn(
-        partial(Detection, detector, images, recipe), out, evaluate=mean_average_precision if tested else None,
+        partial(FasterRCNNTask, detector, images, recipe), out, evaluate=mean_average_precision if tested else None,
         workers=workers, resume=resume, notes=_notes(plan),
     )  # fmt: skip
 
@@ -213,7 +212,7 @@ def _train_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> None:
 
 def _train_multibox(out: Path, plan: Plan, workers: int, resume: bool) -> None:
     from ..detect.multibox import MultiBox
-    from ..detect.multibox_train import MultiBoxTask
+    from ..detect.multibox_task import MultiBoxTask
     from ..detect.proposals import coverage
     from ..train.loop import learn
 

@@ -19,10 +19,10 @@ Multibox = Annotated[str | None, typer.Option(help="rcnn: add the proposals of t
 def proposer_of(superpixels: float, multibox: str | None) -> Proposer:
     """Selective search, and MultiBox with it where a run of that is named."""
     from ..detect.multibox import MultiBoxProposals, load_multibox
-    from ..detect.proposals import Kept, SelectiveSearch, Together
+    from ..detect.proposals import CachedProposals, CombinedProposals, SelectiveSearch
 
-    search = Kept(SelectiveSearch(superpixels))
-    return search if multibox is None else Together((search, MultiBoxProposals(load_multibox(multibox))))
+    search = CachedProposals(SelectiveSearch(superpixels))
+    return search if multibox is None else CombinedProposals((search, MultiBoxProposals(load_multibox(multibox))))
 
 
 def proposals_of(proposer: Proposer, images: DetectionSet, workers: int) -> list[Floats]:

@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..detect.boxes import jaccard
 from ..detect.detections import Detections
+from ..detect.detector_files import load_detector
 from ..detect.faster_rcnn import FasterRCNN
-from ..detect.weights import load_detector
+from ..detect.iou import box_iou
 from ..errors import BadCheckpoint, GodeeperError
 from ..packages import require
 from ..tensor_files import digest
@@ -172,5 +172,5 @@ def _among(these: Detections, those: Detections) -> int:
     """How many of these are among those."""
     overlap, difference = SAME
     near = np.abs(these.scores[:, None] - those.scores[None]) <= difference
-    same = (jaccard(these.boxes, those.boxes) >= overlap) & near & (these.labels[:, None] == those.labels[None])
+    same = (box_iou(these.boxes, those.boxes) >= overlap) & near & (these.labels[:, None] == those.labels[None])
     return int(same.any(1).sum())

@@ -1,4 +1,4 @@
-"""What a detector finds in an image."""
+"""The objects that a detector finds in an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..data.objects import Floats, Labels
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in one image, the surest first.
+    """The objects found in one image, by falling score.
 
     `boxes` (N, 4) as in `data.objects.Objects`: left, top, right, bottom in pixels of the upright image; `labels` (N,) index
     the detector's classes; `scores` (N,) lie in 0..1.
@@ -23,6 +23,6 @@ class Detections:
         return len(self.boxes)
 
     def at_least(self, score: float) -> Detections:
-        """Those of at least that score."""
-        sure = self.scores >= score
-        return Detections(self.boxes[sure], self.labels[sure], self.scores[sure])
+        """Those with a score of at least `score`."""
+        keep = self.scores >= score
+        return Detections(self.boxes[keep], self.labels[keep], self.scores[keep])

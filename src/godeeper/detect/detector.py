@@ -1,4 +1,4 @@
-"""Anything that finds objects, and what it finds in a set of images."""
+"""What every detector has in common, and running one over a dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .detections import Detections
 
 
 class Detector(Protocol):
-    """What finds objects in an image, one at a time, so that what it finds depends on that image alone."""
+    """Finds objects, one image at a time, so that the result depends on that image alone."""
 
     classes: tuple[str, ...]
 
@@ -25,10 +25,14 @@ class Detector(Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found in images of a set: `index` has their places, `skipped` says which could not be decoded, and why."""
+class DetectionResults:
+    """The detections in a dataset's images.
 
-    index: list[int]
+    `indices` are the images' positions in the dataset, one for each of `detections`; `skipped` names the images that could not
+    be decoded, with the reason.
+    """
+
+    indices: list[int]
     detections: list[Detections]
     skipped: list[str]
 
@@ -38,27 +42,27 @@ def find_all(
     images: DetectionSet,
     *,
     skip_bad: bool = False,
-    progress: Callable[[int, int], None] = lambda done, of: None,
-) -> Found:
-    """What a detector finds in each image, those of other processes' among them, in the set's order.
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> DetectionResults:
+    """Runs a detector on each image once, shared by all processes; every process gets all results, in the dataset's order.
 
     BadImage for an image that cannot be decoded, unless `skip_bad`.
     """
-    several = dist.is_initialized()
-    rank, ranks = (dist.get_rank(), dist.get_world_size()) if several else (0, 1)
-    found: dict[int, Detections | str] = {}
+    distributed = dist.is_initialized()
+    rank, ranks = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+    own: dict[int, Detections | str] = {}
     for index in range(rank, len(images), ranks):
         try:
-            found[index] = detector.find(images.image(index))
+            own[index] = detector.find(images.image(index))
         except BadImage as error:
-            found[index] = str(error)
-        progress(min(len(found) * ranks, len(images)), len(images))
-    everyones: list[dict[int, Detections | str]] = [found] * ranks
-    if several:
-        dist.all_gather_object(everyones, found)
-    together = sorted((index, one) for part in everyones for index, one in part.items())
-    skipped = [one for _, one in together if isinstance(one, str)]
-    if skipped and not skip_bad:  # once every process knows, so that none waits for another
+            own[index] = str(error)
+        progress(min(len(own) * ranks, len(images)), len(images))
+    of_ranks: list[dict[int, Detections | str]] = [own] * ranks
+    if distributed:
+        dist.all_gather_object(of_ranks, own)
+    by_index = {index: result for results in of_ranks for index, result in results.items()}
+    skipped = [result for _, result in sorted(by_index.items()) if isinstance(result, str)]
+    if skipped and not skip_bad:  # raised once every process knows, so that none waits for another
         raise BadImage(skipped[0])
-    kept = [(index, one) for index, one in together if not isinstance(one, str)]
-    return Found([index for index, _ in kept], [one for _, one in kept], skipped)
+    detections = {index: result for index, result in sorted(by_index.items()) if not isinstance(result, str)}
+    return DetectionResults(list(detections), list(detections.values()), skipped)

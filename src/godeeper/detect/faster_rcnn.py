@@ -1,9 +1,9 @@
-"""Faster R-CNN (arXiv 1506.01497) on any network of the family, through torchvision's detection library."""
+"""Faster R-CNN (arXiv 1506.01497) on any of the networks, with torchvision's detection library."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import torch
 from PIL import Image
@@ -21,24 +21,27 @@ from ..errors import GodeeperError
 from ..models.build import build_stages, initialise
 from ..models.network import Network, device_of
 from ..papers.detection import aligned, levels, split, stage_outputs, trunk
+from ..papers.notation import Stage
 from ..papers.registry import scaled
 from ..papers.shape import FeatureShape
 from .detections import Detections
-from .loader import pixels
+from .object_loader import pixels
 
-BatchNorm = Literal["sync", "frozen"]
-PYRAMID = 256  # channels of every level of a feature pyramid, and
-REGION = 7, 1024  # the grid that regions are pooled to there, the units that describe one (arXiv 1612.03144)
-SCORE_THRESHOLD = 0.05  # a detection's least score
+PYRAMID_CHANNELS = 256  # of every level of a feature pyramid (arXiv 1612.03144), at width 1,
+PYRAMID_GRID = 7  # the side that regions are pooled to there,
+PYRAMID_UNITS = 1024  # and the units of its two fully connected layers
+ASPECT_RATIOS = (0.5, 1.0, 2.0)  # of anchors: height / width
+SCORE_THRESHOLD = 0.05  # of a detection, at least
 
 
 class FasterRCNN(nn.Module):
-    """A detector: `network` up to the 16-pixel stride over the whole image, the rest of it over each region.
+    """A detector: `network` up to a stride of 16 pixels on the whole image, the rest of it on each region.
 
-    With `pyramid`, all of it over the image, regions taken from a feature pyramid. `atrous` keeps features 8 pixels apart.
-    Images are resized until their shorter side has `image_size` pixels, the longer one at most `longest`. `anchors` are the
-    sides, in pixels of the resized image, of the squares that boxes are guessed from, each also twice as high and as wide.
-    `regions` are learnt from in each image. The network's weights are taken over, not shared; `classes` are without background.
+    With `pyramid`, all of it on the whole image, and regions from a feature pyramid. `atrous` keeps features 8 pixels apart.
+    Images are resized so that the shorter side has `image_size` pixels, but the longer one at most `longest`. `anchors` are the
+    sides in pixels of the resized image, each at aspect ratios 0.5, 1 and 2. `regions` are sampled from each image to learn
+    from. The network's weights are copied; `classes` are without background. GodeeperError for a network or options that
+    cannot make a detector.
     """
 
     def __init__(
@@ -47,85 +50,79 @@ class FasterRCNN(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         if pyramid and atrous:
-            raise GodeeperError("atrous features and a feature pyramid are two answers to one question: choose one of them")
+            raise GodeeperError("atrous features and a feature pyramid exclude each other: choose one of them")
         self.definition = network.definition
         self.classes, self.preprocess = tuple(classes), network.preprocess
         self.arguments: dict[str, Any] = {
             "name": network.arguments["name"], "width": network.arguments["width"], "pyramid": pyramid, "atrous": atrous,
             "image_size": image_size, "longest": longest, "anchors": list(anchors), "regions": regions,
         }  # fmt: skip
-        parts = _pyramid_parts(network, tuple(anchors)) if pyramid else _classical_parts(network, atrous, tuple(anchors))
-        backbone, anchor_generator, pool, head, units = parts
+        self.frozen_batch_norm = False
         normalize = self.preprocess.normalize
+        layout = _pyramid_layout(network, tuple(anchors)) if pyramid else _classical_layout(network, atrous, tuple(anchors))
         self.rcnn = torchvision_detection.FasterRCNN(
-            backbone, min_size=image_size, max_size=longest, image_mean=normalize.mean, image_std=normalize.std,
-            rpn_anchor_generator=anchor_generator,
-            rpn_head=_ProposalHead(backbone.out_channels, anchor_generator.num_anchors_per_location()[0]),
-            box_roi_pool=pool, box_head=head, box_predictor=_predictor(units, len(classes)),
+            layout.backbone, min_size=image_size, max_size=longest,
+            image_mean=normalize.mean, image_std=normalize.std,
+            rpn_anchor_generator=layout.anchors,
+            rpn_head=_ProposalHead(layout.backbone.out_channels, layout.anchors.num_anchors_per_location()[0]),
+            box_roi_pool=layout.pool, box_head=layout.region_head, box_predictor=_box_predictor(layout.units, len(classes)),
             box_batch_size_per_image=regions, box_score_thresh=SCORE_THRESHOLD, rpn_post_nms_top_n_test=300,
         )  # fmt: skip
-        self.rcnn.transform = Resized(image_size, longest, normalize.mean, normalize.std)
+        self.rcnn.transform = ResizeNormalize(image_size, longest, normalize.mean, normalize.std)
 
     def losses(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Images (3, H, W) in 0..1, and of each its `boxes` (N, 4) and `labels` (N,) from 1 on -> the four losses by name."""
-        self.rcnn.train(self.training)
+        """The four losses by name, in training mode.
+
+        Images (3, H, W) in 0..1; each target has `boxes` (N, 4) and `labels` (N,), counted from 1 as 0 is background.
+        """
         losses = self.rcnn(list(images), [dict(target) for target in targets])
         return {name.removeprefix("loss_"): loss for name, loss in losses.items()}
 
     @torch.inference_mode()
     def find(self, image: Image.Image) -> Detections:
-        """What is in an RGB image: scores of at least 0.05, at most 100, after suppression at a Jaccard overlap of 0.5."""
+        """The objects of an RGB image: scores of at least 0.05, non-maximum suppression at an IoU of 0.5, at most 100."""
         was_training = self.training
-        (found,) = self.eval().rcnn([pixels(image).to(device_of(self)).float() / 255])
+        (output,) = self.eval().rcnn([pixels(image).to(device_of(self)).float() / 255])
         self.train(was_training)
-        boxes, labels, scores = (found[name].cpu().numpy() for name in ("boxes", "labels", "scores"))
+        boxes, labels, scores = (output[name].cpu().numpy() for name in ("boxes", "labels", "scores"))
         return Detections(boxes, labels - 1, scores)
 
     def freeze_batch_norm(self) -> None:
         """Keeps the statistics, scales and shifts of the network's batch norm as they are, also in training."""
-        for module in list(self.modules()):
-            for name, child in list(module.named_children()):
-                if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
-                    setattr(module, name, _frozen(child))
+        self.frozen_batch_norm = True
+        for norm in self._batch_norms():
+            norm.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets training or evaluation mode; frozen batch norm stays in evaluation."""
+        super().train(mode)
+        for norm in self._batch_norms() if self.frozen_batch_norm else ():
+            norm.eval()
+        return self
+
+    def _batch_norms(self) -> list[nn.Module]:
+        return [module for module in self.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
 
 
-class Resized(GeneralizedRCNNTransform):  # type: ignore[misc]
-    """Torchvision's transform, but with sizes in whole numbers: an exported detector has the same, to the pixel."""
+class ResizeNormalize(GeneralizedRCNNTransform):  # type: ignore[misc]
+    """Torchvision's transform with integer arithmetic for sizes, which an exported detector repeats exactly."""
 
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         before = torch._shape_as_tensor(image)[-2:]
-        least, most = before.min(), before.max()
+        shorter, longer = before.min(), before.max()
         (size,), longest = self.min_size, self.max_size
-        after = torch.where(most * size <= longest * least, before * size // least, before * longest // most).clamp(min=1)
-        sides: Any = after.unbind()  # as tensors, which tracing follows
+        fits = longer * size <= longest * shorter
+        after = torch.where(fits, before * size // shorter, before * longest // longer).clamp(min=1)
+        sides: Any = after.unbind()  # tensors, which tracing follows
         image = F.interpolate(image[None], size=sides, mode="bilinear", align_corners=False)[0]
         if target is not None:
             target["boxes"] = resize_boxes(target["boxes"], before.tolist(), after.tolist())
         return image, target
 
 
-class _Frozen:
-    """What a frozen batch norm does in training: the same as in evaluation."""
-
-    def train(self, mode: bool = True) -> Any:
-        return super().train(False)  # type: ignore[misc]
-
-
-class FrozenBatchNorm1d(_Frozen, nn.BatchNorm1d):
-    """Batch norm that neither learns nor measures: (N, C)."""
-
-
-class FrozenBatchNorm2d(_Frozen, nn.BatchNorm2d):
-    """Batch norm that neither learns nor measures: (N, C, H, W)."""
-
-
-def _frozen(module: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
-    module.__class__ = FrozenBatchNorm1d if isinstance(module, nn.BatchNorm1d) else FrozenBatchNorm2d
-    return module.requires_grad_(False).eval()
-
-
-class Trunk(nn.Module):
-    """Images (N, 3, H, W) -> the features of each tapped stage, by name; with a pyramid, all of its channels."""
+class Backbone(nn.Module):
+    """Images (N, 3, H, W) -> the features of each stage named in `taps`; with a pyramid, all of `pyramid` channels."""
 
     def __init__(self, stages: nn.ModuleDict, taps: Sequence[str], channels: Sequence[int], pyramid: int = 0) -> None:
         super().__init__()
@@ -141,24 +138,11 @@ class Trunk(nn.Module):
             if name in self.taps:
                 tapped[name] = x
         features = tapped if self.pyramid is None else self.pyramid(tapped)
-        return {name: one.float() for name, one in features.items()}  # so that anchors are of whole precision
-
-
-# Boxes take the precision of the shifts that they are computed with; in bf16 they would move in steps of 2 pixels and more.
-class _ProposalHead(RPNHead):  # type: ignore[misc]
-    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        odds, shifts = super().forward(x)
-        return [one.float() for one in odds], [one.float() for one in shifts]
-
-
-class _Predictor(FastRCNNPredictor):  # type: ignore[misc]
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        logits, shifts = super().forward(x)
-        return logits.float(), shifts.float()
+        return {name: feature.float() for name, feature in features.items()}  # anchors take over their precision
 
 
 class RegionHead(nn.Module):
-    """The rest of the network: regions (R, C, h, w) -> what its classifier would see, (R, units)."""
+    """The rest of the network: regions (R, C, h, w) -> the input of its classifier, (R, units)."""
 
     def __init__(self, stages: nn.ModuleDict, head: nn.ModuleDict) -> None:
         super().__init__()
@@ -171,44 +155,22 @@ class RegionHead(nn.Module):
         return x.flatten(1)
 
 
-Parts = tuple[Trunk, AnchorGenerator, MultiScaleRoIAlign, nn.Module, int]
+# Boxes take the precision of the box deltas that they are computed with; in bf16 they would move in steps of 2 pixels or more.
+class _ProposalHead(RPNHead):  # type: ignore[misc]
+    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        logits, box_deltas = super().forward(x)
+        return [level.float() for level in logits], [level.float() for level in box_deltas]
 
 
-def _classical_parts(network: Network, atrous: bool, anchors: tuple[int, ...]) -> Parts:
-    definition = network.definition
-    last, shapes = split(definition), stage_outputs(definition)
-    stages = _with_weights(trunk(definition, atrous), network)
-    later = nn.ModuleDict({name: stage for name, stage in network.stages.items() if name not in stages})
-    head = nn.ModuleDict(dict(list(network.head.items())[:-1]))  # without the classifier
-    units: int = list(network.head.values())[-1].linear.in_features  # type: ignore[union-attr, assignment]
-    # A region is pooled to the grid that the later stages see of a whole image.
-    grid = shapes[last].height
-    pool = MultiScaleRoIAlign([last], grid, sampling_ratio=2)
-    generator = AnchorGenerator((anchors,), ((0.5, 1.0, 2.0),))
-    return Trunk(stages, [last], [shapes[last].channels]), generator, pool, RegionHead(later, head), units
+class _BoxPredictor(FastRCNNPredictor):  # type: ignore[misc]
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        logits, box_deltas = super().forward(x)
+        return logits.float(), box_deltas.float()
 
 
-def _pyramid_parts(network: Network, anchors: tuple[int, ...]) -> Parts:
-    found = levels(network.definition)
-    stages = _with_weights(aligned(network.definition), network)
-    width = float(network.arguments["width"])  # type: ignore[arg-type]
-    channels, units, grid = scaled(PYRAMID, width), scaled(REGION[1], width), REGION[0]
-    if len(anchors) != len(found) + 1:
-        raise GodeeperError(
-            f"a pyramid of {network.definition.name} has {len(found) + 1} levels, each with anchors of its own:"
-            f" name {len(found) + 1} sides, not {len(anchors)}"
-        )
-    backbone = Trunk(stages, list(found), [shape.channels for shape in found.values()], channels)
-    generator = AnchorGenerator(tuple((side,) for side in anchors), ((0.5, 1.0, 2.0),) * len(anchors))
-    pool = MultiScaleRoIAlign(list(found), grid, sampling_ratio=2)
-    head = TwoMLPHead(channels * grid**2, units)
-    initialise(head)
-    return backbone, generator, pool, head, units
-
-
-def _predictor(units: int, classes: int) -> nn.Module:
-    """What names a region, with background as class 0, and shifts its box: near equal odds and no shift at first, as printed."""
-    predictor = _Predictor(units, classes + 1)
+def _box_predictor(units: int, classes: int) -> nn.Module:
+    """The last layers: class logits, background first, and box deltas, initialised as the paper prints: small, without bias."""
+    predictor = _BoxPredictor(units, classes + 1)
     nn.init.normal_(predictor.cls_score.weight, std=0.01)
     nn.init.normal_(predictor.bbox_pred.weight, std=0.001)
     nn.init.zeros_(predictor.cls_score.bias)
@@ -216,8 +178,54 @@ def _predictor(units: int, classes: int) -> nn.Module:
     return predictor
 
 
-def _with_weights(stages: Any, network: Network) -> nn.ModuleDict:
-    """These stages as modules, which differ from the network's in strides and padding only, with its weights."""
+class _Layout(NamedTuple):
+    """A network divided into what torchvision's Faster R-CNN asks for; the region head gives (R, units)."""
+
+    backbone: Backbone
+    anchors: AnchorGenerator
+    pool: MultiScaleRoIAlign
+    region_head: nn.Module
+    units: int
+
+
+def _classical_layout(network: Network, atrous: bool, anchors: tuple[int, ...]) -> _Layout:
+    """arXiv 1506.01497: one level of features; the later stages and the head run on each region."""
+    definition = network.definition
+    last, shapes = split(definition), stage_outputs(definition)
+    stages = _with_weights(trunk(definition, atrous), network)
+    later = nn.ModuleDict({name: stage for name, stage in network.stages.items() if name not in stages})
+    head = nn.ModuleDict(dict(list(network.head.items())[:-1]))  # without the classifier
+    units: int = list(network.head.values())[-1].linear.in_features  # type: ignore[union-attr, assignment]
+    return _Layout(
+        Backbone(stages, [last], [shapes[last].channels]),
+        AnchorGenerator((anchors,), (ASPECT_RATIOS,)),
+        MultiScaleRoIAlign([last], shapes[last].height, sampling_ratio=2),  # the grid that the later stages see of a whole image
+        RegionHead(later, head),
+        units,
+    )
+
+
+def _pyramid_layout(network: Network, anchors: tuple[int, ...]) -> _Layout:
+    """arXiv 1612.03144: levels of features 4 to 32 pixels apart and one above; two fully connected layers on each region."""
+    taps = levels(network.definition)
+    stages = _with_weights(aligned(network.definition), network)
+    width = float(network.arguments["width"])  # type: ignore[arg-type]
+    channels, units = scaled(PYRAMID_CHANNELS, width), scaled(PYRAMID_UNITS, width)
+    if len(anchors) != len(taps) + 1:
+        raise GodeeperError(
+            f"a pyramid of {network.definition.name} has {len(taps) + 1} levels, each with one side of anchor:"
+            f" give {len(taps) + 1} anchors, not {len(anchors)}"
+        )
+    backbone = Backbone(stages, list(taps), [shape.channels for shape in taps.values()], channels)
+    generator = AnchorGenerator(tuple((side,) for side in anchors), (ASPECT_RATIOS,) * len(anchors))
+    pool = MultiScaleRoIAlign(list(taps), PYRAMID_GRID, sampling_ratio=2)
+    head = TwoMLPHead(channels * PYRAMID_GRID**2, units)
+    initialise(head)
+    return _Layout(backbone, generator, pool, head, units)
+
+
+def _with_weights(stages: Mapping[str, Stage], network: Network) -> nn.ModuleDict:
+    """The modules of these stages with the network's weights; they differ from the network's own in strides and padding only."""
     size = network.definition.image_size
     modules, _ = build_stages(stages, FeatureShape(network.definition.in_channels, size, size), network.definition.batch_norm)
     for name, module in modules.items():

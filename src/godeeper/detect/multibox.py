@@ -1,7 +1,8 @@
-"""MultiBox (Erhan et al., arXiv 1312.2249): a network that looks once at the whole image and names places of objects."""
+"""MultiBox (Erhan et al., arXiv 1312.2249): a network that sees the whole image once and proposes boxes of objects."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,19 +25,20 @@ from ..papers.notation import Conv, FullyConnected, Linear, Stage
 from ..papers.registry import scaled
 from ..preprocess import Preprocess
 from ..tensor_files import digest, load_tensors, save_tensors
-from .loader import pixels
-from .weights import fill
+from .detector_files import fill
+from .object_loader import pixels
 
-ALPHA = 0.3  # of the places' loss against the confidences'
-CONV, UNITS = 64, 512  # of the head
-RARE = -2.0  # the log odds at first that a place holds an object: few of hundreds do
+ALPHA = 0.3  # weight of the localization loss against the confidence loss
+CONV, UNITS = 64, 512  # of the head, at width 1
+INITIAL_LOGIT = -2.0  # of every box: few of hundreds hold an object
 
 
 class MultiBox(nn.Module):
-    """`network` up to its last stage, then a head that keeps where things are: `boxes` places, each with a confidence.
+    """`network` up to its last stage, and a head that predicts `boxes` boxes, each with a confidence.
 
-    Places are told as shifts from priors, the centres of the training boxes' clusters. Whatever its shape, the image becomes a
-    square of `image_size` pixels; coordinates are shares of its width and height. GodeeperError for a size that does not fit.
+    Boxes are predicted as deltas from priors, the cluster centres of the training boxes. The image becomes a square of
+    `image_size` pixels, whatever its shape; coordinates are relative to its width and height. GodeeperError for a size that
+    the network does not take.
     """
 
     priors: Tensor
@@ -51,25 +53,26 @@ class MultiBox(nn.Module):
         }
         size = image_size or network.preprocess.image_size
         self.definition = replace(network.definition, head=head, auxiliary={}, image_size=size)
-        describe(self.definition)  # refuses, in words, what `Network` could only stumble over
+        describe(self.definition)  # GodeeperError for a size that `Network` would stumble over
         self.preprocess = network.preprocess.with_size(size)
         self.network = Network(self.definition)
         self.network.stages.load_state_dict(network.stages.state_dict())
-        with torch.no_grad():  # the first guess is the priors, and that few of them hold an object
+        with torch.no_grad():  # at first, the boxes are the priors, all of low confidence
             linear: nn.Linear = self.network.head["linear"].linear  # type: ignore[assignment]
             linear.weight.view(boxes, 5, -1)[:, :4] = 0
-            linear.bias.view(boxes, 5)[:, 4] = RARE
+            linear.bias.view(boxes, 5)[:, 4] = INITIAL_LOGIT
         self.register_buffer("priors", torch.tensor([[0.0, 0.0, 1.0, 1.0]]).repeat(boxes, 1))
         self.arguments: dict[str, Any] = {
             "name": network.arguments["name"], "width": width, "boxes": boxes, "image_size": size,
         }  # fmt: skip
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (N, 3, size, size), normalised -> places (N, boxes, 4), and log odds that they hold objects (N, boxes)."""
-        out = self.network(x).view(len(x), -1, 5)
-        return self.priors + out[..., :4], out[..., 4]
+        """Images (N, 3, size, size), normalised -> boxes (N, K, 4), and logits (N, K) that they hold objects."""
+        output = self.network(x).view(len(x), -1, 5)
+        box_deltas, logits = output[..., :4], output[..., 4]
+        return self.priors + box_deltas, logits
 
-    def squares(self, images: list[Tensor]) -> Tensor:
+    def resize_normalize(self, images: list[Tensor]) -> Tensor:
         """Images, uint8 (3, H, W) of any shape -> what `forward` takes."""
         size = (self.preprocess.image_size,) * 2
         resized = [F.interpolate(image[None], size, mode="bilinear", antialias=True) for image in images]
@@ -77,60 +80,57 @@ class MultiBox(nn.Module):
 
     @torch.inference_mode()
     def propose(self, image: Image.Image) -> Floats:
-        """Boxes (N, 4) in an RGB image, surest first, cut at its edges; those less than a pixel wide or high are left out."""
+        """Boxes (N, 4) in pixels of an RGB image, by falling confidence, clipped to it; none below a pixel in width or height."""
         was_training = self.training
-        places, odds = self.eval()(self.squares([pixels(image)]))
+        boxes, logits = self.eval()(self.resize_normalize([pixels(image)]))
         self.train(was_training)
         sides = np.array([image.width, image.height] * 2, np.float32)
-        boxes = places[0][odds[0].argsort(descending=True, stable=True)].cpu().numpy().clip(0, 1) * sides
-        result: Floats = boxes[(boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)]
-        return result
+        order = logits[0].argsort(descending=True, stable=True)
+        clipped = boxes[0][order].cpu().numpy().clip(0, 1) * sides
+        large: Floats = clipped[(clipped[:, 2] - clipped[:, 0] >= 1) & (clipped[:, 3] - clipped[:, 1] >= 1)]
+        return large
 
 
-def multibox_loss(places: Tensor, odds: Tensor, priors: Tensor, objects: list[Tensor]) -> dict[str, Tensor]:
-    """Places (N, K, 4), log odds (N, K), priors (K, 4), each image's objects (M, 4) -> both losses, means over images.
+def multibox_loss(boxes: Tensor, logits: Tensor, priors: Tensor, objects: list[Tensor]) -> dict[str, Tensor]:
+    """Boxes (N, K, 4), logits (N, K), priors (K, 4), the objects of each image (M, 4) -> two losses, means over images.
 
-    Each object is given to one prior, so that their squared distances are least in all (at most K of the objects are); what that
-    prior's place is off by is the loss `places`, and to be confident there, and nowhere else, is the loss `confidence`.
+    Each object is assigned to one prior so that the sum of squared distances is least (at most K objects are assigned).
+    `localization` is the squared distance of that prior's box to the object; `confidence` is the cross-entropy of all logits,
+    with 1 for assigned priors and 0 for the others.
     """
-    scipy = require("scipy.optimize", "detect")
-    matched = torch.zeros_like(odds)
-    off = places.new_zeros(())
-    for number, boxes in enumerate(objects):
-        if not len(boxes):
+    optimize = require("scipy.optimize", "detect")
+    assigned = torch.zeros_like(logits)
+    distance = boxes.new_zeros(())
+    for number, truth in enumerate(objects):
+        if not len(truth):
             continue
-        distances = torch.cdist(priors.double(), boxes.double()).square()
-        ours, theirs = (torch.from_numpy(side) for side in scipy.linear_sum_assignment(distances.cpu().numpy()))
-        matched[number, ours] = 1.0
-        off = off + 0.5 * (places[number, ours].float() - boxes[theirs.to(boxes.device)]).square().sum()
-    confidence = F.binary_cross_entropy_with_logits(odds.float(), matched.float(), reduction="sum")
-    return {"places": ALPHA * off / len(objects), "confidence": confidence / len(objects)}
+        costs = torch.cdist(priors.double(), truth.double()).square()  # (K, M)
+        of_prior, of_object = (torch.from_numpy(side) for side in optimize.linear_sum_assignment(costs.cpu().numpy()))
+        assigned[number, of_prior] = 1.0
+        distance = distance + 0.5 * (boxes[number, of_prior].float() - truth[of_object.to(truth.device)]).square().sum()
+    confidence = F.binary_cross_entropy_with_logits(logits.float(), assigned.float(), reduction="sum")
+    return {"localization": ALPHA * distance / len(objects), "confidence": confidence / len(objects)}
 
 
-def cluster(boxes: Floats, count: int, seed: int) -> Floats:
-    """The centres (count, 4) of that many clusters of boxes (N, 4): k-means from boxes drawn by `seed`.
+def cluster_boxes(boxes: Floats, count: int, seed: int) -> Floats:
+    """Boxes (N, 4) -> `count` cluster centres (count, 4), by k-means; the boxes themselves, repeated, where they are fewer.
 
-    Fewer different boxes than that are repeated. GodeeperError where there are none.
+    GodeeperError where there are no boxes.
     """
-    different = np.unique(boxes, axis=0)
-    if not len(different):
-        raise GodeeperError("there are no objects to learn the places of")
-    if len(different) <= count:
-        return np.resize(different, (count, 4))
-    centres = np.random.default_rng(seed).choice(different, count, replace=False)
-    for _ in range(50):
-        nearest = ((centres**2).sum(1) - 2 * boxes @ centres.T).argmin(1)  # of squared distances, less what a box adds to all
-        sums, sizes = np.zeros((count, 4)), np.bincount(nearest, minlength=count)[:, None]
-        np.add.at(sums, nearest, boxes)
-        moved = np.where(sizes > 0, sums / np.maximum(sizes, 1), centres).astype(np.float32)
-        if np.array_equal(moved, centres):
-            break
-        centres = moved
-    return centres
+    distinct = np.unique(boxes, axis=0)
+    if not len(distinct):
+        raise GodeeperError("there are no objects to make priors of")
+    if len(distinct) <= count:
+        return np.resize(distinct, (count, 4))
+    vq = require("scipy.cluster.vq", "detect")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an empty cluster, whose centre stays where it was
+        centres, _ = vq.kmeans2(boxes.astype(np.float64), count, iter=50, minit="++", seed=seed)
+    return np.asarray(centres, np.float32)
 
 
 class MultiBoxProposals:
-    """What a MultiBox network proposes, as a `Proposer`."""
+    """The boxes that a MultiBox network proposes, as a `Proposer`."""
 
     def __init__(self, multibox: MultiBox) -> None:
         self.multibox = multibox
@@ -159,6 +159,6 @@ def load_multibox(source: str | Path) -> MultiBox:
         network.preprocess = Preprocess.from_dict(metadata["preprocess"])
         multibox = MultiBox(network, **options)
     except (GodeeperError, KeyError, TypeError, ValueError) as error:
-        raise BadCheckpoint(f"{str(file)!r} describes a network that this version cannot make: {error}") from None
+        raise BadCheckpoint(f"{str(file)!r} describes a network that this version cannot build: {error}") from None
     fill(multibox, tensors, file)
     return multibox.eval()

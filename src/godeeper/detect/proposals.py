@@ -1,4 +1,4 @@
-"""Regions where an object might be, of images and of whole sets; and how many objects they cover."""
+"""Region proposals: boxes where an object might be, of an image and of a dataset."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from ..data.objects import DetectionSet, Floats, Objects
 from ..errors import GodeeperError
 from ..files import atomic_write, cache_folder
 from ..packages import require
-from .boxes import jaccard
-from .metrics import JACCARD
+from .average_precision import IOU_THRESHOLD
+from .iou import box_iou
 from .selective_search import LARGER_SUPERPIXELS, selective_search
 
 
 class Proposer(Protocol):
-    """What proposes regions of an image."""
+    """Proposes regions of an image."""
 
     @property
     def name(self) -> str:
-        """The way, and all that decides its boxes: what is kept is found by it."""
+        """The method and everything that its boxes depend on besides the image: part of the key that they are cached under."""
         ...
 
     def __call__(self, image: Image.Image) -> Floats:
@@ -43,7 +43,7 @@ class Proposer(Protocol):
 
 @dataclass(frozen=True)
 class SelectiveSearch:
-    """Selective search; `superpixels` times R-CNN's is the size of the segments it begins with."""
+    """Selective search; it starts with superpixels `superpixels` times the size of R-CNN's."""
 
     superpixels: float = LARGER_SUPERPIXELS
 
@@ -56,8 +56,8 @@ class SelectiveSearch:
 
 
 @dataclass(frozen=True)
-class Together:
-    """The proposals of several ways, one after the other."""
+class CombinedProposals:
+    """The proposals of several methods, one after the other."""
 
     proposers: tuple[Proposer, ...]
 
@@ -70,11 +70,11 @@ class Together:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A way to propose whose boxes are kept on disk, where that is possible, and found there again.
+class CachedProposals:
+    """A proposer's boxes, cached on disk where that is possible.
 
-    They lie in `proposals/` of the folder that GODEEPER_CACHE names, or ~/.cache/godeeper, by the image's pixels and the
-    proposer's name.
+    The files are in `proposals/` of the cache folder (GODEEPER_CACHE, or ~/.cache/godeeper), named after the image's pixels
+    and the proposer's name.
     """
 
     proposer: Proposer
@@ -85,23 +85,23 @@ class Kept:
 
     def __call__(self, image: Image.Image) -> Floats:
         key = sha256(f"{self.name}|{image.mode}|{image.size}|".encode() + image.tobytes()).hexdigest()
-        place = cache_folder() / "proposals" / key[:32]
-        with suppress(OSError, ValueError):  # missing, or damaged: made again
-            return _unpacked(place.read_bytes())
+        file = cache_folder() / "proposals" / key[:32]
+        with suppress(OSError, ValueError):  # missing or damaged: made again
+            return _decode(file.read_bytes())
         boxes = self.proposer(image)
-        with suppress(OSError), atomic_write(place) as partial_file:
-            partial_file.write_bytes(_packed(boxes))
+        with suppress(OSError), atomic_write(file) as partial_file:
+            partial_file.write_bytes(_encode(boxes))
         return boxes
 
 
-def _packed(boxes: Floats) -> bytes:
-    """The boxes' numbers after a digest of them: a damaged .npy may well be read, as other boxes."""
+def _encode(boxes: Floats) -> bytes:
+    """A digest, then the numbers: a damaged .npy may well be read, as other boxes."""
     numbers = boxes.astype("<f4").tobytes()
     return sha256(numbers).digest() + numbers
 
 
-def _unpacked(data: bytes) -> Floats:
-    """ValueError for what `_packed` did not make."""
+def _decode(data: bytes) -> Floats:
+    """The reverse of `_encode`; ValueError for anything else."""
     digest, numbers = data[:32], data[32:]
     if sha256(numbers).digest() != digest:
         raise ValueError("damaged")
@@ -113,16 +113,16 @@ def propose_all(
     images: DetectionSet,
     *,
     workers: int = 0,
-    progress: Callable[[int, int], None] = lambda done, of: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Floats]:
-    """The proposals of each image of a set, by `workers` processes beside this one.
+    """The proposals of each image of a dataset, by `workers` processes beside this one.
 
-    BadImage for an image that cannot be decoded; GodeeperError where one of the processes dies, or what the proposer needs is
-    not installed.
+    BadImage for an image that cannot be decoded; GodeeperError where one of the processes dies, or a package that the proposer
+    needs is not installed.
     """
     result: list[Floats] = []
-    _ = proposer.name  # asks for its packages here: a process that misses one could only die
-    with _pool(workers) as each:
+    _ = proposer.name  # imports its packages here: a process that lacks one could only die
+    with _process_pool(workers) as each:
         for boxes in each(partial(_propose, proposer), images.files):
             result.append(boxes)
             progress(len(result), len(images))
@@ -134,12 +134,12 @@ def _propose(proposer: Proposer, file: Path) -> Floats:
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[Callable[[Callable[[Path], Floats], Sequence[Path]], Iterator[Floats]]]:
-    """A `map`, over processes if there are to be any."""
+def _process_pool(workers: int) -> Iterator[Callable[[Callable[[Path], Floats], Sequence[Path]], Iterator[Floats]]]:
+    """A `map` over processes, or in this one where `workers` is 0."""
     if not workers:
         yield map
         return
-    executor = ProcessPoolExecutor(workers, get_context("spawn"), _one_thread)  # threads of this one do not survive a fork
+    executor = ProcessPoolExecutor(workers, get_context("spawn"), _use_one_thread)  # threads of this one do not survive a fork
     try:
         yield executor.map
     except BrokenProcessPool:
@@ -148,7 +148,7 @@ def _pool(workers: int) -> Iterator[Callable[[Callable[[Path], Floats], Sequence
         executor.shutdown(cancel_futures=True)
 
 
-def _one_thread() -> None:
+def _use_one_thread() -> None:
     torch.set_num_threads(1)
     with suppress(GodeeperError):  # not every proposer needs it
         require("cv2", "detect").setNumThreads(1)
@@ -156,7 +156,7 @@ def _one_thread() -> None:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many objects the proposals of a set cover, in percent; how many proposals an image has, in the mean."""
+    """How many objects of a dataset its proposals cover; how many proposals an image has on average."""
 
     objects: int
     covered: int
@@ -167,14 +167,14 @@ class Coverage:
         return 100 * self.covered / self.objects if self.objects else nan
 
 
-def coverage(proposals: Sequence[Floats], objects: Sequence[Objects], overlap: float = JACCARD) -> Coverage:
-    """The objects, difficult ones apart, that a proposal of their image overlaps by at least `overlap`, as a Jaccard overlap.
+def coverage(proposals: Sequence[Floats], objects: Sequence[Objects], threshold: float = IOU_THRESHOLD) -> Coverage:
+    """Counts the objects, without difficult ones, that a proposal in their image overlaps with an IoU of at least `threshold`.
 
     arXiv 1409.4842, Section 8, prints it as "coverage": 92 %, then 93 % of ILSVRC's.
     """
     count = covered = 0
-    for boxes, there in zip(proposals, objects, strict=True):
-        asked = there.boxes[~there.difficult]
-        count += len(asked)
-        covered += int((jaccard(asked, boxes) >= overlap).any(1).sum())
+    for boxes, annotated in zip(proposals, objects, strict=True):
+        truth = annotated.boxes[~annotated.difficult]
+        count += len(truth)
+        covered += int((box_iou(truth, boxes) >= threshold).any(1).sum())
     return Coverage(count, covered, sum(map(len, proposals)) / max(1, len(proposals)))

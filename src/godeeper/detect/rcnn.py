@@ -1,4 +1,4 @@
-"""R-CNN as GoogLeNet did it (arXiv 1409.4842, Section 8): proposals, each warped and classified by several networks together."""
+"""R-CNN as GoogLeNet used it (arXiv 1409.4842, Section 8): region proposals, each warped and classified by an ensemble."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .detections import Detections
 from .proposals import Proposer
 from .regions import BACKGROUND, warp_all
 
-NMS_IOU = 0.3  # the Jaccard overlap beyond which the surer of two boxes of a class is kept
-SCORE_THRESHOLD = 0.01  # a detection's least score
-MOST = 100  # detections an image, the surest
-PASS = 256  # regions
+NMS_IOU = 0.3  # of two boxes of a class that overlap more, the one with the higher score is kept
+SCORE_THRESHOLD = 0.01  # of a detection, at least
+MAX_DETECTIONS = 100  # an image
+BATCH_SIZE = 256  # regions
 
 
 class RCNN:
-    """A detector: regions that `proposer` proposes, named by the mean of the networks' probabilities; boxes stay as proposed.
+    """A detector: regions from `proposer`, classified by the mean of the networks' probabilities; boxes stay as proposed.
 
-    Each network's last class is background. GodeeperError where their classes differ.
+    Each network's last class is background. GodeeperError where it is not, or the networks' classes differ.
     """
 
     def __init__(self, networks: Sequence[Network], proposer: Proposer) -> None:
@@ -48,25 +48,26 @@ class RCNN:
         return self.classify(image, self.proposer(image))
 
     def classify(self, image: Image.Image, boxes: Floats) -> Detections:
-        """Which of the boxes (N, 4) hold objects: at least 0.01 sure, the surest of those that overlap, at most 100."""
+        """The boxes (N, 4) that hold objects: scores of at least 0.01, non-maximum suppression at an IoU of 0.3, at most 100."""
         if not len(boxes):
             return Detections(boxes.reshape(0, 4), np.zeros(0, np.int64), np.zeros(0, np.float32))
-        probabilities = self._probabilities(image, boxes)
+        probabilities = self._probabilities(image, boxes)  # (N, classes)
         regions, labels = torch.nonzero(probabilities >= SCORE_THRESHOLD, as_tuple=True)
-        scores, found = probabilities[regions, labels], torch.from_numpy(boxes)[regions]
-        kept = batched_nms(found.double(), scores.double(), labels, NMS_IOU)[:MOST]  # surest first; as floats, 0.3 exceeds 0.3
-        return Detections(found[kept].numpy(), labels[kept].numpy(), scores[kept].numpy())
+        scores, candidates = probabilities[regions, labels], torch.from_numpy(boxes)[regions]
+        # By falling score; in doubles, as an IoU of exactly 0.3 exceeds 0.3 in float32.
+        kept = batched_nms(candidates.double(), scores.double(), labels, NMS_IOU)[:MAX_DETECTIONS]
+        return Detections(candidates[kept].numpy(), labels[kept].numpy(), scores[kept].numpy())
 
     @torch.inference_mode()
     def _probabilities(self, image: Image.Image, boxes: Floats) -> Tensor:
-        """Of each class but background, in each region: (N, classes)."""
-        total = torch.zeros(len(boxes), len(self.classes))
-        for start in range(0, len(boxes), PASS):
-            part = slice(start, start + PASS)
-            warped: dict[Preprocess, Tensor] = {}  # of one pass: thousands of regions would be gigabytes
+        """The mean probability of each class but background in each region, (N, classes)."""
+        mean = torch.zeros(len(boxes), len(self.classes))
+        for start in range(0, len(boxes), BATCH_SIZE):
+            batch = slice(start, start + BATCH_SIZE)
+            warped: dict[Preprocess, Tensor] = {}  # of one batch: thousands of regions would take gigabytes
             for network in self.networks:
                 if network.preprocess not in warped:
-                    warped[network.preprocess] = warp_all(image, boxes[part], network.preprocess)
+                    warped[network.preprocess] = warp_all(image, boxes[batch], network.preprocess)
                 x = normalise(warped[network.preprocess].to(device_of(network)), network.preprocess)
-                total[part] += network(x).softmax(1)[:, :-1].cpu() / len(self.networks)
-        return total
+                mean[batch] += network(x).softmax(1)[:, :-1].cpu() / len(self.networks)
+        return mean

@@ -1,4 +1,4 @@
-"""What a Faster R-CNN learns: the boxes and names of the objects in images."""
+"""Training of Faster R-CNN: the boxes and classes of the objects in images."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from ..data.objects import DetectionSet
 from ..models.network import device_of
 from ..train.task import Loss
+from .detection_recipes import DetectionRecipe
+from .detector_files import save_detector
 from .faster_rcnn import FasterRCNN
-from .loader import ObjectBatch, Target
-from .recipe import DetectionRecipe
-from .task import ObjectTask, total
-from .weights import save_detector
+from .object_loader import ObjectBatch, Target
+from .object_task import ObjectTask, sum_losses
 
 
-class Detection(ObjectTask):
-    """The four losses of Faster R-CNN: is something here and where, in guesses and then in regions."""
+class FasterRCNNTask(ObjectTask):
+    """The four losses of Faster R-CNN: objectness and box of the anchors, then class and box of the regions."""
 
     network: FasterRCNN
 
@@ -34,22 +34,22 @@ class Detection(ObjectTask):
         return {**super().description(), "classes": list(self.network.classes)}
 
     def objective(self) -> nn.Module:
-        return Objective(self.network)
+        return FasterRCNNLosses(self.network)
 
     def loss(self, objective: nn.Module, batch: ObjectBatch, number: int) -> Loss:
         device = device_of(self.network)
-        images = [image.to(device).float() / 255 for image in batch.images]
+        images = [image.to(device).float() / 255 for image in batch.images]  # (3, H, W) each
         targets = [{name: tensor.to(device) for name, tensor in target.items()} for target in batch.targets]
-        # Which guesses and regions are learnt from is drawn anew in each step, and in each process for its own images.
+        # The anchors and regions to learn from are sampled anew in each step, and in each process for its own images.
         torch.manual_seed((self.recipe.seed * 1_000_003 + number) * 1009 + self.rank)
-        return total(objective(images, targets), len(batch))
+        return sum_losses(objective(images, targets), len(batch))
 
     def save(self, network: nn.Module, file: Path) -> None:
         assert isinstance(network, FasterRCNN)
         save_detector(network, file)
 
 
-class Objective(nn.Module):
+class FasterRCNNLosses(nn.Module):
     """The losses of images and their objects, by name."""
 
     def __init__(self, network: FasterRCNN) -> None:

@@ -10,10 +10,12 @@ import torch
 
 from godeeper import GodeeperError
 from godeeper.data.objects import Objects
-from godeeper.detect.boxes import jaccard
+from godeeper.detect.average_precision import score_detections
+from godeeper.detect.coco_scores import coco_scores
+from godeeper.detect.detection_report import class_rows, precision_recall_chart
 from godeeper.detect.detections import Detections
-from godeeper.detect.metrics import coco_scores, score
-from godeeper.detect.report import class_rows, paper_rows, precision_recall_chart
+from godeeper.detect.iou import box_iou
+from godeeper.detect.paper_tables import paper_rows
 from godeeper.evaluate.charts import png
 from godeeper.papers import facts
 
@@ -33,14 +35,14 @@ def found(*pairs, labels=None):
 
 
 def ap(detections, there, rule="voc"):
-    return score(detections, there, ["thing"], rule).classes[0].average_precision
+    return score_detections(detections, there, ["thing"], rule).classes[0].average_precision
 
 
 def test_jaccard_by_hand():
-    overlaps = jaccard(np.float32([A, (5, 5, 15, 15)]), np.float32([A, (5, 0, 15, 10), FAR]))
+    overlaps = box_iou(np.float32([A, (5, 5, 15, 15)]), np.float32([A, (5, 0, 15, 10), FAR]))
     assert overlaps == pytest.approx(np.array([[1, 50 / 150, 0], [25 / 175, 50 / 150, 0]]))
-    assert jaccard(np.zeros((0, 4), np.float32), np.float32([A])).shape == (0, 1)
-    assert jaccard(np.float32([(1, 1, 1, 1)]), np.float32([(1, 1, 1, 1)])).tolist() == [[0]]  # no area, no overlap
+    assert box_iou(np.zeros((0, 4), np.float32), np.float32([A])).shape == (0, 1)
+    assert box_iou(np.float32([(1, 1, 1, 1)]), np.float32([(1, 1, 1, 1)])).tolist() == [[0]]  # no area, no overlap
 
 
 @pytest.mark.parametrize("rule", ["voc", "ilsvrc"])
@@ -52,24 +54,26 @@ class TestByHand:
         assert ap([found((FAR, 0.9), (FAR, 0.8))], [objects(A, B)], rule) == 0
 
     def test_nothing_found(self, rule):
-        result = score([found(), found()], [objects(A), objects()], ["thing"], rule)
-        assert (result.mean_average_precision, result.classes[0].recall_reached, result.images) == (0, 0, 2)
+        result = score_detections([found(), found()], [objects(A), objects()], ["thing"], rule)
+        assert (result.mean_average_precision, result.classes[0].final_recall, result.images) == (0, 0, 2)
 
     def test_a_duplicate_is_wrong(self, rule):
         # right, duplicate, right: precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1
-        one = score([found((A, 0.9), (A, 0.8), (B, 0.7))], [objects(A, B)], ["thing"], rule).classes[0]
+        one = score_detections([found((A, 0.9), (A, 0.8), (B, 0.7))], [objects(A, B)], ["thing"], rule).classes[0]
         assert one.average_precision == pytest.approx(100 * (0.5 + 0.5 * 2 / 3))
         assert one.precision.tolist() == pytest.approx([1, 1 / 2, 2 / 3])
         assert one.recall.tolist() == [0.5, 0.5, 1]
-        assert one.recall_reached == 100
+        assert one.final_recall == 100
 
     def test_the_surer_of_two_takes_the_object_whatever_their_overlaps(self, rule):
         nearly = (0, 0, 10, 8)
-        one = score([found((A, 0.8), (nearly, 0.9))], [objects(A)], ["thing"], rule).classes[0]
+        one = score_detections([found((A, 0.8), (nearly, 0.9))], [objects(A)], ["thing"], rule).classes[0]
         assert one.precision.tolist() == [1, 0.5]
 
     def test_difficult_objects_are_neither_right_nor_wrong(self, rule):
-        result = score([found((B, 0.95), (B, 0.93), (A, 0.9))], [objects(A, B, difficult={1})], ["thing"], rule).classes[0]
+        result = score_detections(
+            [found((B, 0.95), (B, 0.93), (A, 0.9))], [objects(A, B, difficult={1})], ["thing"], rule
+        ).classes[0]
         assert (result.average_precision, result.objects, result.detections) == (100, 1, 3)
         assert result.precision.tolist() == [1]
 
@@ -78,15 +82,15 @@ class TestByHand:
         assert ap([found((A, 0.9)), found((A, 0.8))], [objects(), objects(A)], rule) == 50
 
     def test_a_class_without_objects_has_no_average_precision(self, rule):
-        result = score([found((A, 0.9), (B, 0.8), labels=[0, 1])], [objects(A)], ["thing", "ghost"], rule)
+        result = score_detections([found((A, 0.9), (B, 0.8), labels=[0, 1])], [objects(A)], ["thing", "ghost"], rule)
         assert isnan(result.classes[1].average_precision)
         assert result.mean_average_precision == 100
         assert result.as_dict()["classes"][1]["average_precision"] is None
         json.dumps(result.as_dict(), allow_nan=False)
-        assert isnan(score([found()], [objects()], ["thing"], rule).mean_average_precision)
+        assert isnan(score_detections([found()], [objects()], ["thing"], rule).mean_average_precision)
 
     def test_another_class_is_wrong(self, rule):
-        result = score([found((A, 0.9), labels=[1])], [objects(A)], ["thing", "other"], rule)
+        result = score_detections([found((A, 0.9), labels=[1])], [objects(A)], ["thing", "other"], rule)
         assert (result.classes[0].average_precision, result.classes[0].detections) == (0, 0)
 
     def test_half_an_overlap_is_enough(self, rule):
@@ -105,7 +109,7 @@ class TestByHand:
 def test_the_rules_differ_where_the_best_object_is_taken():
     """Two objects side by side; the second detection overlaps the taken one most, the free one enough."""
     there, detections = [objects((0, 0, 10, 10), (4, 0, 14, 10))], [found(((0, 0, 10, 10), 0.9), ((1, 0, 12, 10), 0.8))]
-    assert jaccard(np.float32([(1, 0, 12, 10)]), there[0].boxes) == pytest.approx(np.array([[90 / 120, 80 / 130]]))
+    assert box_iou(np.float32([(1, 0, 12, 10)]), there[0].boxes) == pytest.approx(np.array([[90 / 120, 80 / 130]]))
     assert ap(detections, there, "voc") == 50
     assert ap(detections, there, "ilsvrc") == 100
 
@@ -192,7 +196,7 @@ def test_the_devkits_algorithm_written_out(rule):
     checked = 0
     for seed in range(300):
         detections, there = some(seed)
-        for one, label in zip(score(detections, there, "ab", rule).classes, range(2), strict=True):
+        for one, label in zip(score_detections(detections, there, "ab", rule).classes, range(2), strict=True):
             if one.objects:
                 assert one.average_precision == pytest.approx(devkit(detections, there, rule, label), abs=1e-9), (seed, label)
                 checked += 0 < one.average_precision < 100
@@ -217,7 +221,7 @@ def real_file():
 @pytest.mark.parametrize("rule", ["voc", "ilsvrc"])
 def test_a_real_file_by_the_devkits_algorithm(rule):
     detections, there, classes = real_file()
-    for label, one in enumerate(score(detections, there, classes, rule).classes):
+    for label, one in enumerate(score_detections(detections, there, classes, rule).classes):
         assert 20 < one.average_precision <= 100
         assert one.average_precision == pytest.approx(devkit(detections, there, rule, label), abs=1e-9)
 
@@ -233,7 +237,7 @@ def test_a_real_file_by_torchmetrics():
     assert ours.map_50 is not None
     assert ours.map == pytest.approx(100 * float(theirs["map"]), abs=1e-3)
     assert ours.map_50 == pytest.approx(100 * float(theirs["map_50"]), abs=1e-3)
-    assert ours.map_50 == pytest.approx(score(detections, there, classes).mean_average_precision, abs=2)
+    assert ours.map_50 == pytest.approx(score_detections(detections, there, classes).mean_average_precision, abs=2)
 
 
 def torchmetrics_map(detections, there, **options):
@@ -258,7 +262,7 @@ def test_torchmetrics_with_recall_in_small_steps_finds_the_same_area():
         theirs = torchmetrics_map(
             detections, there, iou_thresholds=[0.5], rec_thresholds=torch.linspace(0, 1, 20001).tolist(), class_metrics=True
         )
-        ours = score(detections, there, "ab")
+        ours = score_detections(detections, there, "ab")
         for one, peer in zip(ours.classes, theirs["map_per_class"].tolist(), strict=True):
             assert 20 < one.average_precision < 99
             assert one.average_precision == pytest.approx(100 * peer, abs=0.01)
@@ -321,7 +325,7 @@ def test_coco_without_its_package(monkeypatch):
 
 
 def test_rows_and_curve_of_a_report():
-    result = score([found((A, 0.9), (FAR, 0.8))], [objects(A, B)], ["_$thing", "ghost"])
+    result = score_detections([found((A, 0.9), (FAR, 0.8))], [objects(A, B)], ["_$thing", "ghost"])
     assert class_rows(result, result) == [
         ("_$thing", "2", "2", "50.00 %", "50.00 %", "50.00 %"),
         ("ghost", "0", "0", "", "", ""),
@@ -332,30 +336,30 @@ def test_rows_and_curve_of_a_report():
 def drawn(monkeypatch, scores):
     """The axes and the legend's texts of a chart."""
     figures = []
-    monkeypatch.setattr("godeeper.detect.report.png", lambda figure: figures.append(figure) or png(figure))
+    monkeypatch.setattr("godeeper.detect.detection_report.png", lambda figure: figures.append(figure) or png(figure))
     assert precision_recall_chart(scores).startswith(b"\x89PNG")
     (figure,) = figures
     return figure.axes[0], [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
 def test_the_curve_begins_at_no_recall_and_ends_where_the_detections_do(monkeypatch):
-    axis, legend = drawn(monkeypatch, score([found((A, 0.9), (FAR, 0.8))], [objects(A, B)], ["_$thing"]))
+    axis, legend = drawn(monkeypatch, score_detections([found((A, 0.9), (FAR, 0.8))], [objects(A, B)], ["_$thing"]))
     assert legend == [r" _\$thing, AP 50.0 %"]
     assert axis.lines[0].get_xydata().tolist() == [[0, 100], [50, 100], [50, 50]]
 
 
 def test_a_class_of_which_nothing_was_found_is_in_the_legend(monkeypatch):
     there = [objects(A, B, C, labels=[0, 1, 2], difficult={1})]
-    result = score([found((A, 0.9), (B, 0.8), labels=[0, 1])], there, ["found", "difficult", "missed"])
+    result = score_detections([found((A, 0.9), (B, 0.8), labels=[0, 1])], there, ["found", "difficult", "missed"])
     axis, legend = drawn(monkeypatch, result)
     assert legend == [" found, AP 100.0 %", " missed, AP 0.0 %"]
     assert axis.lines[1].get_xydata().tolist() == []
-    only_difficult = score([found((B, 0.8))], [objects(A, B, difficult={1})], ["thing"])
+    only_difficult = score_detections([found((B, 0.8))], [objects(A, B, difficult={1})], ["thing"])
     assert drawn(monkeypatch, only_difficult)[1] == [" thing, AP 0.0 %"]
 
 
 def test_a_chart_without_objects(monkeypatch):
-    axis, legend = drawn(monkeypatch, score([found((A, 0.9))], [objects()], ["thing"]))
+    axis, legend = drawn(monkeypatch, score_detections([found((A, 0.9))], [objects()], ["thing"]))
     assert (axis.get_title(), legend) == ("no objects", [])
 
 
@@ -364,7 +368,7 @@ def test_the_lines_of_a_legend_can_be_told_apart_and_leave_room(monkeypatch, cla
     boxes, labels = [A] * classes, list(range(classes))
     detections = found(*((box, 0.5) for box in boxes), labels=labels)
     names = [f"class {label}" for label in labels]
-    axis, legend = drawn(monkeypatch, score([detections], [objects(*boxes, labels=labels)], names))
+    axis, legend = drawn(monkeypatch, score_detections([detections], [objects(*boxes, labels=labels)], names))
     assert len(legend) == named
     assert len({(line.get_color(), line.get_linestyle()) for line in axis.lines}) == 20
     assert axis.get_position().height > 0.7

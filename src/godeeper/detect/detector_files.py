@@ -1,4 +1,4 @@
-"""A detector's weights on disk: safetensors with what is needed to build it again."""
+"""Detectors on disk: safetensors, with what is needed to build them again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..models.registry import create_model
 from ..models.weights import WEIGHTS_FILE, weights_file
 from ..preprocess import Preprocess
 from ..tensor_files import is_safetensors, load_tensors, read_safetensors, save_tensors
+from .detection_recipes import DetectionRecipe
 from .faster_rcnn import FasterRCNN
-from .recipe import DetectionRecipe
 
 
 def save_detector(detector: FasterRCNN, path: str | Path) -> None:
@@ -44,13 +44,13 @@ def load_detector(source: str | Path) -> FasterRCNN:
     try:
         detector = build_detector(metadata["detector"], metadata["classes"], Preprocess.from_dict(metadata["preprocess"]))
     except (GodeeperError, KeyError, TypeError, ValueError) as error:
-        raise BadCheckpoint(f"{str(file)!r} describes a detector that this version cannot make: {error}") from None
+        raise BadCheckpoint(f"{str(file)!r} describes a detector that this version cannot build: {error}") from None
     fill(detector, tensors, file)
     return detector.eval()
 
 
 def fill(module: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
-    """Gives a module the tensors of a file; BadCheckpoint where they do not fit, or are not finite."""
+    """Puts the tensors of a file into a module; BadCheckpoint where they do not fit, or are not finite."""
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
@@ -61,7 +61,7 @@ def fill(module: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
 
 
 def build_detector(arguments: dict[str, Any], classes: list[str], preprocess: Preprocess) -> FasterRCNN:
-    """A detector with fresh weights, by what `FasterRCNN.arguments` says."""
+    """A detector with fresh weights, from what `FasterRCNN.arguments` holds."""
     options = dict(arguments)
     DetectionRecipe(**{name: options[name] for name in ("image_size", "longest", "regions")}, anchors=tuple(options["anchors"]))
     if (

@@ -1,4 +1,4 @@
-"""Images with their objects in batches; everything random depends on (seed, epoch, index) alone."""
+"""Training images with their objects, in batches; everything random depends on (seed, epoch, index) alone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..data.loader import Batches, leave_signals_to_the_main_process
 from ..data.objects import DetectionSet
 from ..errors import BadImage
 
-Target = dict[str, Tensor]  # `boxes` (N, 4), float32; `labels` (N,) from 1 on, as 0 is background
-Sample = tuple[Tensor, Target] | str  # an image, uint8 (3, H, W), and its objects, or why there is none
+Target = dict[str, Tensor]  # `boxes` (N, 4), float32; `labels` (N,), counted from 1 as 0 is background
+Example = tuple[Tensor, Target] | str  # an image, uint8 (3, H, W), and its objects; or why it cannot be decoded
 
 
 @dataclass(frozen=True)
 class ObjectBatch:
-    """Images, uint8 (3, H, W) of any sizes; the objects of each; what could not be decoded."""
+    """Images, uint8 (3, H, W) of any sizes; the objects of each; why some images are missing."""
 
     images: list[Tensor]
     targets: list[Target]
@@ -33,20 +33,20 @@ class ObjectBatch:
         return len(self.images)
 
 
-def collate(samples: Sequence[Sample]) -> ObjectBatch:
-    """One batch of samples, those left out that could not be decoded."""
-    good = [sample for sample in samples if not isinstance(sample, str)]
-    bad = tuple(sample for sample in samples if isinstance(sample, str))
+def collate(examples: Sequence[Example]) -> ObjectBatch:
+    """One batch, without the images that could not be decoded."""
+    good = [example for example in examples if not isinstance(example, str)]
+    bad = tuple(example for example in examples if isinstance(example, str))
     return ObjectBatch([image for image, _ in good], [target for _, target in good], bad)
 
 
-class ObjectTrainingSet(Dataset[Sample]):
-    """Varied images with their objects, by (epoch, index); difficult objects are left out."""
+class ObjectTrainingSet(Dataset[Example]):
+    """Augmented images with their objects, by (epoch, index); difficult objects are left out."""
 
     def __init__(self, images: DetectionSet, seed: int, hflip: bool, color_jitter: bool) -> None:
         self.images, self.seed, self.hflip, self.color_jitter = images, seed, hflip, color_jitter
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
+    def __getitem__(self, key: tuple[int, int]) -> Example:
         epoch, index = key
         random = Random(f"{self.seed}/{epoch}/{index}")
         try:
@@ -54,8 +54,8 @@ class ObjectTrainingSet(Dataset[Sample]):
         except BadImage as error:
             return str(error)
         objects = self.images.objects[index]
-        asked = ~objects.difficult
-        boxes, labels = torch.from_numpy(objects.boxes[asked]), torch.from_numpy(objects.labels[asked]) + 1
+        kept = ~objects.difficult
+        boxes, labels = torch.from_numpy(objects.boxes[kept]), torch.from_numpy(objects.labels[kept]) + 1
         if self.hflip and random.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             boxes = torch.stack([image.width - boxes[:, 2], boxes[:, 1], image.width - boxes[:, 0], boxes[:, 3]], dim=1)
@@ -65,12 +65,12 @@ class ObjectTrainingSet(Dataset[Sample]):
 
 
 def pixels(image: Image.Image) -> Tensor:
-    """An image as uint8 (3, H, W)."""
+    """An RGB image as uint8 (3, H, W)."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def object_loader(dataset: ObjectTrainingSet, batches: Batches, workers: int = 0) -> Iterable[ObjectBatch]:
-    """The training batches of the epoch that `batches` is set to; undecodable images are left out and named."""
+    """The training batches of the epoch that `batches` is set to, decoded by `workers` processes beside this one."""
     return DataLoader(
         dataset,
         batch_sampler=batches,

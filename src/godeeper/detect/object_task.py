@@ -1,4 +1,4 @@
-"""What learning from images with objects has in common, whatever is learnt."""
+"""What training on images with objects has in common."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..data.objects import DetectionSet
 from ..preprocess import Preprocess
 from ..train.checks import check_same
 from ..train.task import Loss, Task
-from .loader import ObjectBatch, ObjectTrainingSet, object_loader
-from .recipe import ObjectRecipe
+from .detection_recipes import ObjectRecipe
+from .object_loader import ObjectBatch, ObjectTrainingSet, object_loader
 
 
 class ObjectTask(Task):
-    """Varied images with their objects, and losses by name; `network` has the preprocessing."""
+    """A task on augmented images with their objects, whose losses have names."""
 
     recipe: ObjectRecipe
 
@@ -43,14 +43,14 @@ class ObjectTask(Task):
         return object_loader(dataset, self.batches, workers)
 
 
-def total(losses: Mapping[str, Tensor], images: int) -> Loss:
-    """The sum of losses that are means over that many images, each among the figures."""
+def sum_losses(losses: Mapping[str, Tensor], images: int) -> Loss:
+    """The sum of losses, each a mean over `images` images; the sum and each loss are among the figures."""
     value = torch.stack([loss.float() for loss in losses.values()]).sum()
     return Loss(value, {name: loss.detach() * images for name, loss in {"loss": value, **losses}.items()})
 
 
 def fingerprint(images: DetectionSet) -> str:
-    """How many images there are, and a digest of their names, objects and classes."""
+    """The number of images, and a digest of their names, objects and classes."""
     digest = sha256(repr(images.classes).encode())
     for file, objects in zip(images.files, images.objects, strict=True):
         digest.update(f"{file.name!r} {objects.boxes.tolist()} {objects.labels.tolist()} {objects.difficult.tolist()}".encode())

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import GodeeperError
+from ..papers.facts import GOOGLENET_MULTIBOX
 from ..train.recipe import Recipe, Training
 
 
 @dataclass(frozen=True)
 class ObjectRecipe(Training):
-    """What runs on images with objects have in common."""
+    """What training runs on images with objects have in common."""
 
     lr: float = 0.02
     ema_decay: float = 0.99
@@ -22,7 +23,7 @@ class ObjectRecipe(Training):
 
 @dataclass(frozen=True)
 class DetectionRecipe(ObjectRecipe):
-    """One training run of Faster R-CNN; its defaults are for some hundred images and a network that has batch norm."""
+    """One training run of Faster R-CNN; the defaults suit some hundred images and a network that has batch norm."""
 
     RANGES = Training.RANGES | {"image_size": (16, 10_000), "longest": (16, 10_000), "regions": (1, 10_000)}
 
@@ -31,8 +32,8 @@ class DetectionRecipe(ObjectRecipe):
     image_size: int = 600  # pixels of the shorter side
     longest: int = 1000  # pixels of the longer side, at most
     anchors: tuple[int, ...] = (32, 64, 128, 256, 512)  # sides, in pixels of the resized image
-    regions: int = 128  # an image, to learn from
-    batch_norm: Literal["learnt", "frozen"] = "learnt"  # frozen: as the weights that the run starts from have it
+    regions: int = 128  # sampled from each image to learn from
+    batch_norm: Literal["learnt", "frozen"] = "learnt"  # frozen: as it is in the weights that the run starts from
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,8 +43,20 @@ class DetectionRecipe(ObjectRecipe):
             raise GodeeperError(f"recipe: longest is {self.longest}, below image_size, {self.image_size}")
 
 
-# R-CNN's region classifier. The regions are warped already, so nothing is cut from them; there are tens of thousands, many alike.
-RCNN = Recipe(
+@dataclass(frozen=True)
+class MultiBoxRecipe(ObjectRecipe):
+    """One training run of a MultiBox network."""
+
+    RANGES = Training.RANGES | {"image_size": (0, 10_000), "boxes": (1, 10_000)}
+
+    epochs: int = 60
+    batch_size: int = 16
+    image_size: int = 0  # pixels of the square that images are resized to; 0: the network's own
+    boxes: int = GOOGLENET_MULTIBOX  # arXiv 1409.4842, Section 8
+
+
+# R-CNN's region classifier. Regions are warped already, so nothing is cropped; there are tens of thousands, many alike.
+RCNN_RECIPE = Recipe(
     epochs=4, batch_size=128, lr=0.05, warmup_epochs=0.2, weight_decay=5e-4, ema_decay=0.99, label_smoothing=0.0,
     clip_norm=2.0, auxiliary_weight=0.0, crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0),
 )  # fmt: skip

@@ -1,0 +1,58 @@
+"""Training of MultiBox: where objects are, whatever their class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ..data.objects import DetectionSet
+from ..models.network import device_of
+from ..train.task import Loss
+from .detection_recipes import MultiBoxRecipe
+from .multibox import MultiBox, cluster_boxes, multibox_loss, save_multibox
+from .object_loader import ObjectBatch
+from .object_task import ObjectTask, sum_losses
+
+
+class MultiBoxTask(ObjectTask):
+    """MultiBox's two losses; the priors are cluster centres of the training boxes."""
+
+    network: MultiBox
+
+    def __init__(self, network: MultiBox, images: DetectionSet, recipe: MultiBoxRecipe, accelerator: Accelerator) -> None:
+        super().__init__(network, images, recipe, accelerator)
+        sides = [np.array([width, height] * 2, np.float32) for width, height in images.sizes]
+        relative = [objects.boxes[~objects.difficult] / side for objects, side in zip(images.objects, sides, strict=True)]
+        network.priors.copy_(torch.from_numpy(cluster_boxes(np.concatenate(relative), len(network.priors), recipe.seed)))
+
+    def objective(self) -> nn.Module:
+        return MultiBoxLosses(self.network)
+
+    def loss(self, objective: nn.Module, batch: ObjectBatch, number: int) -> Loss:
+        device = device_of(self.network)
+        objects = []
+        for image, target in zip(batch.images, batch.targets, strict=True):
+            height, width = image.shape[1:]
+            objects.append((target["boxes"] / torch.tensor([width, height] * 2)).to(device))  # (M, 4) in 0..1
+        torch.manual_seed(self.recipe.seed * 1_000_003 + number)  # of dropout
+        return sum_losses(objective(self.network.resize_normalize(batch.images), objects), len(batch))
+
+    def save(self, network: nn.Module, file: Path) -> None:
+        assert isinstance(network, MultiBox)
+        save_multibox(network, file)
+
+
+class MultiBoxLosses(nn.Module):
+    """The losses of images (N, 3, size, size) and each one's objects (M, 4), by name."""
+
+    def __init__(self, network: MultiBox) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, objects: list[Tensor]) -> dict[str, Tensor]:
+        boxes, logits = self.network(x)
+        return multibox_loss(boxes, logits, self.network.priors, objects)
