@@ -33,7 +33,7 @@ class DetectionRecipe(ObjectRecipe):
     longest: int = 1000  # pixels of the longer side, at most
     anchors: tuple[int, ...] = (32, 64, 128, 256, 512)  # sides, in pixels of the resized image
     regions: int = 128  # sampled from each image to learn from
-    batch_norm: Literal["learnt", "frozen"] = "learnt"  # frozen: as it is in the weights that the run starts from
+    batch_norm: Literal["trained", "frozen"] = "trained"  # frozen: as it is in the weights that the run starts from
 
     def __post_init__(self) -> None:
         super().__post_init__()
