@@ -17,7 +17,7 @@ from statistics import median
 
 import torch
 
-from godeeper import Predictor, create_model, save_weights
+from godeeper import Predictor, create_model, save
 from godeeper.data.folders import image_files
 from godeeper.deploy.bench import CALIBRATED, engines_for, images
 from godeeper.deploy.choose import measure
@@ -101,7 +101,7 @@ def end_to_end(name, folder, rounds):
     network.classes = tuple(map(str, range(1000)))
     peer = peer_of(network)[1]
     with tempfile.TemporaryDirectory() as out:
-        save_weights(network, Path(out) / "model.safetensors")
+        save(network, Path(out) / "model.safetensors")
         eight = Path(out) / "eight.onnx"
         export(network, eight, precision="int8", images=folder, max_drop=100)
         ways = {

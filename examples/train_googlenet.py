@@ -49,5 +49,5 @@ for epoch in range(epochs):
     result = evaluate(network.eval(), source.test, network.preprocess)
     print(f"epoch {epoch + 1}/{epochs}: loss {loss.item():.3f}, top-1 error {result.top1_error:.2f} %", flush=True)
 
-godeeper.save_weights(network, out)
+godeeper.save(network, out)
 print(f"saved / 已保存: {out}")

@@ -46,5 +46,5 @@ for step in range(epochs * steps):
         error = evaluate(network.eval(), source.test, network.preprocess).top1_error
         print(f"epoch {(step + 1) // steps}/{epochs}: loss {loss.item():.3f}, top-1 error {error:.2f} %", flush=True)
 
-godeeper.save_weights(network, out)
+godeeper.save(network, out)
 print(f"saved / 已保存: {out}")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from godeeper import create_model
 from godeeper.cli.main import status
-from godeeper.models.weights import save_weights
+from godeeper.models.load import save
 from godeeper.preprocess import Preprocess
 
 os.environ.setdefault("HF_HOME", tempfile.mkdtemp(prefix="godeeper-hf-"))  # before `datasets` is imported: no test writes at home
@@ -76,7 +76,7 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network.classes = ("cat", "dog", "金鱼")
     network.preprocess = Preprocess.of(32)
     file = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_weights(network, file)
+    save(network, file)
     return file
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from godeeper import create_model, export, save_weights
+from godeeper import create_model, export, save
 from godeeper.cli.main import status
 from godeeper.deploy.detector import export_detector
 from godeeper.detect.faster_rcnn import FasterRCNN
@@ -51,7 +51,7 @@ def what_a_reader_has(folder):
     torch.manual_seed(0)
     network = create_model("googlenet_bn", num_classes=10, width=0.125)
     network.classes = tuple("0123456789")
-    save_weights(network, folder / "runs/mine/model.safetensors")
+    save(network, folder / "runs/mine/model.safetensors")
     export(network, folder / "mine.onnx", with_preprocessing=True)
     detector = FasterRCNN(create_model("googlenet_bn", num_classes=2, width=0.125), ("RBC", "WBC"), image_size=96, longest=160)
     torch.nn.init.normal_(detector.rcnn.roi_heads.box_predictor.cls_score.weight, std=0.1)

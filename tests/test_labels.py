@@ -7,7 +7,7 @@ import pytest
 
 from godeeper.data.ilsvrc_kit import synsets
 from godeeper.labels import ImageNetClass, imagenet, in_chinese, named
-from godeeper.models.foreign import imagenet_classes
+from godeeper.models.weights.foreign import imagenet_classes
 
 ENGLISH, CHINESE = tuple(one.english for one in imagenet()), tuple(one.chinese for one in imagenet())
 

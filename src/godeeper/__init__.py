@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from .deploy.fuse import fuse
     from .deploy.predictor import Predictor
     from .drawing.draw import draw
+    from .models.load import load, save
+    from .models.network import Network
     from .models.registry import create_model
-    from .models.weights import load, save_weights
+    from .models.spec import ModelSpec
     from .papers.audit import audit
     from .papers.describe import describe
-    from .papers.registry import list_models
+    from .papers.notation import Definition
+    from .papers.registry import list_models, register
+    from .preprocess import Normalize, Preprocess, Resize
     from .train.loss import Objective
     from .train.recipe import Recipe, recipes
     from .train.rmsprop import RMSpropTF
@@ -35,11 +39,17 @@ __all__ = [
     "Augment",
     "BadCheckpoint",
     "BadImage",
+    "Definition",
     "GodeeperError",
+    "ModelSpec",
+    "Network",
+    "Normalize",
     "Objective",
     "Predictor",
+    "Preprocess",
     "RMSpropTF",
     "Recipe",
+    "Resize",
     "View",
     "audit",
     "create_model",
@@ -53,13 +63,21 @@ __all__ = [
     "normalise",
     "open_source",
     "recipes",
-    "save_weights",
+    "register",
+    "save",
     "take",
     "take_views",
     "views",
 ]
 
 _HOME = {
+    "Definition": "papers.notation",
+    "ModelSpec": "models.spec",
+    "Network": "models.network",
+    "Normalize": "preprocess",
+    "Preprocess": "preprocess",
+    "Resize": "preprocess",
+    "register": "papers.registry",
     "Predictor": "deploy.predictor",
     "RMSpropTF": "train.rmsprop",
     "Recipe": "train.recipe",
@@ -68,7 +86,7 @@ _HOME = {
     "Augment": "data.augment",
     "Objective": "train.loss",
     "normalise": "data.augment",
-    "save_weights": "models.weights",
+    "save": "models.load",
     "take": "data.views",
     "take_views": "data.views",
     "create_model": "models.registry",
@@ -78,7 +96,7 @@ _HOME = {
     "export": "deploy.export",
     "fuse": "deploy.fuse",
     "list_models": "papers.registry",
-    "load": "models.weights",
+    "load": "models.load",
     "open_source": "data.sources",
     "recipes": "train.recipe",
     "views": "data.crops",

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from godeeper import create_model, load, save_weights
+from godeeper import create_model, load, save
 from godeeper.cli.main import status
 from godeeper.preprocess import Preprocess
 
@@ -159,7 +159,7 @@ def test_a_run_from_weights_resumed_before_its_first_checkpoint_starts_from_them
     first.preprocess = Preprocess.of(first.preprocess.image_size, (0.5, 0.5, 0.5), interpolation="bicubic")
     with torch.no_grad():
         first.stages["conv1"].conv.weight.fill_(0.123)
-    save_weights(first, tmp_path / "first.safetensors")
+    save(first, tmp_path / "first.safetensors")
     run = tmp_path / "run"
     line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", str(class_folder), "--out", str(run)]
     line += ["--weights", str(tmp_path / "first.safetensors"), "--epochs", "1", "--workers", "0", "--batch-size", "2"]

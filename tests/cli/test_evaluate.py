@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from godeeper import create_model, load, save_weights
+from godeeper import create_model, load, save
 from godeeper.cli.main import status
 from godeeper.data.ilsvrc_kit import kit_order, synsets
-from godeeper.models.foreign import imagenet_classes
+from godeeper.models.weights.foreign import imagenet_classes
 from godeeper.preprocess import Preprocess
 
 
@@ -41,7 +41,7 @@ def ranking(classes, file, order=None):
         linear.weight.zero_()
         linear.bias.copy_(torch.tensor([-2.0 * order.index(name) for name in classes]).clamp(min=-60))
     network.classes, network.preprocess = tuple(classes), Preprocess.of(16)
-    save_weights(network, file)
+    save(network, file)
     return str(file)
 
 
@@ -77,7 +77,7 @@ def ilsvrc(tmp_path):
     loaded = load(network)
     with torch.no_grad():
         loaded.head["linear"].linear.bias.copy_(torch.arange(1000) * -0.05)
-    save_weights(loaded, tmp_path / "network.safetensors")
+    save(loaded, tmp_path / "network.safetensors")
     return tmp_path
 
 
@@ -277,7 +277,7 @@ def test_resuming_with_another_network_of_the_same_weights_is_refused(pets, tmp_
         loaded.classes = ("cat", "bird", "dog")
     elif change == "preprocess":
         loaded.preprocess = Preprocess.of(16, mean=(0.1, 0.2, 0.3))
-    save_weights(loaded, network)
+    save(loaded, network)
     if change == "skip":
         assert "skip_bad" in refused([*line, "--resume", "--skip-bad"], capsys)
         assert status([*line, "--resume"]) == 0

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from godeeper import Predictor, create_model, load, save_weights
+from godeeper import Predictor, create_model, load, save
 from godeeper.cli.main import status
 from godeeper.tensor_files import save_tensors
 
@@ -73,7 +73,7 @@ def test_images_of_the_folder_that_cannot_be_decoded_are_named(weights_file, cla
 def test_networks_without_average_pool_and_without_branches(tmp_path, capsys):
     network = create_model("alexnet", num_classes=3, width=0.05)
     network.preprocess = type(network.preprocess)(64)
-    save_weights(network, tmp_path / "alexnet.safetensors")
+    save(network, tmp_path / "alexnet.safetensors")
     grey = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 300), dtype=np.uint8))
     grey.save(tmp_path / "grey.png")
     line = (tmp_path / "alexnet.safetensors", tmp_path / "grey.png", "--out", tmp_path / "out", "--crops", 1)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image, ImageFont
 
-from godeeper import create_model, save_weights
+from godeeper import create_model, save
 from godeeper.cli.main import status
 from godeeper.data.ilsvrc_kit import synsets
 from godeeper.explain import card
-from godeeper.models.foreign import imagenet_classes
+from godeeper.models.weights.foreign import imagenet_classes
 from godeeper.preprocess import Preprocess
 
 
@@ -22,7 +22,7 @@ def ranking(classes, file):
         network.head["linear"].linear.weight.zero_()
         network.head["linear"].linear.bias.copy_(-0.5 * torch.arange(len(classes)))
     network.classes, network.preprocess = tuple(classes), Preprocess.of(16)
-    save_weights(network, file)
+    save(network, file)
     return str(file)
 
 

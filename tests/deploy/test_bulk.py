@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from godeeper import Predictor, load, save_weights
+from godeeper import Predictor, load, save
 from godeeper.cli.main import status
 from godeeper.deploy import bulk
 from godeeper.errors import GodeeperError
@@ -138,11 +138,11 @@ def test_parts_of_another_call_are_refused(folder, predictor, tmp_path):
 def test_weights_and_files_are_told_apart_by_what_they_hold(weights_file, tmp_path):
     network = load(weights_file)
     other = tmp_path / "other.safetensors"
-    save_weights(network, other)
+    save(network, other)
     assert bulk.fingerprint(other) == bulk.fingerprint(weights_file)
     with torch.no_grad():
         network.head["linear"].linear.bias[0] += 1
-    save_weights(network, other)
+    save(network, other)
     assert bulk.fingerprint(other) != bulk.fingerprint(weights_file)
     (tmp_path / "a.xml").write_bytes(b"graph")
     (tmp_path / "a.bin").write_bytes(b"weights")

@@ -21,7 +21,7 @@ from godeeper.deploy.export import export
 from godeeper.deploy.formats import ONNXFile, OpenVINOFile
 from godeeper.deploy.torch_formats import read_pt2_metadata, run_pt2
 from godeeper.errors import BadCheckpoint
-from godeeper.models.weights import save_weights
+from godeeper.models.load import save
 from godeeper.preprocess import Preprocess
 from godeeper.tensor_files import digest
 
@@ -113,7 +113,7 @@ def eight_bits(tmp_path_factory, folder):
     torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.02)
     network.preprocess = Preprocess.of(32)
     into = tmp_path_factory.mktemp("eight")
-    save_weights(network, into / "net.safetensors")
+    save(network, into / "net.safetensors")
     reports = {
         ending: export(into / "net.safetensors", into / f"net.{ending}", precision="int8", images=folder, max_drop=100)
         for ending in ("onnx", "xml")

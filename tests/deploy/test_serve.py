@@ -38,7 +38,7 @@ from godeeper.deploy.openapi import document
 from godeeper.deploy.predictor import Prediction
 from godeeper.deploy.serve import listen
 from godeeper.labels import in_chinese
-from godeeper.models.weights import save_weights
+from godeeper.models.load import save
 from godeeper.preprocess import Preprocess
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -92,7 +92,7 @@ def weights(tmp_path_factory):
     torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.05)  # so that predictions differ between images
     network.classes, network.preprocess = CLASSES, Preprocess.of(32)
     file = tmp_path_factory.mktemp("served") / "small.safetensors"
-    save_weights(network, file)
+    save(network, file)
     return file
 
 

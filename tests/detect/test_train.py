@@ -157,8 +157,8 @@ def test_recipes_out_of_range_are_refused():
         (["mixup=0.2"], "unknown recipe field 'mixup'"),
     ):
         with pytest.raises(GodeeperError, match=words):
-            DetectionRecipe().having(settings)
-    assert DetectionRecipe().having(["anchors=16, 64"]).anchors == (16, 64)
+            DetectionRecipe().with_overrides(settings)
+    assert DetectionRecipe().with_overrides(["anchors=16, 64"]).anchors == (16, 64)
 
 
 SCRIPT = """

@@ -18,7 +18,7 @@ from sklearn.datasets import load_sample_image
 from torch import nn
 from torchvision import models as torchvision
 
-from godeeper import BadCheckpoint, GodeeperError, create_model, normalise, save_weights, take_views
+from godeeper import BadCheckpoint, GodeeperError, create_model, normalise, save, take_views
 from godeeper.models import comparators
 from godeeper.models.comparators import Comparator, is_comparator, load_classifier, load_comparator
 from godeeper.models.network import Network
@@ -391,7 +391,7 @@ def test_a_colon_tells_theirs_from_ours(offline):
     assert is_comparator("torchvision:resnet18")
     assert is_comparator("timm:resnet18")
     assert not any(map(is_comparator, ("torchvision/googlenet", "timm/inception_v4.tf_in1k", "googlenet", "runs/timm:x", "")))
-    save_weights(create_model("googlenet_bn", num_classes=3, width=0.25, small=True), offline / "ours.safetensors")
+    save(create_model("googlenet_bn", num_classes=3, width=0.25, small=True), offline / "ours.safetensors")
     assert isinstance(load_classifier(offline / "ours.safetensors"), Network)
     torch.save(torchvision.squeezenet1_1().state_dict(), torch_file(offline, torchvision.SqueezeNet1_1_Weights.DEFAULT.url))
     assert isinstance(load_classifier("torchvision:squeezenet1_1"), Comparator)

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from godeeper import create_model
 from godeeper.models.build import ResidualBlock
-from godeeper.models.layouts import LAYOUTS
 from godeeper.models.network import Network
+from godeeper.models.weights.layouts import LAYOUTS
 from godeeper.papers.describe import check_size
 from godeeper.papers.notation import Avg, Cat, Definition, Residual
 from godeeper.papers.registry import definition, variant

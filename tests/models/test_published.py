@@ -16,11 +16,12 @@ from sklearn.datasets import load_sample_image
 from torch import nn
 from torchvision import models as torchvision
 
-from godeeper import BadCheckpoint, GodeeperError, Predictor, create_model, list_models, load, normalise, save_weights, take_views
-from godeeper.models.foreign import fetch, likeliest
-from godeeper.models.layouts import LAYOUTS
-from godeeper.models.published import PUBLISHED
-from godeeper.models.weights import fill, name_classes, read_weights
+from godeeper import BadCheckpoint, GodeeperError, Predictor, create_model, list_models, load, normalise, save, take_views
+from godeeper.models.weights.fill import fill, name_classes
+from godeeper.models.weights.foreign import fetch, most_likely
+from godeeper.models.weights.layouts import LAYOUTS
+from godeeper.models.weights.published import PUBLISHED
+from godeeper.models.weights.read import read_weights
 from godeeper.preprocess import Normalize
 
 with warnings.catch_warnings():
@@ -368,7 +369,7 @@ def test_every_set_fits_a_model_and_names_its_terms():
 def test_a_run_starts_another(tmp_path, caplog):
     """Weights of our own, with another number of classes."""
     first = create_model("googlenet_bn", num_classes=3, width=0.25, small=True)
-    save_weights(first, tmp_path / "model.safetensors")
+    save(first, tmp_path / "model.safetensors")
     second = create_model("googlenet_bn", num_classes=5, width=0.25, small=True, weights=tmp_path)
     assert torch.equal(second.stages["5b"].branches[0][0].conv.weight, first.stages["5b"].branches[0][0].conv.weight)
     assert "with fresh classifiers of 5 classes for its 3" in caplog.text
@@ -383,7 +384,7 @@ def test_a_small_network_and_a_whole_one_keep_their_own_size(tmp_path, small):
     """Their weights have the same shapes."""
     first = create_model("googlenet_bn", num_classes=3, width=0.25, small=small)
     first.preprocess = replace(first.preprocess, normalize=Normalize((0.5, 0.5, 0.5)))
-    save_weights(first, tmp_path / "first.safetensors")
+    save(first, tmp_path / "first.safetensors")
     second = create_model("googlenet_bn", width=0.25, small=not small, weights=tmp_path / "first.safetensors")
     assert second.preprocess == first.preprocess.with_size(224 if small else 32)
 
@@ -481,11 +482,11 @@ def test_a_negative_variance_is_refused(googlenet, tmp_path):
     ],
 )
 def test_a_file_without_a_published_name_is_prepared_for_as_its_place_says(where, name, tmp_path):
-    assert likeliest(LAYOUTS["torchvision inception_v3"], tmp_path / where, 1000).name == name
+    assert most_likely(LAYOUTS["torchvision inception_v3"], tmp_path / where, 1000).name == name
 
 
 def test_cadenes_1001_classes_are_prepared_for_as_cadene_does(tmp_path):
-    assert likeliest(LAYOUTS["timm inception_v4"], tmp_path / "mine.pth", 1001).name == "cadene/inceptionv4"
+    assert most_likely(LAYOUTS["timm inception_v4"], tmp_path / "mine.pth", 1001).name == "cadene/inceptionv4"
 
 
 def test_another_file_under_a_published_name_is_refused(googlenet, offline):

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from godeeper import BadCheckpoint, create_model, list_models, load
+from godeeper.models.load import save
 from godeeper.models.network import to_device
-from godeeper.models.weights import save_weights
 from godeeper.preprocess import Preprocess
 from godeeper.tensor_files import load_tensors, save_tensors
 
@@ -34,7 +34,7 @@ def assert_same(ours, theirs):
 def saved(tmp_path):
     """A good weights file of the tiny googlenet."""
     file = tmp_path / "good.safetensors"
-    save_weights(network(), file)
+    save(network(), file)
     return file
 
 
@@ -45,7 +45,7 @@ def test_what_is_saved_comes_back(name, tmp_path):
         tensor.add_(1 if tensor.dtype == torch.int64 else 0.01 * torch.rand(tensor.shape))
     original.classes = ("bird", "猫", 'dog\'s "bed"')
     original.preprocess = Preprocess.of(48, (0.1, 0.2, 0.3), (0.4, 0.5, 1 / 3))
-    save_weights(original, tmp_path / "runs" / "one" / "model.safetensors")
+    save(original, tmp_path / "runs" / "one" / "model.safetensors")
     for path in (tmp_path / "runs" / "one" / "model.safetensors", str(tmp_path / "runs" / "one")):  # a file, a run folder
         loaded = load(path)
         assert_same(loaded.state_dict(), original.state_dict())
@@ -69,7 +69,7 @@ def test_create_model_takes_the_weights(saved):
 
 def test_heads_stay_at_home(tmp_path):
     headed = network(aux=True)
-    save_weights(headed, tmp_path / "model.safetensors")
+    save(headed, tmp_path / "model.safetensors")
     loaded = load(tmp_path)
     trunk = {key: tensor for key, tensor in headed.state_dict().items() if not key.startswith("auxiliary.")}
     assert len(trunk) < len(headed.state_dict())
@@ -205,7 +205,7 @@ def test_weights_must_be_finite(tmp_path, value):
     broken = network()
     with torch.no_grad():
         broken.stages["4c"].branches[2][1].conv.bias[0] = value
-    save_weights(broken, tmp_path / "bad.safetensors")
+    save(broken, tmp_path / "bad.safetensors")
     with pytest.raises(BadCheckpoint, match=r"bad\.safetensors' holds values that are not finite, in 'stages\.4c"):
         load(tmp_path / "bad.safetensors")
 
@@ -243,11 +243,11 @@ def test_an_interrupted_write_leaves_the_old_file(saved, monkeypatch, error):
     before = saved.read_bytes()
     monkeypatch.setattr("godeeper.tensor_files.save_file", half_a_file)
     with pytest.raises(type(error)):
-        save_weights(network(), saved)
+        save(network(), saved)
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]
     with pytest.raises(type(error)):
-        save_weights(network(), saved.parent / "new.safetensors")
+        save(network(), saved.parent / "new.safetensors")
     assert os.listdir(saved.parent) == [saved.name]
 
 

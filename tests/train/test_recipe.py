@@ -9,7 +9,7 @@ from godeeper.train.recipe import Recipe, recipe_named, recipes
 
 
 def test_settings_are_parsed_by_the_fields_type():
-    recipe = Recipe().having(["lr=0.05", "epochs=7", "hflip=false", "crop_scale=0.3,1", "schedule=step"])
+    recipe = Recipe().with_overrides(["lr=0.05", "epochs=7", "hflip=false", "crop_scale=0.3,1", "schedule=step"])
     assert (recipe.lr, recipe.epochs, recipe.hflip, recipe.crop_scale, recipe.schedule) == (0.05, 7, False, (0.3, 1.0), "step")
     assert recipe.momentum == Recipe().momentum
 
@@ -35,7 +35,7 @@ def test_settings_are_parsed_by_the_fields_type():
 )
 def test_a_bad_setting_is_one_line_that_names_field_and_remedy(setting, words):
     with pytest.raises(GodeeperError) as error:
-        Recipe().having([setting])
+        Recipe().with_overrides([setting])
     assert "\n" not in str(error.value)
     for word in words[:2]:
         assert word in str(error.value)
@@ -60,7 +60,7 @@ def test_the_papers_recipes_are_as_printed():
     assert rates == pytest.approx([1, 1, 0.96, 0.96**2])
     assert (ours.crop_scale, ours.crop_ratio, ours.color_jitter, ours.hflip) == ((0.08, 1.0), (3 / 4, 4 / 3), True, True)
     ours = recipes["inception_2016"]  # arXiv 1602.07261, Section 4
-    assert (ours.optimizer, ours.decay, ours.epsilon, ours.lr) == ("rmsprop", 0.9, 1.0, 0.045)
+    assert (ours.optimizer, ours.rmsprop_decay, ours.rmsprop_eps, ours.lr) == ("rmsprop", 0.9, 1.0, 0.045)
     rates = [learning_rate(ours, epoch * 10, 10) / ours.lr for epoch in (0, 1, 2, 4)]
     assert rates == pytest.approx([1, 1, 0.94, 0.94**2])
     optimizer = make_optimizer([(1.0, list(torch.nn.Linear(2, 2).parameters()))], ours)

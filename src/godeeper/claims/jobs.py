@@ -16,7 +16,7 @@ from ..errors import GodeeperError
 from ..evaluate.classify import evaluate
 from ..files import atomic_write
 from ..models.network import Network, best_device, device_of, to_device
-from ..models.weights import name_classes
+from ..models.weights.fill import name_classes
 from ..papers.notation import Definition
 from ..tensor_files import load_tensors, save_tensors
 from ..train.loop import train
@@ -98,7 +98,7 @@ class Training:
     def check(self) -> None:
         """GodeeperError where the folder holds a run by another recipe."""
         file = self.folder / "recipe.json"
-        if file.is_file() and RunFolder(self.folder).read(Recipe)["recipe"] != json.loads(json.dumps(self.recipe.as_dict())):
+        if file.is_file() and RunFolder(self.folder).read()["recipe"] != json.loads(json.dumps(self.recipe.as_dict())):
             raise GodeeperError(f"{str(self.folder)!r} holds a run by another recipe: name another folder with --out")
 
     def run(self) -> None:
@@ -106,10 +106,6 @@ class Training:
         assert isinstance(source.train, ImageDataset)
         torch.manual_seed(self.seed)
         network = Network(self.arm.definition, aux=self.arm.recipe.auxiliary_weight > 0)
-        network.arguments = {
-            "name": self.arm.definition.name, "num_classes": len(source.classes), "in_channels": 3, "width": self.scale.width,
-            "small": self.scale.small, "arm": self.arm.name,
-        }  # fmt: skip
         name_classes(network, source.classes)
         workers = self.images.workers
 

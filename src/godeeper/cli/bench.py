@@ -17,9 +17,9 @@ def bench_command(
 ) -> None:
     """Time engines and precisions on this machine, and torchvision's or timm's network of the kind where it is installed."""
     from ..deploy.bench import bench
+    from ..models.load import load
     from ..models.peers import peer_of
     from ..models.registry import create_model
-    from ..models.weights import load
     from ..papers.registry import list_models
 
     network = create_model(run).eval() if run in list_models() else load(run)

@@ -186,7 +186,7 @@ def _runs_of(arguments: Sequence[str]) -> list[str]:
             break
         runs.append(argument)
     if not runs:
-        from ..models.weights import weights_file
+        from ..models.weights.read import weights_file
 
         weights_file(Path(arguments[0]))  # which says what is wrong with it
         raise GodeeperError(f"{arguments[0]!r} is no detector: give a run of `godeeper detect train`, then images")
@@ -221,8 +221,8 @@ def detector_of(runs: Sequence[str], superpixels: float | None, multibox: str | 
     from ..deploy.card import is_exported
     from ..detect.detector_files import holds_detector, load_detector
     from ..detect.rcnn import RCNN
+    from ..models.load import load
     from ..models.network import best_device, to_device
-    from ..models.weights import load
 
     whole = [run for run in runs if is_exported(run) or holds_detector(run)]
     if whole and len(runs) > 1:

@@ -87,7 +87,7 @@ def _fresh(given: Plan, sets: list[str]) -> Plan:
     for name, method in ONLY.items():
         if given[name] is not None and plan["method"] != method:
             raise GodeeperError(f"--{name} is of --method {method}, not of {plan['method']}")
-    return {**plan, "recipe": _recipe_of(str(plan["method"])).having(sets)}
+    return {**plan, "recipe": _recipe_of(str(plan["method"])).with_overrides(sets)}
 
 
 def _resumed(out: Path, given: Plan, sets: list[str]) -> Plan:
@@ -104,7 +104,7 @@ def _resumed(out: Path, given: Plan, sets: list[str]) -> Plan:
             raise GodeeperError(
                 f"--{name} {value} differs from {plan[name]!r} of the run in {str(out)!r}: leave it out to resume"
             )
-    if kept.having(sets) != kept:
+    if kept.with_overrides(sets) != kept:
         raise GodeeperError(f"the run in {str(out)!r} keeps the recipe it began with: leave --set and the like out to resume")
     return {**plan, "recipe": kept, "saved": saved}
 
@@ -183,7 +183,7 @@ def _train_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> None:
     from ..detect.regions import BACKGROUND, RegionDataset
     from ..evaluate.classify import evaluate
     from ..models.network import device_of
-    from ..models.weights import name_classes
+    from ..models.weights.fill import name_classes
     from ..train.loop import train
 
     recipe, proposer = plan["recipe"], proposer_of(plan["superpixels"], plan["multibox"])

@@ -37,8 +37,8 @@ def explain_command(
     from ..explain.explanation import explain
     from ..explain.page import Subject, check_folder, write_page
     from ..labels import named
+    from ..models.load import load
     from ..models.network import best_device, to_device
-    from ..models.weights import load
     from .progress import counting
 
     check_scheme(crops)

@@ -75,9 +75,7 @@ def architecture(model: Network | Comparator) -> str:
 
     if isinstance(model, Comparator):
         return model.name.partition(":")[2].partition(".")[0]
-    name, width = str(model.arguments["name"]), model.arguments["width"]
-    changed = [f"width {width:g}"] * (width != 1) + ["small"] * bool(model.arguments["small"])
-    return f"{name} ({', '.join(changed)})" if changed else name
+    return model.definition.title
 
 
 def images_of(source: Source, part: Part, blacklist: Path | None) -> tuple[ImageDataset, int]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..models.published import PUBLISHED, Published
+from ..models.weights.published import PUBLISHED, Published
 from ..papers.audit import AUDITED, audit
 from ..papers.describe import Description, StageDescription, describe
 from ..papers.facts import PRINTED_ERRORS

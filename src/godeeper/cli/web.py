@@ -21,8 +21,8 @@ def app_command(
     lang: Annotated[Lang, typer.Option(help="The language to begin with.")] = "en",
 ) -> None:
     """Show a page in the browser: classify images, explore and compare networks, look at runs."""
+    from ..models.load import load
     from ..models.network import best_device, to_device
-    from ..models.weights import load
     from ..packages import require
 
     for package in ("gradio", "captum"):

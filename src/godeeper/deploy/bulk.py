@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import GodeeperError
 from ..files import atomic_write
 from ..labels import Lang
-from ..models.weights import load
+from ..models.load import load
 from ..packages import require
 from ..tensor_files import digest
 from .card import is_exported

@@ -19,8 +19,8 @@ from ..data.decode import decode
 from ..data.folders import image_files
 from ..data.views import take_views
 from ..errors import BadImage, GodeeperError
+from ..models.load import load
 from ..models.network import Network, count_parameters
-from ..models.weights import load
 from ..packages import require
 from ..papers.describe import describe
 from ..tensor_files import digest
@@ -103,10 +103,10 @@ def _check_wanted(out: Path, precision: str, images: str | Path | None, with_pre
 
 
 def _card(network: Network, model: Network | str | Path, precision: Literal["fp32", "int8"], with_preprocessing: bool) -> Card:
-    name = str(network.arguments["name"]) if isinstance(model, Network) else Path(model).name
+    name = network.definition.name if isinstance(model, Network) else Path(model).name
     source = {"weights": name, "sha256": digest(network.state_dict())}
     classes = network.classes or tuple(str(index) for index in range(network.num_classes))
-    return Card(network.arguments, classes, network.preprocess, precision, source, with_preprocessing)
+    return Card(network.spec.as_dict(), classes, network.preprocess, precision, source, with_preprocessing)
 
 
 def photographs(folder: Path | None) -> list[Image.Image]:

@@ -20,8 +20,8 @@ from ..data.crops import check_scheme
 from ..data.decode import decode
 from ..data.views import Laid, layout, passes, resample
 from ..errors import BadImage, GodeeperError
+from ..models.load import load
 from ..models.network import Network
-from ..models.weights import load
 from .card import Card, is_exported, read_card
 from .choose import candidates, fastest
 from .engines import Engine, EngineName, Precision, check_pair, from_onnx, make_engine
@@ -154,7 +154,7 @@ def _engine(network: Network, engine: str, precision: str, compiled: bool) -> En
         return make_engine(network, name, number, compiled=compiled)
     size = network.preprocess.image_size
     shape = (MEASURED, network.definition.in_channels, size, size)
-    about = {"model": network.arguments, "precision": number}
+    about = {"model": network.spec.digest, "precision": number}
     return fastest(lambda name: make_engine(network, name, number), candidates(number), about, shape)
 
 

@@ -7,11 +7,11 @@ from typing import Literal
 
 from ..errors import GodeeperError
 from ..papers.facts import GOOGLENET_MULTIBOX
-from ..train.recipe import Recipe, Training
+from ..train.recipe import Recipe, TrainConfig
 
 
 @dataclass(frozen=True)
-class ObjectRecipe(Training):
+class ObjectRecipe(TrainConfig):
     """What training runs on images with objects have in common."""
 
     lr: float = 0.02
@@ -25,7 +25,7 @@ class ObjectRecipe(Training):
 class DetectionRecipe(ObjectRecipe):
     """One training run of Faster R-CNN; the defaults suit some hundred images and a network that has batch norm."""
 
-    RANGES = Training.RANGES | {"image_size": (16, 10_000), "longest": (16, 10_000), "regions": (1, 10_000)}
+    RANGES = TrainConfig.RANGES | {"image_size": (16, 10_000), "longest": (16, 10_000), "regions": (1, 10_000)}
 
     epochs: int = 36
     batch_size: int = 4
@@ -47,7 +47,7 @@ class DetectionRecipe(ObjectRecipe):
 class MultiBoxRecipe(ObjectRecipe):
     """One training run of a MultiBox network."""
 
-    RANGES = Training.RANGES | {"image_size": (0, 10_000), "boxes": (1, 10_000)}
+    RANGES = TrainConfig.RANGES | {"image_size": (0, 10_000), "boxes": (1, 10_000)}
 
     epochs: int = 60
     batch_size: int = 16

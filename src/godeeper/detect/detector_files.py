@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import BadCheckpoint, GodeeperError
 from ..models.registry import create_model
-from ..models.weights import WEIGHTS_FILE, weights_file
+from ..models.weights.read import WEIGHTS_FILE, weights_file
 from ..preprocess import Preprocess
 from ..tensor_files import is_safetensors, load_tensors, read_safetensors, save_tensors
 from .detection_recipes import DetectionRecipe

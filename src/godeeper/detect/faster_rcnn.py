@@ -26,6 +26,7 @@ from ..papers.registry import scaled
 from ..papers.shape import FeatureShape
 from .detections import Detections
 from .object_loader import pixels
+from .table_width import width_of
 
 PYRAMID_CHANNELS = 256  # of every level of a feature pyramid (arXiv 1612.03144), at width 1,
 PYRAMID_GRID = 7  # the side that regions are pooled to there,
@@ -54,7 +55,7 @@ class FasterRCNN(nn.Module):
         self.definition = network.definition
         self.classes, self.preprocess = tuple(classes), network.preprocess
         self.arguments: dict[str, Any] = {
-            "name": network.arguments["name"], "width": network.arguments["width"], "pyramid": pyramid, "atrous": atrous,
+            "name": network.definition.name, "width": width_of(network), "pyramid": pyramid, "atrous": atrous,
             "image_size": image_size, "longest": longest, "anchors": list(anchors), "regions": regions,
         }  # fmt: skip
         self.frozen_batch_norm = False
@@ -209,7 +210,7 @@ def _pyramid_layout(network: Network, anchors: tuple[int, ...]) -> _Layout:
     """arXiv 1612.03144: levels of features 4 to 32 pixels apart and one above; two fully connected layers on each region."""
     taps = levels(network.definition)
     stages = _with_weights(aligned(network.definition), network)
-    width = float(network.arguments["width"])  # type: ignore[arg-type]
+    width = width_of(network)
     channels, units = scaled(PYRAMID_CHANNELS, width), scaled(PYRAMID_UNITS, width)
     if len(anchors) != len(taps) + 1:
         raise GodeeperError(

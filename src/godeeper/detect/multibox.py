@@ -18,7 +18,7 @@ from ..data.objects import Floats
 from ..errors import BadCheckpoint, GodeeperError
 from ..models.network import Network, device_of
 from ..models.registry import create_model
-from ..models.weights import weights_file
+from ..models.weights.read import weights_file
 from ..packages import require
 from ..papers.describe import describe
 from ..papers.notation import Conv, FullyConnected, Linear, Stage
@@ -27,6 +27,7 @@ from ..preprocess import Preprocess
 from ..tensor_files import digest, load_tensors, save_tensors
 from .detector_files import fill
 from .object_loader import pixels
+from .table_width import width_of
 
 ALPHA = 0.3  # weight of the localization loss against the confidence loss
 CONV, UNITS = 64, 512  # of the head, at width 1
@@ -45,7 +46,7 @@ class MultiBox(nn.Module):
 
     def __init__(self, network: Network, *, boxes: int = 200, image_size: int | None = None) -> None:
         super().__init__()
-        width = float(network.arguments["width"])  # type: ignore[arg-type]
+        width = width_of(network)
         head: dict[str, Stage] = {
             "conv": Conv(scaled(CONV, width)),
             "fc": FullyConnected(scaled(UNITS, width)),
@@ -63,7 +64,7 @@ class MultiBox(nn.Module):
             linear.bias.view(boxes, 5)[:, 4] = INITIAL_LOGIT
         self.register_buffer("priors", torch.tensor([[0.0, 0.0, 1.0, 1.0]]).repeat(boxes, 1))
         self.arguments: dict[str, Any] = {
-            "name": network.arguments["name"], "width": width, "boxes": boxes, "image_size": size,
+            "name": network.definition.name, "width": width, "boxes": boxes, "image_size": size,
         }  # fmt: skip
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..data.loader import EpochBatches
 from ..data.objects import DetectionSet
-from ..preprocess import Preprocess
 from ..train.checks import check_same
 from ..train.task import Loss, Task
 from .detection_recipes import ObjectRecipe
@@ -34,9 +33,11 @@ class ObjectTask(Task):
             check_same(saved["images"], fingerprint(self.images))
 
     def description(self) -> dict[str, Any]:
-        preprocess = self.network.preprocess
-        assert isinstance(preprocess, Preprocess)
-        return {"preprocess": preprocess.as_dict(), "images": fingerprint(self.images)}
+        return {"images": fingerprint(self.images)}
+
+    def spec(self) -> dict[str, Any]:
+        network: Any = self.network
+        return {"detector": network.arguments, "preprocess": network.preprocess.as_dict()}
 
     def loader(self, workers: int) -> Iterable[ObjectBatch]:
         dataset = ObjectTrainingSet(self.images, self.recipe.seed, self.recipe.hflip, self.recipe.color_jitter)

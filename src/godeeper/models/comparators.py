@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from ..errors import BadCheckpoint, GodeeperError, unknown
 from ..preprocess import Interpolation, Preprocess
-from .foreign import fetch, first_line, imagenet_classes, place_of, read_pickled
+from .load import load
 from .network import Network
-from .published import HUGGING_FACE, Published
-from .weights import load
+from .weights.foreign import fetch, first_line, imagenet_classes, place_of, read_pickled
+from .weights.published import HUGGING_FACE, Published
 
 INTERPOLATIONS: tuple[Interpolation, ...] = ("bilinear", "bicubic")
 TIMEOUT = 10  # seconds until a server that does not answer counts as out of reach

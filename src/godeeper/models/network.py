@@ -1,8 +1,9 @@
-"""A definition as a torch module."""
+"""A spec as a torch module."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -14,6 +15,7 @@ from ..papers.notation import Definition
 from ..papers.shape import FeatureShape
 from ..preprocess import Preprocess
 from .build import build_stages, initialise
+from .spec import ModelSpec
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -21,27 +23,52 @@ Module = TypeVar("Module", bound=nn.Module)
 class Network(nn.Module):
     """A network of the papers: stages, then the head; logits in training as in evaluation.
 
-    `aux=True` attaches the auxiliary heads, of networks that have some, as `auxiliary`, each with its own logits; only the
-    training loss runs them.
-    `classes` and `preprocess` travel with saved weights; `arguments` are what `create_model` was given.
+    With `aux`, the auxiliary heads of a network that has some are attached as `auxiliary`, each with its own logits; only the
+    training loss runs them. `spec` says what the network is and travels with saved weights.
     """
 
-    def __init__(self, definition: Definition, *, aux: bool = False) -> None:
+    def __init__(self, table: ModelSpec | Definition, *, aux: bool = False) -> None:
         super().__init__()
-        self.definition = definition
+        self.spec = table if isinstance(table, ModelSpec) else ModelSpec.of(table, aux=aux)
+        definition = self.definition
         start = FeatureShape(definition.in_channels, definition.image_size, definition.image_size)
         self.stages, shapes = build_stages(definition.stages, start, definition.batch_norm)
         last = shapes[next(reversed(shapes))]
         self.head, _ = build_stages(definition.head, last, definition.batch_norm)
         self.auxiliary = nn.ModuleDict()
-        for name, head in definition.auxiliary.items() if aux else ():
+        for name, head in definition.auxiliary.items() if self.spec.aux else ():
             self.auxiliary[name], _ = build_stages(head.stages, shapes[head.on], definition.batch_norm)
         self.minimum_size = minimum_size(definition)
-        self.classes: tuple[str, ...] | None = None
-        self.preprocess = Preprocess.of(definition.image_size)
-        self.arguments: dict[str, object] = {}
         self._sizes: set[torch.Size] = set()  # of images, known to fit
         initialise(self)
+
+    @property
+    def definition(self) -> Definition:
+        """The whole table."""
+        return self.spec.definition
+
+    @property
+    def num_classes(self) -> int:
+        """The number of logits."""
+        return self.spec.num_classes
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """What the classes are called; None where nobody has named them. GodeeperError for another number of names."""
+        return self.spec.classes
+
+    @classes.setter
+    def classes(self, names: Sequence[str] | None) -> None:
+        self.spec = replace(self.spec, classes=None if names is None else tuple(names))
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """What happens to images before the network sees them."""
+        return self.spec.preprocess
+
+    @preprocess.setter
+    def preprocess(self, preprocess: Preprocess) -> None:
+        self.spec = replace(self.spec, preprocess=preprocess)
 
     def features(self, x: Tensor, taps: Iterable[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
         """Images (N, C, H, W) -> the last stage's output, and that of each stage named in `taps`.
@@ -49,13 +76,13 @@ class Network(nn.Module):
         GodeeperError for an unknown tap, a wrong number of channels, and images below the minimum size.
         """
         self._check(x, self.minimum_size)
-        wanted = set(taps)
-        for name in wanted - set(self.stages):
+        taps = set(taps)
+        for name in taps - set(self.stages):
             raise unknown("stage", name, self.stages)
         tapped = {}
         for name, stage in self.stages.items():
             x = stage(x)
-            if name in wanted:
+            if name in taps:
                 tapped[name] = x
         return x, tapped
 
@@ -64,7 +91,7 @@ class Network(nn.Module):
         return _run(self.head.values(), features)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Images (N, C, H, W) -> what the classifier sees, (N, units), by which images can be compared."""
+        """Images (N, C, H, W), normalised -> what the classifier sees, (N, units), by which images can be compared."""
         features, _ = self.features(x)
         return _run(list(self.head.values())[:-1], features).flatten(1)
 
@@ -83,23 +110,14 @@ class Network(nn.Module):
             for name, head in self.auxiliary.items()
         }
 
-    @property
-    def num_classes(self) -> int:
-        """The number of logits."""
-        linear = [module for module in self.head.modules() if isinstance(module, nn.Linear)][-1]
-        return linear.out_features
-
     def _check(self, x: Tensor, minimum: int) -> None:
-        if x.ndim != 4 or x.shape[1] != self.definition.in_channels:
-            raise GodeeperError(
-                f"{self.definition.name} takes images of shape (N, {self.definition.in_channels}, H, W), not {tuple(x.shape)}"
-            )
+        name, channels = self.definition.name, self.definition.in_channels
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise GodeeperError(f"{name} takes images of shape (N, {channels}, H, W), not {tuple(x.shape)}")
         if min(x.shape[2:]) < minimum:
             height, width = x.shape[2:]
             heads = " with auxiliary heads" if minimum > self.minimum_size else ""
-            raise GodeeperError(
-                f"{self.definition.name}{heads} takes images of at least {minimum}x{minimum} pixels, not {height}x{width}"
-            )
+            raise GodeeperError(f"{name}{heads} takes images of at least {minimum}x{minimum} pixels, not {height}x{width}")
         if not torch.compiler.is_compiling() and x.shape[2:] not in self._sizes:
             check_size(self.definition, *x.shape[2:])
             self._sizes.add(x.shape[2:])

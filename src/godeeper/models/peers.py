@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from ..papers.registry import DEFINITIONS, variant
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -16,9 +18,8 @@ TORCHVISION = {"googlenet": "googlenet", "googlenet_bn": "googlenet", "googlenet
 
 def peer_of(network: Network) -> tuple[str, nn.Module] | None:
     """The peer's name and its network, with fresh weights, in evaluation mode; None where there is none of that size."""
-    arguments = network.arguments
-    name = str(arguments["name"])
-    if arguments["width"] != 1.0 or arguments["small"] or arguments["in_channels"] != 3:
+    name = network.definition.name
+    if name not in DEFINITIONS or network.definition != variant(DEFINITIONS[name], num_classes=network.num_classes):
         return None
     classes = network.num_classes
     if name in TORCHVISION:

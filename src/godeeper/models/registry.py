@@ -1,44 +1,49 @@
-"""A name -> a network."""
+"""A name or a table -> a network."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from ..papers.notation import Definition
 from ..papers.registry import definition, variant
 from .network import Network
+from .spec import ModelSpec
+from .spec import num_classes as classes_of
+from .weights.fill import fill
+from .weights.read import read_weights
 
 
 def create_model(
-    name: str,
+    model: str | Definition | ModelSpec,
     *,
     num_classes: int | None = None,
-    in_channels: int = 3,
+    in_channels: int | None = None,
     width: float = 1.0,
     small: bool = False,
     aux: bool = False,
     weights: str | Path | None = None,
 ) -> Network:
-    """The network of that name, with fresh weights or those of `weights`: a run folder, a weights file or a published name.
+    """The network of a name, a table or a spec, with fresh weights or those of `weights`: a run, a file or a published name.
 
-    `num_classes` is by default that of the weights, or 1000; where the two differ, every classifier is a fresh one, and that
-    is said. `width` scales every filter count (to multiples of 8), `small` drops the stem's strides for images of 64 pixels
-    and less, `aux` attaches the auxiliary heads. GodeeperError for a bad argument, BadCheckpoint for weights that do not fit.
+    `num_classes` is by default that of the weights, or the table's own; where the two differ, every classifier is a fresh one,
+    with a warning. `width` scales every filter count (to multiples of 8), `small` drops the stem's strides for images of 64
+    pixels and less, `aux` attaches the auxiliary heads. GodeeperError for a bad argument, BadCheckpoint for weights that do not
+    fit.
     """
-    original = definition(name)
-    given = 1000 if num_classes is None else num_classes
-    variant(original, num_classes=given, in_channels=in_channels, width=width)  # refuses before anything is fetched
-    read = None
-    if weights is not None:
-        from .weights import fill, read_weights
-
-        read = read_weights(weights, name)
-    if num_classes is None:
-        num_classes = read.arguments["num_classes"] if read else 1000
-    table = variant(original, num_classes=num_classes, in_channels=in_channels, width=width, small=small)
-    network = Network(table, aux=aux)
-    network.arguments = {
-        "name": name, "num_classes": num_classes, "in_channels": in_channels, "width": width, "small": small,
-    }  # fmt: skip
+    spec = model if isinstance(model, ModelSpec) else ModelSpec.of(definition(model) if isinstance(model, str) else model)
+    table = variant(spec.definition, num_classes=num_classes, in_channels=in_channels, width=width, small=small)
+    read = None if weights is None else read_weights(weights, table.name)  # after bad arguments were refused: it may download
+    if read is not None and num_classes is None:
+        table = variant(table, num_classes=read.spec.num_classes)
+    network = Network(_changed(spec, table, aux))
     if read is not None:
         fill(network, read)
     return network
+
+
+def _changed(spec: ModelSpec, table: Definition, aux: bool) -> ModelSpec:
+    """The spec with another table: classes keep their names while they are as many, images their size while the table's is."""
+    classes = spec.classes if classes_of(table) == spec.num_classes else None
+    resized = spec.preprocess.with_size(table.image_size)
+    preprocess = spec.preprocess if table.image_size == spec.definition.image_size else resized
+    return ModelSpec(table, preprocess, classes, aux or spec.aux)

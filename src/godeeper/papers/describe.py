@@ -97,7 +97,9 @@ class Description:
 class Defined(Protocol):
     """An object built from a definition, as a network is."""
 
-    definition: Definition
+    @property
+    def definition(self) -> Definition:
+        """The whole table."""
 
 
 def describe(network: str | Defined | Definition, image_size: int | None = None) -> Description:

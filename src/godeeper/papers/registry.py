@@ -51,6 +51,17 @@ def list_models() -> list[str]:
     return list(DEFINITIONS)
 
 
+def register(definition: Definition) -> Definition:
+    """Gives a table a name, by which `create_model`, `describe` and the command line of this process know it; returns it.
+
+    GodeeperError where another table has that name already.
+    """
+    if DEFINITIONS.get(definition.name, definition) != definition:
+        raise GodeeperError(f"there is another model {definition.name!r}: give the table a name of its own")
+    DEFINITIONS[definition.name] = definition
+    return definition
+
+
 def definition(name: str) -> Definition:
     """The definition of that name; GodeeperError, with the nearest name, where there is none."""
     if name not in DEFINITIONS:

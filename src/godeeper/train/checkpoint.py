@@ -37,10 +37,10 @@ class Position:
     totals: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_checkpoint(folder: Path, position: Position, state: State) -> None:
-    """Writes the state at `position`, then removes all but the newest `KEEP`."""
+def save_checkpoint(folder: Path, position: Position, state: State, spec: Mapping[str, Any]) -> None:
+    """Writes the state at `position` of the network that `spec` describes, then removes all but the newest `KEEP`."""
     tensors = _parts(state)
-    notes = {"epoch": position.epoch, "step": position.step, "totals": position.totals, "model": state.network.arguments}
+    notes = {"epoch": position.epoch, "step": position.step, "totals": position.totals, "spec": spec}
     path = folder / f"epoch-{position.epoch:05d}-step-{position.step:07d}.safetensors"
     save_tensors(path, tensors, {**notes, "sha256": _digest(tensors, notes)})
     for old in checkpoints(folder)[:-KEEP]:
@@ -52,7 +52,7 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("epoch-*.safetensors"))
 
 
-def load_newest(folder: Path, state: State, say: Callable[[str], None]) -> Position:
+def load_newest(folder: Path, state: State, spec: Mapping[str, Any], say: Callable[[str], None]) -> Position:
     """Brings everything back to the newest whole checkpoint and returns its position, the start where there is none yet.
 
     A damaged one is named by `say`, and the one before taken. BadCheckpoint where all are damaged, or of another model.
@@ -68,7 +68,9 @@ def load_newest(folder: Path, state: State, say: Callable[[str], None]) -> Posit
             with suppress(FileNotFoundError):  # another process may have done it; aside, so that whole ones are kept, not this
                 path.rename(path.with_name(f"damaged-{path.name}"))
             continue
-        _fill(path, tensors, notes, state)
+        if notes.get("spec") != spec:
+            raise BadCheckpoint(f"{str(path)!r} is a checkpoint of another network than the run's")
+        _fill(path, tensors, state)
         return Position(notes["epoch"], notes["step"], notes["totals"])
     return Position()
 
@@ -99,10 +101,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, notes
 
 
-def _fill(path: Path, tensors: dict[str, Tensor], notes: dict[str, Any], state: State) -> None:
+def _fill(path: Path, tensors: dict[str, Tensor], state: State) -> None:
     network = state.network
-    if notes.get("model") != network.arguments:
-        raise BadCheckpoint(f"{str(path)!r} is a checkpoint of {notes.get('model')}, not of {network.arguments}")
     try:
         network.load_state_dict(_under(tensors, "network"))
         state.average.load_state_dict(_under(tensors, "average"))

@@ -16,9 +16,9 @@ from ..data.loader import Batch, batches_of, training_loader
 from ..data.sources import ImageDataset
 from ..data.stream import Stream
 from ..errors import GodeeperError
+from ..models.load import save
 from ..models.network import Network, device_of
-from ..models.weights import save_weights
-from ..preprocess import Preprocess
+from ..models.spec import ModelSpec
 from .checks import check_same, check_sizes, fingerprint
 from .loss import Objective
 from .mix import mix
@@ -41,8 +41,8 @@ class Classification(Task):
 
     def prepare(self, saved: Mapping[str, Any]) -> None:
         network, recipe = self.network, self.recipe
-        if "preprocess" in saved:  # weights that the run started from may have brought their own
-            network.preprocess = Preprocess.from_dict(saved["preprocess"])
+        if saved:  # weights that the run started from may have brought a preprocessing of their own
+            network.preprocess = ModelSpec.from_dict(saved["spec"]).preprocess
         size = recipe.image_size or network.preprocess.image_size
         if recipe.start_size > size:
             raise GodeeperError(f"recipe: start_size is {recipe.start_size}, but images grow to {size} pixels only")
@@ -53,7 +53,10 @@ class Classification(Task):
             check_same(saved["images"], fingerprint(self.images))
 
     def description(self) -> dict[str, Any]:
-        return {"preprocess": self.network.preprocess.as_dict(), "images": fingerprint(self.images)}
+        return {"images": fingerprint(self.images)}
+
+    def spec(self) -> dict[str, Any]:
+        return self.network.spec.as_dict()
 
     def loader(self, workers: int) -> Iterable[Batch]:
         return training_loader(self.images, self.size_at, self.recipe.augment, self.batches, workers)
@@ -84,8 +87,8 @@ class Classification(Task):
 
     def save(self, network: nn.Module, file: Path) -> None:
         assert isinstance(network, Network)
-        network.classes, network.preprocess = self.network.classes, self.network.preprocess
-        save_weights(network, file)
+        network.spec = self.network.spec
+        save(network, file)
 
     def scaled_parameters(self) -> list[tuple[float, list[nn.Parameter]]]:
         return scaled_parameters(self.network, self.recipe.layer_decay)

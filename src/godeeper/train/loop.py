@@ -98,17 +98,17 @@ class _Training:
     def begin(self, resume: bool, notes: Mapping[str, Any], trackers: Sequence[str]) -> None:
         """Makes the run folder, or goes back to its newest checkpoint."""
         task, folder = self.task, self.folder
-        description = folder.read(type(self.recipe)) if resume else {}
+        description = folder.read() if resume else {}
         task.prepare(description)
         to_device(task.network, self.accelerator.device)
         self.step = Step(task, self.accelerator, len(self.batches))
         self.position = Position()
         if resume:
-            self.position = load_newest(folder.checkpoints, self.step.state, self._say)
+            self.position = load_newest(folder.checkpoints, self.step.state, task.spec(), self._say)
             self._check_same_position()
         elif self.main:
             description = folder.begin({
-                "model": task.network.arguments, "recipe": self.recipe.as_dict(),
+                "spec": task.spec(), "recipe": self.recipe.as_dict(),
                 **task.description(), "bf16": self.step.bf16, "processes": self.ranks, **notes,
             })  # fmt: skip
         names = trackers if self.main else ()
@@ -183,7 +183,7 @@ class _Training:
         sums = totals.over_processes(self.accelerator)
         if self.main:
             try:
-                save_checkpoint(self.folder.checkpoints, Position(epoch, done, sums), self.step.state)
+                save_checkpoint(self.folder.checkpoints, Position(epoch, done, sums), self.step.state, self.task.spec())
             except OSError as error:
                 self._say(f"a checkpoint cannot be written ({error}): training goes on, the one before is kept")
         self.saved_at = time.monotonic()

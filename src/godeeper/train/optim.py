@@ -12,11 +12,11 @@ from torch import nn
 
 from ..models.network import Network
 from ..papers.notation import Definition
-from .recipe import Training
+from .recipe import TrainConfig
 from .rmsprop import RMSpropTF
 
 
-def make_optimizer(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: Training) -> torch.optim.Optimizer:
+def make_optimizer(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: TrainConfig) -> torch.optim.Optimizer:
     """The recipe's optimiser; weight decay on filters and linear weights only. Each group's `scale` multiplies the rate."""
     groups = []
     for scale, parameters in scaled:
@@ -27,7 +27,7 @@ def make_optimizer(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: T
             if chosen:
                 groups.append({"params": chosen, "weight_decay": decay, "scale": scale})
     if recipe.optimizer == "rmsprop":
-        return RMSpropTF(groups, recipe.lr, recipe.decay, recipe.epsilon, recipe.momentum)
+        return RMSpropTF(groups, recipe.lr, recipe.rmsprop_decay, recipe.rmsprop_eps, recipe.momentum)
     nesterov = recipe.nesterov and recipe.momentum > 0
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
 
@@ -41,7 +41,7 @@ def scaled_parameters(network: Network, layer_decay: float) -> list[tuple[float,
     return [*scaled, (1.0, [*network.head.parameters(), *network.auxiliary.parameters()])]
 
 
-def learning_rate(recipe: Training, step: int, steps_per_epoch: int) -> float:
+def learning_rate(recipe: TrainConfig, step: int, steps_per_epoch: int) -> float:
     """The rate of a step, counted from 0 over the whole run: a linear warm-up, then the recipe's schedule."""
     epoch = step / steps_per_epoch
     if epoch < recipe.warmup_epochs:

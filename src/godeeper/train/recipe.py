@@ -11,12 +11,13 @@ from ..errors import GodeeperError, unknown
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainConfig:
     """What every training run is asked to do, whatever it learns. GodeeperError, naming the field, for a value out of range."""
 
     RANGES: ClassVar[dict[str, tuple[float, float]]] = {
-        "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "lr": (0, 1000), "momentum": (0, 0.9999), "decay": (0, 0.9999),
-        "epsilon": (0, 1e6), "weight_decay": (0, 10), "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000),
+        "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "lr": (0, 1000), "momentum": (0, 0.9999),
+        "rmsprop_decay": (0, 0.9999), "rmsprop_eps": (0, 1e6), "weight_decay": (0, 10), "warmup_epochs": (0, 100_000),
+        "step_epochs": (1, 100_000),
         "step_factor": (0, 1), "ema_decay": (0, 1), "clip_norm": (0, 1e9), "checkpoint_minutes": (0, 1e6),
         "seed": (0, 2**31 - 1),
     }  # fmt: skip
@@ -27,8 +28,8 @@ class Training:
     lr: float = 0.1  # of a whole batch, whatever the number of processes
     momentum: float = 0.9
     nesterov: bool = True  # sgd
-    decay: float = 0.9  # rmsprop: of the mean square
-    epsilon: float = 1.0  # rmsprop: inside the root
+    rmsprop_decay: float = 0.9  # rmsprop: of the mean square
+    rmsprop_eps: float = 1.0  # rmsprop: inside the root
     weight_decay: float = 1e-4  # on filters and linear weights; not on biases and norms
     schedule: Literal["cosine", "step"] = "cosine"
     warmup_epochs: float = 1.0  # the rate rises in a straight line
@@ -52,7 +53,7 @@ class Training:
             if getattr(self, name) not in choices:
                 raise unknown(f"{name} in the recipe", str(getattr(self, name)), choices)
 
-    def having(self, settings: Iterable[str]) -> Self:
+    def with_overrides(self, settings: Iterable[str]) -> Self:
         """The recipe with settings such as "lr=0.05" or "crop_scale=0.3,1"; GodeeperError for an unknown field or a bad value."""
         changes: dict[str, Any] = {}
         for setting in settings:
@@ -76,10 +77,10 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Recipe(Training):
+class Recipe(TrainConfig):
     """One training run of a classifier."""
 
-    RANGES = Training.RANGES | {
+    RANGES = TrainConfig.RANGES | {
         "image_size": (0, 10_000), "start_size": (0, 10_000), "layer_decay": (0, 1), "freeze_epochs": (0, 100_000),
         "mixup": (0, 100), "cutmix": (0, 100), "label_smoothing": (0, 1), "auxiliary_weight": (0, 100),
     }  # fmt: skip
@@ -117,16 +118,16 @@ class Recipe(Training):
         return min(full, int(self.start_size + grown * (full - self.start_size)) // 8 * 8)
 
 
-def _kinds(recipe: type[Training]) -> dict[str, Any]:
+def _kinds(recipe: type[TrainConfig]) -> dict[str, Any]:
     hints = get_type_hints(recipe)
     return {field.name: hints[field.name] for field in fields(recipe)}
 
 
-def _choices(recipe: type[Training]) -> dict[str, tuple[str, ...]]:
+def _choices(recipe: type[TrainConfig]) -> dict[str, tuple[str, ...]]:
     return {name: get_args(hint) for name, hint in _kinds(recipe).items() if get_origin(hint) is Literal}
 
 
-def _parse(recipe: type[Training], name: str, text: str) -> Any:
+def _parse(recipe: type[TrainConfig], name: str, text: str) -> Any:
     if name not in _kinds(recipe):
         raise unknown("recipe field", name, _kinds(recipe))
     kind = _kinds(recipe)[name]
@@ -169,9 +170,9 @@ recipes: dict[str, Recipe] = {
     # figures end between 160 and 200. Batch: of one of the paper's 20 replicas, as released.
     # `godeeper train --model inception_v4 --data FOLDER --recipe inception_2016 --out runs/inception_v4`
     "inception_2016": Recipe(
-        epochs=160, batch_size=32, optimizer="rmsprop", lr=0.045, momentum=0.9, decay=0.9, epsilon=1.0, weight_decay=4e-5,
-        schedule="step", warmup_epochs=0, step_epochs=2, step_factor=0.94, ema_decay=0.9999, label_smoothing=0.1,
-        auxiliary_weight=0.4,
+        epochs=160, batch_size=32, optimizer="rmsprop", lr=0.045, momentum=0.9, rmsprop_decay=0.9, rmsprop_eps=1.0,
+        weight_decay=4e-5, schedule="step", warmup_epochs=0, step_epochs=2, step_factor=0.94, ema_decay=0.9999,
+        label_smoothing=0.1, auxiliary_weight=0.4,
     ),
     # What the field has found since: a cosine, warm-up, decay on filters only, mixed images, an average of the weights, and
     # images that grow from 128 pixels. A long run: below some 50 epochs, leave the mixing out (`--set mixup=0 --set cutmix=0`).

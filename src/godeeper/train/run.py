@@ -15,16 +15,10 @@ from uuid import uuid4
 
 from ..errors import GodeeperError
 from ..files import atomic_write
-from ..models.weights import WEIGHTS_FILE
-from ..preprocess import Preprocess
-from .recipe import Training
+from ..models.weights.read import WEIGHTS_FILE
 
 RECIPE_FILE = "recipe.json"
 METRICS_FILE = "metrics.jsonl"
-
-
-class OtherRecipe(GodeeperError):
-    """The run's recipe is of another kind."""
 
 
 class RunFolder:
@@ -47,24 +41,17 @@ class RunFolder:
         _write(self.path / RECIPE_FILE, _json(description))
         return description
 
-    def read(self, *recipes: type[Training]) -> dict[str, Any]:
-        """What `begin` wrote; GodeeperError where there is no run of one of these recipes, or its description cannot be read."""
+    def read(self) -> dict[str, Any]:
+        """What `begin` wrote; GodeeperError where there is no run, or its description cannot be read."""
         file = self.path / RECIPE_FILE
         if not file.is_file():
             raise GodeeperError(f"{str(self.path)!r} holds no run to resume: it has no {RECIPE_FILE}")
         try:
             description = dict(json.loads(file.read_text(encoding="utf-8")))
-            if not {"name", "width"} <= set(description["model"]) or not isinstance(description.get("classes", []), list):
-                raise ValueError("model or classes")
-            of_this_kind = [recipe for recipe in recipes if description["recipe"].keys() <= recipe().as_dict().keys()]
-            if not of_this_kind:
-                raise OtherRecipe(f"the run in {str(self.path)!r} learns something else: resume it by the command that began it")
-            of_this_kind[0].from_dict(description["recipe"])
-            Preprocess.from_dict(description["preprocess"])
+            if not isinstance(description["spec"], dict) or not isinstance(description["recipe"], dict):
+                raise ValueError("spec or recipe")
             return description
-        except OtherRecipe:
-            raise
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, GodeeperError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise GodeeperError(f"{str(file)!r} is damaged ({error}): mend it, or begin again with another --out") from None
 
     def metrics(self) -> list[dict[str, Any]]:

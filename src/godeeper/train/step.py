@@ -13,7 +13,7 @@ from ..errors import GodeeperError
 from .checkpoint import State
 from .optim import WeightAverage, learning_rate, make_optimizer, warm_statistics
 from .processes import share_batches
-from .recipe import Training
+from .recipe import TrainConfig
 from .task import SomeBatch, Task
 
 BAD_STEPS = 10  # in a row, after which a run stops
@@ -99,7 +99,7 @@ def _copy(tensors: list[Tensor], into: list[Tensor]) -> None:
         torch._foreach_copy_(into, tensors)
 
 
-def uses_bf16(recipe: Training) -> bool:
+def uses_bf16(recipe: TrainConfig) -> bool:
     """Whether to multiply in bf16; "auto" does where the processor has it natively."""
     if recipe.precision != "auto":
         return recipe.precision == "bf16"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from ..data.loader import Batches
-from .recipe import Training
+from .recipe import TrainConfig
 
 
 class SomeBatch(Protocol):
@@ -34,11 +34,11 @@ class Loss:
 class Task(ABC):
     """A network, the batches it learns from, and what it learns of one.
 
-    `network` has `arguments`, from which it can be built again. The loop, its checkpoints and the run folder know no more.
+    The loop, its checkpoints and the run folder know no more of it than what stands here.
     """
 
     network: nn.Module
-    recipe: Training
+    recipe: TrainConfig
     batches: Batches
 
     @abstractmethod
@@ -46,8 +46,12 @@ class Task(ABC):
         """Readies the network; `saved` is what a run that goes on says of itself, else empty. GodeeperError if it cannot."""
 
     @abstractmethod
+    def spec(self) -> dict[str, Any]:
+        """What the network is, as JSON: from this alone it can be built again."""
+
+    @abstractmethod
     def description(self) -> dict[str, Any]:
-        """What `recipe.json` is to say of it."""
+        """What `recipe.json` is to say of it besides."""
 
     @abstractmethod
     def loader(self, workers: int) -> Iterable[SomeBatch]:

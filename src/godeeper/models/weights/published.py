@@ -1,6 +1,6 @@
 """Every published set of weights that these networks can load: where it is, what it expects, what it reaches.
 
-Plain data; `models/weights.py` loads them. Errors are those that the publisher states for one centre crop, on ImageNet's 50,000
+Plain data; `read.py` loads them. Errors are those that the publisher states for one centre crop, on ImageNet's 50,000
 validation images.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..preprocess import Preprocess
+from ...preprocess import Preprocess
 from .layouts import LAYOUTS
 
 BACKGROUND = {1001: 1, 1008: 1}  # classes of a file -> where ImageNet's 1000 begin in it
@@ -41,7 +41,7 @@ class Published:
     """
 
     name: str
-    layout: str  # of models/layouts.py
+    layout: str  # of layouts.py
     url: str
     preprocess: Preprocess
     top1_accuracy: float | None

@@ -60,8 +60,8 @@ class Layout:
 def _names_and_shapes(layout_name: str) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
     import torch  # here, so that the tables can be listed without it
 
-    from ..papers.registry import definition
-    from .network import Network
+    from ...papers.registry import definition
+    from ..network import Network
 
     layout = LAYOUTS[layout_name]
     with torch.device("meta"):

@@ -8,13 +8,13 @@ import pickle
 import re
 import warnings
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..errors import BadCheckpoint, GodeeperError
+from ...errors import BadCheckpoint, GodeeperError
+from ...labels import imagenet
 from .layouts import LAYOUTS, Layout
 from .published import BACKGROUND, FACENET_RELEASES, PUBLISHED, Published
 
@@ -182,7 +182,7 @@ def is_classifier(key: str) -> bool:
     return key.endswith((".linear.linear.weight", ".linear.linear.bias"))
 
 
-def likeliest(layout: Layout, file: Path, classes: int) -> Published:
+def most_likely(layout: Layout, file: Path, classes: int) -> Published:
     """The published weights that a file of a layout most likely is: by its name or its folder's, else by its classes."""
     candidates = [weights for weights in PUBLISHED.values() if weights.layout == layout.name]
 
@@ -194,12 +194,9 @@ def likeliest(layout: Layout, file: Path, classes: int) -> Published:
     return max(candidates, key=likeness)
 
 
-@lru_cache(maxsize=1)
 def imagenet_classes() -> tuple[str, ...]:
     """The English names of ImageNet's 1000 classes, in the usual order."""
-    from torchvision.models import GoogLeNet_Weights
-
-    return tuple(GoogLeNet_Weights.IMAGENET1K_V1.meta["categories"])
+    return tuple(entry.english for entry in imagenet())
 
 
 def first_line(error: BaseException) -> str:

@@ -1,0 +1,126 @@
+"""Weights from wherever they lie, by our names: our own files, and those of other libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ...errors import BadCheckpoint, GodeeperError
+from ...papers.registry import definition, variant
+from ...preprocess import Preprocess
+from ...tensor_files import decoded, is_safetensors, read_safetensors
+from ..spec import ModelSpec
+from .foreign import fetch, imagenet_classes, most_likely, plain, read_pickled, recognise, renamed
+from .layouts import LAYOUTS
+from .published import PUBLISHED, Published
+
+WEIGHTS_FILE = "model.safetensors"
+EXPORTED = (".onnx", ".xml", ".pt2", ".pte")  # what `godeeper export` writes: never weights
+CLASSIFIER = "head.linear.linear.weight"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file's weights by our names, and the spec of the network that they are of; not in a network yet."""
+
+    file: Path
+    tensors: dict[str, Tensor]
+    spec: ModelSpec
+    notes: tuple[str, ...] = ()  # what was converted on the way
+    names: Mapping[str, str] = field(default_factory=dict)  # our name -> the file's, where they differ
+    remark: str = ""  # on its auxiliary heads
+
+
+def read_weights(source: str | Path, model: str | None = None) -> Weights:
+    """The weights that `source`, a run folder, a file or a published name, means.
+
+    BadCheckpoint where they cannot be read, or are published for another model than `model`; those are not even fetched.
+    """
+    file, published = _located(source, model)
+    if file.suffix.lower() in EXPORTED:
+        raise BadCheckpoint(
+            f"{str(file)!r} is named like an exported network, which only predict and serve take, as .onnx or .xml:"
+            " give the run or the weights that it was made of"
+        )
+    if is_safetensors(file) or file.suffix == ".safetensors":
+        tensors, metadata = read_safetensors(file)
+        if "detector" in metadata:
+            raise BadCheckpoint(f"{str(file)!r} holds a detector, not a classifier: use it with `godeeper detect`")
+        if "multibox" in metadata:
+            raise BadCheckpoint(f"{str(file)!r} holds a MultiBox network, which proposes regions: name it with --multibox")
+    else:
+        tensors, metadata = read_pickled(file), {}
+    tensors = plain(tensors, file)
+    if published is None and ("spec" in metadata or any(name.startswith("stages.") for name in tensors)):
+        return Weights(file, tensors, _spec(decoded(metadata, file), file))
+    return _foreign(tensors, file, published)
+
+
+def weights_file(path: Path) -> Path:
+    """The weights file that `path`, a run folder or a file, means. BadCheckpoint, with the remedy, where there is none."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        library, slash, _ = str(path).partition("/")
+        ours = [name for name, weights in PUBLISHED.items() if weights.architecture == str(path)]
+        theirs = [name for name in PUBLISHED if slash and name.startswith(f"{library}/")]
+        hint = ", and no published weights of that name"
+        if ours or theirs:
+            hint = f"; published are {', '.join(ours or theirs)}"
+        raise BadCheckpoint(f"there is no run folder or weights file {str(path)!r}{hint}")
+    if not (path / WEIGHTS_FILE).is_file():
+        unfinished = (path / "recipe.json").is_file()
+        hint = "its training has not finished; go on with --resume" if unfinished else "it is not a run folder"
+        raise BadCheckpoint(f"{str(path)!r} holds no {WEIGHTS_FILE}: {hint}")
+    return path / WEIGHTS_FILE
+
+
+def _located(source: str | Path, model: str | None) -> tuple[Path, Published | None]:
+    name = str(source)
+    if not name:
+        raise BadCheckpoint("the name of the weights is empty: give a run folder, a weights file or a published name")
+    if len(name) > 4000 or len(Path(name).name) > 255:  # no file system has such a name; asking for it would raise
+        raise BadCheckpoint(f"there is no run folder or weights file {name[:40]!r}...")
+    published = PUBLISHED.get(name)
+    if published is None or Path(name).is_file() or (Path(name) / WEIGHTS_FILE).is_file():
+        return weights_file(Path(name)), None
+    if model is not None and published.architecture != model:
+        raise BadCheckpoint(f"{name!r} holds {published.architecture!r}, not {model!r}")
+    return fetch(published), published
+
+
+def _spec(metadata: dict[str, Any], file: Path) -> ModelSpec:
+    if "spec" not in metadata:
+        raise BadCheckpoint(f"{str(file)!r} does not say which model it holds: the metadata that godeeper writes is missing")
+    try:
+        return ModelSpec.from_dict(metadata["spec"])
+    except GodeeperError as error:
+        raise BadCheckpoint(f"{str(file)!r}: {error}") from None
+
+
+def _foreign(tensors: dict[str, Tensor], file: Path, published: Published | None) -> Weights:
+    layout = LAYOUTS[published.layout] if published else recognise(tensors, file)
+    ours = renamed(tensors, layout, file)
+    before, kept = len(tensors[layout.classifier]), len(ours[CLASSIFIER])
+    if published is not None and before not in (published.classes, 1000, 1001):
+        raise BadCheckpoint(f"{str(file)!r} has {before} classes, {published.name!r} has {published.classes}: it is another file")
+    # A file of 1008 classes has ImageNet's in another order, which nothing here names.
+    classes = imagenet_classes() if layout.imagenet and kept == 1000 and before != 1008 else None
+    notes = []
+    if kept != before:
+        notes.append(f"of its {before} classes the {kept} of ImageNet are kept")
+    remark = published.remark if published else ""
+    if published is None:
+        published = most_likely(layout, file, before)
+        assumed = ", and its classes are taken for ImageNet's" if classes else ""
+        notes.append(f"named as {layout.name}: images are prepared as for {published.name!r}{assumed}")
+    spec = _foreign_spec(layout.architecture, kept, published.preprocess, classes)
+    return Weights(file, ours, spec, tuple(notes), layout.names, remark)
+
+
+def _foreign_spec(architecture: str, num_classes: int, preprocess: Preprocess, classes: tuple[str, ...] | None) -> ModelSpec:
+    return ModelSpec(variant(definition(architecture), num_classes=num_classes), preprocess, classes)

@@ -1,0 +1,210 @@
+"""A definition as JSON and back: how a saved network says what it is, so that no registry is needed to build it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from math import isfinite
+from typing import Any
+
+from ..errors import GodeeperError
+from .notation import (
+    CEIL,
+    LRN,
+    SAME,
+    VALID,
+    Adaptive,
+    Auxiliary,
+    Avg,
+    AvgTo,
+    BatchNorm,
+    Cat,
+    Conv,
+    Definition,
+    Dropout,
+    Embedding,
+    FullyConnected,
+    Linear,
+    Max,
+    Residual,
+    Row,
+    Separable,
+    Stage,
+)
+
+TAGS: dict[str, type] = {  # never renamed: files carry them
+    "conv": Conv, "separable_conv": Separable, "max_pool": Max, "avg_pool": Avg, "avg_pool_to": AvgTo,
+    "adaptive_avg_pool": Adaptive, "lrn": LRN, "dropout": Dropout, "fully_connected": FullyConnected,
+    "linear_norm": Embedding, "linear": Linear,
+}  # fmt: skip
+TAG_OF = {row: tag for tag, row in TAGS.items()}
+PADDINGS = (SAME, VALID, CEIL)
+NAME = re.compile(r"[A-Za-z0-9_]{1,64}")  # of a stage, which is a key of the weights too
+# What an untrusted file may ask for, checked before anything is built.
+MOST_ROWS, DEEPEST, LARGEST_IMAGE, MOST_TEXT = 3000, 8, 10_000, 500
+LARGEST = {"filters": 100_000, "units": 1_000_000, "classes": 1_000_000}
+LARGEST_ELSE = 10_000  # of kernels, strides, dilations, grids
+
+
+def definition_as_dict(definition: Definition) -> dict[str, Any]:
+    """JSON-ready; `definition_from_dict` is the reverse."""
+    return {
+        "name": definition.name,
+        "variant": definition.variant,
+        "source": definition.source,
+        "image_size": definition.image_size,
+        "in_channels": definition.in_channels,
+        "stem": list(definition.stem),
+        "batch_norm": None if definition.batch_norm is None else _plain(definition.batch_norm),
+        "stages": _stages_as_dict(definition.stages),
+        "head": _stages_as_dict(definition.head),
+        "auxiliary": {
+            name: {"on": head.on, "stages": _stages_as_dict(head.stages)} for name, head in definition.auxiliary.items()
+        },
+    }
+
+
+def _stages_as_dict(stages: Mapping[str, Stage]) -> dict[str, Any]:
+    return {
+        name: [_row_as_dict(row) for row in stage] if isinstance(stage, tuple) else _row_as_dict(stage)
+        for name, stage in stages.items()
+    }
+
+
+def _row_as_dict(row: Row) -> dict[str, Any]:
+    if isinstance(row, Cat):
+        return {"row": "cat", "branches": [[_row_as_dict(inner) for inner in branch] for branch in row.branches]}
+    if isinstance(row, Residual):
+        return {"row": "residual", "body": _row_as_dict(row.body), "scale": float(row.scale), "relu": row.relu}
+    return {"row": TAG_OF[type(row)], **_plain(row)}
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    result = {}
+    for field in fields(row):
+        value: Any = getattr(row, field.name)
+        value = list(value) if isinstance(value, tuple) else value
+        result[field.name] = float(value) if field.type == "float" else value  # 1 and 1.0 are the same table
+    return result
+
+
+def definition_from_dict(values: Any) -> Definition:
+    """The reverse of `definition_as_dict`, of an untrusted table: GodeeperError, naming the place, for what is no sound one."""
+    reader = _Reader()
+    try:
+        return reader.definition(values)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise GodeeperError(f"the table cannot be read: {reader.where or 'definition'}: {error!r}") from None
+
+
+class _Reader:
+    """Reads one table, and counts its rows."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.where = ""
+
+    def definition(self, values: Mapping[str, Any]) -> Definition:
+        batch_norm = values["batch_norm"]
+        stages = self.stages(values["stages"], "stages")
+        auxiliary = {_name(name): self.auxiliary(head, stages, name) for name, head in values["auxiliary"].items()}
+        stem = tuple(values["stem"])
+        if not set(stem) <= set(stages):
+            raise GodeeperError(f"the table cannot be read: its stem {stem} is not among its stages")
+        return Definition(
+            name=_text(values["name"]),
+            source=_text(values["source"]),
+            stages=stages,
+            head=self.stages(values["head"], "head"),
+            auxiliary=auxiliary,
+            batch_norm=None if batch_norm is None else _made(BatchNorm, batch_norm),
+            stem=stem,
+            image_size=_whole("image_size", values["image_size"], LARGEST_IMAGE),
+            in_channels=_whole("in_channels", values["in_channels"], LARGEST_ELSE),
+            variant=_text(values["variant"]),
+        )
+
+    def auxiliary(self, values: Mapping[str, Any], stages: Mapping[str, Stage], name: str) -> Auxiliary:
+        if values["on"] not in stages:
+            raise GodeeperError(f"the table cannot be read: auxiliary head {name!r} is on {values['on']!r}, which is no stage")
+        return Auxiliary(values["on"], self.stages(values["stages"], f"auxiliary {name}"))
+
+    def stages(self, values: Mapping[str, Any], part: str) -> dict[str, Stage]:
+        if not values:
+            raise GodeeperError(f"the table cannot be read: it has no {part}")
+        result: dict[str, Stage] = {}
+        for name, stage in values.items():
+            self.where = f"{part}, {name}"
+            several = isinstance(stage, list)
+            result[_name(name)] = tuple(self.row(row) for row in stage) if several else self.row(stage)
+        return result
+
+    def row(self, values: Mapping[str, Any], depth: int = 0) -> Row:
+        self.rows += 1
+        if self.rows > MOST_ROWS or depth > DEEPEST:
+            raise GodeeperError(f"the table is too large: more than {MOST_ROWS} rows, or more than {DEEPEST} within each other")
+        tag = values["row"]
+        if tag == "cat":
+            branches = [[self.row(inner, depth + 1) for inner in branch] for branch in values["branches"]]
+            if not branches:
+                raise ValueError("a cat without branches")
+            return Cat(*branches)
+        if tag == "residual":
+            body = self.row(values["body"], depth + 1)
+            if not isinstance(body, Cat):
+                raise ValueError("a residual body that is no cat")
+            return Residual(body, _number("scale", values["scale"]), _flag("relu", values["relu"]))
+        made: Row = _made(TAGS[tag], {name: value for name, value in values.items() if name != "row"})
+        return made
+
+
+def _made(kind: type, values: Mapping[str, Any]) -> Any:
+    """A row or batch norm of these fields, every one of them checked by what it is called and what its default is."""
+    known = {field.name: field for field in fields(kind)}
+    if values.keys() != known.keys():
+        raise ValueError(f"{kind.__name__} has the fields {', '.join(known)}, not {', '.join(values)}")
+    return kind(**{name: _checked(name, str(known[name].type), value) for name, value in values.items()})
+
+
+def _checked(name: str, kind: str, value: Any) -> Any:
+    if name == "padding":
+        return value if value in PADDINGS else _whole(name, value, LARGEST_ELSE, 0)
+    if name == "kernel" and isinstance(value, list):
+        height, width = value
+        return _whole(name, height, LARGEST_ELSE), _whole(name, width, LARGEST_ELSE)
+    if kind == "bool":
+        return _flag(name, value)
+    if kind == "float":
+        return _number(name, value)
+    return _whole(name, value, LARGEST.get(name, LARGEST_ELSE))
+
+
+def _whole(name: str, value: Any, most: int, least: int = 1) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{name} is {value!r}: it must be a whole number from {least} to {most:,}")
+    return value
+
+
+def _number(name: str, value: Any) -> float:
+    if type(value) not in (int, float) or not isfinite(value) or abs(value) > 1e9:
+        raise ValueError(f"{name} is {value!r}: it must be a number")
+    return float(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError(f"{name} is {value!r}: it must be true or false")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > MOST_TEXT:
+        raise ValueError(f"a text of at most {MOST_TEXT} letters is asked for, not {str(value)[:40]!r}")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ValueError(f"{str(value)[:40]!r} is no name of a stage: letters, digits and _ only")
+    return value

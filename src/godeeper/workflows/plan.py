@@ -1,0 +1,78 @@
+"""What a run is asked to do, kept in its folder, so that a resumed run does the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import GodeeperError
+from ..train.recipe import TrainConfig
+from ..train.run import RunFolder
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The options and the recipe of a run.
+
+    `command` is the one that resumes it, as "train"; `saved` is what a run that goes on says of itself, empty for a new one.
+    """
+
+    command: str
+    options: Mapping[str, Any]
+    recipe: TrainConfig
+    saved: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the run goes on."""
+        return bool(self.saved)
+
+    def notes(self) -> dict[str, Any]:
+        """What the run's description keeps, for `resumed_plan`."""
+        return {"command": self.command, "options": dict(self.options)}
+
+
+def new_plan(
+    command: str, options: Mapping[str, Any], defaults: Mapping[str, Any], recipe: TrainConfig, overrides: Sequence[str]
+) -> Plan:
+    """The plan of a new run: options that are None take their default. GodeeperError for a missing one and a bad override."""
+    chosen = {name: defaults.get(name) if value is None else value for name, value in options.items()}
+    for name in ("model", "data"):
+        if not chosen[name]:
+            raise GodeeperError(f"--{name} is needed (or --resume, to go on with a run)")
+    return Plan(command, chosen, recipe.with_overrides(overrides))
+
+
+def resumed_plan(
+    out: Path, command: str, recipes: Mapping[str, type[TrainConfig]], options: Mapping[str, Any], overrides: Sequence[str]
+) -> Plan:
+    """The plan of the run in `out`; `recipes` are the kinds of recipe by the run's `method`, "" where it has none.
+
+    GodeeperError for a run of another command or made by a script, and for an option or override that says otherwise.
+    """
+    saved = RunFolder(out).read()
+    if "command" not in saved:
+        raise GodeeperError(f"the run in {str(out)!r} was made from Python: go on with it there, by train(..., resume=True)")
+    if saved["command"] != command:
+        raise GodeeperError(f"the run in {str(out)!r} goes on by `godeeper {saved['command']} --resume --out {out}`")
+    kept = saved["options"]
+    if not isinstance(kept, dict) or kept.keys() != options.keys() or kept.get("method", "") not in recipes:
+        raise GodeeperError(f"'{out / 'recipe.json'}' is damaged (options): mend it, or begin again with another --out")
+    for name, value in options.items():
+        if value is not None and value != kept[name]:
+            raise GodeeperError(
+                f"--{name} {value} differs from {kept[name]!r} of the run in {str(out)!r}: leave it out to resume"
+            )
+    recipe = recipes[kept.get("method", "")].from_dict(saved["recipe"])
+    if recipe.with_overrides(overrides) != recipe:
+        raise GodeeperError(f"the run in {str(out)!r} keeps the recipe it began with: leave --set and the like out to resume")
+    return Plan(command, kept, recipe, saved)
+
+
+def check_outside(out: Path, data: str) -> None:
+    """GodeeperError if the run would lie among the images, where its folders would pass for classes."""
+    folder = Path(data).resolve()
+    if folder.is_dir() and folder in (out.resolve(), *out.resolve().parents):
+        raise GodeeperError(f"--out {str(out)!r} lies in the data {data!r}: choose a folder outside it")

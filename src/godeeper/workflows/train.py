@@ -1,0 +1,108 @@
+"""Train a classifier and leave a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data.loader import default_workers
+from ..data.sources import open_source
+from ..models.load import load
+from ..models.network import Network
+from ..models.registry import create_model
+from ..models.spec import ModelSpec
+from ..models.weights.fill import name_classes
+from ..train import loop
+from ..train.checkpoint import checkpoints
+from ..train.recipe import Recipe, recipe_named
+from ..train.run import RunFolder
+from .after_epoch import errors_on
+from .models import Model, name_of, spec_of
+from .plan import Plan, check_outside, new_plan, resumed_plan
+
+COMMAND = "train"
+DEFAULTS = {"width": 1.0, "small": False}
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run: its folder, and what was measured after each epoch."""
+
+    folder: Path
+    metrics: list[dict[str, Any]]
+
+    @property
+    def network(self) -> Network:
+        """The averaged network, in evaluation mode."""
+        return load(self.folder)
+
+
+def train(
+    out: str | Path,
+    model: Model | None = None,
+    data: str | Path | None = None,
+    *,
+    recipe: str | None = None,
+    overrides: Sequence[str] = (),
+    width: float | None = None,
+    small: bool | None = None,
+    weights: str | Path | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    download: bool = False,
+    trackers: Sequence[str] | None = None,
+) -> TrainResult:
+    """Trains `model` on `data` by a named recipe with `overrides` such as "lr=0.05", and leaves a run folder at `out`.
+
+    `model` is a registered name, a table or spec, a SPEC.json or a run (of which the table is taken, not the weights); `weights`
+    is what training starts from. The recipe is `digits` for the digits, else `standard`. With `resume`, goes on with the run in
+    `out`, for which everything else is known. GodeeperError, naming the thing, for what does not go together.
+    """
+    out = Path(out)
+    options = {
+        "model": None if model is None else name_of(model), "data": None if data is None else str(data), "recipe": recipe,
+        "width": width, "small": small, "weights": None if weights is None else str(weights),
+    }  # fmt: skip
+    if resume:
+        plan = resumed_plan(out, COMMAND, {"": Recipe}, options, overrides)
+        spec = ModelSpec.from_dict(plan.saved["spec"])
+    else:
+        name = recipe or ("digits" if options["data"] == "digits" else "standard")
+        plan = new_plan(COMMAND, options, DEFAULTS | {"recipe": name}, recipe_named(name), overrides)
+        assert model is not None
+        spec = spec_of(model)
+    return _run(out, plan, spec, workers, download, trackers)
+
+
+def _run(
+    out: Path, plan: Plan, spec: ModelSpec, workers: int | None, download: bool, trackers: Sequence[str] | None
+) -> TrainResult:  # fmt: skip
+    """Opens the data, builds the network, trains it."""
+    options, recipe = plan.options, plan.recipe
+    assert isinstance(recipe, Recipe)
+    splits = open_source(options["data"], spec.classes if plan.resumes else None, download=download)
+    check_outside(out, options["data"])
+    workers = default_workers(options["data"]) if workers is None else workers
+    network = _network(out, plan, spec, len(splits.classes), aux=recipe.auxiliary_weight > 0)
+    name_classes(network, splits.classes)
+    loop.train(
+        network, splits.train, recipe, out, evaluate=errors_on(splits.test, workers), workers=workers, resume=plan.resumes,
+        notes=plan.notes() | {"split": splits.split}, trackers=trackers,
+    )  # fmt: skip
+    return TrainResult(out, RunFolder(out).metrics())
+
+
+def _network(out: Path, plan: Plan, spec: ModelSpec, num_classes: int, aux: bool) -> Network:
+    """The network to begin with: with the weights that the plan names, unless a checkpoint will bring its own."""
+    torch.manual_seed(plan.recipe.seed)
+    if plan.resumes:
+        begun = checkpoints(RunFolder(out).checkpoints)
+        return create_model(spec, weights=None if begun else plan.options["weights"])
+    return create_model(
+        spec, num_classes=num_classes, width=plan.options["width"], small=plan.options["small"],
+        aux=aux, weights=plan.options["weights"],
+    )  # fmt: skip
