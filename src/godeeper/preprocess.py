@@ -110,7 +110,8 @@ class Preprocess:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; `from_dict` is the reverse."""
-        return asdict(self)
+        normalize = {name: list(values) for name, values in asdict(self.normalize).items()}
+        return {"resize": asdict(self.resize), "normalize": normalize}
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:

@@ -158,7 +158,7 @@ def test_a_local_file_is_known_by_its_keys(googlenet, tmp_path, suffix, caplog):
     file = tmp_path / f"mine{suffix}"
     save_file(state, file) if suffix == ".safetensors" else torch.save({"state_dict": state, "epoch": 3}, file)
     network = load(file)
-    assert network.arguments["name"] == "googlenet_torchvision"
+    assert network.definition.name == "googlenet_torchvision"
     assert network.preprocess == PUBLISHED["torchvision/googlenet"].preprocess
     assert "named as torchvision googlenet" in caplog.text
     assert "without its auxiliary heads aux1, aux2" in caplog.text

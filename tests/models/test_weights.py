@@ -51,7 +51,7 @@ def test_what_is_saved_comes_back(name, tmp_path):
         assert_same(loaded.state_dict(), original.state_dict())
         assert loaded.classes == original.classes
         assert loaded.preprocess == original.preprocess
-        assert loaded.arguments == original.arguments
+        assert loaded.spec == original.spec
         assert not loaded.training
     x = torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(loaded(x), original.eval()(x))

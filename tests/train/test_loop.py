@@ -45,7 +45,7 @@ def test_a_run_leaves_everything_it_should(tmp_path, images):
     ]
     saved = json.loads((run / "recipe.json").read_text())
     assert Recipe.from_dict(saved["recipe"]) == RECIPE
-    assert saved["model"]["name"] == "googlenet_bn"
+    assert saved["spec"]["definition"]["name"] == "googlenet_bn"
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in metrics] == [1, 2, 3]
     assert all(record["top1_error"] == 12.5 and record["images"] == 24 for record in metrics)

@@ -21,11 +21,12 @@ KEEP = 2
 
 @dataclass(frozen=True)
 class State:
-    """All that a step of training changes."""
+    """All that a step of training changes, and what the network is."""
 
     network: nn.Module
     average: nn.Module
     optimizer: torch.optim.Optimizer
+    spec: Mapping[str, Any] = field(default_factory=dict)  # as JSON
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class Position:
     totals: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_checkpoint(folder: Path, position: Position, state: State, spec: Mapping[str, Any]) -> None:
-    """Writes the state at `position` of the network that `spec` describes, then removes all but the newest `KEEP`."""
+def save_checkpoint(folder: Path, position: Position, state: State) -> None:
+    """Writes the state at `position`, then removes all but the newest `KEEP`."""
     tensors = _parts(state)
-    notes = {"epoch": position.epoch, "step": position.step, "totals": position.totals, "spec": spec}
+    notes = {"epoch": position.epoch, "step": position.step, "totals": position.totals, "spec": state.spec}
     path = folder / f"epoch-{position.epoch:05d}-step-{position.step:07d}.safetensors"
     save_tensors(path, tensors, {**notes, "sha256": _digest(tensors, notes)})
     for old in checkpoints(folder)[:-KEEP]:
@@ -52,7 +53,7 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("epoch-*.safetensors"))
 
 
-def load_newest(folder: Path, state: State, spec: Mapping[str, Any], say: Callable[[str], None]) -> Position:
+def load_newest(folder: Path, state: State, say: Callable[[str], None]) -> Position:
     """Brings everything back to the newest whole checkpoint and returns its position, the start where there is none yet.
 
     A damaged one is named by `say`, and the one before taken. BadCheckpoint where all are damaged, or of another model.
@@ -68,7 +69,7 @@ def load_newest(folder: Path, state: State, spec: Mapping[str, Any], say: Callab
             with suppress(FileNotFoundError):  # another process may have done it; aside, so that whole ones are kept, not this
                 path.rename(path.with_name(f"damaged-{path.name}"))
             continue
-        if notes.get("spec") != spec:
+        if notes.get("spec") != state.spec:
             raise BadCheckpoint(f"{str(path)!r} is a checkpoint of another network than the run's")
         _fill(path, tensors, state)
         return Position(notes["epoch"], notes["step"], notes["totals"])

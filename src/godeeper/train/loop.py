@@ -104,7 +104,7 @@ class _Training:
         self.step = Step(task, self.accelerator, len(self.batches))
         self.position = Position()
         if resume:
-            self.position = load_newest(folder.checkpoints, self.step.state, task.spec(), self._say)
+            self.position = load_newest(folder.checkpoints, self.step.state, self._say)
             self._check_same_position()
         elif self.main:
             description = folder.begin({
@@ -183,7 +183,7 @@ class _Training:
         sums = totals.over_processes(self.accelerator)
         if self.main:
             try:
-                save_checkpoint(self.folder.checkpoints, Position(epoch, done, sums), self.step.state, self.task.spec())
+                save_checkpoint(self.folder.checkpoints, Position(epoch, done, sums), self.step.state)
             except OSError as error:
                 self._say(f"a checkpoint cannot be written ({error}): training goes on, the one before is kept")
         self.saved_at = time.monotonic()

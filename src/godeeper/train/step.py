@@ -42,7 +42,7 @@ class Step:
         self.average = WeightAverage(self.network, self.recipe.ema_decay)
         share_batches(self.network, accelerator, self.recipe.sync_batch_norm)
         self.optimizer = make_optimizer(task.scaled_parameters(), self.recipe)
-        self.state = State(self.network, self.average.network, self.optimizer)
+        self.state = State(self.network, self.average.network, self.optimizer, task.spec())
         self.bf16 = uses_bf16(self.recipe)
         self.lr = 0.0
         self.bad_steps = 0
