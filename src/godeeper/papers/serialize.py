@@ -23,9 +23,9 @@ from .notation import (
     Conv,
     Definition,
     Dropout,
-    Embedding,
     FullyConnected,
     Linear,
+    LinearNorm,
     Max,
     Residual,
     Row,
@@ -36,7 +36,7 @@ from .notation import (
 TAGS: dict[str, type] = {  # never renamed: files carry them
     "conv": Conv, "separable_conv": Separable, "max_pool": Max, "avg_pool": Avg, "avg_pool_to": AvgTo,
     "adaptive_avg_pool": Adaptive, "lrn": LRN, "dropout": Dropout, "fully_connected": FullyConnected,
-    "linear_norm": Embedding, "linear": Linear,
+    "linear_norm": LinearNorm, "linear": Linear,
 }  # fmt: skip
 TAG_OF = {row: tag for tag, row in TAGS.items()}
 PADDINGS = (SAME, VALID, CEIL)
