@@ -28,7 +28,7 @@ demo: $(READY)
 	$(BIN)/godeeper evaluate $(DEMO) --data digits
 	$(BIN)/godeeper evaluate $(DEMO) --data digits --crops 144
 	$(BIN)/python examples/save_digits.py $(DEMO)/images
-	$(BIN)/godeeper predict $(DEMO) $(DEMO)/images --top 3 --image $(DEMO)/predictions.png
+	$(BIN)/godeeper predict $(DEMO) $(DEMO)/images --top 3 --plot $(DEMO)/predictions.png
 	@echo
 	@echo "The run:          $(DEMO)  (recipe.json, metrics.jsonl, log.txt, curves.png, checkpoints/)"
 	@echo "The network:      $(DEMO)/model.safetensors"

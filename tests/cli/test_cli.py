@@ -100,9 +100,9 @@ def places(tmp_path: Path, class_folder: Path, weights_file: Path, monkeypatch: 
         ("predict WEIGHTS text.safetensors", ["text.safetensors", "not an image"]),
         ("train --model googlenet_bn --data DATA --out DATA", ["lies in the data"]),
         ("train --model googlenet_bn --data DATA --out DATA/runs/x", ["lies in the data"]),
-        ("predict WEIGHTS one/cat/a.png --image one/cat/a.png", ["one/cat/a.png", "name another"]),
-        ("predict WEIGHTS one --image out.xyz", ["out.xyz", ".png"]),
-        ("predict WEIGHTS one --image no/such/place.png", ["place.png", "no folder"]),
+        ("predict WEIGHTS one/cat/a.png --plot one/cat/a.png", ["one/cat/a.png", "name another"]),
+        ("predict WEIGHTS one --plot out.xyz", ["out.xyz", ".png"]),
+        ("predict WEIGHTS one --plot no/such/place.png", ["place.png", "no folder"]),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(line, words, places, capsys):
@@ -150,7 +150,7 @@ def test_train_resume_evaluate_predict(class_folder, tmp_path, capsys, monkeypat
     assert document["crops"] == 10
     assert document["models"] == [run]
     assert {"top1_error", "top5_error", "skipped"} <= document.keys()
-    assert status(["evaluate", run, "--data", str(class_folder / "train"), "--part", "all", "--json"]) == 0
+    assert status(["evaluate", run, "--data", str(class_folder / "train"), "--split", "all", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["images"] == 24
 
 
@@ -212,7 +212,7 @@ def test_a_signal_ends_training_with_its_status_and_keeps_checkpoints(tmp_path, 
 def test_a_drawing_never_replaces_a_image_nor_a_run_the_data(class_folder, weights_file, capsys):
     image = class_folder / "val" / "cat" / "0.png"
     before, listed = image.read_bytes(), sorted(class_folder.rglob("*"))
-    assert status(["predict", str(weights_file), str(image), "--image", str(image)]) == 2
+    assert status(["predict", str(weights_file), str(image), "--plot", str(image)]) == 2
     line = ["train", "--model", "googlenet_bn", "--small", "--data", str(class_folder), "--out", str(class_folder)]
     assert status(line) == 2
     assert (image.read_bytes(), sorted(class_folder.rglob("*"))) == (before, listed)

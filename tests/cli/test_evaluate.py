@@ -104,7 +104,7 @@ def test_class_folders_of_synsets_give_the_same(ilsvrc, capsys):
         shutil.copy(ilsvrc / "val" / name, folder / name)
     line = ["evaluate", str(ilsvrc / "network.safetensors"), "--data"]
     assert result_of([*line, f"ilsvrc:{ilsvrc / 'folders'}"], capsys)["top5_error"] == 40.0
-    assert result_of([*line, str(ilsvrc / "folders"), "--part", "all"], capsys)["top5_error"] == 40.0
+    assert result_of([*line, str(ilsvrc / "folders"), "--split", "all"], capsys)["top5_error"] == 40.0
 
 
 def test_what_is_wrong_with_an_ilsvrc_is_said(ilsvrc, capsys):
@@ -140,14 +140,14 @@ def pets(tmp_path):
 def test_an_ensemble_of_other_class_orders(pets, tmp_path, capsys):
     a = ranking(("bird", "cat", "dog"), tmp_path / "a.safetensors", ("cat", "dog", "bird"))
     b = ranking(("dog", "cat", "bird"), tmp_path / "b.safetensors", ("dog", "bird", "cat"))
-    line = ["evaluate", a, b, "--data", pets, "--part", "all", "--crops", "10"]
+    line = ["evaluate", a, b, "--data", pets, "--split", "all", "--crops", "10"]
     found = result_of(line, capsys)
     assert [one["top1_error"] for one in found["members"]] == [50.0, 70.0]  # a says cat (5 of 10), b says dog (3 of 10)
     # softmax of 0, -2, -4 is 0.867, 0.117, 0.016: together cat has (0.867 + 0.016) / 2, dog (0.117 + 0.867) / 2, bird less
     assert found["top1_error"] == 70.0
     assert found["models"] == [a, b]
     other = ranking(("dog", "cat", "fish"), tmp_path / "c.safetensors")
-    error = refused(["evaluate", a, other, "--data", pets, "--part", "all"], capsys)
+    error = refused(["evaluate", a, other, "--data", pets, "--split", "all"], capsys)
     assert "only" in error
     assert "fish" in error
     assert "bird" in error
@@ -158,7 +158,7 @@ def test_saved_probabilities_and_subsets_from_the_command_line(pets, tmp_path, c
     names = []
     for name, order in (("a", ("cat", "dog", "bird")), ("b", ("bird", "cat", "dog")), ("c", ("dog", "bird", "cat"))):
         network = ranking(("bird", "cat", "dog"), tmp_path / f"{name}.safetensors", order)
-        result_of(["evaluate", network, "--data", pets, "--part", "all", "--save", f"p-{name}.safetensors"], capsys)
+        result_of(["evaluate", network, "--data", pets, "--split", "all", "--save", f"p-{name}.safetensors"], capsys)
         names.append(f"p-{name}.safetensors")
     assert status(["ensemble", *names, "--data", pets, "--subsets", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -194,7 +194,7 @@ def test_a_report_shows_everything_and_runs_nothing(tmp_path, capsys):
         network,
         "--data",
         str(tmp_path / "images"),
-        "--part",
+        "--split",
         "all",
         "--crops",
         "12",
@@ -241,7 +241,7 @@ def test_names_that_are_no_text_or_no_mathematics_do_not_cost_the_report(tmp_pat
         (tmp_path / "data" / name / "0.png").rename(tmp_path / "data" / name / "bad\udcff.png")
     (tmp_path / "$\\foo$").mkdir()
     network = ranking(("a", "b"), tmp_path / "$\\foo$" / "_日本.safetensors")
-    line = ["evaluate", network, "--data", str(tmp_path / "data"), "--part", "all", "--workers", "0", "--crops", "10"]
+    line = ["evaluate", network, "--data", str(tmp_path / "data"), "--split", "all", "--workers", "0", "--crops", "10"]
     assert status([*line, "--report", str(tmp_path / "r"), "--save", str(tmp_path / "p.safetensors"), "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["images"] == 6
@@ -254,7 +254,7 @@ def test_a_network_of_one_class_is_right(tmp_path, capsys):
     for index in range(3):
         Image.new("RGB", (9, 9), (80 * index, 0, 0)).save(tmp_path / "data" / "a" / f"{index}.png")
     network = ranking(("a",), tmp_path / "one.safetensors")
-    assert result_of(["evaluate", network, "--data", str(tmp_path / "data"), "--part", "all"], capsys)["top1_error"] == 0
+    assert result_of(["evaluate", network, "--data", str(tmp_path / "data"), "--split", "all"], capsys)["top1_error"] == 0
 
 
 @pytest.mark.parametrize("change", ["classes", "preprocess", "skip"])
@@ -265,7 +265,7 @@ def test_resuming_with_another_network_of_the_same_weights_is_refused(pets, tmp_
         raise OSError(28, "No space left on device")
 
     network = ranking(("bird", "cat", "dog"), tmp_path / "network.safetensors")
-    line = ["evaluate", network, "--data", pets, "--part", "all", "--workers", "0", "--report", str(tmp_path / "r")]
+    line = ["evaluate", network, "--data", pets, "--split", "all", "--workers", "0", "--report", str(tmp_path / "r")]
     line += ["--save", str(tmp_path / "p.safetensors")]
     with monkeypatch.context() as patched:
         patched.setattr(report, "write_report", no_disk)
@@ -302,7 +302,7 @@ def test_a_terminated_evaluation_resumes_to_the_same_report(tmp_path, weights_fi
         str(weights_file),
         "--data",
         str(tmp_path / "images"),
-        "--part",
+        "--split",
         "all",
     ]
     line += ["--crops", "144", "--workers", "0", "--report"]

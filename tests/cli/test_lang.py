@@ -60,7 +60,7 @@ def test_predict_prints_and_draws_in_the_language(own, photo, tmp_path, capsys, 
     written, letters = [], card.letters
     monkeypatch.setattr(card, "letters", lambda size, text: written.append(text) or letters(size, text))
     monkeypatch.setattr(card, "_chinese", ImageFont.load_default)  # as if a font were installed
-    out = printed(["predict", own, photo, "--lang", lang, "--image", str(tmp_path / "drawn.png")], capsys)
+    out = printed(["predict", own, photo, "--lang", lang, "--plot", str(tmp_path / "drawn.png")], capsys)
     rows = [line.split(" %  ") for line in out.splitlines()[1:]]
     assert [name for _, name in rows] == names
     assert [float(probability) for probability, _ in rows] == [50.65, 30.72, 18.63]  # softmax of 0, -0.5, -1
@@ -130,7 +130,7 @@ def test_imagenets_homonyms_have_their_own_names(imagenets, photo, capsys):
 @pytest.mark.parametrize("lang", ["zh", "both"])
 def test_a_drawing_in_chinese_asks_for_a_font_before_any_work(own, photo, tmp_path, capsys, monkeypatch, lang):
     monkeypatch.setattr(card, "CJK_FONTS", ("no-such-font.ttf",))
-    line = ["predict", own, photo, "--image", str(tmp_path / "drawn.png")]
+    line = ["predict", own, photo, "--plot", str(tmp_path / "drawn.png")]
     with monkeypatch.context() as idle:
         idle.setattr("godeeper.deploy.predictor.Predictor", lambda *_: 1 / 0)
         assert status([*line, "--lang", lang]) == 2
@@ -168,7 +168,7 @@ REPORTED = {
 def test_a_report_names_classes_in_the_language_and_its_result_does_not_change(imagenets, folders, tmp_path):
     results = set()
     for lang, names in REPORTED.items():
-        line = ["evaluate", imagenets, "--data", folders, "--part", "all", "--workers", "0", "--report", str(tmp_path / lang)]
+        line = ["evaluate", imagenets, "--data", folders, "--split", "all", "--workers", "0", "--report", str(tmp_path / lang)]
         assert status([*line, "--lang", lang]) == 0
         page, text = ((tmp_path / lang / f"report.{kind}").read_text("utf-8") for kind in ("html", "md"))
         for name in names:
@@ -182,6 +182,6 @@ def test_a_report_names_classes_in_the_language_and_its_result_does_not_change(i
 def test_a_report_of_an_ensemble_too(imagenets, folders, tmp_path):
     saved = str(tmp_path / "saved.safetensors")
     data = ["--data", folders]
-    assert status(["evaluate", imagenets, *data, "--part", "all", "--workers", "0", "--save", saved]) == 0
+    assert status(["evaluate", imagenets, *data, "--split", "all", "--workers", "0", "--save", saved]) == 0
     assert status(["ensemble", saved, *data, "--report", str(tmp_path / "r"), "--lang", "both"]) == 0
     assert "<td>鹤 crane bird</td>" in (tmp_path / "r" / "report.html").read_text("utf-8")

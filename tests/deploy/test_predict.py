@@ -80,7 +80,7 @@ def test_bytes_paths_and_images_give_the_same(difficult, weights_file):
 def test_globs_top_and_drawing(difficult, weights_file, tmp_path, capsys):
     sheet = tmp_path / "sheet.png"
     line = ["predict", str(weights_file), str(difficult / "p*.*"), str(difficult / "one.png"), "--top", "2"]
-    assert status([*line, "--image", str(sheet)]) == 0
+    assert status([*line, "--plot", str(sheet)]) == 0
     out = capsys.readouterr().out
     assert out.count("%") == 6  # palette.png, plain.jpg, one.png
     assert "plain.jpg" in out

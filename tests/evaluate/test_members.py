@@ -137,7 +137,7 @@ def test_the_report_does_not_depend_on_batches_workers_or_threads(images, weight
 
 def test_several_processes_write_the_same_report_as_one(class_folder, weights_file, tmp_path):
     """12 and 4 images a class do not divide by 3 processes."""
-    line = ["evaluate", str(weights_file), str(weights_file), "--data", str(class_folder), "--crops", "10", "--part", "all"]
+    line = ["evaluate", str(weights_file), str(weights_file), "--data", str(class_folder), "--crops", "10", "--split", "all"]
     documents = []
     for processes in (1, 3):
         report = tmp_path / f"report{processes}"

@@ -165,7 +165,7 @@ def test_two_processes_train_one_network(tmp_path, class_folder):
     assert [(record["epoch"], record["images"]) for record in metrics] == [(1, 24), (2, 24)]
     assert done.stderr.count("done: ") == 1
     assert load(tmp_path / "run").classes == ("cat", "dog")
-    line = ["evaluate", str(tmp_path / "run"), "--data", str(class_folder), "--json", "--workers", "0", "--part", "all"]
+    line = ["evaluate", str(tmp_path / "run"), "--data", str(class_folder), "--json", "--workers", "0", "--split", "all"]
     several, one = run_quietly([*launch, *line]), run_quietly([sys.executable, "-m", "godeeper", *line])
     assert json.loads(several.stdout) == json.loads(one.stdout)  # one report, and the same
 

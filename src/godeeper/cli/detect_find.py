@@ -129,11 +129,11 @@ def predict_command(
     from ..explain.boxes import draw_detections
     from ..explain.card import check_chinese
     from ..labels import named
-    from .predict import expanded
+    from ..workflows.image_files import files_of
     from .progress import counting
 
     count = len(_runs_of(runs))
-    files = expanded(runs[count:])
+    files = files_of(runs[count:])
     drawings = [None] * len(files) if image is None else _drawings(image, files)
     if image is not None and lang != "en":
         check_chinese()
@@ -161,7 +161,7 @@ def predict_command(
 
 def _drawings(image: Path, files: Sequence[Path]) -> list[Path]:
     """Where each image is drawn, none twice; GodeeperError for a folder of the images that are looked at."""
-    from .predict import check_drawing
+    from ..workflows.outputs import check_drawing
 
     if len(files) == 1 and not image.is_dir():
         check_drawing(image, files)

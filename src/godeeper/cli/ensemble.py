@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ..errors import GodeeperError
 from .evaluate import Blacklist, ReportFolder
+from .evaluation_output import print_evaluation
 from .output import Json, Language, print_json, print_table
-from .panel import images_of, open_images
-from .results import check_outputs, tell
-
-if TYPE_CHECKING:
-    from ..evaluate.classify import Evaluation
-
 
 FIELDS = ("table", "row", "crops", "printed_top1_error", "top1_error", "printed_top5_error", "top5_error", "difference")
 
@@ -31,25 +26,10 @@ def ensemble_command(
     as_json: Json = False,
 ) -> None:
     """Recombine saved probabilities: the errors of each model and of all together."""
-    from ..evaluate.ensemble import check_images, read_probabilities, recombined
+    from ..workflows.evaluate import recombine
 
-    check_outputs(None, report, False)
-    if report is not None and data is None:
-        raise GodeeperError("--report shows images: name them with --data")
-    if skip_blacklisted is not None and data is None:
-        raise GodeeperError("--skip-blacklisted is of the images: name them with --data")
-    saved = [read_probabilities(file) for file in files]
-    found = recombined(saved)
-    about = dict(saved[0].about)
-    about["models"] = [name for one in saved for name in one.about["models"]]
-    about["architectures"] = [name for one in saved for name in one.about["architectures"]]
-    source, images = None, None
-    if data is not None:
-        source = open_images(data, saved[0].classes, False)
-        images, _ = images_of(source, about["part"], skip_blacklisted)
-        check_images(saved[0], images, source.classes, data)
-    every = list(_subset_rows(found)) if subsets else []
-    tell(found, about, source, images, report, lang, as_json, every)
+    result = recombine(files, data, count_subsets=subsets, skip_blacklisted=skip_blacklisted, report=report, lang=lang)
+    print_evaluation(result, as_json)
 
 
 def tables_command(
@@ -65,19 +45,11 @@ def tables_command(
             runs += runs_of(json.loads(file.read_text("utf-8")))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise GodeeperError(f"{str(file)!r} is not what `godeeper evaluate --json` prints") from None
-    found = rows(runs)
+    table = rows(runs)
     if as_json:
-        print_json([dict(zip(FIELDS, row, strict=True)) for row in found])
+        print_json([dict(zip(FIELDS, row, strict=True)) for row in table])
     else:
-        print_table(HEAD, found)
-
-
-def _subset_rows(found: Evaluation) -> Any:
-    from ..evaluate.ensemble import subsets
-
-    for one in subsets(found):
-        errors = {"top1_error": one.outcomes.top1_error, "top5_error": one.outcomes.top5_error}
-        yield {"models": [found.members[place] for place in one.members], **errors}
+        print_table(HEAD, table)
 
 
 COMMANDS = (ensemble_command, tables_command)

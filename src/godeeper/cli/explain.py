@@ -69,7 +69,7 @@ def explain_command(
 
 def _channel(channel: str | None, folder: Path | None) -> tuple[str, int, list[Path]] | None:
     """The stage, the channel's number and the images to look for it in; GodeeperError for one without the other."""
-    from .predict import expanded
+    from ..workflows.image_files import files_of
 
     if channel is None and folder is None:
         return None
@@ -80,7 +80,7 @@ def _channel(channel: str | None, folder: Path | None) -> tuple[str, int, list[P
         raise GodeeperError(f"--channel {channel!r}: name a stage and a channel's number, such as 4a:17")
     if not folder.is_dir():
         raise GodeeperError(f"--folder {str(folder)!r} is not a folder")
-    return stage, int(number), expanded([str(folder)])
+    return stage, int(number), files_of([str(folder)])
 
 
 def _strongest(network: Network, stage: str, channel: int, files: Sequence[Path]) -> tuple[list[Strong], list[str]]:

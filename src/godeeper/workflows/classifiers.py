@@ -1,0 +1,85 @@
+"""Classifiers and labelled images, brought together by their classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from ..data.ilsvrc import without_blacklisted
+from ..data.sources import ImageDataset, Source, open_source
+from ..errors import GodeeperError
+from ..evaluate.classify import Member
+from ..evaluate.ensemble import order_of
+from ..labels import imagenet
+from ..models.comparators import Comparator, load_classifier
+from ..models.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Split = Literal["test", "train", "all"]
+Classifier = str | Path | Network | Comparator
+
+
+def open_classifiers(models: Iterable[Classifier]) -> tuple[list[str], list[Network | Comparator]]:
+    """The names and the networks of runs, files, published names and networks of other libraries."""
+    names, networks = [], []
+    for model in models:
+        opened = load_classifier(model) if isinstance(model, str | Path) else model
+        names.append(str(model) if isinstance(model, str | Path) else title_of(opened))
+        networks.append(opened)
+    return names, networks
+
+
+def title_of(model: Network | Comparator) -> str:
+    """What the architecture is called, without the library that it is from and what tells its weights."""
+    if isinstance(model, Comparator):
+        return model.name.partition(":")[2].partition(".")[0]
+    return model.definition.title
+
+
+def open_images(data: str, networks: Sequence[Network | Comparator], download: bool) -> Source:
+    """The images, in the class order of the first network that names its classes."""
+    classes = next((network.classes for network in networks if network.classes is not None), None)
+    return open_with_classes(data, classes, download)
+
+
+def open_with_classes(data: str, classes: tuple[str, ...] | None, download: bool) -> Source:
+    """The images in the order of these classes; ImageNet's may be called by their English names or by their synsets."""
+    errors = []
+    for names in dict.fromkeys([in_synsets(classes), classes]):
+        try:
+            return open_source(data, names, download=download)
+        except GodeeperError as error:
+            errors.append(error)
+    by_synset = re.search(r"'n\d{8}'", str(errors[-1]))  # the folder that it stumbled over is a synset's
+    raise errors[0 if by_synset else -1]
+
+
+def in_synsets(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The classes; ImageNet's 1000 English names as synsets."""
+    known = imagenet()
+    return tuple(entry.synset for entry in known) if classes == tuple(entry.english for entry in known) else classes
+
+
+def members_of(
+    names: Sequence[str], networks: Sequence[Network | Comparator], splits: Source, data: str, device: torch.device
+) -> list[Member]:
+    """The classifiers as members of an ensemble, each with its classes in the order of the images'."""
+    members = []
+    for name, network in zip(names, networks, strict=True):
+        classes = network.classes if network.classes == splits.classes else in_synsets(network.classes)
+        order = order_of(name, classes, network.num_classes, splits.classes, f"the data {data!r}")
+        on_device = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        members.append(Member(name, on_device, network.preprocess, order))
+    return members
+
+
+def images_of(splits: Source, split: Split, blacklist: Path | None) -> tuple[ImageDataset, int]:
+    """The images to evaluate on, and how many blacklisted ones were left out."""
+    images = splits.part(split)
+    return (images, 0) if blacklist is None else without_blacklisted(images, blacklist)

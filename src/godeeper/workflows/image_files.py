@@ -1,0 +1,34 @@
+"""What people name images by -> files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from glob import glob
+from pathlib import Path
+
+from ..data.folders import image_files
+from ..errors import GodeeperError
+
+
+def files_of(arguments: Sequence[str]) -> list[Path]:
+    """The files that files, folders and patterns mean, in order, each once; GodeeperError for an argument that means none."""
+    files: list[Path] = []
+    for argument in arguments:
+        if not argument:
+            raise GodeeperError("an image's name is empty: give a file, a folder or a pattern")
+        if len(Path(argument).name) > 255:  # no file system has such a name; asking for it would raise
+            raise GodeeperError(f"there are no images at {argument[:40]!r}...")
+        matches = _files(argument)
+        if not matches:
+            raise GodeeperError(f"there are no images at {argument!r}")
+        files += matches
+    return list(dict.fromkeys(files))
+
+
+def _files(argument: str) -> list[Path]:
+    path = Path(argument)
+    if path.is_dir():
+        return image_files(path)
+    if path.exists() or path.is_symlink():
+        return [path]
+    return sorted(Path(match) for match in glob(argument, recursive=True) if Path(match).is_file())

@@ -1,0 +1,93 @@
+"""Name what is in images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from ..data.crops import check_scheme
+from ..deploy.bulk import check_table, fingerprint, predict_into
+from ..deploy.predictor import ImageInput, Prediction, Predictor
+from ..errors import BadImage
+from ..labels import Lang
+from ..models.network import Network
+from .progress import OnProgress, Progress, counter
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """What was predicted: for each image, in order, a Prediction or, where it cannot be decoded, the BadImage."""
+
+    outcomes: list[Prediction | BadImage]
+    classes: tuple[str, ...]
+
+    @property
+    def bad(self) -> list[BadImage]:
+        """The images that could not be decoded, each with its reason."""
+        return [outcome for outcome in self.outcomes if isinstance(outcome, BadImage)]
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """A table of predictions: its file, how many images, and the seconds in all and by stage."""
+
+    file: Path
+    images: int
+    engine: str
+    seconds: float
+    by_stage: Mapping[str, float]
+
+
+def predict(
+    model: Network | str | Path,
+    images: Sequence[ImageInput],
+    *,
+    top: int = 5,
+    crops: int = 1,
+    engine: str = "auto",
+    precision: str = "auto",
+    on_progress: OnProgress | None = None,
+) -> PredictResult:
+    """The `top` most likely classes of each image, over `crops` crops, by a run, a weights file, an exported file or a network.
+
+    Images are paths, bytes, PIL images or arrays (H, W, 3) of uint8. GodeeperError where model, engine and precision do not go
+    together; an image that cannot be decoded stops nothing.
+    """
+    check_scheme(crops)
+    predictor = Predictor(model, engine, precision)
+    outcomes: list[Prediction | BadImage] = []
+    for outcome in predictor.outcomes(images, top=top, crops=crops):
+        outcomes.append(outcome)
+        if on_progress is not None:
+            on_progress(Progress("predicting", len(outcomes), len(images)))
+    return PredictResult(outcomes, predictor.classes)
+
+
+def predict_table(
+    model: str | Path,
+    files: Sequence[Path],
+    out: Path,
+    *,
+    top: int = 5,
+    crops: int = 1,
+    lang: Lang = "en",
+    engine: str = "auto",
+    precision: str = "auto",
+    on_progress: OnProgress | None = None,
+) -> TableResult:
+    """The same into a table, .parquet, .csv or .jsonl, a row a file; called again, it goes on where it was interrupted.
+
+    Under torchrun the processes share the files. GodeeperError where the table is there already, or its parts are of another
+    call.
+    """
+    check_scheme(crops)
+    check_table(out)
+    predictor = Predictor(model, engine, precision)
+    about = {"weights": fingerprint(model), "classes": list(predictor.classes), "precision": predictor.engine.precision}
+    progress = counter("predicting", on_progress)
+    start = perf_counter()
+    options = {} if progress is None else {"progress": progress}
+    predict_into(out, files, predictor, about, top=top, crops=crops, lang=lang, **options)
+    return TableResult(out, len(files), predictor.engine.name, perf_counter() - start, predictor.seconds)
