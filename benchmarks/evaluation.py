@@ -23,8 +23,8 @@ from PIL import Image
 from torch import Tensor
 
 from godeeper import create_model, decode, views
+from godeeper.data.dataset import FileDataset
 from godeeper.data.folders import image_files
-from godeeper.data.sources import FileDataset
 from godeeper.evaluate import evaluate
 from godeeper.evaluate.classify import default_batch_size
 from godeeper.models.network import Network

@@ -26,13 +26,13 @@ import torchvision.transforms as T
 from torch.utils.data import default_collate
 from torchvision.datasets.folder import default_loader
 
-from godeeper import Augment, decode, normalise, open_source
+from godeeper import Augment, decode, normalise, open_data
 from godeeper.data.augment import FILTERS
 from godeeper.data.crops import patch
+from godeeper.data.dataset import FileDataset, ImageDataset
 from godeeper.data.decode import decode_for
 from godeeper.data.folders import image_files
-from godeeper.data.loader import TrainingSet, collate
-from godeeper.data.sources import FileDataset, ImageDataset
+from godeeper.data.loader import TrainDataset, collate
 from godeeper.data.write_shards import write_shards
 from godeeper.preprocess import Preprocess
 
@@ -43,7 +43,7 @@ Side = Callable[[Sequence[int], int], object]  # makes a batch of the images at 
 
 
 def ours(images: ImageDataset, size: int) -> Side:
-    dataset, preprocess = TrainingSet(images, size, Augment(color_jitter=False), 0), Preprocess.of(size)
+    dataset, preprocess = TrainDataset(images, size, Augment(color_jitter=False), 0), Preprocess.of(size)
     return lambda places, number: normalise(collate([dataset[number, place] for place in places]).images, preprocess)
 
 
@@ -112,11 +112,11 @@ def main() -> None:
             link = root / ("even", "odd")[number % 2] / file.name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(file.resolve())
-        source = open_source(root)
+        source = open_data(root)
         write_shards(source, root, Path(folder) / "shards")
-        shards = open_source(f"wds:{folder}/shards")
-        sides = {"folder": ours(source.part("train"), size), "shards": ours(shards.part("train"), size)}
-        compare(len(source.part("train")), arguments.rounds, sides)
+        shards = open_data(f"wds:{folder}/shards")
+        sides = {"folder": ours(source.subset("train"), size), "shards": ours(shards.subset("train"), size)}
+        compare(len(source.subset("train")), arguments.rounds, sides)
 
 
 if __name__ == "__main__":

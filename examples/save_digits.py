@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from godeeper import open_source
+from godeeper import open_data
 
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
-source = open_source("digits")
+source = open_data("digits")
 for digit in range(10):
     index = source.test.labels.index(digit)
     source.test.image(index).save(folder / f"a_{source.classes[digit]}.png")

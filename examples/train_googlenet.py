@@ -18,8 +18,8 @@ out = Path(sys.argv[2] if len(sys.argv) > 2 else "runs/example.safetensors")
 torch.manual_seed(0)
 
 # The images: 8x8 digits, 80 % to learn from, 20 % held out.  数据：8x8 手写数字，八成训练，两成测试。
-source = godeeper.open_source("digits")
-training = source.part("train")
+source = godeeper.open_data("digits")
+training = source.subset("train")
 augment = godeeper.Augment(
     crop_scale=(0.6, 1.0), color_jitter=False
 )  # patches of 60-100 % of the area  随机裁剪，面积占 60%–100%

@@ -16,8 +16,8 @@ from godeeper.train.optim import warm_statistics
 epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
 out = sys.argv[2] if len(sys.argv) > 2 else "runs/inception_resnet.safetensors"
 torch.manual_seed(0)
-source = godeeper.open_source("digits")
-training = source.part("train")
+source = godeeper.open_data("digits")
+training = source.subset("train")
 augment = godeeper.Augment(crop_scale=(0.6, 1.0), color_jitter=False)
 
 # Figures 10-15 at a quarter of their width. Each residual block is x + scale * linear(branches), then ReLU.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .data.augment import Augment, normalise
     from .data.crops import View, views
     from .data.decode import decode
-    from .data.sources import open_source
+    from .data.open import open_data
     from .data.views import take, take_views
     from .deploy.export import export
     from .deploy.fuse import fuse
@@ -61,7 +61,7 @@ __all__ = [
     "list_models",
     "load",
     "normalise",
-    "open_source",
+    "open_data",
     "recipes",
     "register",
     "save",
@@ -97,7 +97,7 @@ _HOME = {
     "fuse": "deploy.fuse",
     "list_models": "papers.registry",
     "load": "models.load",
-    "open_source": "data.sources",
+    "open_data": "data.open",
     "recipes": "train.recipe",
     "views": "data.crops",
 }

@@ -20,7 +20,7 @@ from godeeper.claims.residual_connections import epochs_to
 from godeeper.claims.residual_scaling import apart, dies, last_layer, stack
 from godeeper.claims.words import band, dashed, term
 from godeeper.data.augment import normalise
-from godeeper.data.sources import open_source
+from godeeper.data.open import open_data
 from godeeper.data.views import take_views
 from godeeper.data.write_shards import write_shards
 from godeeper.errors import GodeeperError
@@ -163,7 +163,7 @@ def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch)
 
 
 def test_the_first_images_of_each_class_are_chosen():
-    all_of_it = open_source("digits").train
+    all_of_it = open_data("digits").train
     chosen = Chosen(all_of_it, 50)
     assert len(chosen) == 50
     assert [chosen.labels.count(label) for label in range(10)] == [5] * 10
@@ -175,7 +175,7 @@ def test_the_first_images_of_each_class_are_chosen():
 
 
 def test_a_stream_has_no_first_images(tmp_path, class_folder):
-    write_shards(open_source(str(class_folder)), class_folder, tmp_path / "shards")
+    write_shards(open_data(str(class_folder)), class_folder, tmp_path / "shards")
     with pytest.raises(GodeeperError, match="stream"):
         Set(f"wds:{tmp_path / 'shards'}?streaming", 10, 10).open()
 

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from godeeper import BadImage, GodeeperError, open_source
+from godeeper import BadImage, GodeeperError, open_data
 from godeeper.data import ilsvrc
+from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.data.ilsvrc import open_ilsvrc, without_blacklisted
 from godeeper.data.ilsvrc_kit import kit_order, synsets
-from godeeper.data.sources import ArrayDataset, FileDataset
 
 SYNSETS = synsets()
 
@@ -117,13 +117,13 @@ def test_a_flat_folder_with_its_kit(tmp_path):
     assert names(source.test) == [released(number) for number in (1, 2, 3, 4, 5)]
     assert list(source.test.labels) == [0, 278, 543, 212, 278]
     assert len(source.train) == 0
-    assert source.split == "ILSVRC 2012, 5 of the 50,000 validation images: figures are not the papers'"
+    assert source.split_note == "ILSVRC 2012, 5 of the 50,000 validation images: figures are not the papers'"
     assert source.test.image(4).size == (4, 4)
 
 
 def test_the_door_to_all_sources_opens_it(tmp_path):
-    source = open_source(f"ilsvrc:{flat(tmp_path / 'val')},{kit(tmp_path / 'kit')}")
-    assert list(source.part("test").labels) == [0, 278, 543, 212, 278]
+    source = open_data(f"ilsvrc:{flat(tmp_path / 'val')},{kit(tmp_path / 'kit')}")
+    assert list(source.subset("test").labels) == [0, 278, 543, 212, 278]
 
 
 def test_images_are_those_of_their_numbers_where_some_are_missing(tmp_path):
@@ -178,7 +178,7 @@ def test_a_network_that_counts_otherwise_keeps_its_order(tmp_path):
 def test_all_fifty_thousand_are_the_papers(tmp_path, monkeypatch):
     assert (ilsvrc.VALIDATION_IMAGES, ilsvrc.BLACKLISTED) == (50_000, 1_762)
     monkeypatch.setattr(ilsvrc, "VALIDATION_IMAGES", 5)
-    assert opened(flat(tmp_path / "val"), kit(tmp_path / "kit")).split == "ILSVRC 2012, validation"
+    assert opened(flat(tmp_path / "val"), kit(tmp_path / "kit")).split_note == "ILSVRC 2012, validation"
 
 
 def test_hidden_files_and_commas_in_a_folders_name(tmp_path):
@@ -453,7 +453,7 @@ def test_a_blacklist_knows_images_in_any_folders_by_their_names(tmp_path):
         for number in (1, 2) if name == "cat" else (3, 4):
             image(tmp_path / "set" / "train" / name / f"ILSVRC2012_val_{number:08}.png")
             image(tmp_path / "set" / "val" / name / f"ILSVRC2012_val_{number + 10:08}.jpg")
-    every = open_source(tmp_path / "set").part("all")
+    every = open_data(tmp_path / "set").subset("all")
     left, count = without_blacklisted(every, blacklist(tmp_path, "2\n13\n"))
     assert [name[-12:-4] for name in names(left)] == ["00000001", "00000003", "00000004", "00000011", "00000012", "00000014"]
     assert list(left.labels) == [0, 1, 1, 0, 0, 1]

@@ -7,8 +7,9 @@ from PIL import Image
 
 from godeeper import BadImage, GodeeperError
 from godeeper.data.augment import Augment
-from godeeper.data.loader import EpochBatches, training_loader
-from godeeper.data.sources import ArrayDataset, FileDataset, ImageDataset
+from godeeper.data.batches import EpochBatches
+from godeeper.data.dataset import ArrayDataset, FileDataset, ImageDataset
+from godeeper.data.loader import training_loader
 from godeeper.data.view_loader import view_loader
 from godeeper.data.views import cut, layout, take_views
 from godeeper.preprocess import Preprocess
@@ -39,10 +40,10 @@ class SomeBad(ImageDataset):
     def name(self, index):
         return self.images.name(index)
 
-    def content(self, index):
+    def raw(self, index):
         if index in self.bad:
             raise BadImage(f"{self.name(index)}: damaged")
-        return self.images.content(index)
+        return self.images.raw(index)
 
 
 def epoch(batches, number):

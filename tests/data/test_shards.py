@@ -13,10 +13,11 @@ import torch
 import webdataset
 from PIL import Image
 
-from godeeper import GodeeperError, open_source
+from godeeper import GodeeperError, open_data
 from godeeper.cli.main import status
 from godeeper.data.augment import Augment
-from godeeper.data.loader import EpochBatches, training_loader
+from godeeper.data.batches import EpochBatches
+from godeeper.data.loader import training_loader
 from godeeper.data.shards import expand
 
 pytestmark = pytest.mark.filterwarnings(
@@ -40,10 +41,10 @@ def shards(folder, tmp_path):
 
 def test_the_shards_hold_the_folder_in_its_order(folder, shards):
     assert len(list(shards.glob("train-*.tar"))) > 2
-    own, ours = open_source(folder), open_source(f"wds:{shards}")
+    own, ours = open_data(folder), open_data(f"wds:{shards}")
     assert ours.classes == own.classes == ("cat", "dog")
     for part in ("train", "test"):
-        files, members = own.part(part), ours.part(part)
+        files, members = own.subset(part), ours.subset(part)
         assert list(members.labels) == list(files.labels)
         for index in range(len(files)):
             assert members.name(index).endswith(files.files[index].name)
@@ -71,7 +72,7 @@ def test_writing_again_gives_the_same_bytes_and_never_overwrites(folder, shards,
 @pytest.mark.parametrize("workers", [0, 1, 4])
 def test_the_same_tensors_from_folder_and_shards_with_any_number_of_workers(folder, shards, workers):
     def epoch(source, workers):
-        images = open_source(source).part("train")
+        images = open_data(source).subset("train")
         batches = EpochBatches(len(images), 5, seed=3)
         batches.epoch = 2
         return list(training_loader(images, 24, Augment(), batches, workers))
@@ -86,7 +87,7 @@ def test_the_same_tensors_from_folder_and_shards_with_any_number_of_workers(fold
 def test_webdataset_reads_ours(folder, shards):
     names = [str(path) for path in sorted(shards.glob("train-*.tar"))]
     read = {sample["__key__"]: sample for sample in webdataset.WebDataset(names, shardshuffle=False)}
-    images = open_source(folder).part("train")
+    images = open_data(folder).subset("train")
     assert len(read) == len(images) == 25
     for index, (file, label) in enumerate(zip(images.files, images.labels, strict=True)):
         sample = read[f"{index:08d}"]
@@ -104,15 +105,15 @@ def test_we_read_webdatasets(tmp_path):
     with webdataset.ShardWriter(str(tmp_path / "shard-%06d.tar"), maxcount=7, verbose=0) as writer:
         for index in range(20):
             writer.write({"__key__": f"some/where/{index:04d}", "png": png(index * 10), "cls": index % 2, "txt": "an image"})
-    source = open_source(f"wds:{tmp_path}/shard-{{000000..000002}}.tar")
+    source = open_data(f"wds:{tmp_path}/shard-{{000000..000002}}.tar")
     assert source.classes == ("0", "1")
-    everything = source.part("all")
+    everything = source.subset("all")
     assert len(everything) == 20
     assert len(source.test) == 4  # a fifth of each class
     for index in range(20):
         red = everything.image(index).getpixel((3, 3))[0]
         assert everything.labels[index] == red // 10 % 2
-    assert open_source(f"wds:{tmp_path}/shard-{{000000..000002}}.tar", classes=["no", "yes"]).classes == ("no", "yes")
+    assert open_data(f"wds:{tmp_path}/shard-{{000000..000002}}.tar", classes=["no", "yes"]).classes == ("no", "yes")
 
 
 def test_patterns():
@@ -122,11 +123,11 @@ def test_patterns():
 
 
 def test_the_classes_of_a_trained_network_are_matched_by_name(shards):
-    source = open_source(f"wds:{shards}", classes=["dog", "fox", "cat"])
-    own = open_source(f"wds:{shards}")
+    source = open_data(f"wds:{shards}", classes=["dog", "fox", "cat"])
+    own = open_data(f"wds:{shards}")
     assert [source.classes[label] for label in source.test.labels] == [own.classes[label] for label in own.test.labels]
     with pytest.raises(GodeeperError, match="'dog'"):
-        open_source(f"wds:{shards}", classes=["cat", "fox"])
+        open_data(f"wds:{shards}", classes=["cat", "fox"])
 
 
 def write(path, **members):
@@ -166,21 +167,21 @@ def test_a_torn_shard_a_missing_one_and_an_empty_folder(tmp_path, shards):
     shard = min(shards.glob("train-*.tar"))
     shard.write_bytes(shard.read_bytes()[:-15000])
     with pytest.raises(GodeeperError, match=shard.name):
-        open_source(f"wds:{shards}")
+        open_data(f"wds:{shards}")
     with pytest.raises(GodeeperError, match=r"no shard .*train-000099\.tar"):
-        open_source(f"wds:{shards}/train-{{000099..000101}}.tar")
+        open_data(f"wds:{shards}/train-{{000099..000101}}.tar")
     (tmp_path / "nothing").mkdir()
     with pytest.raises(GodeeperError, match="holds no shards"):
-        open_source(f"wds:{tmp_path / 'nothing'}")
+        open_data(f"wds:{tmp_path / 'nothing'}")
     with pytest.raises(GodeeperError, match="form wds:"):
-        open_source("wds:a,wds:b,wds:c")
+        open_data("wds:a,wds:b,wds:c")
 
 
 def test_a_class_that_is_not_tested_is_named(tmp_path):
     train = write(tmp_path / "t.tar", a_png=png(1), a_cls=b"0", b_png=png(2), b_cls=b"1")
     test = write(tmp_path / "v.tar", c_png=png(1), c_cls=b"1")
     with pytest.raises(GodeeperError, match="class '0' has no image in the test shards"):
-        open_source(f"wds:{train},wds:{test}")
+        open_data(f"wds:{train},wds:{test}")
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -201,16 +202,16 @@ def test_shards_at_a_url_are_fetched_once(shards, server, tmp_path, monkeypatch,
     monkeypatch.setenv("GODEEPER_DATA", str(tmp_path / "data"))
     count = len(list(shards.glob("train-*.tar")))
     name = f"wds:{server}/shards/train-{{000000..{count - 1:06d}}}.tar,wds:{server}/shards/test-000000.tar"
-    first = open_source(name)
-    assert capsys.readouterr().err.count("fetching http://") == count + 1
-    local = open_source(f"wds:{shards}")
+    first = open_data(name)
+    assert capsys.readouterr().err.count("downloading http://") == count + 1
+    local = open_data(f"wds:{shards}")
     assert first.train.labels == local.train.labels
     assert first.train.image(3).tobytes() == local.train.image(3).tobytes()
-    assert open_source(name).classes == ("cat", "dog")
-    assert "fetching" not in capsys.readouterr().err
+    assert open_data(name).classes == ("cat", "dog")
+    assert "downloading" not in capsys.readouterr().err
     assert not list((tmp_path / "data").rglob("*.partial"))
     with pytest.raises(GodeeperError, match=r"nowhere\.tar"):
-        open_source(f"wds:{server}/nowhere.tar")
+        open_data(f"wds:{server}/nowhere.tar")
 
 
 def test_an_unreachable_url_is_one_line(tmp_path, monkeypatch, capsys):
@@ -222,4 +223,4 @@ def test_an_unreachable_url_is_one_line(tmp_path, monkeypatch, capsys):
     assert "nobody answers" in error
     assert "Traceback" not in error
     with pytest.raises(GodeeperError, match="s3"):
-        open_source("wds:s3://nobody/a.tar")
+        open_data("wds:s3://nobody/a.tar")

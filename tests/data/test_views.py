@@ -12,7 +12,7 @@ from sklearn.datasets import load_sample_image
 import godeeper
 from godeeper.data.augment import normalise
 from godeeper.data.crops import nested
-from godeeper.data.sources import FileDataset
+from godeeper.data.dataset import FileDataset
 from godeeper.data.view_loader import view_loader
 from godeeper.data.views import Laid, cut, layout, passes, resample, take, take_views
 from godeeper.preprocess import Preprocess

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from godeeper import GodeeperError
-from godeeper.data.objects import Objects
+from godeeper.data.annotations import Objects
 from godeeper.detect.average_precision import score_detections
 from godeeper.detect.coco_scores import coco_scores
 from godeeper.detect.detection_report import class_rows, precision_recall_chart

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from godeeper import BadCheckpoint, GodeeperError, create_model
-from godeeper.data.objects import DetectionSet, Objects, open_objects
+from godeeper.data.annotations import DetectionDataset, Objects
+from godeeper.data.open_annotations import open_annotations
 from godeeper.detect.detection_recipes import MultiBoxRecipe
 from godeeper.detect.multibox import MultiBox, MultiBoxProposals, cluster_boxes, load_multibox, multibox_loss, save_multibox
 from godeeper.detect.multibox_task import MultiBoxTask
@@ -120,7 +121,7 @@ def test_boxes_of_training_come_to_the_loss_as_shares_of_their_own_image(tmp_pat
     files = [tmp_path / f"{index}.png" for index in range(3)]
     for file, shape in zip(files, shapes, strict=True):
         Image.new("RGB", shape, (200, 40, 40)).save(file)
-    images = DetectionSet(("thing",), files, shapes, objects, "train")
+    images = DetectionDataset(("thing",), files, shapes, objects, "train")
     recipe = MultiBoxRecipe(boxes=3, image_size=64, batch_size=3, hflip=False)
     model = multibox(boxes=3)
     task = MultiBoxTask(model, images, recipe, Alone())
@@ -204,7 +205,7 @@ def made(images, **recipe):
 def test_it_learns_where_shapes_are(tmp_path):
     """Of images it has not seen, it covers far more objects than its priors do, and by its three surest boxes, too."""
     voc = voc_folder(tmp_path / "voc", {"train": range(200), "test": range(200, 260)}, most=1)
-    images, tested = open_objects(voc, "train"), open_objects(voc, "test")
+    images, tested = open_annotations(voc, "train"), open_annotations(voc, "test")
     learn(made(images, epochs=12, batch_size=8, lr=0.05, color_jitter=False), tmp_path / "run", trackers=[])
     learnt = load_multibox(tmp_path / "run")
     found = [learnt.propose(tested.image(index)) for index in range(len(tested))]

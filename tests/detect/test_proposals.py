@@ -12,8 +12,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from godeeper import BadImage, GodeeperError
+from godeeper.data.annotations import Objects
 from godeeper.data.decode import decode
-from godeeper.data.objects import Objects, open_objects
+from godeeper.data.open_annotations import open_annotations
 from godeeper.detect import proposals
 from godeeper.detect.iou import box_iou
 from godeeper.detect.proposals import CachedProposals, CombinedProposals, SelectiveSearch, coverage, propose_all
@@ -133,7 +134,7 @@ def test_nothing_to_see():
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_without_opencv(workers, tmp_path, monkeypatch):
-    images = open_objects(voc_folder(tmp_path), "val")
+    images = open_annotations(voc_folder(tmp_path), "val")
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(GodeeperError, match=r"pip install 'godeeper\[detect\]'"):
         propose_all(SelectiveSearch(), images, workers=workers)
@@ -210,7 +211,7 @@ class TestKept:
 
 
 def test_a_set_in_its_order_by_any_number_of_processes(tmp_path):
-    images = open_objects(voc_folder(tmp_path), "train")
+    images = open_annotations(voc_folder(tmp_path), "train")
     wanted = [[[*images.image(index).getpixel((0, 0)), 255]] for index in range(len(images))]
     for number, workers in enumerate((0, 2, 2)):
         told = []
@@ -221,12 +222,12 @@ def test_a_set_in_its_order_by_any_number_of_processes(tmp_path):
 
 def test_a_process_that_dies(tmp_path):
     with pytest.raises(GodeeperError, match=r"died.*fewer --workers"):
-        propose_all(Killed(), open_objects(voc_folder(tmp_path), "val"), workers=1)
+        propose_all(Killed(), open_annotations(voc_folder(tmp_path), "val"), workers=1)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_bad_image_in_a_set(workers, tmp_path):
-    images = open_objects(voc_folder(tmp_path), "val")
+    images = open_annotations(voc_folder(tmp_path), "val")
     images.files[1].write_bytes(b"no image")
     with pytest.raises(BadImage, match=images.files[1].name):
         propose_all(Corner(), images, workers=workers)

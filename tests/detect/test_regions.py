@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from godeeper import BadImage
+from godeeper.data.annotations import DetectionDataset, Objects
 from godeeper.data.augment import normalise
-from godeeper.data.objects import DetectionSet, Objects, open_objects
+from godeeper.data.open_annotations import open_annotations
 from godeeper.detect import regions
 from godeeper.detect.regions import RegionDataset, region_labels, warp, warp_all
 from godeeper.preprocess import Preprocess
@@ -135,7 +136,7 @@ def by_hand(tmp_path):
         files.append(tmp_path / f"{number}.png")
         noise(*size, number).save(files[-1])
     there = [objects(FIRST, SECOND, labels=[1, 0], difficult={0}), objects(FIRST, labels=[1]), objects()]
-    images = DetectionSet(("disc", "square"), files, [(80, 64), (64, 80), (70, 70)], there, "train")
+    images = DetectionDataset(("disc", "square"), files, [(80, 64), (64, 80), (70, 70)], there, "train")
     return images, [np.float32([*NEAR, *FAR]), np.float32([NEAR[0], *FAR]), np.float32(FAR)]
 
 
@@ -170,7 +171,7 @@ class TestRegionImages:
     def test_no_proposals_and_no_objects(self, by_hand):
         images, proposals = by_hand
         assert RegionDataset(images, [boxes[:0] for boxes in proposals], Preprocess.of(32), 0).labels == [0, 1]
-        nothing = DetectionSet(("disc", "square"), images.files, images.sizes, [objects()] * 3, "train")
+        nothing = DetectionDataset(("disc", "square"), images.files, images.sizes, [objects()] * 3, "train")
         assert RegionDataset(nothing, proposals, Preprocess.of(32), 0).labels == [2, 2, 2]
 
     def test_the_seed_alone_decides(self, by_hand):
@@ -219,7 +220,7 @@ class TestRegionImages:
 
 
 def test_scenes_objects_are_among_the_regions(tmp_path):
-    images = open_objects(voc_folder(tmp_path), "train")
+    images = open_annotations(voc_folder(tmp_path), "train")
     made = RegionDataset(images, [np.zeros((0, 4), np.float32)] * len(images), Preprocess.of(32), 0)
     assert sorted(made.labels) == sorted(label for some in images.objects for label in some.labels.tolist())
     colour = {images.classes.index("disc"): (200, 40, 40), images.classes.index("square"): (40, 60, 200)}

@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 
 from godeeper import GodeeperError, create_model
-from godeeper.data.objects import open_objects
+from godeeper.data.open_annotations import open_annotations
 from godeeper.detect.detection_recipes import DetectionRecipe, MultiBoxRecipe
 from godeeper.detect.detections import Detections
 from godeeper.detect.detector import find_all
@@ -58,7 +58,7 @@ def weights(run):
 @pytest.mark.parametrize("kind", ["faster-rcnn", "frozen", "multibox"])
 @pytest.mark.parametrize("stop", [2, 3, 5])  # steps done: within the first epoch, at its end, within the second
 def test_an_interrupted_run_ends_with_the_same_bits(voc, tmp_path, monkeypatch, kind, stop):
-    images = open_objects(voc, "train")
+    images = open_annotations(voc, "train")
     made = partial(make, kind, images, **({"batch_norm": "frozen"} if kind == "frozen" else {}))
     learn(made(), tmp_path / "whole", trackers=[])
     task = MultiBoxTask if kind == "multibox" else FasterRCNNTask
@@ -83,14 +83,14 @@ def test_an_interrupted_run_ends_with_the_same_bits(voc, tmp_path, monkeypatch, 
 
 def test_other_objects_are_not_resumed_with(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"train": range(4)})
-    learn(make("faster-rcnn", open_objects(voc, "train"), epochs=1), tmp_path / "run", trackers=[])
+    learn(make("faster-rcnn", open_annotations(voc, "train"), epochs=1), tmp_path / "run", trackers=[])
     write_annotation(voc / "Annotations/scene001.xml", (96, 72), [("disc", 1, 1, 20, 20), ("square", 30, 30, 50, 50)])
     with pytest.raises(GodeeperError, match=r"the data have changed since the run began: 4 images \(objects"):
-        learn(make("faster-rcnn", open_objects(voc, "train"), epochs=1), tmp_path / "run", trackers=[], resume=True)
+        learn(make("faster-rcnn", open_annotations(voc, "train"), epochs=1), tmp_path / "run", trackers=[], resume=True)
 
 
 def test_mirrored_images_have_mirrored_boxes(voc):
-    images = open_objects(voc, "train")
+    images = open_annotations(voc, "train")
     dataset = ObjectTrainingSet(images, seed=0, hflip=True, color_jitter=False)
     seen = set()
     for epoch in range(12):
@@ -113,7 +113,7 @@ def dataset_without_flip(images):
 def test_difficult_objects_are_not_learnt_from_and_bad_images_are_left_out(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"train": range(4)})
     write_annotation(voc / "Annotations/scene000.xml", (96, 72), [("disc", 1, 1, 20, 20), ("disc", 30, 30, 50, 50)], {0})
-    images = open_objects(voc, "train")
+    images = open_annotations(voc, "train")
     _, target = ObjectTrainingSet(images, 0, hflip=False, color_jitter=False)[0, 0]
     assert target["boxes"].tolist() == [[30, 30, 50, 50]]
     content = (voc / "JPEGImages/scene001.jpg").read_bytes()
@@ -135,7 +135,7 @@ class Everything:
 
 def test_bad_images_stop_an_evaluation_unless_they_are_to_be_skipped(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"test": range(4)})
-    images = open_objects(voc, "test")
+    images = open_annotations(voc, "test")
     (voc / "JPEGImages/scene002.jpg").write_bytes(b"damaged")
     with pytest.raises(BadImage, match=r"scene002.jpg"):
         find_all(Everything(), images)
@@ -167,14 +167,14 @@ SCRIPT = """
     from functools import partial
     import torch
     from accelerate import PartialState
-    from godeeper.data.objects import open_objects
+    from godeeper.data.open_annotations import open_annotations
     from godeeper.detect.detector import find_all
     from godeeper.detect.average_precision import score_detections
     from godeeper.detect.detector_files import load_detector
 
     processes = PartialState(cpu=True)
     detector = load_detector(sys.argv[1])
-    images = open_objects(sys.argv[2], "test", detector.classes)
+    images = open_annotations(sys.argv[2], "test", detector.classes)
     found = find_all(detector, images)
     scores = score_detections(found.detections, images.objects, images.classes)
     if processes.is_main_process:
@@ -187,7 +187,7 @@ SCRIPT = """
 
 def test_evaluation_over_processes_is_that_of_one(voc, tmp_path):
     """Five images: shared evenly by neither two nor three."""
-    task = make("faster-rcnn", open_objects(voc, "train"))(Accelerator(cpu=True))
+    task = make("faster-rcnn", open_annotations(voc, "train"))(Accelerator(cpu=True))
     task.save(task.network, tmp_path / "model.safetensors")
     (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT.format(tests="tests")))
     results = []
@@ -206,7 +206,7 @@ def test_it_learns_to_find_shapes(tmp_path):
     from godeeper.detect.average_precision import score_detections
 
     voc = voc_folder(tmp_path / "voc", {"train": range(100), "test": range(100, 130)})
-    images, tested = open_objects(voc, "train"), open_objects(voc, "test")
+    images, tested = open_annotations(voc, "train"), open_annotations(voc, "test")
     torch.manual_seed(0)
     detector = FasterRCNN(
         create_model("googlenet_bn", num_classes=1, width=0.125), images.classes,

@@ -6,7 +6,7 @@ from PIL import Image
 from godeeper import BadImage, GodeeperError, load, views
 from godeeper.data.augment import normalise
 from godeeper.data.crops import nested
-from godeeper.data.sources import ArrayDataset, FileDataset
+from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.evaluate import evaluate
 from godeeper.preprocess import Preprocess
 

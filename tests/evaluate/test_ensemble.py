@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from godeeper import BadCheckpoint, GodeeperError
-from godeeper.data.sources import ArrayDataset, FileDataset
+from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.evaluate import Member, evaluate, evaluate_members
 from godeeper.evaluate.ensemble import (
     check_images,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from godeeper import GodeeperError
-from godeeper.data.sources import ArrayDataset, FileDataset
+from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.evaluate import evaluate, journal
 from godeeper.evaluate.journal import Journal
 from godeeper.preprocess import Preprocess

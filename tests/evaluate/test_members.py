@@ -12,7 +12,7 @@ from PIL import Image
 
 from godeeper import GodeeperError, load
 from godeeper.data.augment import normalise
-from godeeper.data.sources import ArrayDataset, FileDataset
+from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.data.views import take_views
 from godeeper.evaluate import Member, evaluate, evaluate_members
 from godeeper.evaluate.classify import averaged
@@ -69,9 +69,9 @@ def test_each_image_is_decoded_once_for_all_members(images):
     opened = Counter()
 
     class Counting(FileDataset):
-        def content(self, index):
+        def raw(self, index):
             opened[index] += 1
-            return super().content(index)
+            return super().raw(index)
 
     members = [Member(str(number), brightness, Preprocess.of(16 + 8 * number)) for number in range(3)]
     evaluate_members(members, Counting(images.files, images.labels), crops=10)

@@ -103,7 +103,7 @@ def test_a_full_disk_warns_keeps_the_old_checkpoint_and_training_goes_on(tmp_pat
         import numpy as np
         from pathlib import Path
         from godeeper import Recipe, create_model
-        from godeeper.data.sources import ArrayDataset
+        from godeeper.data.dataset import ArrayDataset
         from godeeper.train import train
         def limit(network):
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from godeeper import Recipe, create_model
-from godeeper.data.sources import ArrayDataset
+from godeeper.data.dataset import ArrayDataset
 from godeeper.train import train
 from godeeper.train.checkpoint import checkpoints
 from godeeper.train.optim import make_optimizer, scaled_parameters

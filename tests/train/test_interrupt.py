@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from godeeper import GodeeperError, Recipe, create_model
-from godeeper.data.sources import ArrayDataset, ImageDataset
+from godeeper.data.dataset import ArrayDataset, ImageDataset
 from godeeper.train import classification, train
 from godeeper.train.checkpoint import checkpoints
 from godeeper.train.interrupt import Interruption
@@ -47,11 +47,11 @@ class Trap(ImageDataset):
     def name(self, index):
         return IMAGES.name(index)
 
-    def content(self, index):
+    def raw(self, index):
         self.asked += 1
         if self.asked == self.at:
             self.act()
-        return IMAGES.content(index)
+        return IMAGES.raw(index)
 
 
 def same_weights(one, other):

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from godeeper import BadCheckpoint, GodeeperError, Recipe, create_model, load, open_source
-from godeeper.data.sources import ArrayDataset
+from godeeper import BadCheckpoint, GodeeperError, Recipe, create_model, load, open_data
+from godeeper.data.dataset import ArrayDataset
 from godeeper.train import train
 
 RECIPE = Recipe(
@@ -129,7 +129,7 @@ def test_images_too_small_for_the_heads_are_refused_before_anything_is_written(t
 
 def test_undecodable_images_are_left_out_and_named_never_fatal(tmp_path, class_folder):
     (class_folder / "train" / "cat" / "broken.png").write_bytes(b"no image")
-    source = open_source(class_folder)
+    source = open_data(class_folder)
     run = train(network(), source.train, replace(RECIPE, epochs=1, batch_size=1), tmp_path / "run")
     record = json.loads((run / "metrics.jsonl").read_text())
     assert (record["images"], record["skipped"]) == (24, 1)

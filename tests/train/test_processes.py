@@ -15,8 +15,8 @@ from godeeper.train.processes import SharedDropout
 SCRIPT = dedent("""
     import json, sys
     import torch
-    from godeeper import Recipe, create_model, open_source
-    from godeeper.data.sources import ArrayDataset
+    from godeeper import Recipe, create_model, open_data
+    from godeeper.data.dataset import ArrayDataset
     from godeeper.evaluate import evaluate
     from godeeper.train import train
     from godeeper.data import views
@@ -24,7 +24,7 @@ SCRIPT = dedent("""
     from torch import distributed as dist
 
     out, model, sync = sys.argv[1], sys.argv[2], sys.argv[3] == "sync"
-    digits = open_source("digits")
+    digits = open_data("digits")
     some = lambda images, count: ArrayDataset(images.arrays[:count], images.labels[:count], "some")
     train_set, test_set = some(digits.train, 24), some(digits.test, 23)  # 23: shared evenly by neither 2 nor 3
     torch.manual_seed(0)

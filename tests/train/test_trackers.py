@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from godeeper import GodeeperError, Recipe, create_model
 from godeeper.cli.main import status
-from godeeper.data.sources import ArrayDataset
+from godeeper.data.dataset import ArrayDataset
 from godeeper.train import train
 from godeeper.train.trackers import check_trackers
 

@@ -125,9 +125,9 @@ def samples(network: Network | None) -> list[Image.Image]:
         return []
     try:
         if network.classes == tuple("0123456789"):
-            from ..data.sources import open_source
+            from ..data.open import open_data
 
-            images = open_source("digits").test
+            images = open_data("digits").test
             firsts = [list(images.labels).index(label) for label in (3, 5, 7, 8)]
             return [images.image(place).resize((64, 64), Image.Resampling.NEAREST) for place in firsts]
         from sklearn.datasets import load_sample_image

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from ..data.augment import normalise
-from ..data.sources import ImageDataset
+from ..data.dataset import ImageDataset
 from ..data.views import take_views
 from ..models.network import Network, best_device, to_device
 from ..papers.registry import definition, variant

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from ..data.loader import default_workers
-from ..data.sources import ImageDataset, Source, open_source
+from ..data.dataset import DataSplits, ImageDataset
+from ..data.open import open_data
+from ..data.workers import default_workers
 from ..errors import GodeeperError
 
 
@@ -34,8 +35,8 @@ class Chosen(ImageDataset):
     def name(self, index: int) -> str:
         return self.images.name(self.places[index])
 
-    def content(self, index: int) -> Any:
-        return self.images.content(self.places[index])
+    def raw(self, index: int) -> Any:
+        return self.images.raw(self.places[index])
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,14 @@ class Set:
         """Processes that decode for one that computes; none without an accelerator, where a run has a core to itself."""
         return default_workers(self.data) if torch.accelerator.is_available() else 0
 
-    def open(self) -> Source:
+    def open(self) -> DataSplits:
         """The source with as many images; GodeeperError for a stream, which has no first ones."""
         return _opened(self)
 
 
 @cache
-def _opened(chosen: Set) -> Source:
-    source = open_source(chosen.data)
+def _opened(chosen: Set) -> DataSplits:
+    source = open_data(chosen.data)
     if not isinstance(source.train, ImageDataset):
         raise GodeeperError(
             f"{chosen.data!r} is a stream: claims are tested on a folder or a named set, whose images are counted"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
-from ..data.sources import ImageDataset
+from ..data.dataset import ImageDataset
 from ..errors import GodeeperError
 from ..evaluate.classify import evaluate
 from ..files import atomic_write

@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from ..data.sources import ImageDataset, Source
+from ..data.dataset import DataSplits, ImageDataset
 from ..errors import BadImage, GodeeperError
 from ..papers.notation import Definition
 from ..papers.registry import definition, variant
@@ -45,7 +45,7 @@ class Lab:
         return Set(self.data, self.scale.train, self.scale.test)
 
     @property
-    def source(self) -> Source:
+    def source(self) -> DataSplits:
         return self.images.open()
 
     def check(self) -> None:

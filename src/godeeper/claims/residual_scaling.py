@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..data.augment import normalise
-from ..data.sources import ImageDataset
+from ..data.dataset import ImageDataset
 from ..data.views import take_views
 from ..models.network import Network, best_device, to_device
 from ..papers.inception_resnet import c

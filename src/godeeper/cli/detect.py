@@ -28,10 +28,10 @@ def coverage_command(
     as_json: Json = False,
 ) -> None:
     """Count how many objects the proposals cover, at a Jaccard overlap of 0.5."""
-    from ..data.objects import open_objects
+    from ..data.open_annotations import open_annotations
     from ..detect.proposals import coverage
 
-    images = open_objects(data, split)
+    images = open_annotations(data, split)
     proposer = proposer_of(2.0 if superpixels is None else superpixels, multibox)
     found = coverage(proposals_of(proposer, images, workers), images.objects)
     if as_json:

@@ -42,7 +42,7 @@ def evaluate_command(
     """Count the mean average precision of a detector, as Pascal VOC, ILSVRC and COCO do."""
     from accelerate import PartialState
 
-    from ..data.objects import open_objects
+    from ..data.open_annotations import open_annotations
     from ..detect.detection_report import precision_recall_chart, save_detections
     from ..detect.detector import find_all
     from ..files import atomic_write
@@ -53,7 +53,7 @@ def evaluate_command(
     _check_written(plot, ".png", "--plot")
     processes = PartialState(cpu=best_device().type == "cpu")  # under torchrun, several; the first one reports
     detector = detector_of(runs, superpixels, multibox)
-    images = open_objects(data, split, detector.classes)
+    images = open_annotations(data, split, detector.classes)
     with counting("detecting", len(images), show=processes.is_main_process) as progress:
         found = find_all(detector, images, skip_bad=skip_bad, progress=progress)
     if not processes.is_main_process:

@@ -14,7 +14,7 @@ from ..errors import BadImage, GodeeperError
 from .proposing import Multibox, Superpixels, proposals_of, proposer_of
 
 if TYPE_CHECKING:
-    from ..data.objects import DetectionSet
+    from ..data.annotations import DetectionDataset
     from ..models.network import Network
 
 Method = Literal["faster-rcnn", "rcnn", "multibox"]
@@ -120,10 +120,10 @@ def _checked(plan: Any, out: Path) -> Plan:
 
 def _sets(plan: Plan) -> tuple[Any, Any]:
     """The images to learn from, and those to test on, or None."""
-    from ..data.objects import open_objects
+    from ..data.open_annotations import open_annotations
 
-    images = open_objects(plan["data"], plan["split"])
-    tested = None if plan["validate"] == "none" else open_objects(plan["data"], plan["validate"], images.classes)
+    images = open_annotations(plan["data"], plan["split"])
+    tested = None if plan["validate"] == "none" else open_annotations(plan["data"], plan["validate"], images.classes)
     return images, tested
 
 
@@ -194,7 +194,7 @@ def _train_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> None:
 
     preprocess = network.preprocess.with_size(recipe.image_size or network.preprocess.image_size)
 
-    def regions(images: DetectionSet) -> RegionDataset:
+    def regions(images: DetectionDataset) -> RegionDataset:
         return RegionDataset(images, proposals_of(proposer, images, workers), preprocess, recipe.seed)
 
     learnt, held_out = regions(images), None if tested is None else regions(tested)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..data.objects import DetectionSet, Floats
+    from ..data.annotations import DetectionDataset, Floats
     from ..detect.proposals import Proposer
 
 Superpixels = Annotated[
@@ -25,7 +25,7 @@ def proposer_of(superpixels: float, multibox: str | None) -> Proposer:
     return search if multibox is None else CombinedProposals((search, MultiBoxProposals(load_multibox(multibox))))
 
 
-def proposals_of(proposer: Proposer, images: DetectionSet, workers: int) -> list[Floats]:
+def proposals_of(proposer: Proposer, images: DetectionDataset, workers: int) -> list[Floats]:
     """The proposals of a set's images, with progress on stderr."""
     from ..detect.proposals import propose_all
     from .progress import counting

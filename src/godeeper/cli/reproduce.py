@@ -36,7 +36,7 @@ def reproduce_command(
     """Test a claim of the papers: its arms trained with several seeds, curves, a table with intervals, a verdict."""
     from ..claims import CLAIMS
     from ..claims.report import reproduce
-    from ..data.sources import open_source
+    from ..data.open import open_data
 
     if every == (claim is not None):
         raise typer.BadParameter("name a claim or ask for the --list, one of the two")
@@ -47,7 +47,7 @@ def reproduce_command(
     if out.exists() and not out.is_dir():
         raise GodeeperError(f"--out {str(out)!r} is a file: name a folder")
     if download:
-        open_source(data or CLAIMS[claim].scales[scale].data, download=True)
+        open_data(data or CLAIMS[claim].scales[scale].data, download=True)
     folder = out / claim / scale
     result = reproduce(CLAIMS[claim], scale, data, folder)
     if json:

@@ -18,12 +18,12 @@ def shards_command(
 ) -> None:
     """Write a class folder as WebDataset shards, for `--data wds:OUT`."""
     from ..data.folders import open_folder
-    from ..data.sources import existing_folder
+    from ..data.open import existing_folder
     from ..data.write_shards import write_shards
     from .progress import counting
 
     source = open_folder(existing_folder(str(folder)), None)
-    with counting("writing", len(source.part("all"))) as progress:
+    with counting("writing", len(source.subset("all"))) as progress:
         written = write_shards(source, folder, out, shard_size, progress)
     if as_json:
         print_json([{"shard": str(path), "bytes": path.stat().st_size} for path in written])

@@ -28,7 +28,7 @@ TURNED = (5, 6, 7, 8)  # the orientations that swap width and height
 TURNING = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # what in a PNG can tell one; to ask Pillow decodes the pixels
 
 ImageInput = str | Path | bytes | Image.Image | NDArray[np.uint8]  # a file, its bytes, a PIL image, or uint8 (H, W, 3) in RGB
-Content = Path | bytes | Image.Image  # what an image is decoded from; or the image, RGB
+RawImage = Path | bytes | Image.Image  # what an image is decoded from; or the image, RGB
 Shrink = Callable[[int, int], float]  # upright width and height -> how many times smaller will do
 
 

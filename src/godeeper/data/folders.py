@@ -6,60 +6,72 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import GodeeperError, unknown
-from .sources import FileDataset, Source, check_tested
-from .split import check_divisible, split, split_note
+from .dataset import DataSplits, FileDataset, check_tested
+from .holdout import check_divisible, hold_out, holdout_note
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 
 
-def open_folder(folder: Path, known: tuple[str, ...] | None) -> Source:
+def open_folder(folder: Path, known: tuple[str, ...] | None) -> DataSplits:
     """The images of a folder; `known` is the label order of a trained network."""
     train = folder / "train"
-    tests = [folder / name for name in ("val", "test") if (folder / name).is_dir()]
     if train.is_dir() and any(entry.is_dir() for entry in train.iterdir()):  # with classes in it; else it is a class itself
-        if not tests:
-            raise GodeeperError(f"{str(folder)!r} has train/ but neither val/ nor test/: add one, or give {str(train)!r}")
-        classes = known or _classes(train)
-        test = tests[0]
-        parts = _class_images(train, classes), _class_images(test, classes)
-        if known is None:
-            check_tested(classes, parts[1].labels, f"{test.name}/ of {str(folder)!r}")
-        return Source(classes, *parts, f"folders train/ and {test.name}/")
+        return _open_train_and_test(folder, known)
     classes = known or _classes(folder)
-    everything = _class_images(folder, classes)
+    images = _class_images(folder, classes)
     if known is None:
-        check_divisible(classes, everything.labels, str(folder))
+        check_divisible(classes, images.labels, str(folder))
 
-    def pick(chosen: list[int]) -> FileDataset:
-        return FileDataset([everything.files[i] for i in chosen], [everything.labels[i] for i in chosen])
+    def subset(indices: list[int]) -> FileDataset:
+        return FileDataset([images.files[index] for index in indices], [images.labels[index] for index in indices])
 
-    into_train, into_test = split(everything.labels, [path.relative_to(folder).as_posix() for path in everything.files])
-    return Source(classes, pick(into_train), pick(into_test), split_note())
+    into_train, into_test = hold_out(images.labels, [path.relative_to(folder).as_posix() for path in images.files])
+    return DataSplits(classes, subset(into_train), subset(into_test), holdout_note())
+
+
+def _open_train_and_test(folder: Path, known: tuple[str, ...] | None) -> DataSplits:
+    train = folder / "train"
+    test = next((folder / name for name in ("val", "test") if (folder / name).is_dir()), None)
+    if test is None:
+        raise GodeeperError(f"{str(folder)!r} has train/ but neither val/ nor test/: add one, or give {str(train)!r}")
+    classes = known or _classes(train)
+    train_images, test_images = _class_images(train, classes), _class_images(test, classes)
+    if known is None:
+        check_tested(classes, test_images.labels, f"{test.name}/ of {str(folder)!r}")
+    return DataSplits(classes, train_images, test_images, f"folders train/ and {test.name}/")
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    names = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
+    names = tuple(entry.name for entry in _class_folders(folder))
     if not names:
-        raise GodeeperError(f"{str(folder)!r} has no classes: put the images of each class in a folder of its own there")
+        raise _no_classes(folder)
     if len(names) == 1:
         raise GodeeperError(f"{str(folder)!r} has one class only, {names[0]!r}: at least two are needed")
     return names
+
+
+def _no_classes(folder: Path) -> GodeeperError:
+    return GodeeperError(f"{str(folder)!r} has no classes: put the images of each class in a folder of its own there")
 
 
 def _class_images(folder: Path, classes: Sequence[str]) -> FileDataset:
     label_of = {name: label for label, name in enumerate(classes)}
     files: list[Path] = []
     labels: list[int] = []
-    for entry in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+    for entry in _class_folders(folder):
         if entry.name not in label_of:
             raise unknown(f"class in {str(folder)!r}", entry.name, classes)
-        found = image_files(entry)
-        if not found:
+        images = image_files(entry)
+        if not images:
             raise GodeeperError(f"class {entry.name!r} of {str(folder)!r} holds no images ({', '.join(sorted(SUFFIXES))})")
-        files += found
-        labels += [label_of[entry.name]] * len(found)
+        files += images
+        labels += [label_of[entry.name]] * len(images)
     if not files:
-        raise GodeeperError(f"{str(folder)!r} has no classes: put the images of each class in a folder of its own there")
+        raise _no_classes(folder)
     return FileDataset(files, labels)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import GodeeperError
+from .dataset import DataSplits, FileDataset, ImageDataset
 from .ilsvrc_kit import NUMBER, VALIDATION_IMAGES, all_synsets, kit_labels, lines, synsets
-from .sources import FileDataset, ImageDataset, Source
 
 BLACKLISTED = 1_762  # lines of the 2014 kit's list; arXiv 1602.07261, Section 5, says "about 1700"
 
@@ -17,31 +17,31 @@ RELEASED = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 NUMBERED = re.compile(r"ILSVRC2012_val_(\d{8})\.\w+")  # re-encoded or converted, it is the same image
 
 
-def open_ilsvrc(source: str, known: tuple[str, ...] | None) -> Source:
+def open_ilsvrc(data: str, known: tuple[str, ...] | None) -> DataSplits:
     """The validation images of ILSVRC 2012, all of them for testing; `known` is the label order of a trained network.
 
     `ilsvrc:IMAGES,KIT`: the flat folder of ILSVRC2012_val_00000001.JPEG and so on, and the development kit's folder or its
     ground truth file. `ilsvrc:IMAGES`: one folder a synset; a kit given as well is held against them. Not all 50,000 need be
-    there: `split` says how many are. GodeeperError, with the remedy, for names, labels or an order of synsets that are not
-    the challenge's, for an image without a label or there twice, for what is missing, and for other classes in `known`.
+    there: `split_note` says how many are. GodeeperError, with the remedy, for names, labels or an order of synsets that are
+    not the challenge's, for an image without a label or there twice, for what is missing, and for other classes in `known`.
     """
-    images, kit = _places(source)
-    found, by_folder = _images(images)
+    folder, kit = _paths(data)
+    files, folder_labels = _images(folder)
     if kit is not None:
-        label_of = kit_labels(kit, found)
-        _check_agreement(by_folder, label_of, found, kit)
-    elif by_folder:
-        label_of = by_folder
+        labels = kit_labels(kit, files)
+        _check_agreement(folder_labels, labels, files, kit)
+    elif folder_labels:
+        labels = folder_labels
     else:
         raise GodeeperError(
-            f"{str(images)!r} holds the images without their labels: name the development kit too, 'ilsvrc:{images},KIT',"
+            f"{str(folder)!r} holds the images without their labels: name the development kit too, 'ilsvrc:{folder},KIT',"
             " KIT being the folder ILSVRC2012_devkit_t12 or the ground truth file in it"
         )
     classes = _classes(known)
-    place = {synset: label for label, synset in enumerate(classes)}
-    numbers = sorted(found)
-    test = FileDataset([found[number] for number in numbers], [place[label_of[number]] for number in numbers])
-    return Source(classes, FileDataset([], []), test, _note(len(numbers)))
+    label_of = {synset: label for label, synset in enumerate(classes)}
+    numbers = sorted(files)
+    test = FileDataset([files[number] for number in numbers], [label_of[labels[number]] for number in numbers])
+    return DataSplits(classes, FileDataset([], []), test, _note(len(numbers)))
 
 
 def without_blacklisted(images: ImageDataset, file: Path) -> tuple[FileDataset, int]:
@@ -51,29 +51,29 @@ def without_blacklisted(images: ImageDataset, file: Path) -> tuple[FileDataset, 
     images without numbers; and where every image would be left out.
     """
     listed = _blacklist(file)
-    paths = [_numbered(images, index) for index in range(len(images))]
-    kept = [index for index, (_, number) in enumerate(paths) if number not in listed]
+    numbered = [_numbered(images, index) for index in range(len(images))]
+    kept = [index for index, (_, number) in enumerate(numbered) if number not in listed]
     if not kept:
         raise GodeeperError(f"without those that {str(file)!r} lists, none of the {len(images)} images remains to evaluate on")
-    left = FileDataset([paths[index][0] for index in kept], [images.labels[index] for index in kept])
+    left = FileDataset([numbered[index][0] for index in kept], [images.labels[index] for index in kept])
     return left, len(images) - len(kept)
 
 
-def _places(source: str) -> tuple[Path, Path | None]:
+def _paths(data: str) -> tuple[Path, Path | None]:
     """The folder of images, and the kit where one is named."""
-    name, kit = source.removeprefix("ilsvrc:"), None
+    name, kit = data.removeprefix("ilsvrc:"), None
     if "," in name and not Path(name).is_dir():  # a folder's own name may have a comma
         name, _, kit = name.rpartition(",")
     if not name or kit == "":
-        raise GodeeperError(f"{source!r} is not of the form ilsvrc:IMAGES or ilsvrc:IMAGES,KIT")
-    images = Path(name)
-    if images.is_file():
+        raise GodeeperError(f"{data!r} is not of the form ilsvrc:IMAGES or ilsvrc:IMAGES,KIT")
+    folder = Path(name)
+    if folder.is_file():
         raise GodeeperError(f"{name!r} is a file: unpack it, and give the folder that holds the validation images")
-    if not images.is_dir():
+    if not folder.is_dir():
         raise GodeeperError(f"there is no folder {name!r}: give the one that holds the validation images of ILSVRC 2012")
     if kit and not Path(kit).exists():
         raise GodeeperError(f"there is no kit {kit!r}: give the folder ILSVRC2012_devkit_t12 or the ground truth file in it")
-    return images, Path(kit) if kit else None
+    return folder, Path(kit) if kit else None
 
 
 def _images(folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
@@ -83,7 +83,7 @@ def _images(folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
         raise GodeeperError(f"{str(folder)!r} holds images and also the folder {folders[0]!r}: have the one or the other there")
     if folders and others:
         raise GodeeperError(f"{str(folder)!r} holds {others[0]!r} beside its class folders: take it out of there")
-    found: dict[int, Path] = {}
+    files: dict[int, Path] = {}
     labels: dict[int, str] = {}
     for name in folders:
         if name not in all_synsets():
@@ -92,30 +92,30 @@ def _images(folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
                 " n01440764, or the flat folder of images"
             )
         inside = _by_number(folder / name)
-        for number in sorted(inside.keys() & found.keys()):
-            raise GodeeperError(f"image {number} is there twice, as {str(found[number])!r} and {str(inside[number])!r}: keep one")
-        found |= inside
+        for number in sorted(inside.keys() & files.keys()):
+            raise GodeeperError(f"image {number} is there twice, as {str(files[number])!r} and {str(inside[number])!r}: keep one")
+        files |= inside
         labels |= dict.fromkeys(inside, name)
     if not folders:
-        found = _by_number(folder)
-    if not found:
+        files = _by_number(folder)
+    if not files:
         raise GodeeperError(f"{str(folder)!r} holds no images: ILSVRC2012_val_00000001.JPEG and so on belong there")
-    return found, labels
+    return files, labels
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
     """The names of the folders and of all else in a folder, sorted, without hidden ones."""
     try:
         with os.scandir(folder) as entries:  # which knows what is a folder without asking once more for each of 50,000
-            named = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+            names = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         raise GodeeperError(f"{str(folder)!r} cannot be read: {error.strerror}") from None
-    return [name for name, is_folder in named if is_folder], [name for name, is_folder in named if not is_folder]
+    return [name for name, is_folder in names if is_folder], [name for name, is_folder in names if not is_folder]
 
 
 def _by_number(folder: Path) -> dict[int, Path]:
     """What a folder holds, by the number in its name; GodeeperError for a name that the release does not have."""
-    found: dict[int, Path] = {}
+    files: dict[int, Path] = {}
     folders, others = _entries(folder)
     for name in (*folders, *others):
         match = RELEASED.fullmatch(name)
@@ -125,16 +125,16 @@ def _by_number(folder: Path) -> dict[int, Path]:
                 f"{str(folder / name)!r} is not named as a validation image is, ILSVRC2012_val_00000001.JPEG to"
                 f" ILSVRC2012_val_{VALIDATION_IMAGES:08}.JPEG: take it out of there"
             )
-        found[number] = folder / name
-    return found
+        files[number] = folder / name
+    return files
 
 
-def _check_agreement(by_folder: dict[int, str], labels: dict[int, str], found: dict[int, Path], kit: Path) -> None:
+def _check_agreement(folder_labels: dict[int, str], labels: dict[int, str], files: dict[int, Path], kit: Path) -> None:
     """GodeeperError for an image that lies in the folder of another synset than the kit's."""
-    for number, synset in sorted(by_folder.items()):
+    for number, synset in sorted(folder_labels.items()):
         if synset != labels[number]:
             raise GodeeperError(
-                f"{str(found[number])!r} is of {labels[number]} by the ground truth of {str(kit)!r}: it lies in the wrong folder,"
+                f"{str(files[number])!r} is of {labels[number]} by the ground truth of {str(kit)!r}: it lies in the wrong folder,"
                 " or the kit is another set's"
             )
 
@@ -178,12 +178,12 @@ def _blacklist(file: Path) -> set[int]:
 
 def _numbered(images: ImageDataset, index: int) -> tuple[Path, int]:
     """An image's file and the number in its name."""
-    content = images.content(index)
-    match = NUMBERED.fullmatch(content.name) if isinstance(content, Path) else None
+    file = images.raw(index)
+    match = NUMBERED.fullmatch(file.name) if isinstance(file, Path) else None
     if match is None:
         raise GodeeperError(
             f"{images.name(index)!r} has no number to look for in a blacklist: only files named as ILSVRC 2012's validation"
             " images are, ILSVRC2012_val_00000001.JPEG, have one"
         )
-    assert isinstance(content, Path)
-    return content, int(match[1])
+    assert isinstance(file, Path)
+    return file, int(match[1])

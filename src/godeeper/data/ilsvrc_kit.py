@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ NUMBER = re.compile(r"\d{1,9}")
 @lru_cache(maxsize=1)
 def kit_order() -> tuple[str, ...]:
     """The 1000 synsets in the order in which the development kit counts them, as ILSVRC2012_ID, from 1."""
-    return tuple(files("godeeper.data").joinpath("ilsvrc2012.txt").read_text(encoding="ascii").split())
+    return tuple(resources.files("godeeper.data").joinpath("ilsvrc2012.txt").read_text(encoding="ascii").split())
 
 
 @lru_cache(maxsize=1)
@@ -28,7 +28,7 @@ def synsets() -> tuple[str, ...]:
     return tuple(sorted(kit_order()))
 
 
-def kit_labels(kit: Path, found: dict[int, Path]) -> dict[int, str]:
+def kit_labels(kit: Path, files: dict[int, Path]) -> dict[int, str]:
     """The synsets of images by a kit, whose own order of synsets, where it lies beside the ground truth, is checked first."""
     file = _ground_truth_file(kit) if kit.is_dir() else kit
     names, meta = file.parent / "map_clsloc.txt", file.parent / "meta.mat"
@@ -42,12 +42,12 @@ def kit_labels(kit: Path, found: dict[int, Path]) -> dict[int, str]:
             f"{str(file)!r} has {len(truth):,} labels, more than the {VALIDATION_IMAGES:,} of the validation set:"
             f" give the kit's {GROUND_TRUTHS[0]}"
         )
-    for number in sorted(found):
+    for number in sorted(files):
         if number > len(truth):
             raise GodeeperError(
-                f"{str(found[number])!r} has no label: {str(file)!r} ends with line {len(truth)}; give the kit's whole file"
+                f"{str(files[number])!r} has no label: {str(file)!r} ends with line {len(truth)}; give the kit's whole file"
             )
-    return {number: truth[number - 1] for number in found}
+    return {number: truth[number - 1] for number in files}
 
 
 def _synset(line: str, where: str) -> str:
@@ -70,11 +70,11 @@ def all_synsets() -> frozenset[str]:
 
 def _ground_truth_file(kit: Path) -> Path:
     for name in GROUND_TRUTHS:
-        found = sorted(kit.rglob(name))
-        if len(found) > 1:
-            raise GodeeperError(f"{str(kit)!r} holds {name} more than once, as {str(found[0])!r} and {str(found[1])!r}: give one")
-        if found:
-            return found[0]
+        files = sorted(kit.rglob(name))
+        if len(files) > 1:
+            raise GodeeperError(f"{str(kit)!r} holds {name} more than once, as {str(files[0])!r} and {str(files[1])!r}: give one")
+        if files:
+            return files[0]
     raise GodeeperError(f"{str(kit)!r} holds no ground truth, {' or '.join(GROUND_TRUTHS)}: give the kit's folder or that file")
 
 

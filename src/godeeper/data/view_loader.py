@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import BadImage
 from ..preprocess import Preprocess
-from .loader import leave_signals_to_the_main_process
-from .sources import ImageDataset
+from .dataset import ImageDataset
 from .views import layout, resample
+from .workers import leave_signals_to_main_process
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,6 @@ def view_loader(
         batch_size=batch_size,
         num_workers=min(workers, -(-len(indices) // batch_size)),
         collate_fn=dataset.collate,
-        worker_init_fn=leave_signals_to_the_main_process,
+        worker_init_fn=leave_signals_to_main_process,
         pin_memory=torch.cuda.is_available(),
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import GodeeperError, unknown
+from .annotations import AnnotatedBox, AnnotatedImage, map_all, read_annotation
 from .folders import SUFFIXES
-from .objects import Annotated, Drawn, content, for_each
 
 LISTS = Path("ImageSets/Main")
 PER_CLASS = re.compile(r"\S+_(train|val|trainval|test)")  # VOC's lists of one class each, which are no splits
@@ -18,12 +18,12 @@ FLAGGED = re.compile(r"\s+-?[01]$")  # what such a list says of each of its imag
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
-def holds_voc(folder: Path) -> bool:
+def is_voc(folder: Path) -> bool:
     """Whether the folder is laid out as Pascal VOC's."""
     return (folder / "Annotations").is_dir() and (folder / LISTS).is_dir()
 
 
-def read_voc(folder: Path, split: str, known: Sequence[str] | None = None) -> tuple[tuple[str, ...], list[Annotated]]:
+def read_voc(folder: Path, split: str, known: Sequence[str] | None = None) -> tuple[tuple[str, ...], list[AnnotatedImage]]:
     """The classes, and the annotated images of a split in its order.
 
     The classes are the known ones, or else, so that each split has the same, the names in all annotations of the folder.
@@ -32,19 +32,19 @@ def read_voc(folder: Path, split: str, known: Sequence[str] | None = None) -> tu
     stems = _stems(folder, split, annotations)
     images = _by_stem(folder / "JPEGImages", SUFFIXES)
 
-    def read(stem: str) -> Annotated:
+    def read(stem: str) -> AnnotatedImage:
         if stem not in annotations:
             raise GodeeperError(
                 f"{str(_list(folder, split))!r} lists {stem!r}, which has no annotation"
                 f" {str(folder / 'Annotations' / f'{stem}.xml')!r}: add it, or take {stem!r} off the list"
             )
-        return _annotated(annotations[stem], images.get(stem, folder / "JPEGImages" / f"{stem}.jpg"))
+        return _annotated_image(annotations[stem], images.get(stem, folder / "JPEGImages" / f"{stem}.jpg"))
 
-    annotated = for_each(stems, read)
+    annotated = map_all(stems, read)
     if known is not None:
         return tuple(known), annotated
-    others = for_each(sorted(annotations.keys() - set(stems)), read)
-    return tuple(sorted({drawn.name for one in (*annotated, *others) for drawn in one.objects})), annotated
+    others = map_all(sorted(annotations.keys() - set(stems)), read)
+    return tuple(sorted({box.name for image in (*annotated, *others) for box in image.boxes})), annotated
 
 
 def _list(folder: Path, split: str) -> Path:
@@ -58,9 +58,9 @@ def _stems(folder: Path, split: str, known: Collection[str]) -> list[str]:
     if split not in splits:
         raise unknown(f"split of {str(folder)!r}", split, [name for name in splits if not PER_CLASS.fullmatch(name)] or splits)
     file = _list(folder, split)
-    lines = content(file).decode("utf-8-sig", errors="replace").splitlines()
-    named = [line.strip() for line in lines if line.strip()]
-    stems = [name if name in known else FLAGGED.sub("", name) for name in named]
+    lines = read_annotation(file).decode("utf-8-sig", errors="replace").splitlines()
+    names = [line.strip() for line in lines if line.strip()]
+    stems = [name if name in known else FLAGGED.sub("", name) for name in names]
     times = Counter(stems)
 
     def check(stem: str) -> str:
@@ -70,29 +70,29 @@ def _stems(folder: Path, split: str, known: Collection[str]) -> list[str]:
             raise GodeeperError(f"{str(file)!r} lists {stem!r} {times[stem]} times: each image counts once")
         return stem
 
-    for_each(times, check)
+    map_all(times, check)
     return stems
 
 
 def _by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     if not folder.is_dir():
         raise GodeeperError(f"there is no folder {str(folder)!r}: Pascal VOC's images lie there")
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in suffixes and found.setdefault(file.stem, file) != file:
-            raise GodeeperError(f"{str(found[file.stem])!r} and {str(file)!r} are of one name: keep one of the two")
-    return found
+        if file.suffix.lower() in suffixes and files.setdefault(file.stem, file) != file:
+            raise GodeeperError(f"{str(files[file.stem])!r} and {str(file)!r} are of one name: keep one of the two")
+    return files
 
 
-def _annotated(file: Path, image: Path) -> Annotated:
+def _annotated_image(file: Path, image: Path) -> AnnotatedImage:
     root = _parsed(file)
-    written = [root.findtext(f"size/{side}") or "0" for side in ("width", "height")]
+    sides = [root.findtext(f"size/{side}") or "0" for side in ("width", "height")]
     try:
-        width, height = map(float, written)
+        width, height = map(float, sides)
     except ValueError:
-        raise GodeeperError(f"{str(file)!r}: its size, {written[0]!r} by {written[1]!r}, is not of numbers: correct it") from None
-    objects = [_drawn(entry, file) for entry in root.iter("object")]
-    return Annotated(image, repr(str(file)), objects, (width, height) if width and height else None)
+        raise GodeeperError(f"{str(file)!r}: its size, {sides[0]!r} by {sides[1]!r}, is not of numbers: correct it") from None
+    boxes = [_annotated_box(entry, file) for entry in root.iter("object")]
+    return AnnotatedImage(image, repr(str(file)), boxes, (width, height) if width and height else None)
 
 
 class _Builder(ElementTree.TreeBuilder):
@@ -102,7 +102,7 @@ class _Builder(ElementTree.TreeBuilder):
 
 def _parsed(file: Path) -> ElementTree.Element:
     try:
-        root: ElementTree.Element = ElementTree.fromstring(content(file), ElementTree.XMLParser(target=_Builder()))
+        root: ElementTree.Element = ElementTree.fromstring(read_annotation(file), ElementTree.XMLParser(target=_Builder()))
     except GodeeperError as error:
         raise GodeeperError(f"{str(file)!r} {error}") from None
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # of encodings as well
@@ -112,17 +112,17 @@ def _parsed(file: Path) -> ElementTree.Element:
     return root
 
 
-def _drawn(entry: ElementTree.Element, file: Path) -> Drawn:
+def _annotated_box(entry: ElementTree.Element, file: Path) -> AnnotatedBox:
     name = (entry.findtext("name") or "").strip()
     if not name:
         raise GodeeperError(f"{str(file)!r}: an object has no name: give it one, or take it out")
-    written = [(entry.findtext(f"bndbox/{side}") or "").strip() for side in SIDES]
-    told = ", ".join(f"{side} {value or 'missing'}" for side, value in zip(SIDES, written, strict=True))
+    edges = [(entry.findtext(f"bndbox/{side}") or "").strip() for side in SIDES]
+    quoted = ", ".join(f"{side} {value or 'missing'}" for side, value in zip(SIDES, edges, strict=True))
     try:
-        xmin, ymin, xmax, ymax = map(float, written)
+        xmin, ymin, xmax, ymax = map(float, edges)
     except ValueError:
         raise GodeeperError(
-            f"{str(file)!r}: the box of a {name!r}, {told!r}, is not of numbers: correct it or take it out"
+            f"{str(file)!r}: the box of a {name!r}, {quoted!r}, is not of numbers: correct it or take it out"
         ) from None
     difficult = (entry.findtext("difficult") or "").strip().lower() in ("1", "true")
-    return Drawn(name, (xmin - 1, ymin - 1, xmax, ymax), difficult, told)  # counted from 1, the last pixel included
+    return AnnotatedBox(name, (xmin - 1, ymin - 1, xmax, ymax), difficult, quoted)  # counted from 1, the last pixel included

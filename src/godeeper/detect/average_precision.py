@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..data.objects import Doubles, Flags, Floats, Objects
+from ..data.annotations import Doubles, Flags, Floats, Objects
 from .detections import Detections
 from .iou import box_iou
 

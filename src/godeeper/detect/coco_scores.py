@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..data.objects import Objects
+from ..data.annotations import Objects
 from ..packages import require
 from .detections import Detections
 

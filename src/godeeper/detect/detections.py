@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..data.objects import Floats, Labels
+from ..data.annotations import Floats, Labels
 
 
 @dataclass(frozen=True)
 class Detections:
     """The objects found in one image, by falling score.
 
-    `boxes` (N, 4) as in `data.objects.Objects`: left, top, right, bottom in pixels of the upright image; `labels` (N,) index
+    `boxes` (N, 4) as in `data.annotations.Objects`: left, top, right, bottom in pixels of the upright image; `labels` (N,) index
     the detector's classes; `scores` (N,) lie in 0..1.
     """
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from PIL import Image
 from torch import distributed as dist
 
-from ..data.objects import DetectionSet
+from ..data.annotations import DetectionDataset
 from ..errors import BadImage
 from .detections import Detections
 
@@ -39,7 +39,7 @@ class DetectionResults:
 
 def find_all(
     detector: Detector,
-    images: DetectionSet,
+    images: DetectionDataset,
     *,
     skip_bad: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,

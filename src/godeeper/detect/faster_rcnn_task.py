@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ..data.objects import DetectionSet
+from ..data.annotations import DetectionDataset
 from ..models.network import device_of
 from ..train.task import Loss
 from .detection_recipes import DetectionRecipe
@@ -25,7 +25,7 @@ class FasterRCNNTask(ObjectTask):
 
     network: FasterRCNN
 
-    def __init__(self, network: FasterRCNN, images: DetectionSet, recipe: DetectionRecipe, accelerator: Accelerator) -> None:
+    def __init__(self, network: FasterRCNN, images: DetectionDataset, recipe: DetectionRecipe, accelerator: Accelerator) -> None:
         super().__init__(network, images, recipe, accelerator)
         if recipe.batch_norm == "frozen":
             network.freeze_batch_norm()

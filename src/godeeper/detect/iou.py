@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..data.objects import Doubles, Floats
+from ..data.annotations import Doubles, Floats
 
 
 def box_area(boxes: Floats | Doubles) -> Doubles:

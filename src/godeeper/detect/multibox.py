@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..data.annotations import Floats
 from ..data.augment import normalise
-from ..data.objects import Floats
 from ..errors import BadCheckpoint, GodeeperError
 from ..models.network import Network, device_of
 from ..models.registry import create_model

@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ..data.objects import DetectionSet
+from ..data.annotations import DetectionDataset
 from ..models.network import device_of
 from ..train.task import Loss
 from .detection_recipes import MultiBoxRecipe
@@ -23,7 +23,7 @@ class MultiBoxTask(ObjectTask):
 
     network: MultiBox
 
-    def __init__(self, network: MultiBox, images: DetectionSet, recipe: MultiBoxRecipe, accelerator: Accelerator) -> None:
+    def __init__(self, network: MultiBox, images: DetectionDataset, recipe: MultiBoxRecipe, accelerator: Accelerator) -> None:
         super().__init__(network, images, recipe, accelerator)
         sides = [np.array([width, height] * 2, np.float32) for width, height in images.sizes]
         relative = [objects.boxes[~objects.difficult] / side for objects, side in zip(images.objects, sides, strict=True)]

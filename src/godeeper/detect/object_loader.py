@@ -12,9 +12,10 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..data.annotations import DetectionDataset
 from ..data.augment import jitter_color
-from ..data.loader import Batches, leave_signals_to_the_main_process
-from ..data.objects import DetectionSet
+from ..data.batches import Batches
+from ..data.workers import leave_signals_to_main_process
 from ..errors import BadImage
 
 Target = dict[str, Tensor]  # `boxes` (N, 4), float32; `labels` (N,), counted from 1 as 0 is background
@@ -43,7 +44,7 @@ def collate(examples: Sequence[Example]) -> ObjectBatch:
 class ObjectTrainingSet(Dataset[Example]):
     """Augmented images with their objects, by (epoch, index); difficult objects are left out."""
 
-    def __init__(self, images: DetectionSet, seed: int, hflip: bool, color_jitter: bool) -> None:
+    def __init__(self, images: DetectionDataset, seed: int, hflip: bool, color_jitter: bool) -> None:
         self.images, self.seed, self.hflip, self.color_jitter = images, seed, hflip, color_jitter
 
     def __getitem__(self, key: tuple[int, int]) -> Example:
@@ -76,6 +77,6 @@ def object_loader(dataset: ObjectTrainingSet, batches: Batches, workers: int = 0
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate,
-        worker_init_fn=leave_signals_to_the_main_process,
+        worker_init_fn=leave_signals_to_main_process,
         persistent_workers=workers > 0,
     )

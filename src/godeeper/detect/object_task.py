@@ -10,8 +10,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from ..data.loader import EpochBatches
-from ..data.objects import DetectionSet
+from ..data.annotations import DetectionDataset
+from ..data.batches import EpochBatches
 from ..train.checks import check_same
 from ..train.task import Loss, Task
 from .detection_recipes import ObjectRecipe
@@ -23,7 +23,7 @@ class ObjectTask(Task):
 
     recipe: ObjectRecipe
 
-    def __init__(self, network: Any, images: DetectionSet, recipe: ObjectRecipe, accelerator: Accelerator) -> None:
+    def __init__(self, network: Any, images: DetectionDataset, recipe: ObjectRecipe, accelerator: Accelerator) -> None:
         self.network, self.images, self.recipe = network, images, recipe
         self.rank, ranks = accelerator.process_index, accelerator.num_processes
         self.batches = EpochBatches(len(images), recipe.batch_size, recipe.seed, self.rank, ranks)
@@ -50,7 +50,7 @@ def sum_losses(losses: Mapping[str, Tensor], images: int) -> Loss:
     return Loss(value, {name: loss.detach() * images for name, loss in {"loss": value, **losses}.items()})
 
 
-def fingerprint(images: DetectionSet) -> str:
+def fingerprint(images: DetectionDataset) -> str:
     """The number of images, and a digest of their names, objects and classes."""
     digest = sha256(repr(images.classes).encode())
     for file, objects in zip(images.files, images.objects, strict=True):

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..data.annotations import DetectionDataset, Floats, Objects
 from ..data.decode import decode
-from ..data.objects import DetectionSet, Floats, Objects
 from ..errors import GodeeperError
 from ..files import atomic_write, cache_folder
 from ..packages import require
@@ -110,7 +110,7 @@ def _decode(data: bytes) -> Floats:
 
 def propose_all(
     proposer: Proposer,
-    images: DetectionSet,
+    images: DetectionDataset,
     *,
     workers: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,

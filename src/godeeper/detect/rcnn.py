@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from ..data.annotations import Floats
 from ..data.augment import normalise
-from ..data.objects import Floats
 from ..errors import GodeeperError
 from ..models.network import Network, device_of
 from ..preprocess import Preprocess

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..data.annotations import DetectionDataset, Floats, Labels, Objects
+from ..data.dataset import ImageDataset
 from ..data.decode import decode
-from ..data.objects import DetectionSet, Floats, Labels, Objects
-from ..data.sources import ImageDataset
 from ..preprocess import Preprocess
 from .average_precision import IOU_THRESHOLD
 from .iou import box_iou
@@ -78,7 +78,7 @@ class RegionDataset(ImageDataset):
     There are `BACKGROUND_RATIO` regions of background to each other one, sampled by `seed`. Each warped region is an image.
     """
 
-    def __init__(self, images: DetectionSet, proposals: Sequence[Floats], preprocess: Preprocess, seed: int) -> None:
+    def __init__(self, images: DetectionDataset, proposals: Sequence[Floats], preprocess: Preprocess, seed: int) -> None:
         self.images, self.preprocess = images, preprocess
         background = len(images.classes)
         of_images = [np.concatenate([objects.boxes, boxes]) for boxes, objects in zip(proposals, images.objects, strict=True)]

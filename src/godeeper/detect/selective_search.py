@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..data.objects import Floats
+from ..data.annotations import Floats
 from ..packages import require
 
 # R-CNN's "fast mode" (arXiv 1311.2524 and its released code): two colour spaces, two segmentations, two similarity measures.

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from ..data.crops import check_scheme, nested
-from ..data.sources import ImageDataset
+from ..data.dataset import ImageDataset
 from ..data.view_loader import Resized, ResizedBatch, view_loader
 from ..data.views import Laid, layout, passes
 from ..errors import BadImage, GodeeperError, unknown

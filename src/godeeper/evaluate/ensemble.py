@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..data.crops import SCHEMES
-from ..data.sources import ImageDataset
+from ..data.dataset import ImageDataset
 from ..errors import BadCheckpoint, GodeeperError
 from ..tensor_files import load_tensors, save_tensors
 from .classify import Average, Evaluation, mean_of

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..data.sources import ImageDataset
+from ..data.dataset import ImageDataset
 from ..errors import BadImage
 from .charts import calibration_chart, crops_chart
 from .classify import Evaluation

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from ..data.sources import ImageDataset
-from ..data.stream import Stream
+from ..data.dataset import ImageDataset, ImageStream
 from ..errors import GodeeperError
 from ..models.network import Network
 from ..papers.describe import check_size, minimum_size
 from .recipe import Recipe
 
 
-def fingerprint(images: ImageDataset | Stream) -> str:
+def fingerprint(images: ImageDataset | ImageStream) -> str:
     """How many training images there are, and a digest of their labels."""
-    if isinstance(images, Stream):
+    if isinstance(images, ImageStream):
         return f"{len(images)} images"
     digest = sha256(" ".join(map(str, images.labels)).encode()).hexdigest()[:8]
     return f"{len(images)} images (labels {digest})"

@@ -12,9 +12,9 @@ from accelerate import Accelerator
 from torch import nn
 
 from ..data.augment import normalise
-from ..data.loader import Batch, batches_of, training_loader
-from ..data.sources import ImageDataset
-from ..data.stream import Stream
+from ..data.batches import batches_of
+from ..data.dataset import ImageDataset, ImageStream
+from ..data.loader import Batch, training_loader
 from ..errors import GodeeperError
 from ..models.load import save
 from ..models.network import Network, device_of
@@ -33,7 +33,7 @@ class Classification(Task):
     network: Network
     recipe: Recipe
 
-    def __init__(self, network: Network, images: ImageDataset | Stream, recipe: Recipe, accelerator: Accelerator) -> None:
+    def __init__(self, network: Network, images: ImageDataset | ImageStream, recipe: Recipe, accelerator: Accelerator) -> None:
         self.network, self.images, self.recipe = network, images, recipe
         rank, ranks = accelerator.process_index, accelerator.num_processes
         self.batches = batches_of(images, recipe.batch_size, recipe.seed, rank, ranks)

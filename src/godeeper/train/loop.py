@@ -14,9 +14,8 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import distributed as dist
 
-from ..data.loader import worker_deaths
-from ..data.sources import ImageDataset
-from ..data.stream import Stream
+from ..data.dataset import ImageDataset, ImageStream
+from ..data.workers import worker_deaths
 from ..errors import GodeeperError
 from ..models.network import Network, to_device
 from .checkpoint import Position, load_newest, save_checkpoint
@@ -37,7 +36,7 @@ TRACKED_STEPS = 50  # between the losses that trackers are told
 
 def train(
     network: Network,
-    images: ImageDataset | Stream,
+    images: ImageDataset | ImageStream,
     recipe: Recipe,
     out: str | Path,
     *,

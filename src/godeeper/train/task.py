@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from ..data.loader import Batches
+from ..data.batches import Batches
 from .recipe import TrainConfig
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..data.sources import ImageDataset
+from ..data.dataset import ImageDataset
 from ..evaluate.classify import evaluate
 from ..models.network import Network, device_of
 

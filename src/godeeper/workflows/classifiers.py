@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
+from ..data.dataset import DataSplits, ImageDataset, Split
 from ..data.ilsvrc import without_blacklisted
-from ..data.sources import ImageDataset, Source, open_source
+from ..data.open import open_data
 from ..errors import GodeeperError
 from ..evaluate.classify import Member
 from ..evaluate.ensemble import order_of
@@ -21,7 +22,6 @@ from ..models.network import Network
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Split = Literal["test", "train", "all"]
 Classifier = str | Path | Network | Comparator
 
 
@@ -42,18 +42,18 @@ def title_of(model: Network | Comparator) -> str:
     return model.definition.title
 
 
-def open_images(data: str, networks: Sequence[Network | Comparator], download: bool) -> Source:
+def open_images(data: str, networks: Sequence[Network | Comparator], download: bool) -> DataSplits:
     """The images, in the class order of the first network that names its classes."""
     classes = next((network.classes for network in networks if network.classes is not None), None)
     return open_with_classes(data, classes, download)
 
 
-def open_with_classes(data: str, classes: tuple[str, ...] | None, download: bool) -> Source:
+def open_with_classes(data: str, classes: tuple[str, ...] | None, download: bool) -> DataSplits:
     """The images in the order of these classes; ImageNet's may be called by their English names or by their synsets."""
     errors = []
     for names in dict.fromkeys([in_synsets(classes), classes]):
         try:
-            return open_source(data, names, download=download)
+            return open_data(data, names, download=download)
         except GodeeperError as error:
             errors.append(error)
     by_synset = re.search(r"'n\d{8}'", str(errors[-1]))  # the folder that it stumbled over is a synset's
@@ -67,7 +67,7 @@ def in_synsets(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
 
 def members_of(
-    names: Sequence[str], networks: Sequence[Network | Comparator], splits: Source, data: str, device: torch.device
+    names: Sequence[str], networks: Sequence[Network | Comparator], splits: DataSplits, data: str, device: torch.device
 ) -> list[Member]:
     """The classifiers as members of an ensemble, each with its classes in the order of the images'."""
     members = []
@@ -79,7 +79,7 @@ def members_of(
     return members
 
 
-def images_of(splits: Source, split: Split, blacklist: Path | None) -> tuple[ImageDataset, int]:
+def images_of(splits: DataSplits, split: Split, blacklist: Path | None) -> tuple[ImageDataset, int]:
     """The images to evaluate on, and how many blacklisted ones were left out."""
-    images = splits.part(split)
+    images = splits.subset(split)
     return (images, 0) if blacklist is None else without_blacklisted(images, blacklist)

@@ -13,8 +13,8 @@ import torch
 from accelerate import PartialState
 
 from ..data.crops import check_scheme
-from ..data.loader import default_workers
-from ..data.sources import ImageDataset, Source
+from ..data.dataset import DataSplits, ImageDataset
+from ..data.workers import default_workers
 from ..errors import GodeeperError
 from ..evaluate.classify import Average, Evaluation, Member, evaluate_members
 from ..evaluate.ensemble import check_images, images_digest, read_probabilities, recombined, save_probabilities, subsets
@@ -81,7 +81,7 @@ def evaluate(
     splits = open_images(data, networks, download)
     members = members_of(names, networks, splits, data, processes.device)
     images, left_out = images_of(splits, split, skip_blacklisted)
-    about = _about(names, networks, data, split) | {"split": splits.split, "blacklisted": left_out}
+    about = _about(names, networks, data, split) | {"split": splits.split_note, "blacklisted": left_out}
     journal = None
     if report is not None:
         options = {"crops": crops, "average": average, "saving": save is not None, "skip_bad": skip_bad}
@@ -154,7 +154,7 @@ def _workers(data: str, crops: int) -> int:
 
 
 def _identity(
-    networks: Sequence[Network | Comparator], members: Sequence[Member], splits: Source, images: ImageDataset
+    networks: Sequence[Network | Comparator], members: Sequence[Member], splits: DataSplits, images: ImageDataset
 ) -> dict[str, Any]:
     """What an evaluation must have in common with one that goes on with it, besides its options."""
     return {

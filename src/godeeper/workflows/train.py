@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from ..data.loader import default_workers
-from ..data.sources import open_source
+from ..data.open import open_data
+from ..data.workers import default_workers
 from ..models.load import load
 from ..models.network import Network
 from ..models.registry import create_model
@@ -84,14 +84,14 @@ def _run(
     """Opens the data, builds the network, trains it."""
     options, recipe = plan.options, plan.recipe
     assert isinstance(recipe, Recipe)
-    splits = open_source(options["data"], spec.classes if plan.resumes else None, download=download)
+    splits = open_data(options["data"], spec.classes if plan.resumes else None, download=download)
     check_outside(out, options["data"])
     workers = default_workers(options["data"]) if workers is None else workers
     network = _network(out, plan, spec, len(splits.classes), aux=recipe.auxiliary_weight > 0)
     name_classes(network, splits.classes)
     loop.train(
         network, splits.train, recipe, out, evaluate=errors_on(splits.test, workers), workers=workers, resume=plan.resumes,
-        notes=plan.notes() | {"split": splits.split}, trackers=trackers,
+        notes=plan.notes() | {"split": splits.split_note}, trackers=trackers,
     )  # fmt: skip
     return TrainResult(out, RunFolder(out).metrics())
 

@@ -13,11 +13,12 @@ import torch
 import torchvision
 from PIL import Image
 
-from godeeper import GodeeperError, open_source
+from godeeper import GodeeperError, open_data
 from godeeper.cli.main import status
 from godeeper.data.augment import Augment
-from godeeper.data.loader import batches_of, training_loader
-from godeeper.data.stream import Stream
+from godeeper.data.batches import batches_of
+from godeeper.data.dataset import ImageStream
+from godeeper.data.loader import training_loader
 
 pytestmark = [
     pytest.mark.usefixtures("root"),
@@ -53,7 +54,7 @@ def cifar10(root, monkeypatch):
 def test_cifar10_is_read_as_torchvision_reads_it(cifar10, tmp_path, monkeypatch):
     (tmp_path / "cifar10").mkdir()
     monkeypatch.chdir(tmp_path)  # a folder of that name does not stand in the way
-    source = open_source("cifar10")
+    source = open_data("cifar10")
     assert source.classes == tuple(f"class{label}" for label in range(10))
     assert (len(source.train), len(source.test)) == (100, 20)
     peer = torchvision.datasets.CIFAR10(cifar10.parent, train=False)
@@ -70,7 +71,7 @@ def test_a_file_that_is_not_the_published_one_is_never_unpickled(cifar10):
 
     (cifar10 / "data_batch_2").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(GodeeperError, match="--download"):
-        open_source("cifar10")
+        open_data("cifar10")
 
 
 def test_mnist_becomes_rgb(root):
@@ -81,7 +82,7 @@ def test_mnist_becomes_rgb(root):
         (folder / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, count, 28, 28) + pixels.tobytes())
         labels = bytes(index % 10 for index in range(count))
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + labels)
-    source = open_source("mnist")
+    source = open_data("mnist")
     assert source.classes[0] == "0 - zero"
     assert np.array_equal(np.asarray(source.test.image(4)), np.repeat(pixels[4][..., None], 3, axis=2))
     assert list(source.test.labels[:12]) == [*range(10), 0, 1]
@@ -89,9 +90,9 @@ def test_mnist_becomes_rgb(root):
 
 def test_imagenet_is_a_folder_that_must_be_there(root, class_folder):
     with pytest.raises(GodeeperError, match=r"image-net\.org"):
-        open_source("imagenet")
+        open_data("imagenet")
     class_folder.rename(root / "imagenet")
-    assert open_source("imagenet").classes == ("cat", "dog")
+    assert open_data("imagenet").classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def hub(tmp_path):
 
 
 def test_a_set_of_hugging_face(hub):
-    source = open_source(f"hf:{hub}")
+    source = open_data(f"hf:{hub}")
     assert source.classes == ("cat", "dog")
     assert (len(source.train), len(source.test)) == (40, 7)
     assert list(source.test.labels) == [0, 1, 0, 1, 0, 1, 0]
@@ -150,7 +151,7 @@ def _jpeg(index):
 
 def test_without_a_part_to_test_on_some_is_held_out(tmp_path):
     rows(20).to_parquet(tmp_path / "hub" / "train-00000-of-00001.parquet")
-    source = open_source(f"hf:{tmp_path / 'hub'}")
+    source = open_data(f"hf:{tmp_path / 'hub'}")
     assert (len(source.train), len(source.test)) == (16, 4)
     assert not {source.train.name(i) for i in range(16)} & {source.test.name(i) for i in range(4)}
 
@@ -170,7 +171,7 @@ def streamed(hub, monkeypatch):
         return parts
 
     monkeypatch.setattr(datasets, "load_dataset", told)
-    return open_source(f"hf:{hub}?streaming")
+    return open_data(f"hf:{hub}?streaming")
 
 
 def tensors(source, workers=0, start=0, rank=0, ranks=1, epoch=1):
@@ -182,7 +183,7 @@ def tensors(source, workers=0, start=0, rank=0, ranks=1, epoch=1):
 @pytest.mark.parametrize("workers", [0, 1, 4])
 def test_a_stream_gives_the_same_tensors_with_any_workers_after_any_start_and_shared(hub, monkeypatch, workers):
     source = streamed(hub, monkeypatch)
-    assert isinstance(source.train, Stream)
+    assert isinstance(source.train, ImageStream)
     whole = tensors(source)
     assert [len(batch.labels) for batch in whole] == [12, 12, 12]
     late = tensors(source, workers, start=1)
@@ -196,30 +197,30 @@ def test_a_stream_gives_the_same_tensors_with_any_workers_after_any_start_and_sh
 
 
 def test_a_streams_images_are_those_of_the_table(hub, monkeypatch):
-    table = open_source(f"hf:{hub}")
+    table = open_data(f"hf:{hub}")
     source = streamed(hub, monkeypatch)
-    for sample in source.train.samples():
+    for sample in source.train.images():
         assert sample.label == table.train.labels[sample.index]
     assert source.test.image(3).tobytes() == table.test.image(3).tobytes()
     with pytest.raises(GodeeperError, match="streaming"):
-        source.part("train")
+        source.subset("train")
 
 
 def test_a_stream_of_unknown_length_says_so(hub):
     with pytest.raises(GodeeperError, match="how many images"):
-        open_source(f"hf:{hub}?streaming")
+        open_data(f"hf:{hub}?streaming")
 
 
 def test_sets_that_are_not_of_labelled_images(tmp_path, hub):
     datasets.Dataset.from_dict({"text": ["a", "b"]}).to_parquet(tmp_path / "texts" / "train-00000-of-00001.parquet")
     with pytest.raises(GodeeperError, match=r"0 columns of images.*text"):
-        open_source(f"hf:{tmp_path / 'texts'}")
+        open_data(f"hf:{tmp_path / 'texts'}")
     with pytest.raises(GodeeperError, match="classes"):
-        open_source(f"hf:{hub}", classes=["dog", "cat"])
+        open_data(f"hf:{hub}", classes=["dog", "cat"])
     rows(6, labels=3).to_parquet(tmp_path / "three" / "train-00000-of-00001.parquet")
     rows(2, labels=3).to_parquet(tmp_path / "three" / "validation-00000-of-00001.parquet")
     with pytest.raises(GodeeperError, match="class 'fox' has no image"):
-        open_source(f"hf:{tmp_path / 'three'}")
+        open_data(f"hf:{tmp_path / 'three'}")
 
 
 def test_a_set_that_cannot_be_had_is_one_line(capsys, tmp_path):
@@ -232,4 +233,4 @@ def test_a_set_that_cannot_be_had_is_one_line(capsys, tmp_path):
 def test_a_missing_extra_is_named(monkeypatch, hub):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(GodeeperError, match=r"godeeper\[data\]"):
-        open_source(f"hf:{hub}")
+        open_data(f"hf:{hub}")

@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from godeeper import BadImage, GodeeperError, open_source
+from godeeper import BadImage, GodeeperError, open_data
 from godeeper.cli.main import status
+from godeeper.data.batches import StreamBatches
+from godeeper.data.dataset import ImageStream, StreamedImage
 from godeeper.data.decode import decode_for
+from godeeper.data.download import downloaded
 from godeeper.data.folders import open_folder
 from godeeper.data.hub import HubStream
-from godeeper.data.staging import staged
-from godeeper.data.stream import Encoded, StreamBatches
 from godeeper.data.write_shards import write_shards
 
 pytestmark = [
@@ -57,7 +58,7 @@ def labelled(first=0, last=8, classes=2, named=()):
 
 def message(source, classes=None, **options):
     with pytest.raises(GodeeperError) as error:
-        open_source(source, classes, **options)
+        open_data(source, classes, **options)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -68,7 +69,7 @@ def message(source, classes=None, **options):
 def test_more_shards_than_a_process_may_open(tmp_path):
     for number in range(300):
         shard(tmp_path / "s" / f"{number:04d}.tar", *labelled(number * 2, number * 2 + 2))
-    images = open_source(f"wds:{tmp_path / 's'}").part("all")
+    images = open_data(f"wds:{tmp_path / 's'}").subset("all")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, hard))
     try:
@@ -80,7 +81,7 @@ def test_more_shards_than_a_process_may_open(tmp_path):
 
 def test_a_shard_that_is_gone_is_a_bad_image(tmp_path):
     file = shard(tmp_path / "s" / "a.tar", *labelled())
-    images = open_source(f"wds:{file}").train
+    images = open_data(f"wds:{file}").train
     file.unlink()
     with pytest.raises(BadImage, match=r"a\.tar.*No such file"):
         images.image(0)
@@ -92,8 +93,8 @@ def test_a_label_file_comes_before_notes_without_a_label(tmp_path):
         notes = json.dumps({"url": "somewhere", "sha256": "x"}).encode()
         image, label = (f"{index}.jpg", encoded(index, "JPEG")), (f"{index}.cls", str(index % 2).encode())
         members += [image, label, (f"{index}.json", notes)] if index % 2 else [(f"{index}.json", notes), label, image]
-    source = open_source(f"wds:{shard(tmp_path / 'a.tar', *members)}")
-    assert sorted(source.part("all").labels) == [0] * 4 + [1] * 4
+    source = open_data(f"wds:{shard(tmp_path / 'a.tar', *members)}")
+    assert sorted(source.subset("all").labels) == [0] * 4 + [1] * 4
 
 
 @pytest.mark.parametrize("cut", ["between members", "within a header", "no end"])
@@ -129,8 +130,8 @@ def test_shards_that_disagree_about_a_class(tmp_path):
 def test_a_network_may_be_shown_shards_of_some_of_its_classes(tmp_path):
     members = [("a.png", encoded(1)), ("a.json", b'{"label": 7, "class": "fox"}')]
     members += [("b.png", encoded(1)), ("b.json", b'{"label": 7, "class": "fox"}')]
-    source = open_source(f"wds:{shard(tmp_path / 'a.tar', *members)}", classes=["ant", "fox"])
-    assert source.part("all").labels == [1, 1]
+    source = open_data(f"wds:{shard(tmp_path / 'a.tar', *members)}", classes=["ant", "fox"])
+    assert source.subset("all").labels == [1, 1]
 
 
 def test_a_range_that_counts_down_is_of_no_shards(tmp_path):
@@ -158,10 +159,10 @@ def test_classes_and_names_that_are_not_utf8(tmp_path):
             (tmp_path / "p" / name / f"{odd}{index}.png").write_bytes(encoded(index))
     source = open_folder(tmp_path / "p", None)
     write_shards(source, tmp_path / "p", tmp_path / "out")
-    assert open_source(f"wds:{tmp_path / 'out'}").classes == source.classes == (odd, "tea")
+    assert open_data(f"wds:{tmp_path / 'out'}").classes == source.classes == (odd, "tea")
 
 
-# Staging
+# Downloads
 
 
 class Server(ThreadingHTTPServer):
@@ -190,7 +191,7 @@ def test_a_transfer_that_breaks_off_leaves_nothing(root):
             pass
 
     with Server(Cut) as server, pytest.raises(GodeeperError, match=r"a\.tar"):
-        staged(f"{server.url}/a.tar")
+        downloaded(f"{server.url}/a.tar")
     assert [path.name for path in root.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 
@@ -208,10 +209,10 @@ def test_a_server_that_falls_silent_is_given_up(root, monkeypatch):
             pass
 
     done = threading.Event()
-    monkeypatch.setattr("godeeper.data.staging.SILENCE", 0.5)
+    monkeypatch.setattr("godeeper.data.download.TIMEOUT", 0.5)
     with Server(Silent) as server:
         with pytest.raises(GodeeperError, match=r"a\.tar"):
-            staged(f"{server.url}/a.tar")
+            downloaded(f"{server.url}/a.tar")
         done.set()
 
 
@@ -223,18 +224,18 @@ def test_who_gives_up_waiting_leaves_the_file_that_another_process_is_fetching(r
 
     url = "http://127.0.0.1:9/a.tar"
     with pytest.raises(GodeeperError):
-        staged(url)
-    folder = next((root / "staged").iterdir())
+        downloaded(url)
+    folder = next((root / "downloads").iterdir())
     (folder / ".a.tar.partial").write_bytes(b"half")
     monkeypatch.setattr(filelock.FileLock, "__enter__", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        staged(url)
+        downloaded(url)
     assert (folder / ".a.tar.partial").read_bytes() == b"half"
 
 
 def test_what_is_not_at_a_url_is_said_in_words(tmp_path):
     with Server(partial(SimpleHTTPRequestHandler, directory=str(tmp_path))) as server, pytest.raises(GodeeperError) as error:
-        staged(f"{server.url}/nowhere.tar")
+        downloaded(f"{server.url}/nowhere.tar")
     assert "no such file" in str(error.value)
 
 
@@ -261,15 +262,15 @@ def test_images_in_files_pass_through_our_decoder(root):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     make_dtd(root, encoded(9, "JPEG", (640, 320), exif=exif))
-    image = open_source("dtd").train.image(1)
+    image = open_data("dtd").train.image(1)
     assert image.size == (320, 640)
     asked = []
-    smaller = decode_for(lambda width, height: asked.append((width, height)) or 4, open_source("dtd").train.content(1))
+    smaller = decode_for(lambda width, height: asked.append((width, height)) or 4, open_data("dtd").train.raw(1))
     assert asked == [(320, 640)]
     assert smaller.size == (80, 160)
     (root / "dtd" / "dtd" / "images" / "woven" / "woven_train.jpg").write_bytes(b"")
     with pytest.raises(BadImage, match=r"woven_train\.jpg: the file is empty"):
-        open_source("dtd").train.image(1)
+        open_data("dtd").train.image(1)
 
 
 def test_a_torn_file_of_a_set(root):
@@ -317,7 +318,7 @@ def test_a_set_without_a_name():
 def test_labels_that_are_none(tmp_path):
     table(tmp_path / "h" / "train-00000-of-00001.parquet", [encoded(i) for i in range(8)], [0, 1] * 4)
     table(tmp_path / "h" / "test-00000-of-00001.parquet", [encoded(i) for i in range(4)], [None] * 4)
-    assert len(open_source(f"hf:{tmp_path / 'h'}").test) == 2  # held out of the training part
+    assert len(open_data(f"hf:{tmp_path / 'h'}").test) == 2  # held out of the training part
     table(tmp_path / "n" / "train-00000-of-00001.parquet", [encoded(i) for i in range(4)], [0, 1, 0, None])
     assert "without labels" in message(f"hf:{tmp_path / 'n'}")
 
@@ -342,8 +343,8 @@ def test_images_in_an_archive_are_streamed(tmp_path):
         archive.writestr("cat/a.png", encoded(7))
     paths = [f"zip://cat/a.png::{file}", f"zip://cat/gone.png::{file}", None]  # as `datasets` names them when it streams
     rows = [{"image": {"bytes": None, "path": path}, "label": 0} for path in paths]
-    samples = list(HubStream(rows, "image", "label", 3, "hf:x/train").samples())
-    assert [sample.data for sample in samples] == [encoded(7), b"", b""]
+    samples = list(HubStream(rows, "image", "label", 3, "hf:x/train").images())
+    assert [sample.raw for sample in samples] == [encoded(7), b"", b""]
 
 
 def test_a_stream_that_breaks_off_is_one_line():
@@ -352,22 +353,22 @@ def test_a_stream_that_breaks_off_is_one_line():
         raise ConnectionError("no route\nat all")
 
     with pytest.raises(GodeeperError, match="no route at all"):
-        list(HubStream(rows(), "image", "label", 2, "hf:x/train").samples())
+        list(HubStream(rows(), "image", "label", 2, "hf:x/train").images())
     with pytest.raises(GodeeperError, match="1 of 2"):
-        list(HubStream([next(rows())], "image", "label", 2, "hf:x/train").samples())
+        list(HubStream([next(rows())], "image", "label", 2, "hf:x/train").images())
     with pytest.raises(GodeeperError, match=r"hf:x/train\[0\].*label"):
-        list(HubStream([{"image": {"bytes": b"x", "path": None}, "label": -1}], "image", "label", 1, "hf:x/train").samples())
+        list(HubStream([{"image": {"bytes": b"x", "path": None}, "label": -1}], "image", "label", 1, "hf:x/train").images())
 
 
-class Numbers:
+class Numbers(ImageStream):
     def __init__(self, count):
         self.count = count
 
     def __len__(self):
         return self.count
 
-    def samples(self):
-        return (Encoded(index, b"", index, str(index)) for index in range(self.count))
+    def images(self):
+        return (StreamedImage(index, b"", index, str(index)) for index in range(self.count))
 
 
 @pytest.mark.parametrize(("batch_size", "ranks", "words"), [(10, 3, "10 .* 3 processes"), (0, 1, "0"), (-2, 1, "-2")])
@@ -377,7 +378,7 @@ def test_impossible_batches_of_a_stream_are_refused(batch_size, ranks, words):
 
 
 def test_an_epoch_of_a_stream_is_drawn_through_the_buffer(monkeypatch):
-    monkeypatch.setattr("godeeper.data.stream.BUFFER", 16)
+    monkeypatch.setattr("godeeper.data.batches.BUFFER", 16)
     batches = StreamBatches(Numbers(103), 10, seed=1)
 
     def order(epoch):

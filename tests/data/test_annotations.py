@@ -8,7 +8,7 @@ from PIL import Image
 
 from godeeper import GodeeperError
 from godeeper.data.decode import image_size
-from godeeper.data.objects import open_objects
+from godeeper.data.open_annotations import open_annotations
 from scenes import scene, voc_folder, write_annotation
 
 
@@ -40,7 +40,7 @@ def coco_folder(folder, numbers, change=lambda document: None, split="val2017"):
 
 
 def test_boxes_are_those_that_were_drawn(voc):
-    found = open_objects(voc, "train")
+    found = open_annotations(voc, "train")
     assert found.classes == ("disc", "square")
     assert [file.name for file in found.files] == ["scene000.jpg", "scene001.jpg", "scene002.jpg"]
     assert found.sizes == [(96, 72)] * 3
@@ -55,13 +55,13 @@ def test_boxes_are_those_that_were_drawn(voc):
 
 def test_pixels_are_counted_from_one_and_the_last_is_included(voc):
     annotate(voc, ("disc", 0, 0, 1, 1), ("square", 0, 0, 96, 72), difficult={1})  # written as 1, 1, 1, 1 and 1, 1, 96, 72
-    objects = open_objects(voc, "train").objects[0]
+    objects = open_annotations(voc, "train").objects[0]
     assert objects.boxes.tolist() == [[0, 0, 1, 1], [0, 0, 96, 72]]
     assert objects.difficult.tolist() == [False, True]
 
 
 def test_coco_says_the_same(voc, tmp_path):
-    ours, theirs = open_objects(voc, "train"), open_objects(coco_folder(tmp_path / "coco", range(3)), "val2017")
+    ours, theirs = open_annotations(voc, "train"), open_annotations(coco_folder(tmp_path / "coco", range(3)), "val2017")
     assert theirs.classes == ours.classes
     for a, b in zip(ours.objects, theirs.objects, strict=True):
         assert a.boxes.tolist() == b.boxes.tolist()
@@ -71,14 +71,14 @@ def test_coco_says_the_same(voc, tmp_path):
 
 def test_a_split_of_coco_may_be_called_shortly_and_images_may_lie_elsewhere(tmp_path):
     folder = coco_folder(tmp_path / "coco", range(2))
-    assert len(open_objects(folder, "val")) == 2
+    assert len(open_annotations(folder, "val")) == 2
     (folder / "val2017").rename(folder / "images")
-    assert len(open_objects(folder, "val2017")) == 2
+    assert len(open_annotations(folder, "val2017")) == 2
     exported = tmp_path / "exported" / "valid"
     exported.parent.mkdir()
     (folder / "images").rename(exported)
     (folder / "annotations/instances_val2017.json").rename(exported / "_annotations.coco.json")
-    assert len(open_objects(exported.parent, "valid")) == 2
+    assert len(open_annotations(exported.parent, "valid")) == 2
 
 
 def test_crowds_are_difficult_and_images_may_be_empty(voc, tmp_path):
@@ -86,22 +86,22 @@ def test_crowds_are_difficult_and_images_may_be_empty(voc, tmp_path):
         document["annotations"] = document["annotations"][:1]
         document["annotations"][0]["iscrowd"] = 1
 
-    objects = open_objects(coco_folder(tmp_path / "coco", range(2), change), "val2017").objects
+    objects = open_annotations(coco_folder(tmp_path / "coco", range(2), change), "val2017").objects
     assert [len(one) for one in objects] == [1, 0]
     assert objects[0].difficult.tolist() == [True]
     assert objects[1].boxes.shape == (0, 4)
     annotate(voc)
-    assert len(open_objects(voc, "train").objects[0]) == 0
+    assert len(open_annotations(voc, "train").objects[0]) == 0
 
 
 def test_classes_of_a_trained_detector_give_the_labels(voc):
-    there = open_objects(voc, "train", ["square", "nothing", "disc"])
+    there = open_annotations(voc, "train", ["square", "nothing", "disc"])
     assert there.classes == ("square", "nothing", "disc")
     assert {there.classes[label] for one in there.objects for label in one.labels} == {"square", "disc"}
     with pytest.raises(
         GodeeperError, match=r"scene00\d.xml': unknown class '\w+': choose one of: cat \(and 2 more with faults\)"
     ):
-        open_objects(voc, "train", ["cat"])
+        open_annotations(voc, "train", ["cat"])
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_classes_of_a_trained_detector_give_the_labels(voc):
 def test_a_box_that_cannot_be_is_named_with_its_file(voc, box, words):
     annotate(voc, ("disc", *box))
     with pytest.raises(GodeeperError) as error:
-        open_objects(voc, "train")
+        open_annotations(voc, "train")
     assert words in str(error.value)
     assert "scene000.xml': the box of a 'disc'" in str(error.value)
     assert "\n" not in str(error.value)
@@ -128,40 +128,40 @@ def test_a_box_that_cannot_be_is_named_with_its_file(voc, box, words):
 
 def test_what_hangs_over_by_a_pixel_is_cut_off(voc):
     annotate(voc, ("disc", -1, -0.5, 20, 20), ("disc", 50, 50, 97, 72.5))
-    assert open_objects(voc, "train").objects[0].boxes.tolist() == [[0, 0, 20, 20], [50, 50, 96, 72]]
+    assert open_annotations(voc, "train").objects[0].boxes.tolist() == [[0, 0, 20, 20], [50, 50, 96, 72]]
 
 
 def test_several_faults_are_counted(voc):
     for number in range(3):
         annotate(voc, ("disc", 5, 5, 5, 5), number=number)
     with pytest.raises(GodeeperError, match=r"scene000.*\(and 2 more with faults\)"):
-        open_objects(voc, "train")
+        open_annotations(voc, "train")
 
 
 def test_an_annotation_without_its_image(voc):
     (voc / "JPEGImages/scene001.jpg").unlink()
     with pytest.raises(GodeeperError, match=r"scene001.xml': its image '.*scene001.jpg' is missing: add it, or"):
-        open_objects(voc, "train")
+        open_annotations(voc, "train")
 
 
 def test_a_image_without_its_annotation(voc):
     (voc / "Annotations/scene002.xml").unlink()
     with pytest.raises(GodeeperError, match=r"train.txt' lists 'scene002', which has no annotation '.*scene002.xml'"):
-        open_objects(voc, "train")
+        open_annotations(voc, "train")
 
 
 def test_a_image_that_cannot_be_read(voc):
     (voc / "JPEGImages/scene001.jpg").write_bytes(b"no image")
     with pytest.raises(GodeeperError, match=r"scene001.jpg: not an image"):
-        open_objects(voc, "train")
+        open_annotations(voc, "train")
 
 
 def test_an_annotation_of_another_size(voc):
     annotate(voc, size=(72, 96))
     with pytest.raises(GodeeperError, match=r"scene000.xml': it is of an image of 72x96 pixels, but '.*' has 96x72, upright"):
-        open_objects(voc, "train")
+        open_annotations(voc, "train")
     annotate(voc, size=(0, 0))  # not given
-    assert len(open_objects(voc, "train")) == 3
+    assert len(open_annotations(voc, "train")) == 3
 
 
 def test_a_turned_image_has_its_upright_size(tmp_path):
@@ -189,7 +189,7 @@ def test_a_turned_image_has_its_upright_size(tmp_path):
 def test_damaged_xml_is_named(voc, text, words):
     (voc / "Annotations/scene001.xml").write_text(text)
     with pytest.raises(GodeeperError, match=words) as error:
-        open_objects(voc, "train")
+        open_annotations(voc, "train")
     assert "scene001.xml" in str(error.value)
 
 
@@ -197,28 +197,28 @@ def test_damaged_xml_is_named(voc, text, words):
 def test_a_list_that_leaves_the_folder(voc, line):
     (voc / "ImageSets/Main/train.txt").write_text(line + "\n")
     with pytest.raises(GodeeperError, match=r"train.txt' lists '.*', which is not the name of an image"):
-        open_objects(voc, "train")
+        open_annotations(voc, "train")
 
 
 def test_lists_empty_double_unknown_and_with_flags(voc):
     lists = voc / "ImageSets/Main"
     lists.joinpath("train.txt").write_text("scene000  1\nscene001 -1\n\n")  # as VOC's lists of one class have
-    assert len(open_objects(voc, "train")) == 2
+    assert len(open_annotations(voc, "train")) == 2
     lists.joinpath("train.txt").write_text("scene000\nscene000\n")
     with pytest.raises(GodeeperError, match=r"lists 'scene000' 2 times"):
-        open_objects(voc, "train")
+        open_annotations(voc, "train")
     lists.joinpath("train.txt").write_text("\n")
     with pytest.raises(GodeeperError, match=r"the split 'train' of '.*voc' has no images: list some"):
-        open_objects(voc, "train")
+        open_annotations(voc, "train")
     with pytest.raises(GodeeperError, match=r"unknown split of '.*voc' 'trian': did you mean 'train'\?"):
-        open_objects(voc, "trian")
+        open_annotations(voc, "trian")
 
 
 def test_folders_that_are_neither(tmp_path):
     with pytest.raises(GodeeperError, match="holds no annotated images: neither Pascal VOC's"):
-        open_objects(tmp_path, "train")
+        open_annotations(tmp_path, "train")
     with pytest.raises(GodeeperError, match="nosuch' is not there: give the folder"):
-        open_objects(tmp_path / "nosuch", "train")
+        open_annotations(tmp_path / "nosuch", "train")
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_folders_that_are_neither(tmp_path):
 def test_faults_of_a_json_are_named(tmp_path, change, words):
     folder = coco_folder(tmp_path / "coco", range(2), change)
     with pytest.raises(GodeeperError, match=words) as error:
-        open_objects(folder, "val2017")
+        open_annotations(folder, "val2017")
     assert "instances_val2017.json" in str(error.value)
 
 
@@ -254,29 +254,29 @@ def test_what_is_no_json_is_named(tmp_path, text):
     folder = coco_folder(tmp_path / "coco", range(1))
     (folder / "annotations/instances_val2017.json").write_text(text)
     with pytest.raises(GodeeperError, match=r"instances_val2017.json' is not"):
-        open_objects(folder, "val2017")
+        open_annotations(folder, "val2017")
 
 
 def test_an_unknown_split_of_coco(tmp_path):
     with pytest.raises(GodeeperError, match=r"unknown split of '.*' 'test': choose one of: val2017"):
-        open_objects(coco_folder(tmp_path / "coco", range(1)), "test")
+        open_annotations(coco_folder(tmp_path / "coco", range(1)), "test")
 
 
 def test_names_of_images_may_have_spaces(voc):
     for name in ("Annotations/scene000.xml", "JPEGImages/scene000.jpg"):
         (voc / name).rename(voc / name.replace("scene000", "my scene 1"))
     (voc / "ImageSets/Main/train.txt").write_text("my scene 1\nscene001 -1\n")
-    assert [file.stem for file in open_objects(voc, "train").files] == ["my scene 1", "scene001"]
+    assert [file.stem for file in open_annotations(voc, "train").files] == ["my scene 1", "scene001"]
 
 
 @pytest.mark.parametrize("name", ["\ud800x", "a\nb", "\x1b[31m"])
 def test_names_of_classes_can_be_printed(tmp_path, name):
     folder = coco_folder(tmp_path / "coco", range(1), lambda document: document["categories"][0].update(name=name))
     with pytest.raises(GodeeperError, match="letters that cannot be printed: rename it"):
-        open_objects(folder, "val2017")
+        open_annotations(folder, "val2017")
 
 
 def test_sizes_that_no_image_has(tmp_path):
     folder = coco_folder(tmp_path / "coco", range(1), lambda document: document["images"][0].update(width=10**400))
     with pytest.raises(GodeeperError, match="is no size in pixels"):
-        open_objects(folder, "val2017")
+        open_annotations(folder, "val2017")

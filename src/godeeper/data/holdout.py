@@ -1,4 +1,4 @@
-"""Which images are held out for testing, where the source does not say."""
+"""Which images are held out for testing, where the data does not say."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ TEST_FRACTION = 0.2  # of each class
 SPLIT_SEED = 0  # the same split for every run, so that `evaluate` never sees what `train` was shown
 
 
-def split(labels: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Indices for training and testing: of each class `TEST_FRACTION`, at least one image, for testing.
+def hold_out(labels: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Indices for training and for testing: of each class `TEST_FRACTION`, at least one image, for testing.
 
     Which ones depends on each image's name and the seed, so that images added later hardly move the others.
     """
@@ -31,13 +31,13 @@ def split(labels: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[
 
 
 def check_divisible(classes: Sequence[str], labels: Sequence[int], where: str) -> None:
-    """GodeeperError for a class with a single image, of which `split` would leave nothing to train on."""
+    """GodeeperError for a class with a single image, of which `hold_out` would leave nothing to train on."""
     counts = Counter(labels)
     for label, name in enumerate(classes):
         if counts[label] == 1:
             raise GodeeperError(f"class {name!r} of {where!r} has one image: two are needed, to train and to test")
 
 
-def split_note() -> str:
-    """How `split` divides, in words."""
+def holdout_note() -> str:
+    """How `hold_out` splits, in words."""
     return f"{TEST_FRACTION:.0%} of each class for testing, drawn with seed {SPLIT_SEED}"

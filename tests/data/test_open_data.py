@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from godeeper import BadImage, GodeeperError, open_source
+from godeeper import BadImage, GodeeperError, open_data
 
 
 def image(path, level=0):
@@ -27,14 +27,14 @@ def names(images):
 
 def message(source, classes=None):
     with pytest.raises(GodeeperError) as error:
-        open_source(source, classes)
+        open_data(source, classes)
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return open_source("digits")
+    return open_data("digits")
 
 
 def arrays(images):
@@ -44,7 +44,7 @@ def arrays(images):
 def test_digits_are_1797_images_of_ten_classes(digits):
     assert digits.classes == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
     assert (len(digits.train), len(digits.test)) == (1438, 359)
-    assert len(digits.part("all")) == 1797
+    assert len(digits.subset("all")) == 1797
     first = digits.train.image(0)
     assert (first.mode, first.size) == ("RGB", (8, 8))
 
@@ -53,7 +53,7 @@ def test_every_digit_is_in_both_parts_a_fifth_of_it_for_testing(digits):
     # There are 178, 182, 177, 183, 181, 182, 181, 179, 174, 180 of them.
     assert Counter(digits.test.labels) == dict(enumerate([36, 36, 35, 37, 36, 36, 36, 36, 35, 36]))
     assert Counter(digits.train.labels) == dict(enumerate([142, 146, 142, 146, 145, 146, 145, 143, 139, 144]))
-    assert "20%" in digits.split
+    assert "20%" in digits.split_note
 
 
 def test_digits_are_those_of_scikit_learn_each_in_one_part(digits):
@@ -72,14 +72,14 @@ def test_digits_are_those_of_scikit_learn_each_in_one_part(digits):
 
 
 def test_the_split_of_digits_is_the_same_each_time(digits):
-    again = open_source("digits", classes=[str(digit) for digit in range(10)])
+    again = open_data("digits", classes=[str(digit) for digit in range(10)])
     assert (arrays(again.test) == arrays(digits.test)).all()
     assert (arrays(again.train) == arrays(digits.train)).all()
     assert list(again.train.labels) == list(digits.train.labels)
 
 
 def test_digits_have_names_of_their_own(digits):
-    every = names(digits.part("all"))
+    every = names(digits.subset("all"))
     assert len(set(every)) == 1797
     assert all("digits" in name for name in every)
 
@@ -93,7 +93,7 @@ def test_digits_for_a_network_of_other_classes(classes):
 def test_train_beside_val_or_test(tmp_path, held_out):
     class_folder(tmp_path / "train", cat=3, dog=2)
     class_folder(tmp_path / held_out, cat=1, dog=2)
-    source = open_source(tmp_path)
+    source = open_data(tmp_path)
     assert source.classes == ("cat", "dog")
     assert names(source.train) == [
         *(str(tmp_path / "train" / "cat" / f"cat0{i}.png") for i in range(3)),
@@ -102,17 +102,17 @@ def test_train_beside_val_or_test(tmp_path, held_out):
     assert names(source.test) == [str(tmp_path / held_out / name) for name in ("cat/cat00.png", "dog/dog00.png", "dog/dog01.png")]
     assert list(source.train.labels) == [0, 0, 0, 1, 1]
     assert list(source.test.labels) == [0, 1, 1]
-    assert source.part("train") is source.train
-    assert source.part("test") is source.test
-    assert "train/" in source.split
-    assert f"{held_out}/" in source.split
+    assert source.subset("train") is source.train
+    assert source.subset("test") is source.test
+    assert "train/" in source.split_note
+    assert f"{held_out}/" in source.split_note
 
 
 def test_all_images_are_training_then_test_images(tmp_path):
     class_folder(tmp_path / "train", cat=2, dog=1)
     class_folder(tmp_path / "val", cat=1, dog=3)
-    source = open_source(str(tmp_path))
-    every = source.part("all")
+    source = open_data(str(tmp_path))
+    every = source.subset("all")
     assert names(every) == names(source.train) + names(source.test)
     assert list(every.labels) == [0, 0, 1, 0, 1, 1, 1]
     levels = arrays(every)[:, 0, 0, 0].tolist()
@@ -120,22 +120,22 @@ def test_all_images_are_training_then_test_images(tmp_path):
 
 
 def test_a_single_folder_gives_a_fifth_of_each_class_for_testing(tmp_path):
-    source = open_source(class_folder(tmp_path, ant=10, bee=25, cow=2))
+    source = open_data(class_folder(tmp_path, ant=10, bee=25, cow=2))
     assert source.classes == ("ant", "bee", "cow")
     assert Counter(source.test.labels) == {0: 2, 1: 5, 2: 1}
     assert Counter(source.train.labels) == {0: 8, 1: 20, 2: 1}
-    assert "20%" in source.split
+    assert "20%" in source.split_note
     assert not set(names(source.train)) & set(names(source.test))
-    assert set(names(source.part("all"))) == {str(path) for path in tmp_path.rglob("*.png")}
+    assert set(names(source.subset("all"))) == {str(path) for path in tmp_path.rglob("*.png")}
     for images in (source.train, source.test):
         for name, label in zip(names(images), images.labels, strict=True):
             assert f"/{source.classes[label]}/" in name.replace("\\", "/")
 
 
 def test_the_split_of_a_folder_is_the_same_each_time_and_everywhere(tmp_path):
-    first = open_source(class_folder(tmp_path / "here", ant=20, bee=20))
-    again = open_source(tmp_path / "here")
-    moved = open_source(class_folder(tmp_path / "there", bee=20, ant=20))
+    first = open_data(class_folder(tmp_path / "here", ant=20, bee=20))
+    again = open_data(tmp_path / "here")
+    moved = open_data(class_folder(tmp_path / "there", bee=20, ant=20))
     assert names(first.test) == names(again.test)
     assert names(first.train) == names(again.train)
     assert [name.replace("there", "here") for name in names(moved.test)] == names(first.test)
@@ -152,10 +152,10 @@ def test_nested_images_are_found_hidden_files_and_other_endings_are_not(tmp_path
     (tmp_path / "cat" / "notes.txt").write_text("no image")
     (tmp_path / "cat" / "labels.json").write_text("{}")
     (tmp_path / "cat" / "folder.png").mkdir()
-    source = open_source(tmp_path)
+    source = open_data(tmp_path)
     assert source.classes == ("cat", "dog")
     expected = ["cat/cat00.png", "cat/cat01.png", "cat/kittens/small/tom.JPG", "dog/dog00.png", "dog/dog01.png"]
-    assert sorted(names(source.part("all"))) == [str(tmp_path / name) for name in expected]
+    assert sorted(names(source.subset("all"))) == [str(tmp_path / name) for name in expected]
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "jpeg", "JPEG", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm"])
@@ -163,28 +163,28 @@ def test_the_endings_of_the_formats_that_are_decoded(tmp_path, suffix):
     for name in ("cat", "dog"):
         for number in range(2):
             image(tmp_path / name / f"{number}.{suffix}", 255)
-    source = open_source(tmp_path)
+    source = open_data(tmp_path)
     assert [len(source.train), len(source.test)] == [2, 2]
     assert arrays(source.test).min() >= 254
 
 
 def test_images_keep_the_label_order_of_a_trained_network(tmp_path):
     class_folder(tmp_path, ant=2, bee=2)
-    source = open_source(tmp_path, classes=["cow", "bee", "ant"])
+    source = open_data(tmp_path, classes=["cow", "bee", "ant"])
     assert source.classes == ("cow", "bee", "ant")
-    labels = dict(zip(names(source.part("all")), source.part("all").labels, strict=True))
+    labels = dict(zip(names(source.subset("all")), source.subset("all").labels, strict=True))
     assert labels == {str(tmp_path / f"{name}/{name}0{i}.png"): label for name, label in (("ant", 2), ("bee", 1)) for i in (0, 1)}
 
 
 def test_a_trained_network_may_be_shown_images_of_one_class(tmp_path):
-    source = open_source(class_folder(tmp_path, bee=4), classes=("ant", "bee"))
-    assert set(source.part("all").labels) == {1}
+    source = open_data(class_folder(tmp_path, bee=4), classes=("ant", "bee"))
+    assert set(source.subset("all").labels) == {1}
 
 
 def test_opening_a_folder_decodes_nothing(tmp_path):
     class_folder(tmp_path, cat=2, dog=2)
     (tmp_path / "cat" / "cat00.png").write_bytes(b"no image")
-    every = open_source(tmp_path).part("all")
+    every = open_data(tmp_path).subset("all")
     bad = names(every).index(str(tmp_path / "cat" / "cat00.png"))
     with pytest.raises(BadImage, match=r"cat00\.png"):
         every.image(bad)
@@ -269,7 +269,7 @@ def test_train_without_val_or_test(tmp_path):
 
 
 def test_a_class_called_train_is_a_class(tmp_path):
-    source = open_source(class_folder(tmp_path, bus=2, train=2, tram=2))
+    source = open_data(class_folder(tmp_path, bus=2, train=2, tram=2))
     assert source.classes == ("bus", "train", "tram")
 
 

@@ -1,4 +1,4 @@
-"""The sets that torchvision knows by name, and ImageNet's folders."""
+"""The datasets that torchvision knows by name, and ImageNet's folders."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ from typing import Any
 from PIL import Image
 
 from ..errors import GodeeperError
-from .decode import Content
-from .sources import FileDataset, ImageDataset, Source, check_classes, data_root
+from .dataset import DataSplits, FileDataset, ImageDataset, check_classes
+from .decode import RawImage
+from .download import data_root
+from .folders import open_folder
+
+TORCHVISION_DATASETS = (
+    "cifar10", "cifar100", "dtd", "fashion_mnist", "flowers102", "food101", "imagenet", "kmnist", "mnist", "oxford_iiit_pet",
+    "stl10",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class TorchvisionDataset(ImageDataset):
-    """The images of a torchvision set that lies in memory."""
+    """The images of a torchvision dataset that lies in memory."""
 
     dataset: Any
     labels: Sequence[int]
@@ -28,37 +35,37 @@ class TorchvisionDataset(ImageDataset):
     def name(self, index: int) -> str:
         return f"{self.prefix}[{index}]"
 
-    def content(self, index: int) -> Content:
+    def raw(self, index: int) -> RawImage:
         image: Image.Image = self.dataset[index][0]
         return image.convert("RGB")
 
 
-def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool) -> Source:
-    """The set of that name below `data_root()`; GodeeperError, naming --download, where it is not there."""
-    root = data_root()
+def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool) -> DataSplits:
+    """The dataset of that name below `data_root()`; GodeeperError, naming --download, where it is missing."""
     if name == "imagenet":
         return _imagenet(known)
-    parts = []
+    root = str(data_root())
+    splits = []
     for make in _makers(name):
         try:
-            parts.append(make(str(root), download=download))
+            splits.append(make(root, download=download))
         except ImportError as error:
             raise GodeeperError(f"{name} needs {error.name}: pip install 'godeeper[demo]'") from None
         except Exception as error:  # no network, a full disk, a file cut short: torchvision raises what comes
             if download:
                 reason = " ".join(str(error).split()) or type(error).__name__
-                raise GodeeperError(f"{name} cannot be fetched into {str(root)!r}: {reason}") from None
+                raise GodeeperError(f"{name} cannot be downloaded into {root!r}: {reason}") from None
             raise GodeeperError(
-                f"{name} is not in {str(root)!r}, or is damaged: --download fetches it (GODEEPER_DATA names another folder)"
+                f"{name} is not in {root!r}, or is damaged: --download fetches it (GODEEPER_DATA names another folder)"
             ) from None
-    classes = tuple(str(one) for one in parts[0].classes)
+    classes = tuple(str(label) for label in splits[0].classes)
     check_classes(classes, known, name)
-    train, test = (_images(part, f"{name}/{which}") for part, which in zip(parts, ("train", "test"), strict=True))
-    return Source(classes, train, test, f"torchvision's {name}: its training and its test part")
+    train, test = (_images(dataset, f"{name}/{split}") for dataset, split in zip(splits, ("train", "test"), strict=True))
+    return DataSplits(classes, train, test, f"torchvision's {name}: its training and its test part")
 
 
 def _makers(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """What makes the training and the test part.
+    """What makes the training and the test dataset.
 
     torchvision unpickles CIFAR's files, but only after it has held them against the MD5 of the published ones.
     """
@@ -79,20 +86,18 @@ def _makers(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _images(dataset: Any, prefix: str) -> ImageDataset:
-    """A torchvision set's images; those in files go through our own decoder."""
+    """A torchvision dataset's images; those in files go through our own decoder."""
     files = getattr(dataset, "_image_files", None) or getattr(dataset, "_images", None)
     return FileDataset(files, _labels(dataset)) if files else TorchvisionDataset(dataset, _labels(dataset), prefix)
 
 
 def _labels(dataset: Any) -> list[int]:
-    """A torchvision set's labels, without opening its images."""
-    field = next(name for name in ("targets", "labels", "_labels") if hasattr(dataset, name))  # each set has one of them
+    """A torchvision dataset's labels, without opening its images."""
+    field = next(name for name in ("targets", "labels", "_labels") if hasattr(dataset, name))  # each has one of them
     return [int(label) for label in getattr(dataset, field)]
 
 
-def _imagenet(known: tuple[str, ...] | None) -> Source:
-    from .folders import open_folder
-
+def _imagenet(known: tuple[str, ...] | None) -> DataSplits:
     folder = data_root() / "imagenet"
     if not (folder / "train").is_dir() or not (folder / "val").is_dir():
         raise GodeeperError(
