@@ -28,19 +28,20 @@ augment = godeeper.Augment(
 # 网络：论文表 1，通道数取四分之一，改成适合小图的步长，带两个辅助分类器。
 network = godeeper.create_model("googlenet_bn", num_classes=len(source.classes), width=0.25, small=True, aux=True)
 network.classes = source.classes
-objective = godeeper.Objective(network, auxiliary_weight=0.3)  # loss + 0.3 x each head's  总损失 = 主损失 + 0.3 × 各辅助损失
+criterion = godeeper.ClassificationLoss(auxiliary_weight=0.3)  # loss + 0.3 x each head's  总损失 = 主损失 + 0.3 × 各辅助损失
 optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
 schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
 
 for epoch in range(epochs):
-    objective.train()
+    network.train()
     order = torch.randperm(len(training)).tolist()  # a new order every epoch  每轮重新打乱
     for start in range(0, len(order) - 31, 32):
         chosen = order[start : start + 32]
         images = [augment(training.image(i), 32, Random(f"{epoch}/{i}")) for i in chosen]
         x = godeeper.normalise(torch.stack(images), network.preprocess)  # (32, 3, 32, 32)
         labels = torch.tensor([training.labels[i] for i in chosen])
-        loss, logits = objective(x, labels)
+        logits, auxiliary = network.with_auxiliary(x)  # (32, 10), and the same of each head
+        loss = criterion(logits, labels, auxiliary)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)  # keeps the first steps calm  防止开头几步跑飞

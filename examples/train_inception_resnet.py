@@ -11,7 +11,7 @@ import torch
 
 import godeeper
 from godeeper.evaluate import evaluate
-from godeeper.train.optim import warm_statistics
+from godeeper.train.batch_norm import MomentumWarmup
 
 epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
 out = sys.argv[2] if len(sys.argv) > 2 else "runs/inception_resnet.safetensors"
@@ -24,7 +24,8 @@ augment = godeeper.Augment(crop_scale=(0.6, 1.0), color_jitter=False)
 # 论文图 10–15，通道数取四分之一。每个残差块：x + 缩放系数 × 线性 1x1（各分支），再过 ReLU。
 network = godeeper.create_model("inception_resnet_v1", num_classes=len(source.classes), width=0.25, small=True)
 network.classes = source.classes
-objective = godeeper.Objective(network, label_smoothing=0.05)
+criterion = godeeper.ClassificationLoss(label_smoothing=0.05)
+warm_up_momentum = MomentumWarmup(network)
 optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
 steps = len(training) // 32
 schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, total_steps=epochs * steps)
@@ -35,8 +36,8 @@ for step in range(epochs * steps):
     chosen = order[step % steps * 32 :][:32]
     images = [augment(training.image(i), 32, Random(f"{step}/{i}")) for i in chosen]
     x = godeeper.normalise(torch.stack(images), network.preprocess)  # (32, 3, 32, 32)
-    warm_statistics(network, step)  # its batch norm's slow averages, for a short run  短训练里让批归一化的滑动平均跟得上
-    loss, logits = objective.train()(x, torch.tensor([training.labels[i] for i in chosen]))
+    warm_up_momentum(step)  # its batch norm's slow averages, for a short run  短训练里让批归一化的滑动平均跟得上
+    loss = criterion(network.train()(x), torch.tensor([training.labels[i] for i in chosen]))
     optimizer.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .papers.notation import Definition
     from .papers.registry import list_models, register
     from .preprocess import Normalize, Preprocess, Resize
-    from .train.loss import Objective
+    from .train.loss import ClassificationLoss
     from .train.recipe import Recipe, recipes
     from .train.rmsprop import RMSpropTF
 
@@ -39,12 +39,12 @@ __all__ = [
     "Augment",
     "BadCheckpoint",
     "BadImage",
+    "ClassificationLoss",
     "Definition",
     "GodeeperError",
     "ModelSpec",
     "Network",
     "Normalize",
-    "Objective",
     "Predictor",
     "Preprocess",
     "RMSpropTF",
@@ -84,7 +84,7 @@ _HOME = {
     "View": "data.crops",
     "audit": "papers.audit",
     "Augment": "data.augment",
-    "Objective": "train.loss",
+    "ClassificationLoss": "train.loss",
     "normalise": "data.augment",
     "save": "models.load",
     "take": "data.views",

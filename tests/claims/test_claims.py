@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from godeeper import Objective
+from godeeper import ClassificationLoss
 from godeeper.claims import CLAIMS, auxiliary_heads
 from godeeper.claims.claim import Figure, Line, Scale, Table, Words
 from godeeper.claims.counting import test as count
@@ -155,8 +155,9 @@ def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch)
         chosen = torch.randint(len(source.train), (64,), generator=torch.Generator().manual_seed(3)).tolist()
         pixels = torch.cat([take_views(source.train.image(index), network.preprocess) for index in chosen])
         x = normalise(pixels, network.preprocess)
-        loss, _ = Objective(network, auxiliary_weight=weight)(x, torch.tensor([source.train.labels[index] for index in chosen]))
-        loss.backward()
+        logits, auxiliary = network.with_auxiliary(x)
+        labels = torch.tensor([source.train.labels[index] for index in chosen])
+        ClassificationLoss(auxiliary_weight=weight)(logits, labels, auxiliary).backward()
         filters = [parameter.grad for parameter in network.stages["3a"].parameters() if parameter.dim() == 4]
         norm = sum(one.square().sum() for one in filters).sqrt().item()
         assert noted[name] == [pytest.approx(norm, rel=1e-3)]

@@ -12,7 +12,7 @@ from godeeper import GodeeperError, create_model, describe, list_models
 from godeeper.models.network import Network
 from godeeper.papers.describe import minimum_size
 from godeeper.papers.registry import definition
-from godeeper.train.loss import Objective
+from godeeper.train.loss import ClassificationLoss
 from networks import alive, images
 
 MODELS = list_models()
@@ -81,8 +81,8 @@ def test_every_parameter_learns(name, at):
     size = {"minimum": alone, "minimum with heads": headed, "default": definition(name).image_size}[at]
     network = made(name, aux=at != "minimum").train()
     count = 3 if at == "default" else 16  # batch norm needs several values a channel, where a grid is 1x1
-    loss, logits = Objective(network)(images(size, count), torch.arange(count) % 10)
-    loss.backward()
+    logits, auxiliary = network.with_auxiliary(images(size, count))
+    ClassificationLoss()(logits, torch.arange(count) % 10, auxiliary).backward()
     assert logits.shape == (count, 10)
     assert (logits[0] - logits[1]).std() > 0
     gradients = {key: parameter.grad for key, parameter in network.named_parameters()}

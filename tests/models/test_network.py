@@ -35,7 +35,7 @@ from godeeper.papers.notation import (
     times,
 )
 from godeeper.papers.shape import FeatureShape, TooSmall, Uneven, row_output
-from godeeper.train.loss import Objective
+from godeeper.train.loss import ClassificationLoss
 
 MODELS = ["googlenet", "googlenet_counted", "googlenet_bn"]  # Table 1, three ways; all networks are in test_every_model.py
 TINY: dict[str, Any] = {"width": 0.25, "num_classes": 5, "small": True}
@@ -359,8 +359,8 @@ def test_create_model_refuses(name, arguments, says):
 def test_every_parameter_learns(name):
     torch.manual_seed(0)
     network = create_model(name, aux=True, **TINY).train()
-    loss, logits = Objective(network)(images(32, count=8), torch.arange(8) % 5)
-    loss.backward()
+    logits, auxiliary = network.with_auxiliary(images(32, count=8))
+    ClassificationLoss()(logits, torch.arange(8) % 5, auxiliary).backward()
     assert logits.shape == (8, 5)
     gradients = {key: parameter.grad for key, parameter in network.named_parameters()}
     assert any(key.startswith("auxiliary.aux2.") for key in gradients)
@@ -368,13 +368,13 @@ def test_every_parameter_learns(name):
     assert dead == []
 
 
-def test_the_objective_adds_the_heads_at_their_weight():
+def test_the_loss_adds_the_heads_at_their_weight():
     network = create_model("googlenet", aux=True, **TINY).eval()
     x, labels = images(32, count=4), torch.tensor([0, 1, 2, 3])
     logits, heads = network.with_auxiliary(x)
     main, first, second = (F.cross_entropy(tensor, labels) for tensor in (logits, *heads.values()))
-    assert torch.allclose(Objective(network)(x, labels)[0], main + 0.3 * first + 0.3 * second)  # Section 5: 0.3
-    assert torch.allclose(Objective(network, auxiliary_weight=0)(x, labels)[0], main)
+    assert torch.allclose(ClassificationLoss()(logits, labels, heads), main + 0.3 * first + 0.3 * second)  # Section 5: 0.3
+    assert torch.allclose(ClassificationLoss(auxiliary_weight=0)(logits, labels, heads), main)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -17,7 +17,7 @@ from godeeper.data.dataset import ArrayDataset, ImageDataset
 from godeeper.train import classification, train
 from godeeper.train.checkpoint import checkpoints
 from godeeper.train.interrupt import Interruption
-from godeeper.train.step import BAD_STEPS
+from godeeper.train.step import MAX_BAD_STEPS
 
 RECIPE = Recipe(
     epochs=2, batch_size=4, image_size=32, lr=0.02, warmup_epochs=0, ema_decay=0.9, crop_scale=(0.5, 1), mixup=0.2, cutmix=1.0
@@ -166,7 +166,7 @@ def test_too_many_in_a_row_stop_the_run_with_the_state_before_them(tmp_path, poi
     recipe = replace(RECIPE, epochs=4)
     with pytest.raises(KeyboardInterrupt):
         train(network(), Trap(16, lambda: signal.raise_signal(signal.SIGINT)), recipe, tmp_path / "four", trackers=())
-    poisoned |= {4 + step for step in range(4, 4 + BAD_STEPS)}  # the calls of the run above count, too
+    poisoned |= {4 + step for step in range(4, 4 + MAX_BAD_STEPS)}  # the calls of the run above count, too
     with pytest.raises(GodeeperError, match="lower lr"):
         train(network(), IMAGES, recipe, tmp_path / "run", trackers=())
     kept, expected = (load_file(checkpoints(tmp_path / run / "checkpoints")[-1]) for run in ("run", "four"))

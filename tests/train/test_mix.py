@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from godeeper import Objective, Recipe, create_model
+from godeeper import ClassificationLoss, Recipe, create_model
 from godeeper.train.mix import mix
 
 LABELS = torch.arange(6)
@@ -13,7 +13,7 @@ PARTNERS = torch.tensor([3, 4, 5, 0, 1, 2])
 
 def test_nothing_is_mixed_unless_asked():
     mixed = mix(IMAGES, LABELS, Recipe(), 0)
-    assert mixed.share == 1
+    assert mixed.lam == 1
     assert torch.equal(mixed.images, IMAGES)
 
 
@@ -42,12 +42,12 @@ def test_cutmix_pastes_one_box_whose_area_is_the_share(step):
 
 def test_the_draw_is_the_steps_and_with_both_either_comes():
     both = Recipe(mixup=0.5, cutmix=1.0)
-    shares = [mix(IMAGES, LABELS, both, step).share for step in range(30)]
-    assert shares == [mix(IMAGES, LABELS, both, step).share for step in range(30)]
+    shares = [mix(IMAGES, LABELS, both, step).lam for step in range(30)]
+    assert shares == [mix(IMAGES, LABELS, both, step).lam for step in range(30)]
     assert len(set(shares)) > 10
     whole = [len(mix(IMAGES, LABELS, both, step).images[0].unique()) for step in range(30)]
     assert {1, 2} <= set(whole)  # one colour: mixup; two: CutMix
-    assert shares != [mix(IMAGES, LABELS, replace(both, seed=1), step).share for step in range(30)]
+    assert shares != [mix(IMAGES, LABELS, replace(both, seed=1), step).lam for step in range(30)]
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
@@ -58,14 +58,14 @@ def test_processes_mix_the_pairs_that_one_would(ranks):
     for rank in range(ranks):
         mine = mix(images[rank::ranks], labels[rank::ranks], recipe, 4)
         assert torch.equal(mine.images, whole.images[rank::ranks])
-        assert torch.equal(mine.others, whole.others[rank::ranks])
+        assert torch.equal(mine.other_labels, whole.other_labels[rank::ranks])
 
 
 def test_the_loss_of_mixed_images_is_the_mixed_loss():
     torch.manual_seed(0)
     network = create_model("googlenet_bn", num_classes=6, width=0.25, small=True, aux=True).eval()
     torch.nn.init.normal_(network.head["linear"].linear.weight)
-    objective, x = Objective(network, label_smoothing=0.1), torch.randn(6, 3, 32, 32)
-    one, other = objective(x, LABELS)[0], objective(x, PARTNERS)[0]
-    assert not torch.allclose(one, other)
-    assert torch.allclose(objective(x, LABELS, PARTNERS, 0.3)[0], 0.3 * one + 0.7 * other)
+    criterion, (logits, auxiliary) = ClassificationLoss(0.1), network.with_auxiliary(torch.randn(6, 3, 32, 32))
+    own, other = criterion(logits, LABELS, auxiliary), criterion(logits, PARTNERS, auxiliary)
+    assert not torch.allclose(own, other)
+    assert torch.allclose(criterion(logits, LABELS, auxiliary, PARTNERS, 0.3), 0.3 * own + 0.7 * other)

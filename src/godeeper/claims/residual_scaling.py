@@ -20,7 +20,7 @@ from ..papers.inception_resnet import c
 from ..papers.inception_v4 import BATCH_NORM
 from ..papers.notation import AvgTo, Conv, Definition, Linear, Stage, times
 from ..preprocess import Preprocess
-from ..train.optim import warm_statistics
+from ..train.batch_norm import MomentumWarmup
 from ..train.rmsprop import RMSpropTF
 from .claim import Cell, Claim, Figure, Outcome, Part, Scale, Table, Verdict, Words
 from .images import Set
@@ -61,9 +61,10 @@ def trained(images: Set, scale: Scale, filters: int, factor: float, rate: float,
     order = torch.Generator().manual_seed(seed)
     watched = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:WATCHED].to(device)]  # of all classes
     noted: dict[str, list[float]] = {"step": [], "loss": [], "deviation": [], "dead": []}
+    warm_up_momentum = MomentumWarmup(network)
     for step in range(scale.epochs * len(x) // scale.batch_size):
         chosen = torch.randint(len(x), (scale.batch_size,), generator=order).to(device)
-        warm_statistics(network, step)
+        warm_up_momentum(step)
         looked = last_layer(network, watched) if step % NOTED == 0 else None  # before the step: its gradients want all as it is
         loss = F.cross_entropy(network(x[chosen]), labels[chosen])
         if looked is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from ..errors import BadImage, GodeeperError
+from .progress import print_message
 from .proposing import Multibox, Superpixels, proposals_of, proposer_of
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _train_faster_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> Non
 
     learn(
         partial(FasterRCNNTask, detector, images, recipe), out, evaluate=mean_average_precision if tested else None,
-        workers=workers, resume=resume, notes=_notes(plan),
+        workers=workers, resume=resume, notes=_notes(plan), on_message=print_message,
     )  # fmt: skip
 
 
@@ -206,7 +207,7 @@ def _train_rcnn(out: Path, plan: Plan, workers: int, resume: bool) -> None:
 
     train(
         network, learnt, recipe, out, evaluate=errors if held_out else None, workers=workers, resume=resume,
-        notes={**_notes(plan), "classes": list(classes)},
+        notes={**_notes(plan), "classes": list(classes)}, on_message=print_message,
     )  # fmt: skip
 
 
@@ -230,5 +231,5 @@ def _train_multibox(out: Path, plan: Plan, workers: int, resume: bool) -> None:
 
     learn(
         partial(MultiBoxTask, multibox, images, recipe), out, evaluate=covered if tested else None, workers=workers,
-        resume=resume, notes=_notes(plan),
+        resume=resume, notes=_notes(plan), on_message=print_message,
     )  # fmt: skip

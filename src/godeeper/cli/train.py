@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .progress import print_message, progress_bar
+
 
 def train_command(
     out: Annotated[Path, typer.Option(help="The run folder to make.", show_default=False)],
@@ -29,14 +31,16 @@ def train_command(
     settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of the recipe; may be repeated.")] = None,
 ) -> None:
     """Train a model and leave a run folder."""
-    from ..workflows import train as workflow
+    from ..workflows.train import train
 
     shorthand = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
     overrides = [*(f"{name}={value}" for name, value in shorthand.items() if value is not None), *(settings or [])]
-    workflow.train(
-        out, model, data, recipe=recipe, overrides=overrides, width=width, small=small, weights=weights, workers=workers,
-        resume=resume, download=download, trackers=None if tracker is None else [name for name in tracker if name != "none"],
-    )  # fmt: skip
+    with progress_bar() as on_progress:
+        train(
+            out, model, data, recipe=recipe, overrides=overrides, width=width, small=small, weights=weights, workers=workers,
+            resume=resume, download=download, trackers=None if tracker is None else [name for name in tracker if name != "none"],
+            on_message=print_message, on_progress=on_progress,
+        )  # fmt: skip
 
 
 COMMANDS = (train_command,)

@@ -29,17 +29,17 @@ class MultiBoxTask(ObjectTask):
         relative = [objects.boxes[~objects.difficult] / side for objects, side in zip(images.objects, sides, strict=True)]
         network.priors.copy_(torch.from_numpy(cluster_boxes(np.concatenate(relative), len(network.priors), recipe.seed)))
 
-    def objective(self) -> nn.Module:
+    def module(self) -> nn.Module:
         return MultiBoxLosses(self.network)
 
-    def loss(self, objective: nn.Module, batch: ObjectBatch, number: int) -> Loss:
+    def loss(self, module: nn.Module, batch: ObjectBatch, number: int) -> Loss:
         device = device_of(self.network)
         objects = []
         for image, target in zip(batch.images, batch.targets, strict=True):
             height, width = image.shape[1:]
             objects.append((target["boxes"] / torch.tensor([width, height] * 2)).to(device))  # (M, 4) in 0..1
         torch.manual_seed(self.recipe.seed * 1_000_003 + number)  # of dropout
-        return sum_losses(objective(self.network.resize_normalize(batch.images), objects), len(batch))
+        return sum_losses(module(self.network.resize_normalize(batch.images), objects), len(batch))
 
     def save(self, network: nn.Module, file: Path) -> None:
         assert isinstance(network, MultiBox)

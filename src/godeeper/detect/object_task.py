@@ -45,7 +45,7 @@ class ObjectTask(Task):
 
 
 def sum_losses(losses: Mapping[str, Tensor], images: int) -> Loss:
-    """The sum of losses, each a mean over `images` images; the sum and each loss are among the figures."""
+    """The sum of losses, each a mean over `images` images; the sum and each loss are among the metrics."""
     value = torch.stack([loss.float() for loss in losses.values()]).sum()
     return Loss(value, {name: loss.detach() * images for name, loss in {"loss": value, **losses}.items()})
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from ..data.augment import normalise
 from ..data.batches import batches_of
 from ..data.dataset import ImageDataset, ImageStream
 from ..data.loader import Batch, training_loader
-from ..errors import GodeeperError
+from ..errors import BadCheckpoint, GodeeperError
 from ..models.load import save
 from ..models.network import Network, device_of
 from ..models.spec import ModelSpec
 from .checks import check_same, check_sizes, fingerprint
-from .loss import Objective
+from .loss import ClassificationLoss
 from .mix import mix
 from .optim import scaled_parameters
 from .recipe import Recipe
@@ -37,12 +37,13 @@ class Classification(Task):
         self.network, self.images, self.recipe = network, images, recipe
         rank, ranks = accelerator.process_index, accelerator.num_processes
         self.batches = batches_of(images, recipe.batch_size, recipe.seed, rank, ranks)
-        self._heads_only: bool | None = None
+        self.criterion = ClassificationLoss(recipe.label_smoothing, recipe.auxiliary_weight)
+        self._frozen: bool | None = None  # all but the classifiers
 
     def prepare(self, saved: Mapping[str, Any]) -> None:
         network, recipe = self.network, self.recipe
-        if saved:  # weights that the run started from may have brought a preprocessing of their own
-            network.preprocess = ModelSpec.from_dict(saved["spec"]).preprocess
+        if saved:
+            network.spec = _same_network(ModelSpec.from_dict(saved["spec"]), network.spec)
         size = recipe.image_size or network.preprocess.image_size
         if recipe.start_size > size:
             raise GodeeperError(f"recipe: start_size is {recipe.start_size}, but images grow to {size} pixels only")
@@ -62,26 +63,28 @@ class Classification(Task):
         return training_loader(self.images, self.size_at, self.recipe.augment, self.batches, workers)
 
     def begin(self, epoch: int) -> bool:
-        """The classifiers only learn at first, where the recipe says so."""
-        heads_only = epoch < self.recipe.freeze_epochs
-        if heads_only == self._heads_only:
+        """At first only the classifiers learn, where the recipe says so."""
+        frozen = epoch < self.recipe.freeze_epochs
+        if frozen == self._frozen:
             return False
-        self._heads_only = heads_only
-        self.network.stages.requires_grad_(not heads_only)
+        self._frozen = frozen
+        self.network.stages.requires_grad_(not frozen)
         return True
 
-    def objective(self) -> nn.Module:
-        return Objective(self.network, self.recipe.label_smoothing, self.recipe.auxiliary_weight)
+    def module(self) -> nn.Module:
+        return WithAuxiliary(self.network)
 
-    def loss(self, objective: nn.Module, batch: Batch, number: int) -> Loss:
-        if self._heads_only:
-            self.network.stages.eval()  # their statistics stay as they were learnt
+    def loss(self, module: nn.Module, batch: Batch, number: int) -> Loss:
+        if self._frozen:
+            self.network.stages.eval()  # their statistics stay as they are
         device = device_of(self.network)
-        x = normalise(batch.images.to(device, non_blocking=True), self.network.preprocess)
+        images, labels = (tensor.to(device, non_blocking=True) for tensor in (batch.images, batch.labels))
+        x = normalise(images, self.network.preprocess)  # uint8 (N, 3, H, W) -> float
         x = x.contiguous(memory_format=torch.channels_last)
-        mixed = mix(x, batch.labels.to(device, non_blocking=True), self.recipe, number)
+        mixed = mix(x, labels, self.recipe, number)
         torch.manual_seed(self.recipe.seed * 1_000_003 + number)  # dropout, too, is reproducible
-        loss, logits = objective(mixed.images, mixed.labels, mixed.others, mixed.share)
+        logits, auxiliary = module(mixed.images)  # (N, classes), and the same of each head
+        loss = self.criterion(logits, mixed.labels, auxiliary, mixed.other_labels, mixed.lam)
         wrong = (logits.detach().argmax(1) != mixed.labels).sum()
         return Loss(loss, {"loss": loss.detach() * len(batch), "train_error": 100 * wrong})
 
@@ -92,3 +95,24 @@ class Classification(Task):
 
     def scaled_parameters(self) -> list[tuple[float, list[nn.Parameter]]]:
         return scaled_parameters(self.network, self.recipe.layer_decay)
+
+
+class WithAuxiliary(nn.Module):
+    """A network whose forward pass is the training one, auxiliary heads included, so that all parameters take part in it."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Images (N, C, H, W), normalised -> logits (N, classes), and those of each auxiliary head by name."""
+        return self.network.with_auxiliary(x)
+
+
+def _same_network(saved: ModelSpec, spec: ModelSpec) -> ModelSpec:
+    """The run's own spec, with its classes and preprocessing; BadCheckpoint where it is of another network than `spec`."""
+    if saved.definition != spec.definition:
+        raise BadCheckpoint(f"the run is of {saved.definition.title!r}, not of {spec.definition.title!r}")
+    if saved.aux != spec.aux:
+        raise BadCheckpoint("the run does not fit: was auxiliary_weight changed to or from 0?")
+    return saved

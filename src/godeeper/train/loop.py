@@ -21,9 +21,9 @@ from ..models.network import Network, to_device
 from .checkpoint import Position, load_newest, save_checkpoint
 from .classification import Classification
 from .curves import draw_curves
+from .epoch import EpochTotals, epoch_line, epoch_record
 from .interrupt import Interruption
 from .optim import learning_rate
-from .progress import Bar, Totals, epoch_line, epoch_record
 from .recipe import Recipe
 from .run import RunFolder
 from .step import Diverged, Step
@@ -31,7 +31,9 @@ from .task import Task
 from .trackers import Trackers, check_trackers, default_trackers
 
 Evaluator = Callable[[Any], Mapping[str, float]]  # of the averaged network
-TRACKED_STEPS = 50  # between the losses that trackers are told
+OnMessage = Callable[[str], None]  # a line for people, the one that log.txt gets
+OnStep = Callable[[str, int, int], None]  # what is going on; steps done, and steps in all
+TRACKED_STEPS = 50  # between the losses that trackers get
 
 
 def train(
@@ -45,18 +47,21 @@ def train(
     resume: bool = False,
     notes: Mapping[str, Any] | None = None,
     trackers: Sequence[str] | None = None,
+    on_message: OnMessage | None = None,
+    on_step: OnStep | None = None,
 ) -> Path:
     """Trains `network` on `images` and leaves a run folder at `out`, which it returns.
 
-    `evaluate`, given the averaged network, adds its figures to each epoch's; `notes` go into `recipe.json`; `trackers` are
-    TensorBoard, where it is installed, unless named. With `resume`, goes on after the last whole checkpoint. SIGINT and SIGTERM
-    take effect once the step under way is done and saved. Under torchrun or `accelerate launch`, the processes share every
+    `evaluate`, given the averaged network, adds its metrics to each epoch's; `notes` go into `recipe.json`; `trackers` are
+    TensorBoard, where it is installed, unless named. With `resume`, goes on after the last sound checkpoint. SIGINT and SIGTERM
+    take effect once the current step is done and saved. Under torchrun or `accelerate launch`, the processes share every
     batch. GodeeperError for a folder that holds a run already, images below the network's minimum size, a decoding process
     that dies, and a loss that stays not finite.
     """
     return learn(
         partial(Classification, network, images, recipe), out,
-        evaluate=evaluate, workers=workers, resume=resume, notes=notes, trackers=trackers,
+        evaluate=evaluate, workers=workers, resume=resume, notes=notes, trackers=trackers, on_message=on_message,
+        on_step=on_step,
     )  # fmt: skip
 
 
@@ -69,13 +74,16 @@ def learn(
     resume: bool = False,
     notes: Mapping[str, Any] | None = None,
     trackers: Sequence[str] | None = None,
+    on_message: OnMessage | None = None,
+    on_step: OnStep | None = None,
 ) -> Path:
     """`train` for any task, which `make` makes for the process it runs in."""
     trackers = default_trackers() if trackers is None else tuple(trackers)
     check_trackers(trackers)
     # Without an accelerator torch's processes meet over gloo; precision is ours to choose, whatever the environment says.
     accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
-    training = _Training(make(accelerator), accelerator, RunFolder(Path(out)), evaluate, workers)
+    training = _Training(make(accelerator), accelerator, RunFolder(Path(out)), workers)
+    training.evaluate, training.on_message, training.on_step = evaluate, on_message, on_step
     training.begin(resume, notes or {}, trackers)
     with worker_deaths():
         training.run()
@@ -85,11 +93,13 @@ def learn(
 class _Training:
     """A run under way."""
 
-    def __init__(
-        self, task: Task, accelerator: Accelerator, folder: RunFolder, evaluate: Evaluator | None, workers: int
-    ) -> None:  # fmt: skip
+    evaluate: Evaluator | None
+    on_message: OnMessage | None
+    on_step: OnStep | None
+
+    def __init__(self, task: Task, accelerator: Accelerator, folder: RunFolder, workers: int) -> None:
         self.task, self.recipe, self.batches = task, task.recipe, task.batches
-        self.accelerator, self.folder, self.evaluate, self.workers = accelerator, folder, evaluate, workers
+        self.accelerator, self.folder, self.workers = accelerator, folder, workers
         self.main = accelerator.is_main_process
         self.ranks = accelerator.num_processes
         self.saved_at = time.monotonic()
@@ -116,11 +126,8 @@ class _Training:
     def run(self) -> None:
         """The epochs that are left, then the final weights."""
         loader = self.task.loader(self.workers)
-        done = self._number(self.position.epoch, self.position.step)
-        bar = Bar(self.recipe.epochs, len(self.batches), done, show=self.main)
         while self.position.epoch < self.recipe.epochs:
-            with bar.epoch(self.position.epoch):
-                sums = self._epoch(loader, bar)
+            sums = self._epoch(loader)
             self._end_of_epoch(self.position.epoch, sums)
             self.position = Position(self.position.epoch + 1)
         if self.main:
@@ -128,11 +135,11 @@ class _Training:
         self.trackers.finish()
         self.accelerator.wait_for_everyone()
 
-    def _epoch(self, loader: Any, bar: Bar) -> Mapping[str, Any]:
+    def _epoch(self, loader: Any) -> Mapping[str, Any]:
         """What is left of an epoch, saved at its end; its sums over all processes. A signal ends it early, saved too."""
         epoch, begun = self.position.epoch, self.position.totals
         self.batches.epoch, self.batches.start = epoch, self.position.step
-        totals = Totals(**begun) if self.main else Totals()
+        totals = EpochTotals(**begun) if self.main else EpochTotals()
         self.step.begin(epoch)
         with Interruption() as interruption:
             done = self.position.step
@@ -140,7 +147,7 @@ class _Training:
                 totals.bad += batch.bad
                 if len(batch) or self.ranks > 1:
                     self._learn(batch, epoch, done, totals)
-                bar.step(totals)
+                self._report_step(epoch, done, totals)
                 asked, due = self._agreed(interruption.signal)
                 if asked or (due and done < len(self.batches)):
                     self._save(epoch, done, totals)
@@ -154,18 +161,23 @@ class _Training:
             signal.raise_signal(asked)
         return sums
 
-    def _learn(self, batch: Any, epoch: int, done: int, totals: Totals) -> None:
+    def _learn(self, batch: Any, epoch: int, done: int, totals: EpochTotals) -> None:
         number = self._number(epoch, done - 1)
         try:
-            learnt = self.step(batch, number)
+            result = self.step(batch, number)
         except Diverged:
             self._save(epoch, done, totals)
             raise
-        totals.add(learnt)
-        if not learnt.good:
+        totals.add(result)
+        if not result.good:
             self._say(f"step {number + 1} is left out: its loss or gradient is not finite")
         elif number % TRACKED_STEPS == 0 and self.trackers.trackers:
-            self.trackers.log({"step/loss": float(learnt.loss), "step/lr": self.step.lr}, number)
+            self.trackers.log({"step/loss": float(result.loss), "step/lr": self.step.lr}, number)
+
+    def _report_step(self, epoch: int, done: int, totals: EpochTotals) -> None:
+        if self.main and self.on_step is not None:
+            label = f"epoch {epoch + 1}/{self.recipe.epochs}: {totals.text()}"
+            self.on_step(label, self._number(epoch, done), self._number(self.recipe.epochs, 0))
 
     def _agreed(self, asked: int) -> tuple[int, bool]:
         """The signal that any process has had, and whether the first one finds a checkpoint due."""
@@ -177,7 +189,7 @@ class _Training:
         asked, due = flags.tolist()
         return asked, bool(due)
 
-    def _save(self, epoch: int, done: int, totals: Totals) -> Mapping[str, Any]:
+    def _save(self, epoch: int, done: int, totals: EpochTotals) -> Mapping[str, Any]:
         """Leaves a checkpoint after `done` steps of an epoch, if the disk lets it; the epoch's sums so far."""
         sums = totals.over_processes(self.accelerator)
         if self.main:
@@ -209,8 +221,11 @@ class _Training:
         return epoch * len(self.batches) + step
 
     def _say(self, text: str) -> None:
-        if self.main:
-            self.folder.log(text)
+        if not self.main:
+            return
+        self.folder.log(text)
+        if self.on_message is not None:
+            self.on_message(text)
 
     def _check_same_position(self) -> None:
         mine = (self.position.epoch, self.position.step)

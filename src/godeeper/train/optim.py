@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 import torch
 from accelerate.utils import broadcast
-from torch import nn
+from torch import Tensor, nn
 
 from ..models.network import Network
-from ..papers.notation import Definition
 from .recipe import TrainConfig
 from .rmsprop import RMSpropTF
 
@@ -52,19 +51,21 @@ def learning_rate(recipe: TrainConfig, step: int, steps_per_epoch: int) -> float
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def warm_statistics(network: nn.Module, step: int) -> None:
-    """Sets the batch norms' momentum for the step of that number, counted from 0: 0.1 at first, falling to the definition's.
+def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: TrainConfig, step: int, steps_per_epoch: int) -> float:
+    """Gives each group of parameters its rate for a step, and returns the recipe's."""
+    lr = learning_rate(recipe, step, steps_per_epoch)
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["scale"]
+    return lr
 
-    3e-4, as released with Inception-v4, needs ten thousand steps to learn its statistics; a short run has far fewer.
-    """
-    definition = network.definition
-    assert isinstance(definition, Definition)
-    batch_norm = definition.batch_norm
-    if batch_norm is None or batch_norm.momentum >= 0.1:
-        return
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.momentum = max(batch_norm.momentum, min(0.1, 9 / (10 + step)))
+
+def clip_gradients(network: nn.Module, clip_norm: float) -> Tensor:
+    """The norm of all gradients together, before they are scaled down to `clip_norm`, if that is not 0; NaN stays NaN."""
+    parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters])  # type: ignore[misc]
+    if clip_norm and torch.isfinite(norm):
+        torch.nn.utils.clip_grads_with_norm_(parameters, clip_norm, norm)
+    return norm
 
 
 class WeightAverage:

@@ -21,8 +21,20 @@ def share_batches(network: nn.Module, accelerator: Accelerator, sync_batch_norm:
         for name, module in list(parent.named_children()):
             if type(module) is nn.Dropout:
                 setattr(parent, name, SharedDropout(module.p, rank, ranks))
-            elif ranks > 1 and sync_batch_norm and type(module) in (nn.BatchNorm1d, nn.BatchNorm2d):
-                module.__class__ = SharedBatchNorm1d if isinstance(module, nn.BatchNorm1d) else SharedBatchNorm2d
+            elif ranks > 1 and sync_batch_norm and type(module) is nn.BatchNorm1d:
+                setattr(parent, name, _with_state_of(module, SharedBatchNorm1d))
+            elif ranks > 1 and sync_batch_norm and type(module) is nn.BatchNorm2d:
+                setattr(parent, name, _with_state_of(module, SharedBatchNorm2d))
+
+
+def _with_state_of(module: nn.BatchNorm1d | nn.BatchNorm2d, kind: type[nn.BatchNorm1d | nn.BatchNorm2d]) -> nn.Module:
+    """A batch norm of that kind that has the parameters and statistics of `module`, not copies of them."""
+    shared = kind(module.num_features, module.eps, module.momentum, module.affine, device="meta")
+    for name, parameter in module.named_parameters():
+        setattr(shared, name, parameter)
+    for name, buffer in module.named_buffers():
+        setattr(shared, name, buffer)
+    return shared.train(module.training)
 
 
 class SharedDropout(nn.Dropout):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -73,8 +72,7 @@ class RunFolder:
         _write(self.path / METRICS_FILE, "".join(json.dumps(line) + "\n" for line in [*kept, record]))
 
     def log(self, text: str) -> None:
-        """Adds a line to `log.txt`, with the time, and shows it on stderr."""
-        print(text, file=sys.stderr)
+        """Adds a line to `log.txt`, with the time."""
         with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:  # a full disk stops no run
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 

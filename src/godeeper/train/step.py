@@ -10,21 +10,22 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ..errors import GodeeperError
+from .batch_norm import MomentumWarmup, Statistics
 from .checkpoint import State
-from .optim import WeightAverage, learning_rate, make_optimizer, warm_statistics
+from .optim import WeightAverage, clip_gradients, make_optimizer, set_learning_rate
 from .processes import share_batches
 from .recipe import TrainConfig
 from .task import SomeBatch, Task
 
-BAD_STEPS = 10  # in a row, after which a run stops
+MAX_BAD_STEPS = 10  # in a row, after which a run stops
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step found: its mean loss, figures as sums over its images, and whether the weights could learn from it."""
+    """What a step gave: its mean loss, metrics as sums over its images, and whether the weights could learn from it."""
 
     loss: Tensor
-    figures: Mapping[str, Tensor | float]
+    metrics: Mapping[str, Tensor | float]
     images: int
     good: bool
 
@@ -34,7 +35,7 @@ class Diverged(GodeeperError):
 
 
 class Step:
-    """Forward, backward, update, average."""
+    """Forward, loss, backward, update, average."""
 
     def __init__(self, task: Task, accelerator: Accelerator, steps_per_epoch: int) -> None:
         self.task, self.accelerator, self.steps_per_epoch = task, accelerator, steps_per_epoch
@@ -44,59 +45,51 @@ class Step:
         self.optimizer = make_optimizer(task.scaled_parameters(), self.recipe)
         self.state = State(self.network, self.average.network, self.optimizer, task.spec())
         self.bf16 = uses_bf16(self.recipe)
+        self.warm_up_momentum = MomentumWarmup(self.network)
+        self.statistics = Statistics(self.network)
+        self.module: nn.Module | None = None  # what the task trains, shared by all processes
         self.lr = 0.0
         self.bad_steps = 0
-        self._statistics = list(self.network.buffers())
-        self._before = [b.clone() for b in self._statistics]
 
     def begin(self, epoch: int) -> None:
-        """Readies an epoch: what the task lets learn in it."""
-        if self.task.begin(epoch) or not hasattr(self, "objective"):
+        """Prepares an epoch: what the task trains in it."""
+        if self.task.begin(epoch) or self.module is None:
             self.accelerator.free_memory()  # the wrapper that shared the gradients of other weights, if there was one
-            self.objective: nn.Module = self.accelerator.prepare_model(self.task.objective())
+            self.module = self.accelerator.prepare_model(self.task.module())
 
     def __call__(self, batch: SomeBatch, number: int) -> StepResult:
         """Learns from a batch; `number` counts steps over the whole run. Diverged after too many bad steps in a row."""
+        assert self.module is not None
         if not len(batch):  # one process alone leaves the step out; several must keep step with each other
             raise GodeeperError(f"no image of a process's share of a batch can be decoded, the first: {batch.bad[0]}")
-        self.lr = learning_rate(self.recipe, number, self.steps_per_epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * group["scale"]
-        self.objective.train()
-        warm_statistics(self.network, number)
-        _copy(self._statistics, self._before)
-        with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.bf16):
-            loss = self.task.loss(self.objective, batch, number)
-        self.accelerator.backward(loss.value)
-        good = self._update(number)
-        return StepResult(loss.value.detach(), loss.figures, len(batch), good)
+        self.module.train()
+        self.lr = set_learning_rate(self.optimizer, self.recipe, number, self.steps_per_epoch)
+        self.warm_up_momentum(number)
+        self.statistics.keep()
 
-    def _update(self, number: int) -> bool:
-        """Moves the weights, unless the gradient is not finite, which every process sees alike once it is averaged."""
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        good = bool(torch.isfinite(norm))
+        with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.bf16):
+            loss = self.task.loss(self.module, batch, number)  # images (N, 3, H, W) -> logits (N, classes) -> ()
+        self.accelerator.backward(loss.value)  # gradients, averaged over all processes
+
+        norm = clip_gradients(self.network, self.recipe.clip_norm)
+        good = bool(torch.isfinite(norm))  # which every process sees alike
         if good:
-            if self.recipe.clip_norm and norm > self.recipe.clip_norm:
-                torch._foreach_mul_(gradients, self.recipe.clip_norm / (norm + 1e-6))
             self.optimizer.step()
             self.average.update(self.network, number)
-            self.bad_steps = 0
         else:
-            _copy(self._before, self._statistics)
-            self.bad_steps += 1
+            self.statistics.restore()
         self.optimizer.zero_grad()
-        if self.bad_steps == BAD_STEPS:
+
+        self._count_bad_steps(good, number)
+        return StepResult(loss.value.detach(), loss.metrics, len(batch), good)
+
+    def _count_bad_steps(self, good: bool, number: int) -> None:
+        self.bad_steps = 0 if good else self.bad_steps + 1
+        if self.bad_steps == MAX_BAD_STEPS:
             raise Diverged(
-                f"the loss or its gradient was not finite in {BAD_STEPS} steps in a row, to step {number + 1}: "
+                f"the loss or its gradient was not finite in {MAX_BAD_STEPS} steps in a row, to step {number + 1}: "
                 "begin again with a lower lr, or clip_norm=1"
             )
-        return good
-
-
-def _copy(tensors: list[Tensor], into: list[Tensor]) -> None:
-    if tensors:  # a network without batch norm has none
-        torch._foreach_copy_(into, tensors)
 
 
 def uses_bf16(recipe: TrainConfig) -> bool:

@@ -25,10 +25,10 @@ class SomeBatch(Protocol):
 
 @dataclass(frozen=True)
 class Loss:
-    """What a batch costs, to be made less; and its figures for people, as sums over its images, the loss among them."""
+    """The loss of a batch, a number, and its metrics as sums over its images, the loss among them."""
 
     value: Tensor
-    figures: Mapping[str, Tensor | float]
+    metrics: Mapping[str, Tensor | float]
 
 
 class Task(ABC):
@@ -58,12 +58,12 @@ class Task(ABC):
         """The batches of the epoch that `batches` is set to."""
 
     @abstractmethod
-    def objective(self) -> nn.Module:
+    def module(self) -> nn.Module:
         """What distributed training wraps: every parameter takes part in its forward pass."""
 
     @abstractmethod
-    def loss(self, objective: nn.Module, batch: Any, number: int) -> Loss:
-        """Runs the objective on a batch of step `number`, counted over the whole run."""
+    def loss(self, module: nn.Module, batch: Any, number: int) -> Loss:
+        """The loss of a batch by that module, in step `number`, counted over the whole run."""
 
     @abstractmethod
     def save(self, network: nn.Module, file: Path) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ..errors import GodeeperError
 from ..train.recipe import TrainConfig
 from ..train.run import RunFolder
 
+Config = TypeVar("Config", bound=TrainConfig)
+
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[Config]):
     """The options and the recipe of a run.
 
     `command` is the one that resumes it, as "train"; `saved` is what a run that goes on says of itself, empty for a new one.
@@ -21,7 +23,7 @@ class Plan:
 
     command: str
     options: Mapping[str, Any]
-    recipe: TrainConfig
+    recipe: Config
     saved: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -35,8 +37,8 @@ class Plan:
 
 
 def new_plan(
-    command: str, options: Mapping[str, Any], defaults: Mapping[str, Any], recipe: TrainConfig, overrides: Sequence[str]
-) -> Plan:
+    command: str, options: Mapping[str, Any], defaults: Mapping[str, Any], recipe: Config, overrides: Sequence[str]
+) -> Plan[Config]:
     """The plan of a new run: options that are None take their default. GodeeperError for a missing one and a bad override."""
     chosen = {name: defaults.get(name) if value is None else value for name, value in options.items()}
     for name in ("model", "data"):
@@ -46,8 +48,8 @@ def new_plan(
 
 
 def resumed_plan(
-    out: Path, command: str, recipes: Mapping[str, type[TrainConfig]], options: Mapping[str, Any], overrides: Sequence[str]
-) -> Plan:
+    out: Path, command: str, recipes: Mapping[str, type[Config]], options: Mapping[str, Any], overrides: Sequence[str]
+) -> Plan[Config]:
     """The plan of the run in `out`; `recipes` are the kinds of recipe by the run's `method`, "" where it has none.
 
     GodeeperError for a run of another command or made by a script, and for an option or override that says otherwise.

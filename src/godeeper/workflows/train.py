@@ -23,6 +23,7 @@ from ..train.run import RunFolder
 from .after_epoch import errors_on
 from .models import Model, name_of, spec_of
 from .plan import Plan, check_outside, new_plan, resumed_plan
+from .progress import OnMessage, OnProgress, step_counter
 
 COMMAND = "train"
 DEFAULTS = {"width": 1.0, "small": False}
@@ -55,6 +56,8 @@ def train(
     resume: bool = False,
     download: bool = False,
     trackers: Sequence[str] | None = None,
+    on_message: OnMessage | None = None,
+    on_progress: OnProgress | None = None,
 ) -> TrainResult:
     """Trains `model` on `data` by a named recipe with `overrides` such as "lr=0.05", and leaves a run folder at `out`.
 
@@ -73,30 +76,22 @@ def train(
     else:
         name = recipe or ("digits" if options["data"] == "digits" else "standard")
         plan = new_plan(COMMAND, options, DEFAULTS | {"recipe": name}, recipe_named(name), overrides)
-        assert model is not None
-        spec = spec_of(model)
-    return _run(out, plan, spec, workers, download, trackers)
-
-
-def _run(
-    out: Path, plan: Plan, spec: ModelSpec, workers: int | None, download: bool, trackers: Sequence[str] | None
-) -> TrainResult:  # fmt: skip
-    """Opens the data, builds the network, trains it."""
-    options, recipe = plan.options, plan.recipe
-    assert isinstance(recipe, Recipe)
-    splits = open_data(options["data"], spec.classes if plan.resumes else None, download=download)
-    check_outside(out, options["data"])
-    workers = default_workers(options["data"]) if workers is None else workers
-    network = _network(out, plan, spec, len(splits.classes), aux=recipe.auxiliary_weight > 0)
+        spec = spec_of(model or "")
+    source = str(plan.options["data"])
+    splits = open_data(source, spec.classes if plan.resumes else None, download=download)
+    check_outside(out, source)
+    workers = default_workers(source) if workers is None else workers
+    network = _network(out, plan, spec, len(splits.classes))
     name_classes(network, splits.classes)
     loop.train(
-        network, splits.train, recipe, out, evaluate=errors_on(splits.test, workers), workers=workers, resume=plan.resumes,
-        notes=plan.notes() | {"split": splits.split_note}, trackers=trackers,
+        network, splits.train, plan.recipe, out, evaluate=errors_on(splits.test, workers), workers=workers, resume=resume,
+        notes=plan.notes() | {"split": splits.split_note}, trackers=trackers, on_message=on_message,
+        on_step=step_counter(on_progress),
     )  # fmt: skip
     return TrainResult(out, RunFolder(out).metrics())
 
 
-def _network(out: Path, plan: Plan, spec: ModelSpec, num_classes: int, aux: bool) -> Network:
+def _network(out: Path, plan: Plan[Recipe], spec: ModelSpec, num_classes: int) -> Network:
     """The network to begin with: with the weights that the plan names, unless a checkpoint will bring its own."""
     torch.manual_seed(plan.recipe.seed)
     if plan.resumes:
@@ -104,5 +99,5 @@ def _network(out: Path, plan: Plan, spec: ModelSpec, num_classes: int, aux: bool
         return create_model(spec, weights=None if begun else plan.options["weights"])
     return create_model(
         spec, num_classes=num_classes, width=plan.options["width"], small=plan.options["small"],
-        aux=aux, weights=plan.options["weights"],
+        aux=plan.recipe.auxiliary_weight > 0, weights=plan.options["weights"],
     )  # fmt: skip
