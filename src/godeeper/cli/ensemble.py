@@ -26,7 +26,7 @@ def ensemble_command(
     as_json: Json = False,
 ) -> None:
     """Recombine saved probabilities: the errors of each model and of all together."""
-    from ..workflows.evaluate import recombine
+    from ..workflows.evaluation import recombine
 
     result = recombine(files, data, count_subsets=subsets, skip_blacklisted=skip_blacklisted, report=report, lang=lang)
     print_evaluation(result, as_json)

@@ -40,7 +40,7 @@ def evaluate_command(
     as_json: Json = False,
 ) -> None:
     """Count the top-1 and top-5 errors of a model, or of several and of their averaged probabilities."""
-    from ..workflows.evaluate import evaluate
+    from ..workflows.evaluation import evaluate
 
     with progress_bar() as on_progress:
         result = evaluate(

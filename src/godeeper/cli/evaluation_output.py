@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .output import print_json, print_table
 
 if TYPE_CHECKING:
-    from ..workflows.evaluate import EvaluateResult
+    from ..workflows.evaluation import EvaluateResult
 
 
 def print_evaluation(result: EvaluateResult, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..deploy.predictor import Prediction
-    from ..workflows.predict import TableResult
+    from ..workflows.prediction import TableResult
 
 
 def predict_command(
@@ -38,7 +38,7 @@ def predict_command(
     from ..explain.card import check_chinese
     from ..workflows.image_files import files_of
     from ..workflows.outputs import check_drawing
-    from ..workflows.predict import predict, predict_table
+    from ..workflows.prediction import predict, predict_table
 
     if out is not None and (plot is not None or as_json):
         raise GodeeperError("--out writes a table instead of what --json and --plot give: choose one of them")

@@ -31,7 +31,7 @@ def train_command(
     settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of the recipe; may be repeated.")] = None,
 ) -> None:
     """Train a model and leave a run folder."""
-    from ..workflows.train import train
+    from ..workflows.training import train
 
     shorthand = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
     overrides = [*(f"{name}={value}" for name, value in shorthand.items() if value is not None), *(settings or [])]

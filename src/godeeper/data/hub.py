@@ -150,7 +150,7 @@ def _columns(rows: Any, data: str) -> tuple[str, str]:
         if len(names) != 1:
             columns = ", ".join(features) or "none that are declared"
             raise GodeeperError(f"{data!r} has {len(names)} columns of {what}, not one (columns: {columns})")
-        return names[0]
+        return str(names[0])
 
     return column(datasets.Image, "images"), column(datasets.ClassLabel, "class labels")
 

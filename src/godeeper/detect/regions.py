@@ -98,7 +98,7 @@ class RegionDataset(ImageDataset):
     def name(self, index: int) -> str:
         return f"{self.images.name(self.image_indices[index])} [{', '.join(f'{side:g}' for side in self.boxes[index])}]"
 
-    def content(self, index: int) -> Image.Image:
+    def raw(self, index: int) -> Image.Image:
         image = _decoded_images(self.images.files[self.image_indices[index]])
         return warp(image, self.boxes[index].tolist(), self.preprocess)
 

@@ -13,7 +13,7 @@ import torch
 from accelerate import PartialState
 
 from ..data.crops import check_scheme
-from ..data.dataset import DataSplits, ImageDataset
+from ..data.dataset import DataSplits, ImageDataset, Split
 from ..data.workers import default_workers
 from ..errors import GodeeperError
 from ..evaluate.classify import Average, Evaluation, Member, evaluate_members
@@ -24,7 +24,7 @@ from ..labels import Lang, named
 from ..models.comparators import Comparator
 from ..models.network import Network, best_device
 from ..tensor_files import digest
-from .classifiers import Classifier, Split, images_of, members_of, open_classifiers, open_images, open_with_classes, title_of
+from .classifiers import Classifier, images_of, members_of, open_classifiers, open_images, open_with_classes, title_of
 from .outputs import check_report, check_save
 from .progress import OnProgress, counter
 
