@@ -11,10 +11,11 @@ import typer
 from ..drawing.draw import Show, draw
 from ..errors import GodeeperError
 from ..files import atomic_write
+from ..workflows.models import spec_of
 
 
 def draw_command(
-    name: Annotated[str, typer.Argument(help="A model's name.")],
+    model: Annotated[str, typer.Argument(help="A model's name, a run, or a SPEC.json.")],
     out: Annotated[Path, typer.Option(help="The .svg file to write.")],
     block: Annotated[str | None, typer.Option(help="Draw this stage or auxiliary head only, such as 4a or aux1.")] = None,
     show: Annotated[Show, typer.Option(help="What to show of the whole.")] = "architecture",
@@ -25,7 +26,7 @@ def draw_command(
         raise GodeeperError(f"--out {str(out)!r}: name an .svg file")
     if not out.parent.is_dir():
         raise GodeeperError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
-    drawing = draw(name, block, show, image_size)
+    drawing = draw(spec_of(model).definition, block, show, image_size)
     try:
         with atomic_write(out) as partial:
             partial.write_text(drawing, encoding="utf-8")

@@ -13,6 +13,7 @@ from ..papers.describe import Description, StageDescription, describe
 from ..papers.facts import PRINTED_ERRORS
 from ..papers.notation import Definition
 from ..papers.registry import DEFINITIONS, definition
+from ..workflows.models import spec_of
 from .output import Json, print_json, print_table
 
 
@@ -92,16 +93,20 @@ def _errors(name: str) -> str:
 
 
 def describe_command(
-    name: Annotated[str, typer.Argument(help="A model's name.")],
-    image_size: Annotated[int | None, typer.Option(help="Side of the image in pixels; by default the paper's.")] = None,
+    model: Annotated[str, typer.Argument(help="A model's name, a run, or a SPEC.json.")],
+    image_size: Annotated[int | None, typer.Option(help="Side of the image in pixels; by default the model's own.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show every stage of a model: output, parameters, multiply-adds, receptive field."""
-    described = describe(name, image_size)
+    """Show every stage of a model: output, parameters, multiply-adds, receptive field; with --json, its spec too.
+
+    What --json prints is a SPEC.json: edit its table, and train it with --model.
+    """
+    spec = spec_of(model)
+    described = describe(spec.definition, image_size or spec.preprocess.image_size)
     if as_json:
         stages = [asdict(stage) for stage in described.stages]
         heads = {key: [asdict(stage) for stage in stages] for key, stages in described.auxiliary.items()}
-        print_json(_totals(described) | {"stages": stages, "auxiliary": heads})
+        print_json(_totals(described) | {"stages": stages, "auxiliary": heads, "spec": spec.as_dict()})
         return
     head = ("name", "kind", "output", "parameters", "multiply-adds", "receptive field")
     rows = [_row(stage) for stage in described.stages]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ..errors import GodeeperError, unknown
 from ..models.spec import ModelSpec, read_spec
-from ..models.weights.read import WEIGHTS_FILE, read_weights
 from ..papers.notation import Definition
 from ..papers.registry import DEFINITIONS, list_models
 
@@ -28,6 +27,8 @@ def spec_of(model: Model) -> ModelSpec:
     path = Path(name)
     if path.suffix == ".json":
         return read_spec(path)
+    from ..models.weights.read import WEIGHTS_FILE, read_weights  # here, as it needs torch, and tables do not
+
     if path.is_file() or (path / WEIGHTS_FILE).is_file():
         return read_weights(path).spec
     if "/" in name or path.is_dir():
