@@ -57,7 +57,7 @@ def photograph(file: Path) -> None:
     from PIL import Image
     from sklearn.datasets import load_sample_image
 
-    from godeeper.explain.crops import draw_crops
+    from godeeper.explain.draw_crops import draw_crops
 
     with atomic_write(file) as partial:
         draw_crops(Image.fromarray(load_sample_image("china.jpg"))).save(partial, "JPEG", quality=85)

@@ -1,21 +1,22 @@
-"""What classes are called: the table of ImageNet's, and what is made of the classes of any network."""
+"""The names of classes: the table of ImageNet, and the names shown for the classes of any network."""
 
 import random
 import re
 
 import pytest
+from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 from godeeper.data.ilsvrc_kit import synsets
-from godeeper.labels import ImageNetClass, imagenet, in_chinese, named
-from godeeper.models.weights.foreign import imagenet_classes
+from godeeper.labels import ImageNetClass, chinese_name, display_names, imagenet, imagenet_names
+from godeeper.text import Text
 
-ENGLISH, CHINESE = tuple(one.english for one in imagenet()), tuple(one.chinese for one in imagenet())
+ENGLISH, CHINESE = imagenet_names(), tuple(known.name.zh for known in imagenet())
 
 
 def test_the_order_is_that_of_every_network():
     assert len(imagenet()) == 1000
-    assert tuple(one.synset for one in imagenet()) == synsets()
-    assert imagenet_classes() == ENGLISH
+    assert tuple(known.synset for known in imagenet()) == tuple(sorted(synsets())) == synsets()
+    assert tuple(_IMAGENET_CATEGORIES) == ENGLISH  # torchvision's list
 
 
 @pytest.mark.parametrize("names", [synsets(), ENGLISH, CHINESE], ids=["synset", "English", "Chinese"])
@@ -49,29 +50,29 @@ def test_homonyms_have_the_sense_of_their_synset():
 
 @pytest.mark.parametrize("classes", [synsets(), ENGLISH], ids=["synsets", "English"])
 def test_imagenets_classes_are_named_from_the_table(classes):
-    assert named(classes, "en") == ENGLISH
-    assert named(classes, "zh") == CHINESE
-    both = named(list(classes), "both")
+    assert display_names(classes, "en") == ENGLISH
+    assert display_names(classes, "zh") == CHINESE
+    both = display_names(list(classes), "both")
     assert (both[0], both[134], both[517], both[673]) == ("丁鱥 tench", "鹤 crane bird", "起重机 crane", "鼠标 mouse")
     assert len(set(both)) == 1000
 
 
 def test_in_another_order_each_class_keeps_its_name():
     places = random.Random(1).sample(range(1000), 1000)
-    assert named([ENGLISH[place] for place in places], "zh") == tuple(CHINESE[place] for place in places)
+    assert display_names([ENGLISH[place] for place in places], "zh") == tuple(CHINESE[place] for place in places)
 
 
 def test_classes_of_other_networks():
     classes = ("cat", "n01440764", "golf ball", "mouse", "7", "RBC", "金鱼", "okapi of the moon")
-    assert named(classes, "en") == ("cat", "tench", "golf ball", "mouse", "7", "RBC", "金鱼", "okapi of the moon")
-    assert named(classes, "zh") == ("猫", "丁鱥", "高尔夫球", "mouse", "七", "红细胞", "金鱼", "okapi of the moon")
+    assert display_names(classes, "en") == ("cat", "tench", "golf ball", "mouse", "7", "RBC", "金鱼", "okapi of the moon")
+    assert display_names(classes, "zh") == ("猫", "丁鱥", "高尔夫球", "mouse", "七", "红细胞", "金鱼", "okapi of the moon")
     expected = ("猫 cat", "丁鱥 tench", "高尔夫球 golf ball", "mouse", "七 7", "红细胞 RBC", "金鱼", "okapi of the moon")
-    assert named(classes, "both") == expected
-    assert named((), "both") == ()
+    assert display_names(classes, "both") == expected
+    assert display_names((), "both") == ()
 
 
 def test_a_single_name_is_known_unless_it_is_ambiguous():
-    assert [in_chinese(name) for name in ("airplane", "tench", "n03793489", "mouse", "crane", "")] == [
+    assert [chinese_name(name) for name in ("airplane", "tench", "n03793489", "mouse", "crane", "")] == [
         "飞机", "丁鱥", "鼠标", None, None, None
     ]  # fmt: skip
-    assert imagenet()[673] == ImageNetClass("n03793489", "mouse", "鼠标")
+    assert imagenet()[673] == ImageNetClass("n03793489", 511, Text("mouse", "鼠标"))

@@ -356,7 +356,7 @@ def test_what_is_found_is_told_in_the_language(places, capsys, tmp_path, monkeyp
 
 
 def test_chinese_labels_ask_for_a_font(places, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("godeeper.explain.card.CJK_FONTS", ("no-such-font.ttf",))
+    monkeypatch.setattr("godeeper.explain.canvas.CJK_FONTS", ("no-such-font.ttf",))
     predict = ["predict", places / "faster", places / "voc/JPEGImages/scene012.jpg", "--lang", "zh"]
     assert detect(*predict, "--image", tmp_path / "out.png") == 2
     assert "no font with Chinese letters is installed: install one" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from PIL import Image
 from godeeper import create_model, load, save
 from godeeper.cli.main import status
 from godeeper.data.ilsvrc_kit import kit_order, synsets
-from godeeper.models.weights.foreign import imagenet_classes
+from godeeper.labels import imagenet_names
 from godeeper.preprocess import Preprocess
 
 
@@ -72,7 +72,7 @@ def ilsvrc(tmp_path):
     lines = [f"{synset} {number} name\n" for number, synset in enumerate(kit_order(), 1)]
     (tmp_path / "kit" / "data" / "map_clsloc.txt").write_text("".join(lines))
     (tmp_path / "blacklist.txt").write_text("1\n7\n8\n9\n")
-    network = ranking(imagenet_classes(), tmp_path / "network.safetensors", None)
+    network = ranking(imagenet_names(), tmp_path / "network.safetensors", None)
     # `ranking` stops at the thirtieth class: rank all 1000, in smaller steps.
     loaded = load(network)
     with torch.no_grad():

@@ -25,24 +25,24 @@ def explained(line, capsys):
 
 def test_everything_at_once(weights_file, class_folder, image, tmp_path, capsys):
     line = (weights_file, image, "--out", tmp_path / "out", "--channel", "4a:17", "--folder", class_folder)
-    said = explained([*line, "--top", 2, "--module", "4c", "--json"], capsys)
-    document = json.loads(said.out)
-    assert document == json.loads((tmp_path / "out/explanation.json").read_text())
-    assert said.err == f"explained: {tmp_path / 'out/explanation.html'}\n"
+    printed = explained([*line, "--top", 2, "--module", "4c", "--json"], capsys)
+    result = json.loads(printed.out)
+    assert result == json.loads((tmp_path / "out/explanation.json").read_text())
+    assert printed.err == f"explained: {tmp_path / 'out/explanation.html'}\n"
     network = load(weights_file)
-    (one,) = Predictor(network, engine="torch")([image], top=2)
-    assert [found["label"] for found in document["predictions"]] == list(one.labels)
-    assert [found["probability"] for found in document["predictions"]] == pytest.approx(one.probabilities, abs=1e-5)
-    (many,) = Predictor(network, engine="torch")([image], top=3, crops=144)
-    mean = dict(zip(many.labels, many.probabilities, strict=True))
-    assert sum(found["votes"] for found in document["votes"]) == document["crops"] == 144
-    for found in document["votes"]:
-        assert found["probability"] == pytest.approx(mean[found["label"]], abs=1e-5)
-    assert document["module"] == "4c"
-    assert len(document["branches"]) == 4
-    assert all(len(found["adds"]) == 2 for found in document["branches"])
-    assert len(document["strongest"]) == 12
-    values = [found["value"] for found in document["strongest"]]
+    (prediction,) = Predictor(network, engine="torch")([image], top=2)
+    assert [entry["label"] for entry in result["predictions"]] == list(prediction.labels)
+    assert [entry["probability"] for entry in result["predictions"]] == pytest.approx(prediction.probabilities, abs=1e-5)
+    (average,) = Predictor(network, engine="torch")([image], top=3, crops=144)
+    mean = dict(zip(average.labels, average.probabilities, strict=True))
+    assert sum(entry["crops"] for entry in result["crop_predictions"]) == result["crops"] == 144
+    for entry in result["crop_predictions"]:
+        assert entry["probability"] == pytest.approx(mean[entry["label"]], abs=1e-5)
+    assert result["module"] == "4c"
+    assert len(result["branches"]) == 4
+    assert all(len(entry["logits"]) == 2 for entry in result["branches"])
+    assert len(result["top_activations"]) == 12
+    values = [entry["value"] for entry in result["top_activations"]]
     assert values == sorted(values, reverse=True)
     assert len(list((tmp_path / "out").glob("channel-*.png"))) == 12
 
@@ -55,31 +55,31 @@ def test_the_same_again_is_the_same(weights_file, image, tmp_path, capsys):
 
 
 def test_without_json_it_prints_tables_in_the_language(weights_file, image, tmp_path, capsys):
-    said = explained([weights_file, image, "--out", tmp_path / "out", "--crops", 12, "--lang", "both"], capsys)
-    assert re.search(r"^ +\d+\.\d\d %  猫 cat$", said.out, re.M)
-    assert re.search(r"^branch of 5b +", said.out, re.M)
-    assert re.search(r"^votes  mean probability  class$", said.out, re.M)
+    printed = explained([weights_file, image, "--out", tmp_path / "out", "--crops", 12, "--lang", "both"], capsys)
+    assert re.search(r"^ +\d+\.\d\d %  猫 cat$", printed.out, re.M)
+    assert re.search(r"^branch of 5b +", printed.out, re.M)
+    assert re.search(r"^crops  mean probability  class$", printed.out, re.M)
     assert "猫 cat" in (tmp_path / "out/explanation.html").read_text("utf-8")
 
 
 def test_images_of_the_folder_that_cannot_be_decoded_are_named(weights_file, class_folder, image, tmp_path, capsys):
     (class_folder / "val/cat/broken.png").write_bytes(b"no image")
     line = (weights_file, image, "--out", tmp_path / "out", "--crops", 1, "--json")
-    said = explained([*line, "--channel", "conv1:0", "--folder", class_folder / "val"], capsys)
-    assert re.search(r"^skipped .*broken.png: not an image", said.err, re.M)
-    assert len(json.loads(said.out)["skipped"]) == 1
+    printed = explained([*line, "--channel", "conv1:0", "--folder", class_folder / "val"], capsys)
+    assert re.search(r"^skipped .*broken.png: not an image", printed.err, re.M)
+    assert len(json.loads(printed.out)["skipped"]) == 1
 
 
 def test_networks_without_average_pool_and_without_branches(tmp_path, capsys):
     network = create_model("alexnet", num_classes=3, width=0.05)
-    network.preprocess = type(network.preprocess)(64)
+    network.preprocess = network.preprocess.with_size(64)
     save(network, tmp_path / "alexnet.safetensors")
     grey = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 300), dtype=np.uint8))
     grey.save(tmp_path / "grey.png")
     line = (tmp_path / "alexnet.safetensors", tmp_path / "grey.png", "--out", tmp_path / "out", "--crops", 1)
-    document = json.loads(explained([*line, "--json"], capsys).out)
-    assert (document["module"], document["branches"]) == (None, [])
-    assert document["crop"] == [132, 2, 168, 38]  # of 300x40 pixels, seven eighths of the shorter side
+    result = json.loads(explained([*line, "--json"], capsys).out)
+    assert (result["module"], result["branches"]) == (None, [])
+    assert result["crop"] == [132, 2, 168, 38]  # of 300x40 pixels, seven eighths of the shorter side
     assert status(["explain", *map(str, line[:3]), str(tmp_path / "other"), "--module", "conv1"]) == 2
     assert "alexnet has no modules with branches" in capsys.readouterr().err
 

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFont
@@ -10,8 +11,8 @@ from PIL import Image, ImageFont
 from godeeper import create_model, save
 from godeeper.cli.main import status
 from godeeper.data.ilsvrc_kit import synsets
-from godeeper.explain import card
-from godeeper.models.weights.foreign import imagenet_classes
+from godeeper.explain import canvas, draw_predictions
+from godeeper.labels import imagenet_names
 from godeeper.preprocess import Preprocess
 
 
@@ -41,7 +42,7 @@ def own(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def imagenets(tmp_path_factory):
-    return ranking(imagenet_classes(), tmp_path_factory.mktemp("imagenet") / "imagenet.safetensors")
+    return ranking(imagenet_names(), tmp_path_factory.mktemp("imagenet") / "imagenet.safetensors")
 
 
 @pytest.fixture
@@ -57,15 +58,20 @@ def printed(line, capsys):
 
 @pytest.mark.parametrize(("lang", "names"), LANGUAGES)
 def test_predict_prints_and_draws_in_the_language(own, photo, tmp_path, capsys, monkeypatch, lang, names):
-    written, letters = [], card.letters
-    monkeypatch.setattr(card, "letters", lambda size, text: written.append(text) or letters(size, text))
-    monkeypatch.setattr(card, "_chinese", ImageFont.load_default)  # as if a font were installed
+    written, font_for = [], canvas.font_for
+    monkeypatch.setattr(draw_predictions, "font_for", lambda text, size: written.append(text) or font_for(text, size))
+    monkeypatch.setattr(canvas, "_cjk_font", ImageFont.load_default)  # as if a font were installed
     out = printed(["predict", own, photo, "--lang", lang, "--plot", str(tmp_path / "drawn.png")], capsys)
     rows = [line.split(" %  ") for line in out.splitlines()[1:]]
     assert [name for _, name in rows] == names
     assert [float(probability) for probability, _ in rows] == [50.65, 30.72, 18.63]  # softmax of 0, -0.5, -1
     assert written == ["photo.png", *names]
-    assert (tmp_path / "drawn.png").is_file()
+    drawn = np.array(Image.open(tmp_path / "drawn.png").convert("RGB")).astype(int)
+    assert drawn.shape == (272, 592, 3)
+    assert drawn[76:196, 20:252].std() > 20  # the noise of the photograph, 240 x 180 in the middle of its square
+    bar = (drawn == tuple(bytes.fromhex(draw_predictions.BAR[1:]))).all(2)
+    lengths = [bar[16 + 26 + 40 * number + 24].sum() for number in range(3)]
+    assert lengths == [round(304 * probability / 100) + 1 for probability in (50.65, 30.72, 18.63)]
 
 
 def test_json_keeps_both_languages_apart(own, photo, capsys):
@@ -129,7 +135,7 @@ def test_imagenets_homonyms_have_their_own_names(imagenets, photo, capsys):
 
 @pytest.mark.parametrize("lang", ["zh", "both"])
 def test_a_drawing_in_chinese_asks_for_a_font_before_any_work(own, photo, tmp_path, capsys, monkeypatch, lang):
-    monkeypatch.setattr(card, "CJK_FONTS", ("no-such-font.ttf",))
+    monkeypatch.setattr(canvas, "CJK_FONTS", ("no-such-font.ttf",))
     line = ["predict", own, photo, "--plot", str(tmp_path / "drawn.png")]
     with monkeypatch.context() as idle:
         idle.setattr("godeeper.deploy.predictor.Predictor", lambda *_: 1 / 0)

@@ -1,5 +1,4 @@
 import builtins
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from godeeper.data import ilsvrc
 from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.data.ilsvrc import open_ilsvrc, without_blacklisted
 from godeeper.data.ilsvrc_kit import kit_order, synsets
+from godeeper.labels import imagenet
 
 SYNSETS = synsets()
 
@@ -89,13 +89,13 @@ def message(call, *arguments):
     return str(error.value)
 
 
-def test_the_fact_file_holds_the_thousand_synsets_in_the_kits_order():
-    lines = files("godeeper.data").joinpath("ilsvrc2012.txt").read_text().splitlines()
-    assert sorted(lines) == sorted(TIMMS)
-    assert len(set(lines)) == 1000
-    assert lines[:3] == [KIT_FOX, SETTER, HUSKY]
-    assert kit_order() == tuple(lines)
-    assert {synset: lines.index(synset) + 1 for synset in IDS} == IDS
+def test_the_table_holds_the_thousand_synsets_in_the_kits_order():
+    order = kit_order()
+    assert sorted(order) == sorted(TIMMS)
+    assert len(set(order)) == 1000
+    assert order[:3] == (KIT_FOX, SETTER, HUSKY)
+    assert {synset: order.index(synset) + 1 for synset in IDS} == IDS
+    assert sorted(known.kit_id for known in imagenet()) == list(range(1, 1001))
 
 
 def test_the_order_gives_the_known_labels_of_the_first_images():

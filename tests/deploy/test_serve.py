@@ -37,7 +37,7 @@ from godeeper.deploy.limits import MAX_CONNECTIONS, Bodies, Limits, Refused
 from godeeper.deploy.openapi import document
 from godeeper.deploy.predictor import Prediction
 from godeeper.deploy.serve import listen
-from godeeper.labels import in_chinese
+from godeeper.labels import chinese_name
 from godeeper.models.load import save
 from godeeper.preprocess import Preprocess
 
@@ -148,8 +148,8 @@ def test_top_and_languages(server):
     both = server.predict(data, "?top=10&lang=both")[1]["predictions"]
     chinese = server.predict(data, "?top=10&lang=zh")[1]["predictions"]
     assert sorted(english) == sorted(CLASSES)
-    assert [(named["label"], named["label_zh"]) for named in both] == [(label, in_chinese(label)) for label in english]
-    assert [named["label"] for named in chinese] == [in_chinese(label) for label in english]
+    assert [(named["label"], named["label_zh"]) for named in both] == [(label, chinese_name(label)) for label in english]
+    assert [named["label"] for named in chinese] == [chinese_name(label) for label in english]
     assert len(server.predict(data)[1]["predictions"]) == 5
 
 

@@ -8,7 +8,7 @@ from godeeper import GodeeperError
 from godeeper.data.decode import decode
 from godeeper.detect.detections import Detections
 from godeeper.explain import boxes as drawing
-from godeeper.explain.boxes import COLOURS, draw_detections
+from godeeper.explain.draw_detections import COLOURS, draw_detections
 
 FOUND = Detections(np.float32([[40, 60, 140, 160], [200, 80, 260, 130]]), np.array([0, 1]), np.float32([0.987, 0.5]))
 

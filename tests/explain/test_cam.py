@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from godeeper import GodeeperError, create_model, list_models
-from godeeper.explain.cam import RAMP, class_maps, evidence, laid, last_features, looked_at, overlay
-from godeeper.explain.sight import sight
+from godeeper.explain.cam import COLOUR_RAMP, class_maps, grad_cam, last_features, overlay
+from godeeper.explain.centre_crop import crop_box, spread_over_image
+from godeeper.explain.receptive_field import receptive_field
 from godeeper.preprocess import Preprocess
 from networks import alive, images
 
@@ -18,7 +19,9 @@ def noise(width, height):
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("name", ["googlenet", "googlenet_bn", "inception_v3", "inception_resnet_v2"])
+@pytest.mark.parametrize(
+    "name", ["googlenet", "googlenet_bn", "inception_v3", pytest.param("inception_resnet_v2", marks=pytest.mark.slow)]
+)
 def test_after_an_average_pool_the_map_is_the_features_weighted_by_the_classifiers_weights(name):
     torch.manual_seed(0)
     network = alive(create_model(name, num_classes=3, width=0.125))
@@ -28,11 +31,11 @@ def test_after_an_average_pool_the_map_is_the_features_weighted_by_the_classifie
         logits = network(x)[0]
     linear = network.head["linear"].linear
     for label in range(3):
-        found = evidence(network, x, network.stages[last_features(network.definition)], label)
+        values = grad_cam(network, x, network.stages[last_features(network.definition)], label)
         by_hand = torch.einsum("c,chw->hw", linear.weight[label], features[0]) / features[0, 0].numel()
-        assert torch.allclose(found, by_hand, atol=1e-5 * by_hand.abs().max().item())
-        assert found.sum().item() == pytest.approx((logits[label] - linear.bias[label]).item(), rel=1e-4, abs=1e-4)
-        assert found.std() > 0
+        assert torch.allclose(values, by_hand, atol=1e-5 * by_hand.abs().max().item())
+        assert values.sum().item() == pytest.approx((logits[label] - linear.bias[label]).item(), rel=1e-4, abs=1e-4)
+        assert values.std() > 0
 
 
 @pytest.mark.parametrize(("width", "height", "red", "green"), [
@@ -56,7 +59,7 @@ def test_the_map_of_a_class_peaks_where_its_evidence_is(red_or_green, two_square
 
 def test_what_lies_outside_the_crop_has_no_evidence(red_or_green, two_squares):
     image = two_squares((200, 64), (100, 20), (0, 20))  # the green square is not looked at
-    assert looked_at(red_or_green, (200, 64)) == (68, 0, 132, 64)
+    assert crop_box(red_or_green, (200, 64)) == (68, 0, 132, 64)
     red, green = class_maps(red_or_green, image, [0, 1])
     assert red[28, 108] == pytest.approx(1, abs=0.02)
     assert not red[:, :68].any()
@@ -77,23 +80,26 @@ def test_each_units_value_stands_in_the_middle_of_what_it_sees(name):
     network = create_model(name, num_classes=2, width=0.125)
     size = network.preprocess.image_size
     network.preprocess = Preprocess.of(size, crop_fraction=1.0)
-    seen = sight(network.definition, "3a" if name == "googlenet" else "A")
+    field = receptive_field(network.definition, "3a" if name == "googlenet" else "A")
     grid = torch.zeros(20, 20)
     grid[5, 11] = 1
-    heat = laid(grid, seen, network, (size, size))
-    for axis, (span, place) in enumerate(zip(seen, (5, 11), strict=True)):
+    heat = spread_over_image(grid, field, network, (size, size))
+    for axis, (extent, unit) in enumerate(zip(field, (5, 11), strict=True)):
         weight = heat.sum(1 - axis)
         centre = (weight * (torch.arange(size) + 0.5)).sum() / weight.sum()
-        first = span.first + place * span.jump
-        assert centre.item() == pytest.approx((first + first + span.field) / 2, abs=0.01)
+        start = extent.start + unit * extent.stride
+        assert centre.item() == pytest.approx(start + extent.size / 2, abs=0.01)
 
 
-@pytest.mark.parametrize("name", list_models())
+FAST = ("googlenet", "inception_resnet_v1_facenet", "alexnet")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in list_models()])
 def test_every_network_has_maps_and_is_left_as_it_was(name):
     torch.manual_seed(0)
     network = alive(create_model(name, num_classes=6, width=0.125 if "vgg" not in name else 0.05))
     network.preprocess = Preprocess.of(159)
-    next(network.stages.children()).train()  # a part in training, the rest not
+    next(network.stages.children()).train()  # one stage in training, the rest not
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     modes = {key: module.training for key, module in network.named_modules()}
     maps = class_maps(network, noise(120, 90), range(6))
@@ -124,7 +130,7 @@ def test_tiny_and_long_images(red_or_green, size):
     (heat,) = class_maps(red_or_green, Image.new("RGB", size, "red"), [0])
     assert heat.shape == size[::-1]
     assert heat.max() > 0.9
-    left, top, right, bottom = looked_at(red_or_green, size)
+    left, top, right, bottom = crop_box(red_or_green, size)
     assert 0 <= left < right <= size[0]
     assert 0 <= top < bottom <= size[1]
 
@@ -149,7 +155,7 @@ def test_an_overlay_is_grey_where_there_is_no_evidence_and_the_warmer_the_more_t
     grey = np.array(image.convert("L")).astype(int)
     plain = heat.numpy() == 0
     assert (drawn[plain] == grey[plain][:, None]).all()
-    most = np.array(list(bytes.fromhex(RAMP[-1][1:])))
+    most = np.array(list(bytes.fromhex(COLOUR_RAMP[-1][1:])))
     assert abs(drawn[3, 5] - (0.4 * grey[3, 5] + 0.6 * most)).max() <= 1
     assert drawn[1, 2, 0] - drawn[1, 2, 2] > 40  # red
 

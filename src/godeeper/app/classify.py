@@ -14,9 +14,11 @@ from PIL import Image
 from ..data.decode import decode
 from ..errors import BadImage, GodeeperError
 from ..explain.cam import class_maps, overlay
-from ..explain.explanation import shown_size
-from ..explain.votes import Vote, crop_probabilities, crop_views, draw_votes, vote_colours, votes_of
-from ..labels import named
+from ..explain.centre_crop import crop_views
+from ..explain.crop_predictions import CropPrediction as Vote
+from ..explain.crop_predictions import class_colours, crop_probabilities, draw_crop_predictions, most_likely
+from ..explain.explanation import display_size
+from ..labels import display_names
 from ..models.network import Network
 from .html import button, heading, img_tag, note
 from .words import Lang, reason, say
@@ -84,7 +86,7 @@ def evidence(network: Network | None, seen: Seen, lang: Lang) -> str:
     """The image with what speaks for the chosen class."""
     if network is None or seen.image is None:
         return ""
-    size = shown_size(seen.image.size)
+    size = display_size(seen.image.size)
     heat = class_maps(network, seen.image, [seen.chosen], size)[0]
     name = names_of(network, lang)[seen.chosen]
     title = say("heat", lang, name=name)
@@ -95,7 +97,7 @@ def vote(network: Network, seen: Seen, scheme: int) -> Seen:
     """The same with the votes of the image's crops."""
     if seen.image is not None:
         crops = crop_views(network, seen.image.size, scheme)
-        seen.votes = votes_of(crops, crop_probabilities(network, seen.image, scheme))
+        seen.votes = most_likely(crops, crop_probabilities(network, seen.image, scheme))
     return seen
 
 
@@ -103,20 +105,20 @@ def ballots(network: Network | None, seen: Seen, lang: Lang) -> str:
     """Every crop in the colour of the class that it votes for, and how many votes each class has."""
     if network is None or seen.image is None or not seen.votes:
         return ""
-    names, colours = names_of(network, lang), vote_colours(seen.votes)
+    names, colours = names_of(network, lang), class_colours(seen.votes)
     counts = Counter(one.label for one in seen.votes)
     legend = "".join(
         f'<li><span class="dot" style="background:{colours[label]}"></span>{escape(names[label])} <b>{counts[label]}</b></li>'
         for label in list(colours)[:6]
     )
     title = say("votes", lang)
-    drawn = img_tag(draw_votes(seen.image, seen.votes), title)
+    drawn = img_tag(draw_crop_predictions(seen.image, seen.votes), title)
     return f'{heading(title)}<ul class="legend">{legend}</ul><div class="scroll">{drawn}</div>'
 
 
 def names_of(network: Network, lang: Lang) -> Sequence[str]:
     """The network's classes; those that have no name are numbers."""
-    return named(network.classes or tuple(map(str, range(network.num_classes))), lang)
+    return display_names(network.classes or tuple(map(str, range(network.num_classes))), lang)
 
 
 def samples(network: Network | None) -> list[Image.Image]:

@@ -126,9 +126,9 @@ def predict_command(
 ) -> None:
     """Find the objects in images: class, score, and box as left, top, right, bottom in pixels."""
     from ..data.decode import decode
-    from ..explain.boxes import draw_detections
-    from ..explain.card import check_chinese
-    from ..labels import named
+    from ..explain.canvas import require_chinese_font
+    from ..explain.draw_detections import draw_detections
+    from ..labels import display_names
     from ..workflows.image_files import files_of
     from .progress import counting
 
@@ -136,9 +136,9 @@ def predict_command(
     files = files_of(runs[count:])
     drawings = [None] * len(files) if image is None else _drawings(image, files)
     if image is not None and lang != "en":
-        check_chinese()
+        require_chinese_font()
     detector = detector_of(runs[:count], superpixels, multibox)
-    names = named(detector.classes, lang)
+    names = display_names(detector.classes, lang)
     outcomes: list[tuple[Path, Detections | BadImage]] = []
     fault: GodeeperError | None = None
     with counting("detecting", len(files)) as progress:

@@ -35,7 +35,7 @@ def predict_command(
     """Name what is in images: the most likely classes and their probabilities."""
     from ..deploy.bulk import document
     from ..deploy.names import Names
-    from ..explain.card import check_chinese
+    from ..explain.canvas import require_chinese_font
     from ..workflows.image_files import files_of
     from ..workflows.outputs import check_drawing
     from ..workflows.prediction import predict, predict_table
@@ -46,7 +46,7 @@ def predict_command(
     if plot is not None:
         check_drawing(plot, files)
         if lang != "en":
-            check_chinese()
+            require_chinese_font()
     with progress_bar() as on_progress:
         if out is not None:
             _print_times(
@@ -84,9 +84,9 @@ def _print(predicted: Sequence[tuple[Path, Prediction]]) -> None:
 
 
 def _draw(predicted: Sequence[tuple[Path, Prediction]], plot: Path) -> None:
-    from ..explain.card import draw_cards
+    from ..explain.draw_predictions import draw_predictions
 
-    left_out = draw_cards(predicted, plot)
+    left_out = draw_predictions(predicted, plot)
     some = f" (the first {len(predicted) - left_out} of {len(predicted)})" if left_out else ""
     print(f"plot: {plot}{some}", file=sys.stderr)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ..errors import GodeeperError
+from ..labels import imagenet
 
 VALIDATION_IMAGES = 50_000  # arXiv 1409.0575, on the classification task
 GROUND_TRUTHS = ("ILSVRC2012_validation_ground_truth.txt", "ILSVRC2014_clsloc_validation_ground_truth.txt")
@@ -19,13 +19,13 @@ NUMBER = re.compile(r"\d{1,9}")
 @lru_cache(maxsize=1)
 def kit_order() -> tuple[str, ...]:
     """The 1000 synsets in the order in which the development kit counts them, as ILSVRC2012_ID, from 1."""
-    return tuple(resources.files("godeeper.data").joinpath("ilsvrc2012.txt").read_text(encoding="ascii").split())
+    return tuple(known.synset for known in sorted(imagenet(), key=lambda known: known.kit_id))
 
 
 @lru_cache(maxsize=1)
 def synsets() -> tuple[str, ...]:
     """The 1000 synsets in the order in which every ImageNet network counts its classes, from 0: the alphabet's."""
-    return tuple(sorted(kit_order()))
+    return tuple(known.synset for known in imagenet())
 
 
 def kit_labels(kit: Path, files: dict[int, Path]) -> dict[int, str]:

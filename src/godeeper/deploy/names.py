@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..labels import Lang, named
+from ..labels import Lang, display_names
 from .predictor import Prediction
 
 
@@ -13,9 +13,9 @@ class Names:
     """What a network's `classes` are called in a language; probabilities and their order are those of the prediction."""
 
     def __init__(self, classes: Sequence[str], lang: Lang) -> None:
-        self._shown = dict(zip(classes, named(classes, lang), strict=True))
-        self._label = dict(zip(classes, named(classes, "en" if lang == "both" else lang), strict=True))
-        self._chinese = dict(zip(classes, named(classes, "zh"), strict=True)) if lang == "both" else self._label
+        self._shown = dict(zip(classes, display_names(classes, lang), strict=True))
+        self._label = dict(zip(classes, display_names(classes, "en" if lang == "both" else lang), strict=True))
+        self._chinese = dict(zip(classes, display_names(classes, "zh"), strict=True)) if lang == "both" else self._label
 
     def shown(self, prediction: Prediction) -> Prediction:
         """The prediction for people: with `both`, the Chinese name, where it is known, before the English one."""

@@ -12,10 +12,11 @@ from urllib.request import urlopen
 from torch import Tensor, nn
 
 from ..errors import BadCheckpoint, GodeeperError, unknown
+from ..labels import imagenet_names
 from ..preprocess import Interpolation, Preprocess
 from .load import load
 from .network import Network
-from .weights.foreign import fetch, first_line, imagenet_classes, place_of, read_pickled
+from .weights.foreign import fetch, first_line, place_of, read_pickled
 from .weights.published import HUGGING_FACE, Published
 
 INTERPOLATIONS: tuple[Interpolation, ...] = ("bilinear", "bicubic")
@@ -203,7 +204,7 @@ def _timm_classes(timm: Any, config: dict[str, Any]) -> tuple[str, ...] | None:
     """ImageNet's names as we have them, timm's own for other sets that it knows (ImageNet's larger ones: synsets), or None."""
     subset = timm.data.infer_imagenet_subset(config)
     if subset == "imagenet-1k":
-        return imagenet_classes()
+        return imagenet_names()
     names = tuple(timm.data.ImageNetInfo(subset).label_names()) if subset else ()
     return names if len(names) == config["num_classes"] else None
 

@@ -15,7 +15,7 @@ from ..data.open import open_data
 from ..errors import GodeeperError
 from ..evaluate.classify import Member
 from ..evaluate.ensemble import order_of
-from ..labels import imagenet
+from ..labels import imagenet, imagenet_names
 from ..models.comparators import Comparator, load_classifier
 from ..models.network import Network
 
@@ -62,8 +62,7 @@ def open_with_classes(data: str, classes: tuple[str, ...] | None, download: bool
 
 def in_synsets(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """The classes; ImageNet's 1000 English names as synsets."""
-    known = imagenet()
-    return tuple(entry.synset for entry in known) if classes == tuple(entry.english for entry in known) else classes
+    return tuple(known.synset for known in imagenet()) if classes == imagenet_names() else classes
 
 
 def members_of(

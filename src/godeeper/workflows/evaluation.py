@@ -20,7 +20,7 @@ from ..evaluate.classify import Average, Evaluation, Member, evaluate_members
 from ..evaluate.ensemble import check_images, images_digest, read_probabilities, recombined, save_probabilities, subsets
 from ..evaluate.journal import Journal
 from ..evaluate.report import write_report
-from ..labels import Lang, named
+from ..labels import Lang, display_names
 from ..models.comparators import Comparator
 from ..models.network import Network, best_device
 from ..tensor_files import digest
@@ -98,7 +98,7 @@ def evaluate(
     if save is not None:
         save_probabilities(save, evaluation, splits.classes, images, about)
     if report is not None:
-        write_report(report, result.as_dict(), evaluation, named(splits.classes, lang), images)
+        write_report(report, result.as_dict(), evaluation, display_names(splits.classes, lang), images)
     if journal is not None:
         journal.remove()
     return result
@@ -134,7 +134,7 @@ def recombine(
         images, _ = images_of(splits, about["part"], skip_blacklisted)
         check_images(saved[0], images, splits.classes, str(data))
         if report is not None:
-            write_report(report, result.as_dict(), evaluation, named(splits.classes, lang), images)
+            write_report(report, result.as_dict(), evaluation, display_names(splits.classes, lang), images)
     return result
 
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from ...errors import BadCheckpoint, GodeeperError
-from ...labels import imagenet
 from .layouts import LAYOUTS, Layout
 from .published import BACKGROUND, FACENET_RELEASES, PUBLISHED, Published
 
@@ -192,11 +191,6 @@ def most_likely(layout: Layout, file: Path, classes: int) -> Published:
         return bool(names & set(file.absolute().parts)), weights.classes == classes
 
     return max(candidates, key=likeness)
-
-
-def imagenet_classes() -> tuple[str, ...]:
-    """The English names of ImageNet's 1000 classes, in the usual order."""
-    return tuple(entry.english for entry in imagenet())
 
 
 def first_line(error: BaseException) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import BadCheckpoint, GodeeperError
+from ...labels import imagenet_names
 from ...papers.registry import definition, variant
 from ...preprocess import Preprocess
 from ...tensor_files import decoded, is_safetensors, read_safetensors
 from ..spec import ModelSpec
-from .foreign import fetch, imagenet_classes, most_likely, plain, read_pickled, recognise, renamed
+from .foreign import fetch, most_likely, plain, read_pickled, recognise, renamed
 from .layouts import LAYOUTS
 from .published import PUBLISHED, Published
 
@@ -109,7 +110,7 @@ def _foreign(tensors: dict[str, Tensor], file: Path, published: Published | None
     if published is not None and before not in (published.classes, 1000, 1001):
         raise BadCheckpoint(f"{str(file)!r} has {before} classes, {published.name!r} has {published.classes}: it is another file")
     # A file of 1008 classes has ImageNet's in another order, which nothing here names.
-    classes = imagenet_classes() if layout.imagenet and kept == 1000 and before != 1008 else None
+    classes = imagenet_names() if layout.imagenet and kept == 1000 and before != 1008 else None
     notes = []
     if kept != before:
         notes.append(f"of its {before} classes the {kept} of ImageNet are kept")

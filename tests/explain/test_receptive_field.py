@@ -1,11 +1,12 @@
-"""What a unit sees, against the pixels that its value depends on."""
+"""The receptive field of a unit, against the pixels that its value depends on."""
 
 import pytest
 import torch
 from torch import nn
 
 from godeeper import GodeeperError, create_model, describe, list_models
-from godeeper.explain.sight import sight
+from godeeper.explain.receptive_field import receptive_field
+from godeeper.papers.registry import definition
 
 
 def dependent(name, stage, channel, size):
@@ -47,30 +48,29 @@ def dependent(name, stage, channel, size):
         ("zfnet", "pool2", 7, (224, 224)),
     ],
 )
-def test_a_unit_depends_on_the_pixels_it_is_said_to_see(name, stage, channel, size):
+def test_a_unit_depends_on_the_pixels_of_its_receptive_field(name, stage, channel, size):
     network, place, depends = dependent(name, stage, channel, size)
-    for span, number, (first, last) in zip(sight(network.definition, stage, channel), place, depends, strict=True):
-        assert (span.first + number * span.jump, span.field) == (first, last - first + 1)
+    for extent, number, (first, last) in zip(receptive_field(network.definition, stage, channel), place, depends, strict=True):
+        assert (extent.start + number * extent.stride, extent.size) == (first, last - first + 1)
 
 
 def test_the_channels_of_a_module_see_what_their_branch_sees_and_the_module_the_most():
-    definition = create_model("googlenet").definition
-    fields = [sight(definition, "3a", channel)[0].field for channel in (0, 64, 192, 224)]
+    googlenet = definition("googlenet")
+    fields = [receptive_field(googlenet, "3a", channel)[0].size for channel in (0, 64, 192, 224)]
     assert fields == [27, 27 + 2 * 8, 27 + 4 * 8, 27 + 2 * 8]  # 3a's input sees 27 pixels, 8 apart
-    assert sight(definition, "3a")[0].field == describe("googlenet")["3a"].receptive_field == max(fields)
+    assert receptive_field(googlenet, "3a")[0].size == describe("googlenet")["3a"].receptive_field == max(fields)
 
 
 @pytest.mark.parametrize("name", list_models())
 def test_the_receptive_fields_of_the_description(name):
-    definition, described = create_model(name, width=0.125).definition, describe(name)
-    for stage in definition.stages:
-        assert max(span.field for span in sight(definition, stage)) == described[stage].receptive_field
+    table, described = definition(name), describe(name)
+    for stage in table.stages:
+        assert max(extent.size for extent in receptive_field(table, stage)) == described[stage].receptive_field
 
 
-def test_what_there_is_not():
-    definition = create_model("googlenet").definition
+def test_unknown_stages_and_channels():
     with pytest.raises(GodeeperError, match="unknown stage 'pool9': did you mean 'pool4'"):
-        sight(definition, "pool9")
+        receptive_field(definition("googlenet"), "pool9")
     for channel in (256, -1):
         with pytest.raises(GodeeperError, match=f"3a of googlenet has the channels 0 to 255, not {channel}"):
-            sight(definition, "3a", channel)
+            receptive_field(definition("googlenet"), "3a", channel)

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from godeeper import GodeeperError, views
-from godeeper.explain.crops import PANEL, draw_crops
-from godeeper.explain.votes import COLOURS
+from godeeper.explain.crop_predictions import COLOURS
+from godeeper.explain.draw_crops import PANEL, draw_crops
 
 
 def position_image(width, height):
@@ -18,7 +18,7 @@ def position_image(width, height):
 def frames(sheet):
     """The framed crops of each place, from top to bottom: (left, top, right, bottom)."""
     pixels = np.array(sheet)
-    found = []
+    boxes_by_colour = []
     for colour in COLOURS:
         mask = (pixels == tuple(bytes.fromhex(colour[1:]))).all(-1)
         lines = np.flatnonzero(np.convolve(mask.any(1), np.ones(1), "same"))
@@ -26,15 +26,15 @@ def frames(sheet):
         for run in np.split(lines, np.flatnonzero(np.diff(lines) > 1) + 1) if len(lines) else []:
             columns = np.flatnonzero(mask[run].any(0))
             boxes.append((columns[0], run[0], columns[-1] + 1, run[-1] + 1))
-        found.append(boxes)
-    return found
+        boxes_by_colour.append(boxes)
+    return boxes_by_colour
 
 
 @pytest.mark.parametrize(("scheme", "counts"), [(1, [1]), (10, [1] * 5), (12, [1] * 6), (144, [12] * 6)])
 @pytest.mark.parametrize("size", [224, 299])
 def test_each_crop_is_framed_once_and_its_mirror_image_counted(scheme, counts, size):
-    found = frames(draw_crops(position_image(500, 400), size, scheme))
-    assert [len(boxes) for boxes in found] == counts + [0] * (6 - len(counts))
+    boxes_by_colour = frames(draw_crops(position_image(500, 400), size, scheme))
+    assert [len(boxes) for boxes in boxes_by_colour] == counts + [0] * (6 - len(counts))
     assert sum(counts) * (2 if scheme > 1 else 1) == scheme
 
 

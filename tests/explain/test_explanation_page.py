@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from godeeper import GodeeperError, decode
-from godeeper.explain.explanation import explain, shown_size
-from godeeper.explain.page import Subject, check_folder, write_page
-from godeeper.explain.page_words import WORDS
-from godeeper.explain.strongest import strongest
+from godeeper.explain.explanation import display_size, explain
+from godeeper.explain.explanation_page import PageSubject, check_folder, write_page
+from godeeper.explain.explanation_texts import TEXTS
+from godeeper.explain.top_activations import top_activations
 
 EMPTY = {"img", "meta", "br"}
 
@@ -49,11 +49,11 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-def written(network, image, folder, lang="en", names=("red", "green"), name="photo.png", strong=None, **options):
-    found = explain(network, image, top=2, crops=12, **options)
-    subject = Subject(image, name, "hand", 64, names, lang)
-    page = write_page(folder, subject, found, {"said": 1}, ("mixed:0", strong) if strong else None)
-    return found, Page(page.read_text("utf-8"))
+def written(network, image, folder, lang="en", names=("red", "green"), name="photo.png", activations=None, **options):
+    explanation = explain(network, image, top=2, crops=12, **options)
+    subject = PageSubject(image, name, "hand", 64, names, lang)
+    page = write_page(folder, subject, explanation, {"record": 1}, ("mixed:0", activations) if activations else None)
+    return explanation, Page(page.read_text("utf-8"))
 
 
 @pytest.fixture
@@ -66,36 +66,37 @@ def test_the_page_holds_every_image_that_lies_beside_it(red_or_green, image, tmp
     for file in files:
         file.parent.mkdir(exist_ok=True)
         image.save(file)
-    strong, _ = strongest(red_or_green, files, "mixed", 0)
-    _, page = written(red_or_green, image, tmp_path / "out", strong=strong)
+    activations, _ = top_activations(red_or_green, files, "mixed", 0)
+    _, page = written(red_or_green, image, tmp_path / "out", activations=activations)
     beside = sorted(file for file in (tmp_path / "out").iterdir() if file.suffix in (".jpg", ".png"))
     assert [file.name for file in beside] == [
-        "branch-1.jpg", "branch-2.jpg", "channel-01.png", "channel-02.png", "channel-03.png", "map-1.jpg", "map-2.jpg",
-        "image.jpg", "votes.png",
+        "branch-1.jpg", "branch-2.jpg", "channel-01.png", "channel-02.png", "channel-03.png", "crops.png", "image.jpg",
+        "map-1.jpg", "map-2.jpg",
     ]  # fmt: skip
     within = []
     for _, source in page.images:
         kind, data = re.fullmatch(r"data:image/(jpeg|png);base64,([\w+/=]+)", source).groups()
-        image = Image.open(io.BytesIO(base64.b64decode(data)))
-        image.load()
-        assert image.format.lower() == kind
+        stored = Image.open(io.BytesIO(base64.b64decode(data)))
+        stored.load()
+        assert stored.format.lower() == kind
         within.append(base64.b64decode(data))
     assert sorted(within) == sorted(file.read_bytes() for file in beside)
     assert page.links == []
-    assert json.loads((tmp_path / "out/explanation.json").read_text()) == {"said": 1}
+    assert json.loads((tmp_path / "out/explanation.json").read_text()) == {"record": 1}
     with Image.open(tmp_path / "out/map-1.jpg") as shown:
-        assert shown.size == shown_size(image.size) == (320, 256)
+        assert shown.size == display_size(image.size) == (320, 256)
 
 
 def test_the_page_says_what_was_found(red_or_green, image, tmp_path):
-    found, page = written(red_or_green, image, tmp_path / "out")
-    (best, probability), _ = found.answer
+    explanation, page = written(red_or_green, image, tmp_path / "out")
+    (best, probability), _ = explanation.predictions
     assert f"{('red', 'green')[best]} {100 * probability:.1f} %" in page.text
-    for part in found.parts:
-        assert f"{part.adds[0]:+.2f} {part.adds[1]:+.2f}" in page.text
-    assert [number for _, number in found.tally()] == sorted((number for _, number in found.tally()), reverse=True)
-    assert sum(number for _, number in found.tally()) == 12
-    assert "How 12 crops voted" in page.text
+    for item in explanation.branches:
+        assert f"{item.logits[0]:+.2f} {item.logits[1]:+.2f}" in page.text
+    counts = [count for _, count in explanation.crop_counts()]
+    assert counts == sorted(counts, reverse=True)
+    assert sum(counts) == 12
+    assert "Predictions for 12 crops" in page.text
     assert "four scales" not in page.text  # that is the rows of 144
 
 
@@ -110,10 +111,10 @@ def test_languages(red_or_green, image, tmp_path, lang, there, missing):
 
 
 def test_both_languages_are_given_the_same_values():
-    for key, (english, chinese) in WORDS.items():
-        assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", chinese)), key
-        assert re.search("[一-鿿]", chinese), key
-        assert not re.search("[一-鿿]", english), key
+    for key, text in TEXTS.items():
+        assert set(re.findall(r"{\w+}", text.en)) == set(re.findall(r"{\w+}", text.zh)), key
+        assert re.search("[一-鿿]", text.zh), key
+        assert not re.search("[一-鿿]", text.en), key
 
 
 def test_names_may_hold_anything(red_or_green, image, tmp_path):
@@ -130,8 +131,8 @@ def test_a_network_without_branches_has_no_such_section(red_or_green, image, tmp
     red_or_green.head["linear"].linear.weight = type(red_or_green.head["linear"].linear.weight)(
         red_or_green.head["linear"].linear.weight.new_ones(2, 3)
     )
-    found, page = written(red_or_green, image, tmp_path / "out")
-    assert found.module is None
+    explanation, page = written(red_or_green, image, tmp_path / "out")
+    assert explanation.module is None
     assert "branch" not in page.text
     assert "Where the evidence is" in page.text
 
@@ -150,7 +151,7 @@ def test_what_the_network_is_not_shown_is_paler(red_or_green, tmp_path):
     ((10000, 1), (640, 1)),
 ])  # fmt: skip
 def test_images_are_shown_at_a_size_that_can_be_seen(size, shown):
-    assert shown_size(size) == shown
+    assert display_size(size) == shown
 
 
 def test_a_folder_is_new_or_empty(tmp_path):
