@@ -23,7 +23,7 @@ MAY = {
     "packages": {"errors"},
     "tensor_files": {"errors", "files"},
     "drawing": {"papers", "errors"},
-    "models": {"papers", "errors", "preprocess", "tensor_files"},
+    "models": {"papers", "labels", "errors", "preprocess", "tensor_files"},
 }
 MAY_NOT = {
     "data": {"models", "train", "evaluate", "detect", "deploy", "drawing", "explain", "app", "claims"},
