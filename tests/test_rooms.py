@@ -111,7 +111,7 @@ def test_the_rooms_are_there():
         ("godeeper.drawing.draw", "import torch"),
         ("godeeper.drawing.draw", "from ..explain.cam import overlay"),
         ("godeeper.explain.explanation_page", "from ..app.html import table"),
-        ("godeeper.app.runs", "from ..claims.report import drawn"),
+        ("godeeper.app.runs", "from ..claims.figures import figure_png"),
         ("godeeper.claims.rmsprop", "from ..deploy.fuse import fuse"),
         ("godeeper.evaluate.classify", "if TYPE_CHECKING:\n    from ..models.network import Network"),
         ("godeeper.evaluate.classify", "from godeeper.train import loop"),

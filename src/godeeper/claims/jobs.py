@@ -22,16 +22,9 @@ from ..tensor_files import load_tensors, save_tensors
 from ..train.loop import train
 from ..train.recipe import Recipe
 from ..train.run import RunFolder
-from .claim import Scale
-from .images import Set
-
-
-def read_json(file: Path) -> Any:
-    """What a file of a claim's folder holds; GodeeperError where it is damaged."""
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise GodeeperError(f"{str(file)!r} is damaged: delete it, and the same command makes it again") from None
+from .result_file import read_json
+from .scales import Scale
+from .subset import SubsetSpec
 
 
 @dataclass(frozen=True)
@@ -47,31 +40,31 @@ class Job(Protocol):
     """What a lab has to do, once."""
 
     @property
-    def share(self) -> float:
+    def progress(self) -> float:
         """How much of it is done, in 0..1."""
 
     def run(self) -> None:
-        """Does it, or goes on with it."""
+        """Does it, or resumes it."""
 
 
 @dataclass(frozen=True)
-class Training:
-    """A run: an arm with a seed."""
+class ArmRun:
+    """A training run: an arm with a seed, in a run folder."""
 
     folder: Path
     arm: Arm
     seed: int
-    images: Set
+    images: SubsetSpec
     scale: Scale
 
     @property
-    def share(self) -> float:
+    def progress(self) -> float:
         done = len(self.records) / self.arm.recipe.epochs
         return done if (self.folder / "model.safetensors").is_file() else min(done, 0.99)
 
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:
-        """What was noted after each epoch."""
+        """The metrics of each epoch so far."""
         return RunFolder(self.folder).metrics() if (self.folder / "metrics.jsonl").is_file() else []
 
     @property
@@ -79,12 +72,12 @@ class Training:
         """The top-1 error (%) on the test images after the last epoch."""
         return float(self.records[-1]["top1_error"])
 
-    def curve(self, name: str = "top1_error") -> list[float]:
-        """A figure of every epoch."""
-        return [float(record[name]) for record in self.records]
+    def curve(self, metric: str = "top1_error") -> list[float]:
+        """A metric after each epoch."""
+        return [float(record[metric]) for record in self.records]
 
     def network(self) -> Network:
-        """The averaged network, in evaluation mode, where there is an accelerator on it."""
+        """The averaged network, in evaluation mode, on the accelerator where there is one."""
         network = Network(self.arm.definition)
         tensors, _ = load_tensors(self.folder / "model.safetensors")
         network.load_state_dict(tensors)
@@ -109,15 +102,15 @@ class Training:
         name_classes(network, source.classes)
         workers = self.images.workers
 
-        def tested(network: Network) -> dict[str, float]:
+        def test_errors(network: Network) -> dict[str, float]:
             device = device_of(network)
-            found = evaluate(network, source.test, network.preprocess, workers=workers, skip_bad=True, device=device)
-            return {"top1_error": found.top1_error, "top5_error": found.top5_error}
+            errors = evaluate(network, source.test, network.preprocess, workers=workers, skip_bad=True, device=device)
+            return {"top1_error": errors.top1_error, "top5_error": errors.top5_error}
 
         begun = (self.folder / "recipe.json").is_file() and any((self.folder / "checkpoints").glob("*.safetensors"))
         if not begun:
             rmtree(self.folder, ignore_errors=True)  # stopped before its first checkpoint
-        train(network, source.train, self.recipe, self.folder, evaluate=tested, workers=workers, resume=begun, trackers=())
+        train(network, source.train, self.recipe, self.folder, evaluate=test_errors, workers=workers, resume=begun, trackers=())
 
 
 @dataclass(frozen=True)
@@ -127,18 +120,18 @@ class Measurement:
     folder: Path
     function: Callable[..., dict[str, Any]]
     setting: Mapping[str, Any]
-    images: Set
+    images: SubsetSpec
     scale: Scale
 
     @property
-    def share(self) -> float:
+    def progress(self) -> float:
         return float((self.folder / "result.json").is_file())
 
     @property
     def result(self) -> dict[str, Any]:
-        """What the function gave."""
-        found: dict[str, Any] = read_json(self.folder / "result.json")
-        return found | (load_tensors(self._tensors)[0] if self._tensors.is_file() else {})
+        """What the function returned."""
+        values: dict[str, Any] = read_json(self.folder / "result.json")
+        return values | (load_tensors(self._tensors)[0] if self._tensors.is_file() else {})
 
     @property
     def _tensors(self) -> Path:
@@ -146,10 +139,11 @@ class Measurement:
         return self.folder / "result.safetensors"
 
     def run(self) -> None:
-        found = self.function(self.images, self.scale, **self.setting)
-        tensors = {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
+        result = self.function(self.images, self.scale, **self.setting)
+        tensors = {name: value for name, value in result.items() if isinstance(value, torch.Tensor)}
         self.folder.mkdir(parents=True, exist_ok=True)
         if tensors:
             save_tensors(self._tensors, tensors, {})
-        with atomic_write(self.folder / "result.json") as file:  # last: it says that all is there
-            file.write_text(json.dumps({name: value for name, value in found.items() if name not in tensors}), encoding="utf-8")
+        values = {name: value for name, value in result.items() if name not in tensors}
+        with atomic_write(self.folder / "result.json") as file:  # last: where it is, all of the result is
+            file.write_text(json.dumps(values), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Where claims are tested: arms are trained side by side, each with every seed, and what is done is never done again."""
+"""Where claims are tested: arms are trained side by side, each with every seed, and what is done is not done again."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from ..errors import BadImage, GodeeperError
 from ..papers.notation import Definition
 from ..papers.registry import definition, variant
 from ..train.recipe import Recipe, recipes
-from .claim import Scale
-from .images import Set
-from .jobs import Arm, Job, Measurement, Training
+from .jobs import Arm, ArmRun, Job, Measurement
+from .scales import Scale
+from .subset import SubsetSpec
 
 
 @dataclass
 class Lab:
-    """What is tested, as its progress calls it; a folder, a set of images, a scale."""
+    """An experiment's name, as its progress shows it, its folder, the name of its dataset and its scale."""
 
     name: str
     folder: Path
     data: str
     scale: Scale
-    runs: dict[str, list[Training]] = field(default_factory=dict)  # all that were trained, by arm
+    runs: dict[str, list[ArmRun]] = field(default_factory=dict)  # all that were trained, by arm
     measurements: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # all that was measured, by setting
 
     @property
-    def images(self) -> Set:
-        return Set(self.data, self.scale.train, self.scale.test)
+    def images(self) -> SubsetSpec:
+        return SubsetSpec(self.data, self.scale.train, self.scale.test)
 
     @property
     def source(self) -> DataSplits:
@@ -52,10 +52,10 @@ class Lab:
         """GodeeperError where the images are missing, or are too few for the scale."""
         source = self.source
         assert isinstance(source.train, ImageDataset)
-        for part, has, wanted in (("training", source.train, self.scale.train), ("test", source.test, self.scale.test)):
-            if len(has) < wanted:
+        for split, images, needed in (("training", source.train, self.scale.train), ("test", source.test, self.scale.test)):
+            if len(images) < needed:
                 raise GodeeperError(
-                    f"{self.data!r} has {len(has)} {part} images, counting as many of each class, of the {wanted} that this "
+                    f"{self.data!r} has {len(images)} {split} images, counting as many of each class, of the {needed} that this "
                     "scale needs: name a larger set with --data"
                 )
 
@@ -77,16 +77,16 @@ class Lab:
             recipe = replace(recipe, batch_size=self.scale.batch_size, crop_scale=(0.4, 1.0), color_jitter=False, ema_decay=0.998)
         return replace(recipe, **changes)
 
-    def train(self, arms: Sequence[Arm]) -> dict[str, list[Training]]:
+    def train(self, arms: Sequence[Arm]) -> dict[str, list[ArmRun]]:
         """Every arm with every seed, by the arm's name."""
         runs = {
             arm.name: [
-                Training(self._place(arm.name, seed), arm, seed, self.images, self.scale) for seed in range(self.scale.seeds)
+                ArmRun(self._run_folder(arm.name, seed), arm, seed, self.images, self.scale) for seed in range(self.scale.seeds)
             ]
             for arm in arms
         }
-        for of_arm in runs.values():
-            for run in of_arm:
+        for arm_runs in runs.values():
+            for run in arm_runs:
                 run.check()
         self._do([runs[arm.name][seed] for seed in range(self.scale.seeds) for arm in arms])
         self.runs |= runs
@@ -98,30 +98,30 @@ class Lab:
         """`function(images, scale, seed=, **setting)` for every setting and seed, by the setting's name."""
         jobs = {
             name: [
-                Measurement(self._place(name, seed), function, {**setting, "seed": seed}, self.images, self.scale)
+                Measurement(self._run_folder(name, seed), function, {**setting, "seed": seed}, self.images, self.scale)
                 for seed in range(self.scale.seeds)
             ]
             for name, setting in settings.items()
         }
         self._do([jobs[name][seed] for seed in range(self.scale.seeds) for name in settings])
-        found = {name: [job.result for job in of_name] for name, of_name in jobs.items()}
-        self.measurements |= found
-        return found
+        results = {name: [job.result for job in setting_jobs] for name, setting_jobs in jobs.items()}
+        self.measurements |= results
+        return results
 
-    def _place(self, name: str, seed: int) -> Path:
+    def _run_folder(self, name: str, seed: int) -> Path:
         return self.folder / "runs" / f"{name}-{seed}".replace(" ", "_").replace("/", "_")
 
     def _do(self, jobs: Sequence[Job]) -> None:
         """What is not done yet, side by side: a process a core, or one where there is an accelerator."""
-        waiting = [job for job in jobs if job.share < 1]
-        if not waiting:
+        pending = [job for job in jobs if job.progress < 1]
+        if not pending:
             return
-        processes = 1 if torch.accelerator.is_available() else min(os.cpu_count() or 1, len(waiting))
+        processes = 1 if torch.accelerator.is_available() else min(os.cpu_count() or 1, len(pending))
         try:
             with _bar(self.name) as show, _workers(processes) as pool:
-                tasks = [pool.submit(job.run) for job in waiting]
+                tasks = [pool.submit(job.run) for job in pending]
                 while any(not task.done() for task in tasks):
-                    show(sum(job.share for job in jobs) / len(jobs))
+                    show(sum(job.progress for job in jobs) / len(jobs))
                     finished, _ = wait(tasks, timeout=1, return_when=FIRST_EXCEPTION)
                     for task in finished:
                         task.result()
@@ -129,15 +129,15 @@ class Lab:
                     task.result()
         except BrokenProcessPool:
             raise GodeeperError(
-                f"a process of {self.name!r} was killed, for want of memory perhaps: the same command goes on"
+                f"a process of {self.name!r} was killed, perhaps for lack of memory: the same command resumes it"
             ) from None
         except BadImage as error:
-            raise GodeeperError(f"{error}: mend it or take it out of the set") from None
+            raise GodeeperError(f"{error}: repair it or remove it from the dataset") from None
 
 
 @contextmanager
 def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end where what they work for does."""
+    """Processes that are terminated where their work is interrupted or fails."""
     others = set(active_children())
     with ProcessPoolExecutor(count, get_context("spawn"), _worker) as pool:
         try:
@@ -150,14 +150,14 @@ def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _worker() -> None:
-    """A process of the lab: one thread, as there is one a core; no lines into the progress; no life without its parent."""
+    """Prepares a process of the lab: one thread, as there is one a core; nothing on stderr; an end with its parent."""
     torch.set_num_threads(1)
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    Thread(target=_outlived, daemon=True).start()
+    Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _outlived() -> None:
-    """Waits for the parent's end, which nobody else tells a process of, and ends at once: checkpoints are whole or not there."""
+def _end_with_parent() -> None:
+    """Waits for the parent's end, of which a process is not notified, and ends at once: checkpoints are written atomically."""
     parent = parent_process()
     assert parent is not None
     parent.join()
@@ -171,18 +171,18 @@ def _bar(name: str) -> Iterator[Callable[[float], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task(name, total=1.0)
-        begun, said, first = time.monotonic(), time.monotonic(), None
+        begun, printed, first = time.monotonic(), time.monotonic(), None
 
         def show(done: float) -> None:
-            nonlocal said, first
+            nonlocal printed, first
             first = done if first is None else first
             progress.update(task, completed=done)
             now = time.monotonic()
-            if not console.is_terminal and now - said > 60:
+            if not console.is_terminal and now - printed > 60:
                 left = (1 - done) * (now - begun) / (done - first) / 60 if done > first else None
                 console.print(
                     f"{name}: {100 * done:.0f} %" + (f", {left:.0f} min left" if left is not None else ""), highlight=False
                 )
-                said = now
+                printed = now
 
         yield show

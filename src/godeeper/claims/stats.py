@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from .claim import Verdict
+Verdict = Literal["supported", "not supported", "inconclusive"]
 
-# Student's t at 97.5 % for 1, 2, ... degrees of freedom; with few seeds the normal distribution's 1.96 would flatter.
+# Student's t at 97.5 % for 1, 2, ... degrees of freedom; with few seeds the normal distribution's 1.96 would be too narrow.
 T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145)
 
 
@@ -48,26 +49,26 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Mean:
 
 
 def by_image(first: Sequence[float], second: Sequence[float]) -> Mean:
-    """The difference of two errors, first minus second, in points, by the images' chance alone.
+    """The difference of two errors, first minus second, in points; the interval is that of which images are tested.
 
-    Each is, image by image, whether a network is wrong, or the share of networks that are.
+    `first` and `second` hold for each image whether a network is wrong, or the fraction of networks that are, in 0..1.
     """
     count = len(first)
-    apart = [100.0 * (a - b) for a, b in zip(first, second, strict=True)]
-    centre = sum(apart) / count
-    variance = sum((value - centre) ** 2 for value in apart) / (count - 1)
+    differences = [100.0 * (a - b) for a, b in zip(first, second, strict=True)]
+    centre = sum(differences) / count
+    variance = sum((value - centre) ** 2 for value in differences) / (count - 1)
     return Mean(centre, 1.96 * math.sqrt(variance / count), count)
 
 
-def is_above(difference: Mean, least: float = 0.0) -> Verdict:
-    """Whether the difference exceeds `least`: surely, surely not, or within the interval."""
+def verdict_above(difference: Mean, least: float = 0.0) -> Verdict:
+    """Whether the difference exceeds `least`: inconclusive where its interval holds `least`."""
     if difference.low > least:
         return "supported"
     return "not supported" if difference.high < least else "inconclusive"
 
 
-def is_within(difference: Mean, most: float) -> Verdict:
-    """Whether the difference is at most `most` either way: surely, surely not, or neither."""
-    if -most <= difference.low and difference.high <= most:
+def verdict_at_most(difference: Mean, most: float = 0.0) -> Verdict:
+    """Whether the difference is no more than `most`: inconclusive where its interval reaches above and below."""
+    if difference.high <= most:
         return "supported"
-    return "not supported" if difference.low > most or difference.high < -most else "inconclusive"
+    return "not supported" if difference.low > most else "inconclusive"

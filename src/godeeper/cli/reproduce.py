@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..errors import GodeeperError, unknown
+from ..text import Text
 from .output import Json, print_json
 
 if TYPE_CHECKING:
-    from ..claims.claim import Claim, Verdict
+    from ..claims.claim import Claim
 
-PAPER = {"en": "the paper", "zh": "论文"}
+PAPER = Text("the paper", "论文")
 
 
 def reproduce_command(
     claim: Annotated[str | None, typer.Argument(help="A claim's name, as --list has it.", show_default=False)] = None,
     every: Annotated[
-        bool, typer.Option("--list", help="Every claim: what the paper says, what we found, how to run it.")
+        bool, typer.Option("--list", help="Every claim: what the paper says, the published results, how to run it.")
     ] = False,
     scale: Annotated[
         Literal["cpu", "gpu", "imagenet"], typer.Option(help="cpu: within 25 minutes on two cores; gpu: full width; imagenet.")
     ] = "cpu",
     data: Annotated[str | None, typer.Option(help="The images; by default the scale's own set, such as cifar10.")] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch a torchvision set that is not here yet.")] = False,
-    out: Annotated[
-        Path, typer.Option(help="Where the runs go, and are gone on with, in a folder for each claim and scale.")
-    ] = Path("runs/claims"),
+    out: Annotated[Path, typer.Option(help="Where the runs go, and are resumed, in a folder for each claim and scale.")] = Path(
+        "runs/claims"
+    ),
     lang: Annotated[Literal["en", "zh"], typer.Option(help="The language of the verdicts.")] = "en",
     json: Json = False,
 ) -> None:
     """Test a claim of the papers: its arms trained with several seeds, curves, a table with intervals, a verdict."""
     from ..claims import CLAIMS
-    from ..claims.report import reproduce
+    from ..claims.claim_folder import reproduce
     from ..data.open import open_data
 
     if every == (claim is not None):
@@ -51,57 +53,66 @@ def reproduce_command(
     folder = out / claim / scale
     result = reproduce(CLAIMS[claim], scale, data, folder)
     if json:
-        return print_json(result)
-    _say(CLAIMS[claim], result, lang)
+        return print_json({**result, "statements": _described(CLAIMS[claim], result)})
+    _print_result(CLAIMS[claim], result, lang)
     print(f"in {folder}: result.json, {', '.join(f'{name}.png' for name in result['figures']) or 'no figures'}", file=sys.stderr)
     return None
 
 
 def _list(claims: dict[str, Claim], lang: Literal["en", "zh"], json: bool) -> None:
-    from ..claims.report import found
+    from ..claims.result_file import published_results
 
-    ours = found()
     if json:
-        print_json([_row(claim, ours.get(name, {})) for name, claim in claims.items()])
+        print_json([_row(claim) for claim in claims.values()])
         return
     for name, claim in claims.items():
-        print(f"{name}: {claim.title.said(lang)} ({claim.source})")
-        print(f"  {PAPER[lang]}: {claim.says.said(lang)}")
-        for scale, parts in ours.get(name, {}).items():
-            for part in parts:
-                print(f"  {scale}: {_found(part, lang)}")
-        print(f"  godeeper reproduce {name}  # {claim.scales['cpu'].cost.said(lang)}\n")
+        print(f"{name}: {claim.text('title').get(lang)} ({claim.source})")
+        print(f"  {PAPER.get(lang)}: {claim.text('paper').get(lang)}")
+        for scale, result in published_results(name).items():
+            for line in _verdicts(claim, result, lang):
+                print(f"  {scale}: {line}")
+        print(f"  godeeper reproduce {name}  # {claim.scales['cpu'].cost.get(lang)}\n")
 
 
-def _row(claim: Claim, ours: dict[Any, Any]) -> dict[str, Any]:
-    from dataclasses import asdict
+def _row(claim: Claim) -> dict[str, Any]:
+    from ..claims.result_file import published_results
 
-    described = {name: asdict(getattr(claim, name)) for name in ("title", "says", "limits")}
+    texts = {key: asdict(claim.text(key)) for key in ("title", "paper", "limits")}
     commands = {
         scale: {"command": f"godeeper reproduce {claim.name} --scale {scale}", "cost": asdict(size.cost)}
         for scale, size in claim.scales.items()
     }
-    return {"claim": claim.name, "source": claim.source, **described, "scales": commands, "found": ours}
+    results = {scale: _described(claim, result) for scale, result in published_results(claim.name).items()}
+    return {"claim": claim.name, "source": claim.source, **texts, "scales": commands, "results": results}
 
 
-def _say(claim: Claim, result: dict[str, Any], lang: Literal["en", "zh"]) -> None:
-    from ..claims.claim import Table
-    from ..claims.report import markdown
-    from ..claims.words import term
+def _print_result(claim: Claim, result: dict[str, Any], lang: Literal["en", "zh"]) -> None:
+    from ..claims.prose import term
+    from ..claims.result_table import Table, markdown
 
-    print(f"{claim.title.said(lang)} ({claim.source}), {result['scale']}, {result['minutes']} min\n")
+    print(f"{claim.text('title').get(lang)} ({claim.source}), {result['scale']}, {result['minutes']} min\n")
     for title, table in result["tables"].items():
         print(f"{term(title, lang)}\n\n{markdown(Table(**table), lang)}\n")
-    for part in result["parts"]:
-        print(_found(part, lang))
-    print(f"\n{claim.limits.said(lang)}")
+    for line in _verdicts(claim, result, lang):
+        print(line)
+    print(f"\n{claim.text('limits').get(lang)}")
 
 
-def _found(part: dict[str, Any], lang: Literal["en", "zh"]) -> str:
-    from ..claims.words import VERDICTS
+def _verdicts(claim: Claim, result: dict[str, Any], lang: Literal["en", "zh"]) -> list[str]:
+    """A line a statement: its verdict, its text, what was measured."""
+    from ..claims.prose import verdict_text
 
-    verdict: Verdict = part["verdict"]
-    return f"{VERDICTS[verdict][lang]}: {part['says'][lang]} ({part['why'][lang]})"
+    return [
+        f"{verdict_text(statement['verdict']).get(lang)}: {statement['text'][lang]} ({statement['measured'][lang]})"
+        for statement in _described(claim, result)
+    ]
+
+
+def _described(claim: Claim, result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The statements of a result with their texts in both languages, and the values that fill them."""
+    from ..claims.claim import Statement
+
+    return [{**data, **claim.describe(Statement.from_dict(data))} for data in result["statements"]]
 
 
 COMMANDS = (reproduce_command,)

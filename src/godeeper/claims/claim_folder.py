@@ -1,0 +1,102 @@
+"""A claim's folder: its runs, what they are runs of, and what comes of them, `result.json` and the figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import GodeeperError
+from ..files import atomic_write
+from ..train.run import versions
+from .claim import Claim, ClaimResult
+from .figures import figure_png
+from .jobs import ArmRun
+from .lab import Lab
+from .result_file import read_json, write_json
+from .scales import Scale, ScaleName
+
+CURVES = ("loss", "top1_error", "top5_error", "seconds")  # of a run, kept in the result
+
+
+def reproduce(claim: Claim, scale: ScaleName, data: str | None, folder: Path) -> dict[str, Any]:
+    """Tests a claim, or resumes that, and returns what is then in the folder's `result.json`, beside its figures.
+
+    `data` is the name of a dataset, by default the scale's. GodeeperError where the folder holds the test of something else.
+    """
+    size = claim.scales[scale]
+    lab = Lab(claim.name, folder, data or size.data, size)
+    lab.check()
+    plan = {"claim": claim.name, "scale": scale, **_sizes(size), "data": lab.data}
+    _keep_plan(folder, plan)
+    with _minutes(folder):
+        found = claim.experiment(lab)
+    for name, figure in found.figures.items():
+        with atomic_write(folder / f"{name}.png") as file:
+            file.write_bytes(figure_png(figure))
+    result = {**plan, **_measured(lab, found), "versions": versions(), "minutes": read_json(folder / "minutes.json")}
+    write_json(folder / "result.json", result)
+    return result
+
+
+def _sizes(scale: Scale) -> dict[str, Any]:
+    return {name: value for name, value in asdict(scale).items() if name != "cost"}
+
+
+def _keep_plan(folder: Path, plan: dict[str, Any]) -> None:
+    """Writes down what a folder is for; GodeeperError if it is for something else."""
+    file = folder / "plan.json"
+    before = read_json(file) if file.is_file() else plan
+    differing = [name for name, value in plan.items() if not isinstance(before, dict) or before.get(name) != value]
+    if differing:
+        raise GodeeperError(f"{str(folder)!r} holds runs of another {', '.join(differing)}: name another folder with --out")
+    write_json(file, plan)
+
+
+@contextmanager
+def _minutes(folder: Path) -> Iterator[None]:
+    """Adds up in `minutes.json` how long a test takes, over interruptions."""
+    file, begun = folder / "minutes.json", time.monotonic()
+    before = read_json(file) if file.is_file() else 0.0
+    if not isinstance(before, float | int):
+        raise GodeeperError(f"{str(file)!r} is damaged: delete it, and the same command makes it again")
+    try:
+        yield
+    finally:
+        write_json(file, round(before + (time.monotonic() - begun) / 60, 1))
+
+
+def _measured(lab: Lab, found: ClaimResult) -> dict[str, Any]:
+    """Everything that was measured, as plain data."""
+    return {
+        "statements": [_rounded(asdict(statement)) for statement in found.statements],
+        "tables": {title: asdict(table) for title, table in found.tables.items()},
+        "runs": {arm: [_run_curves(run) for run in runs] for arm, runs in lab.runs.items()},
+        "measurements": {
+            name: plain for name, results in lab.measurements.items() if any(plain := [_rounded(_plain(one)) for one in results])
+        },
+        "figures": {name: asdict(figure) for name, figure in found.figures.items()},
+    }
+
+
+def _run_curves(run: ArmRun) -> dict[str, list[float]]:
+    return {metric: [round(value, 4) for value in run.curve(metric)] for metric in CURVES}
+
+
+def _plain(measurement: dict[str, Any]) -> dict[str, Any]:
+    """A measurement without its tensors."""
+    return {name: value for name, value in measurement.items() if not isinstance(value, torch.Tensor)}
+
+
+def _rounded(value: Any) -> Any:
+    """Plain data with its floats rounded to four decimals."""
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, 4) if isinstance(value, float) else value
