@@ -12,13 +12,13 @@ from torch import nn
 
 from godeeper import ClassificationLoss
 from godeeper.claims import auxiliary_heads
+from godeeper.claims.claim_data import BalancedSubset, ClaimData
 from godeeper.claims.crops_and_models import Grid, missed
 from godeeper.claims.factorised_filters import two_for_five
 from godeeper.claims.figures import Curve, Figure, band, dashed, figure_png
 from godeeper.claims.residual_connections import epochs_to
 from godeeper.claims.residual_scaling import error_difference, is_dead, last_layer, stack
 from godeeper.claims.scales import Scale
-from godeeper.claims.subset import Subset, SubsetSpec
 from godeeper.data.augment import normalise
 from godeeper.data.open import open_data
 from godeeper.data.views import take_views
@@ -137,7 +137,7 @@ def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch)
     monkeypatch.setattr(auxiliary_heads, "STEPS", 1)
     monkeypatch.setattr(auxiliary_heads, "BATCH", 16)
     monkeypatch.setattr(auxiliary_heads, "best_device", lambda: torch.device("cpu"))  # elsewhere dropout draws otherwise
-    images = SubsetSpec("digits", 64, 32)
+    images = ClaimData("digits", 64, 32)
     source = images.open()
     norms = auxiliary_heads.gradients(images, SMALL, network="googlenet_bn", seed=3)
     for name, weight in (("classifier", 0.0), ("with heads", 0.3)):
@@ -157,7 +157,7 @@ def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch)
 
 def test_the_first_images_of_each_class_are_chosen():
     all_of_it = open_data("digits").train
-    subset = Subset(all_of_it, 50)
+    subset = BalancedSubset(all_of_it, 50)
     assert len(subset) == 50
     assert [subset.labels.count(label) for label in range(10)] == [5] * 10
     for label in range(10):
@@ -170,7 +170,7 @@ def test_the_first_images_of_each_class_are_chosen():
 def test_a_stream_has_no_first_images(tmp_path, class_folder):
     write_shards(open_data(str(class_folder)), class_folder, tmp_path / "shards")
     with pytest.raises(GodeeperError, match="stream"):
-        SubsetSpec(f"wds:{tmp_path / 'shards'}?streaming", 10, 10).open()
+        ClaimData(f"wds:{tmp_path / 'shards'}?streaming", 10, 10).open()
 
 
 def test_a_band_is_the_mean_and_its_interval():

@@ -120,6 +120,7 @@ def test_a_damaged_file_is_named(pooled, tmp_path, name, content):
 
 
 INTERRUPTED = """
+import os
 import sys
 from pathlib import Path
 from test_reproduce import pooling
@@ -129,6 +130,7 @@ from godeeper.claims.claim_folder import reproduce
 from godeeper.claims.figures import error_curves
 from godeeper.claims.jobs import Arm
 if __name__ == "__main__":
+    os.cpu_count = lambda: 1  # one worker: each takes seconds to start
     reproduce(pooling(), "cpu", None, Path(sys.argv[1]))
 """
 

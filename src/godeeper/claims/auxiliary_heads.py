@@ -15,13 +15,13 @@ from ..data.views import take_views
 from ..models.network import Network, best_device, to_device
 from ..papers.registry import definition, variant
 from .claim import Claim, ClaimResult, Statement
+from .claim_data import ClaimData
 from .figures import Figure, band, error_curves
 from .jobs import Arm
 from .lab import Lab
 from .result_table import Cell, Table, error_table
 from .scales import Scale, cpu, gpu, imagenet
 from .stats import mean, paired, verdict_above
-from .subset import SubsetSpec
 
 NETWORKS = {"plain": "googlenet", "batch norm": "googlenet_bn"}
 WEIGHT = 0.3  # of a head's loss, Section 5
@@ -47,7 +47,7 @@ def experiment(lab: Lab) -> ClaimResult:
     return ClaimResult(statements, tables, {"curves": error_curves(runs), "gradients": _gradient_figure(norms)})
 
 
-def gradients(images: SubsetSpec, scale: Scale, network: str, seed: int) -> dict[str, Any]:
+def gradients(images: ClaimData, scale: Scale, network: str, seed: int) -> dict[str, Any]:
     """The norm of the gradient at 3a's filters over the first steps: of the classifier's loss, and with the heads' added."""
     torch.manual_seed(seed)
     source = images.open()

@@ -14,13 +14,13 @@ from torch import Tensor
 from ..evaluate.classify import Average, Member, evaluate_members
 from ..models.network import best_device
 from .claim import Claim, ClaimResult, Statement
+from .claim_data import ClaimData
 from .figures import Curve, Figure
 from .jobs import Arm, ArmRun
 from .lab import Lab
 from .result_table import Cell, Table, error_table
 from .scales import Scale, cpu, gpu, imagenet
 from .stats import by_image, verdict_above
-from .subset import SubsetSpec
 
 CROPS, MODELS = (1, 10, 144), (1, 2, 3, 4, 5, 6, 7)
 COMPARED = 10  # crops, by average and by maximum
@@ -50,7 +50,7 @@ def experiment(lab: Lab) -> ClaimResult:
 
 
 def crop_probabilities(
-    images: SubsetSpec, scale: Scale, runs: Sequence[ArmRun], crops: int, average: Average, seed: int
+    images: ClaimData, scale: Scale, runs: Sequence[ArmRun], crops: int, average: Average, seed: int
 ) -> dict[str, Any]:
     """A network's probabilities for the test images (N, classes), over so many crops, and the images' labels (N,)."""
     network = runs[seed].network()

@@ -11,20 +11,20 @@ from typing import Any, Protocol
 
 import torch
 
-from ..data.dataset import ImageDataset
 from ..errors import GodeeperError
-from ..evaluate.classify import evaluate
 from ..files import atomic_write
-from ..models.network import Network, best_device, device_of, to_device
-from ..models.weights.fill import name_classes
+from ..models.load import load
+from ..models.network import Network, best_device, to_device
+from ..models.spec import ModelSpec
 from ..papers.notation import Definition
 from ..tensor_files import load_tensors, save_tensors
 from ..train.loop import train
 from ..train.recipe import Recipe
 from ..train.run import RunFolder
+from ..workflows.after_epoch import errors_on
+from .claim_data import ClaimData
 from .result_file import read_json
 from .scales import Scale
-from .subset import SubsetSpec
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ArmRun:
     folder: Path
     arm: Arm
     seed: int
-    images: SubsetSpec
+    images: ClaimData
     scale: Scale
 
     @property
@@ -78,10 +78,7 @@ class ArmRun:
 
     def network(self) -> Network:
         """The averaged network, in evaluation mode, on the accelerator where there is one."""
-        network = Network(self.arm.definition)
-        tensors, _ = load_tensors(self.folder / "model.safetensors")
-        network.load_state_dict(tensors)
-        return to_device(network.eval(), best_device())
+        return to_device(load(self.folder), best_device())
 
     @property
     def recipe(self) -> Recipe:
@@ -95,22 +92,17 @@ class ArmRun:
             raise GodeeperError(f"{str(self.folder)!r} holds a run by another recipe: name another folder with --out")
 
     def run(self) -> None:
-        source = self.images.open()
-        assert isinstance(source.train, ImageDataset)
+        splits, workers = self.images.open(), self.images.workers
         torch.manual_seed(self.seed)
-        network = Network(self.arm.definition, aux=self.arm.recipe.auxiliary_weight > 0)
-        name_classes(network, source.classes)
-        workers = self.images.workers
-
-        def test_errors(network: Network) -> dict[str, float]:
-            device = device_of(network)
-            errors = evaluate(network, source.test, network.preprocess, workers=workers, skip_bad=True, device=device)
-            return {"top1_error": errors.top1_error, "top5_error": errors.top5_error}
-
-        begun = (self.folder / "recipe.json").is_file() and any((self.folder / "checkpoints").glob("*.safetensors"))
-        if not begun:
+        spec = ModelSpec.of(self.arm.definition, aux=self.arm.recipe.auxiliary_weight > 0)
+        network = Network(replace(spec, classes=splits.classes))
+        resume = (self.folder / "recipe.json").is_file() and any((self.folder / "checkpoints").glob("*.safetensors"))
+        if not resume:
             rmtree(self.folder, ignore_errors=True)  # stopped before its first checkpoint
-        train(network, source.train, self.recipe, self.folder, evaluate=test_errors, workers=workers, resume=begun, trackers=())
+        train(
+            network, splits.train, self.recipe, self.folder, evaluate=errors_on(splits.test, workers), workers=workers,
+            resume=resume, trackers=(),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,7 +112,7 @@ class Measurement:
     folder: Path
     function: Callable[..., dict[str, Any]]
     setting: Mapping[str, Any]
-    images: SubsetSpec
+    images: ClaimData
     scale: Scale
 
     @property

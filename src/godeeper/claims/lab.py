@@ -24,9 +24,9 @@ from ..errors import BadImage, GodeeperError
 from ..papers.notation import Definition
 from ..papers.registry import definition, variant
 from ..train.recipe import Recipe, recipes
+from .claim_data import ClaimData
 from .jobs import Arm, ArmRun, Job, Measurement
 from .scales import Scale
-from .subset import SubsetSpec
 
 
 @dataclass
@@ -41,8 +41,8 @@ class Lab:
     measurements: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # all that was measured, by setting
 
     @property
-    def images(self) -> SubsetSpec:
-        return SubsetSpec(self.data, self.scale.train, self.scale.test)
+    def images(self) -> ClaimData:
+        return ClaimData(self.data, self.scale.train, self.scale.test)
 
     @property
     def source(self) -> DataSplits:

@@ -24,13 +24,13 @@ from ..text import Text
 from ..train.batch_norm import MomentumWarmup
 from ..train.rmsprop import RMSpropTF
 from .claim import Claim, ClaimResult, Statement
+from .claim_data import ClaimData
 from .figures import Figure, band
 from .lab import Lab
 from .prose import texts
 from .result_table import Cell, Table
 from .scales import Scale
 from .stats import Mean, Verdict, paired, verdict_above, verdict_at_most
-from .subset import SubsetSpec
 
 WIDTHS, SCALES, RATES = (256, 1024, 1792), (1.0, 0.3, 0.1), (0.045, 0.0045)  # "exceeded 1000"; 1792 and 0.045 are the paper's
 BLOCKS = 5
@@ -70,7 +70,7 @@ def stack(filters: int, scale: float, classes: int, normed: bool) -> Network:
 
 
 def train_stack(
-    images: SubsetSpec, scale: Scale, filters: int, factor: float, rate: float, normed: bool, seed: int
+    images: ClaimData, scale: Scale, filters: int, factor: float, rate: float, normed: bool, seed: int
 ) -> dict[str, Any]:
     """A stack trained for some hundred steps: its loss on the way, and its last layer before the pooling."""
     torch.manual_seed(seed)
@@ -116,7 +116,7 @@ def last_layer(network: Network, images: torch.Tensor) -> tuple[float, float]:
 
 
 @cache
-def _tensors(images: SubsetSpec, split: str, preprocess: Preprocess, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def _tensors(images: ClaimData, split: str, preprocess: Preprocess, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """The "train" or "test" images, normalised (N, 3, H, W), and labels (N,): read once by a process, for all its runs."""
     dataset = getattr(images.open(), split)
     assert isinstance(dataset, ImageDataset)

@@ -14,7 +14,7 @@ from ..data.workers import default_workers
 from ..errors import GodeeperError
 
 
-class Subset(ImageDataset):
+class BalancedSubset(ImageDataset):
     """Some of a dataset's images: the first ones of each class, as many of each as make up `count`."""
 
     def __init__(self, images: ImageDataset, count: int) -> None:
@@ -41,7 +41,7 @@ class Subset(ImageDataset):
 
 
 @dataclass(frozen=True)
-class SubsetSpec:
+class ClaimData:
     """A dataset's name and how many of its training and test images are used (0: all): what every process opens for itself."""
 
     data: str
@@ -59,9 +59,9 @@ class SubsetSpec:
 
 
 @cache
-def _open(spec: SubsetSpec) -> DataSplits:
+def _open(spec: ClaimData) -> DataSplits:
     splits = open_data(spec.data)
     if not isinstance(splits.train, ImageDataset):
         raise GodeeperError(f"{spec.data!r} is a stream: claims are tested on a folder or a named set, whose images are counted")
-    train = Subset(splits.train, spec.train) if spec.train else splits.train
-    return replace(splits, train=train, test=Subset(splits.test, spec.test) if spec.test else splits.test)
+    train = BalancedSubset(splits.train, spec.train) if spec.train else splits.train
+    return replace(splits, train=train, test=BalancedSubset(splits.test, spec.test) if spec.test else splits.test)
