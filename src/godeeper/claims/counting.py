@@ -19,7 +19,7 @@ from .lab import Lab
 from .prose import texts
 from .result_table import Cell, Table
 from .scales import Scale
-from .stats import mean, verdict_above
+from .stats import Verdict, mean, verdict_above
 
 COUNTED = {  # statements on one place of `godeeper audit`: the network, and how the place begins
     "layers": ("googlenet", "layers"),
@@ -57,7 +57,7 @@ def experiment(lab: Lab) -> ClaimResult:
 def printed_values(name: str, findings: Sequence[Finding]) -> Statement:
     """Whether our tables give all that is printed: a single value is shown beside ours, several are counted."""
     reproduced = sum(finding.verdict == "reproduced" for finding in findings)
-    verdict = "supported" if findings and reproduced == len(findings) else "not supported"
+    verdict: Verdict = "supported" if findings and reproduced == len(findings) else "not supported"
     if len(findings) == 1:
         return Statement(name, verdict, {"printed": findings[0].printed, "computed": findings[0].computed})
     return Statement(name, verdict, {"reproduced": reproduced, "printed": len(findings)})
