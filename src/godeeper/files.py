@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files written atomically, and where what can be made again is kept."""
 
 from __future__ import annotations
 

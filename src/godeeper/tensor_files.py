@@ -1,4 +1,4 @@
-"""Safetensors files, whole or not at all, with JSON as metadata."""
+"""Safetensors files, written atomically, with JSON as metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .files import atomic_write
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Writes a safetensors file whole or not at all; `metadata` values are kept as JSON. OSError where it cannot."""
+    """Writes a safetensors file atomically; `metadata` values are kept as JSON. OSError where it cannot."""
     try:
         with atomic_write(path) as partial:
             save_file(
@@ -57,7 +57,7 @@ def decoded(metadata: dict[str, str], path: Path) -> dict[str, Any]:
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """What tells one network's weights from another's."""
+    """Identifies a network's weights: SHA-256 over names, types, shapes and values."""
     result = sha256()
     for name, tensor in sorted(tensors.items()):
         result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

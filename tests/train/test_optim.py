@@ -48,7 +48,7 @@ def test_the_average_follows_its_formula():
     weight = network.stages["conv1"].conv.weight
     variance = network.stages["conv1"].norm.running_var
     torch.nn.init.constant_(weight, 1.0)
-    average = WeightAverage(network, decay=0.5)
+    average = WeightAverage(network, ema_decay=0.5)
     torch.nn.init.constant_(weight, 3.0)
     variance.fill_(11.0)
     average.update(network, step=0)  # decay (1 + 0) / (10 + 0) = 0.1

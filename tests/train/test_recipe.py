@@ -65,7 +65,7 @@ def test_the_papers_recipes_are_as_printed():
     assert rates == pytest.approx([1, 1, 0.94, 0.94**2])
     optimizer = make_optimizer([(1.0, list(torch.nn.Linear(2, 2).parameters()))], ours)
     assert isinstance(optimizer, RMSpropTF)
-    assert (optimizer.defaults["decay"], optimizer.defaults["eps"], optimizer.defaults["lr"]) == (0.9, 1.0, 0.045)
+    assert (optimizer.defaults["alpha"], optimizer.defaults["eps"], optimizer.defaults["lr"]) == (0.9, 1.0, 0.045)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [4e-5, 0.0]
 
 

@@ -84,7 +84,7 @@ def test_a_closure_is_evaluated_and_what_has_no_gradient_stays():
     assert torch.equal(unused, torch.ones(2))
 
 
-@pytest.mark.parametrize("wrong", [{"lr": -1}, {"decay": 1}, {"eps": -1e-9}, {"momentum": 1.5}, {"weight_decay": float("nan")}])
+@pytest.mark.parametrize("wrong", [{"lr": -1}, {"alpha": 1}, {"eps": -1e-9}, {"momentum": 1.5}, {"weight_decay": float("nan")}])
 def test_impossible_values_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         RMSpropTF([one()], **wrong)

@@ -48,8 +48,8 @@ class Terminated(BaseException):
     """SIGTERM arrived."""
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(asked: bool) -> None:
+    if asked:
         from .. import __version__
 
         print(f"godeeper {__version__}")

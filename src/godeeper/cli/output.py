@@ -17,10 +17,10 @@ Language = Annotated[Lang, typer.Option("--lang", help="What classes are called:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-def print_json(document: Any) -> None:
-    """One JSON document, indented, in UTF-8 letters where the terminal has them."""
+def print_json(value: Any) -> None:
+    """A value as JSON, indented, in UTF-8 letters where the terminal has them."""
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    text = json.dumps(document, indent=2, ensure_ascii=plain)
+    text = json.dumps(value, indent=2, ensure_ascii=plain)
     print(text.encode("utf-8", "backslashreplace").decode())  # names of files need not be text
 
 

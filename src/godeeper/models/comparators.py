@@ -16,7 +16,7 @@ from ..labels import imagenet_names
 from ..preprocess import Interpolation, Preprocess
 from .load import load
 from .network import Network
-from .weights.foreign import fetch, first_line, place_of, read_pickled
+from .weights.foreign import cache_file, fetch, first_line, read_pickled
 from .weights.published import HUGGING_FACE, Published
 
 INTERPOLATIONS: tuple[Interpolation, ...] = ("bilinear", "bicubic")
@@ -232,9 +232,9 @@ def _fetch(weights: Published) -> Path:
     """As `fetch`, which goes on trying for minutes, but only once a server has answered."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
-    place, repository = place_of(weights), weights.repository
+    file, repository = cache_file(weights), weights.repository
     cached = repository and isinstance(try_to_load_from_cache(repository, weights.file), str)
-    if not (cached or place.is_file()):
+    if not (cached or file.is_file()):
         try:
             if repository:
                 get_hf_file_metadata(hf_hub_url(repository, weights.file), timeout=TIMEOUT)
@@ -243,7 +243,7 @@ def _fetch(weights: Published) -> Path:
         except Exception as error:  # of many kinds: no network, no such host, offline by choice
             where = f"{weights.url}/resolve/main/{weights.file}" if repository else weights.url
             raise GodeeperError(
-                f"cannot fetch {weights.name!r} ({first_line(error)}): download {where} and put it at {str(place)!r}"
+                f"cannot fetch {weights.name!r} ({first_line(error)}): download {where} and put it at {str(file)!r}"
             ) from None
     return fetch(weights)
 

@@ -1,4 +1,4 @@
-"""Training states on disk: each appears whole or not at all, carries its checksum, and the last two are kept."""
+"""Training states on disk: each is written atomically and carries its checksum, and the last two are kept."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def load_newest(folder: Path, state: State, say: Callable[[str], None]) -> Posit
 
     A damaged one is named by `say`, and the one before taken. BadCheckpoint where all are damaged, or of another model.
     """
-    found = checkpoints(folder)
-    for path in reversed(found):
+    files = checkpoints(folder)
+    for path in reversed(files):
         try:
             tensors, notes = _read(path)
         except BadCheckpoint as error:
-            if path == found[0]:
+            if path == files[0]:
                 raise BadCheckpoint(f"{error}; no whole checkpoint is left: begin again with another --out") from None
             say(f"{error}; going on from the checkpoint before")
             with suppress(FileNotFoundError):  # another process may have done it; aside, so that whole ones are kept, not this

@@ -19,12 +19,12 @@ def make_optimizer(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: T
     """The recipe's optimiser; weight decay on filters and linear weights only. Each group's `scale` multiplies the rate."""
     groups = []
     for scale, parameters in scaled:
-        for decay, chosen in (
+        for weight_decay, chosen in (
             (recipe.weight_decay, [p for p in parameters if p.ndim > 1]),
             (0.0, [p for p in parameters if p.ndim <= 1]),
         ):
             if chosen:
-                groups.append({"params": chosen, "weight_decay": decay, "scale": scale})
+                groups.append({"params": chosen, "weight_decay": weight_decay, "scale": scale})
     if recipe.optimizer == "rmsprop":
         return RMSpropTF(groups, recipe.lr, recipe.rmsprop_decay, recipe.rmsprop_eps, recipe.momentum)
     nesterov = recipe.nesterov and recipe.momentum > 0
@@ -36,7 +36,7 @@ def scaled_parameters(network: Network, layer_decay: float) -> list[tuple[float,
     if layer_decay == 1:
         return [(1.0, list(network.parameters()))]
     stages = list(network.stages.values())
-    scaled = [(layer_decay ** (len(stages) - place), list(stage.parameters())) for place, stage in enumerate(stages)]
+    scaled = [(layer_decay ** (len(stages) - index), list(stage.parameters())) for index, stage in enumerate(stages)]
     return [*scaled, (1.0, [*network.head.parameters(), *network.auxiliary.parameters()])]
 
 
@@ -71,20 +71,20 @@ def clip_gradients(network: nn.Module, clip_norm: float) -> Tensor:
 class WeightAverage:
     """A running average of a network's weights and batch-norm statistics: the model that is kept.
 
-    The decay grows with the steps, (1 + n) / (10 + n), up to `decay`, so that the random start is soon forgotten.
+    The decay grows with the steps, (1 + n) / (10 + n), up to `ema_decay`, so that the random start is soon forgotten.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay = decay
+    def __init__(self, network: nn.Module, ema_decay: float) -> None:
+        self.ema_decay = ema_decay
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         """Takes in the weights after step number `step`, counted from 0."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+        factor = min(self.ema_decay, (1 + step) / (10 + step))
         averages, currents = self.network.state_dict(), network.state_dict()
         floats = [name for name, tensor in averages.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([averages[name] for name in floats], [currents[name] for name in floats], 1 - decay)
+        torch._foreach_lerp_([averages[name] for name in floats], [currents[name] for name in floats], 1 - factor)
         for name in averages.keys() - set(floats):
             averages[name].copy_(currents[name])
 

@@ -142,10 +142,10 @@ def _parse(recipe: type[TrainConfig], name: str, text: str) -> Any:
             return tuple(int(part) for part in text.split(","))
         return text
     except (KeyError, ValueError):
-        wanted = {
+        expected = {
             bool: "true or false", int: "a whole number", float: "a number", tuple[int, ...]: "whole numbers such as 32,64",
         }.get(kind, "two numbers such as 0.3,1")  # fmt: skip
-        raise GodeeperError(f"recipe: {name}={text!r} is not {wanted}") from None
+        raise GodeeperError(f"recipe: {name}={text!r} is not {expected}") from None
 
 
 recipes: dict[str, Recipe] = {

@@ -12,27 +12,28 @@ from torch import Tensor
 class RMSpropTF(torch.optim.Optimizer):
     """TensorFlow's RMSProp: epsilon inside the root, a mean square that starts at one, the rate inside the momentum buffer.
 
-    A step: m <- decay * m + (1 - decay) * g^2; b <- momentum * b + lr * g / sqrt(m + eps); w <- w - b, where g has
-    `weight_decay` * w added. arXiv 1602.07261, Section 4, has decay 0.9 and epsilon 1.0, with which torch.optim.RMSprop (epsilon
-    outside the root, m from zero, the rate outside the buffer) is another optimiser. ValueError for a value out of range.
+    A step: m <- alpha * m + (1 - alpha) * g^2; b <- momentum * b + lr * g / sqrt(m + eps); w <- w - b, where g has
+    `weight_decay` * w added. arXiv 1602.07261, Section 4, has alpha ("decay") 0.9 and eps 1.0, with which torch.optim.RMSprop
+    (epsilon outside the root, m from zero, the rate outside the buffer) is another optimiser. ValueError for a value out of
+    range.
     """
 
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
         lr: float = 0.045,
-        decay: float = 0.9,
+        alpha: float = 0.9,
         eps: float = 1.0,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
     ) -> None:
-        for name, value, top in (("decay", decay, 1.0), ("momentum", momentum, 1.0)):
+        for name, value, top in (("alpha", alpha, 1.0), ("momentum", momentum, 1.0)):
             if not 0 <= value < top:
                 raise ValueError(f"{name} is {value}: it must be at least 0 and below 1")
         for name, value in (("lr", lr), ("eps", eps), ("weight_decay", weight_decay)):
             if not value >= 0:
                 raise ValueError(f"{name} is {value}: it must be at least 0")
-        defaults = {"lr": lr, "decay": decay, "eps": eps, "momentum": momentum, "weight_decay": weight_decay}
+        defaults = {"lr": lr, "alpha": alpha, "eps": eps, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__(params, defaults)
 
     @torch.no_grad()
@@ -58,8 +59,8 @@ class RMSpropTF(torch.optim.Optimizer):
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         if group["weight_decay"]:
             gradients = list(torch._foreach_add(gradients, weights, alpha=group["weight_decay"]))
-        torch._foreach_mul_(means, group["decay"])
-        torch._foreach_addcmul_(means, gradients, gradients, 1 - group["decay"])
+        torch._foreach_mul_(means, group["alpha"])
+        torch._foreach_addcmul_(means, gradients, gradients, 1 - group["alpha"])
         roots = list(torch._foreach_add(means, group["eps"]))
         torch._foreach_sqrt_(roots)
         torch._foreach_mul_(buffers, group["momentum"])

@@ -77,12 +77,12 @@ class RunFolder:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
 
-def _json(document: Mapping[str, Any]) -> str:
-    text = json.dumps(document, indent=2, ensure_ascii=False)
+def _json(description: Mapping[str, Any]) -> str:
+    text = json.dumps(description, indent=2, ensure_ascii=False)
     try:
         text.encode()
     except UnicodeEncodeError:  # names of files need not be text
-        return json.dumps(document, indent=2)
+        return json.dumps(description, indent=2)
     return text
 
 

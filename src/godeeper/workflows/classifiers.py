@@ -36,7 +36,7 @@ def open_classifiers(models: Iterable[Classifier]) -> tuple[list[str], list[Netw
 
 
 def title_of(model: Network | Comparator) -> str:
-    """What the architecture is called, without the library that it is from and what tells its weights."""
+    """What the architecture is called, without the library that it is from and without the tag of its weights."""
     if isinstance(model, Comparator):
         return model.name.partition(":")[2].partition(".")[0]
     return model.definition.title

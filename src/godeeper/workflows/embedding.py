@@ -47,10 +47,10 @@ def embed(
     bad: list[BadImage] = []
     for start in range(0, len(images), batch_size):
         crops = []
-        for place, image in enumerate(images[start : start + batch_size], start):
+        for position, image in enumerate(images[start : start + batch_size], start):
             try:
                 crops.append(take_views(as_image(image), preprocess))  # (1, 3, size, size)
-                index.append(place)
+                index.append(position)
             except BadImage as error:
                 bad.append(error)
         if crops:

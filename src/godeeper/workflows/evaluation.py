@@ -181,7 +181,7 @@ def _about(names: Sequence[str], networks: Sequence[Network | Comparator], data:
 def _subset_errors(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [
         {
-            "models": [evaluation.members[place] for place in subset.members],
+            "models": [evaluation.members[position] for position in subset.members],
             "top1_error": subset.outcomes.top1_error,
             "top5_error": subset.outcomes.top5_error,
         }

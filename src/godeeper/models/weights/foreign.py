@@ -31,18 +31,18 @@ def fetch(weights: Published) -> Path:
     What is known of a file's SHA-256 is checked on the way: its beginning, from torchvision's and Cadene's names; all of it, from
     Hugging Face's cache; nothing of facenet's. GodeeperError, saying what to fetch and where to put it, where fetching fails.
     """
-    place = place_of(weights)
-    if place.is_file():
-        return place
+    file = cache_file(weights)
+    if file.is_file():
+        return file
     try:
-        return _from_hugging_face(weights) if weights.repository else _from_web(weights, place)
+        return _from_hugging_face(weights) if weights.repository else _from_web(weights, file)
     except Exception as error:  # of many kinds: no network, no such host, a wrong hash, a full disk
         reason = first_line(error.__cause__ or error)
         url = f"{weights.url}/resolve/main/{weights.file}" if weights.repository else weights.url
-        raise GodeeperError(f"cannot fetch {weights.name!r} ({reason}): download {url} and put it at {str(place)!r}") from None
+        raise GodeeperError(f"cannot fetch {weights.name!r} ({reason}): download {url} and put it at {str(file)!r}") from None
 
 
-def place_of(weights: Published) -> Path:
+def cache_file(weights: Published) -> Path:
     """Where the file is looked for first: the caches of torch.hub and of facenet-pytorch."""
     hub = Path(torch.hub.get_dir())
     if weights.url.startswith(FACENET_RELEASES):
@@ -74,12 +74,12 @@ def _from_hugging_face(weights: Published) -> Path:
     return file
 
 
-def _from_web(weights: Published, place: Path) -> Path:
-    place.parent.mkdir(parents=True, exist_ok=True)
+def _from_web(weights: Published, file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
     logger.warning("fetching %s", weights.url)
     beginning = HASH.search(weights.file)
-    torch.hub.download_url_to_file(weights.url, str(place), beginning and beginning[1])
-    return place
+    torch.hub.download_url_to_file(weights.url, str(file), beginning and beginning[1])
+    return file
 
 
 def read_pickled(file: Path) -> dict[str, Tensor]:
@@ -89,8 +89,8 @@ def read_pickled(file: Path) -> dict[str, Tensor]:
             warnings.simplefilter("ignore")  # of old pickle protocols
             content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"it asks to run {wanted[1]!r}" if wanted else "it is damaged, or of another kind"
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it asks to run {asked[1]!r}" if asked else "it is damaged, or of another kind"
         raise BadCheckpoint(
             f"{str(file)!r} is refused: {reason}; only plain tensors are read, as torch.save(model.state_dict(), ...) leaves them"
         ) from None
@@ -163,9 +163,9 @@ def renamed(tensors: Mapping[str, Tensor], layout: Layout, file: Path) -> dict[s
     for extra in sorted(tensors.keys() - set(layout.names.values())):
         raise BadCheckpoint(f"{str(file)!r}, {layout.name}, has {extra!r}, which that network does not")
     for name, tensor in result.items():
-        wanted, rows = layout.shapes[name], 1 if is_classifier(name) else 0  # any number of classes
-        if tensor.ndim != len(wanted) or tuple(tensor.shape[rows:]) != wanted[rows:]:
-            there = f"{layout.names[name]!r} is {tuple(tensor.shape)} there, {wanted} in that network"
+        expected, rows = layout.shapes[name], 1 if is_classifier(name) else 0  # any number of classes
+        if tensor.ndim != len(expected) or tuple(tensor.shape[rows:]) != expected[rows:]:
+            there = f"{layout.names[name]!r} is {tuple(tensor.shape)} there, {expected} in that network"
             raise BadCheckpoint(f"{str(file)!r}, {layout.name}: {there}")
     if layout.bgr:
         first = next(iter(result))
@@ -187,7 +187,7 @@ def most_likely(layout: Layout, file: Path, classes: int) -> Published:
 
     def likeness(weights: Published) -> tuple[bool, bool]:
         repository = weights.repository or "/"
-        names = {place_of(weights).name, repository.rpartition("/")[2], f"models--{repository.replace('/', '--')}"}
+        names = {cache_file(weights).name, repository.rpartition("/")[2], f"models--{repository.replace('/', '--')}"}
         return bool(names & set(file.absolute().parts)), weights.classes == classes
 
     return max(candidates, key=likeness)
