@@ -1,4 +1,4 @@
-"""An evaluation's two charts: confidence against accuracy, and error against the number of crops."""
+"""Charts of evaluations: confidence against accuracy, and error against the number of crops."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from ..errors import GodeeperError
 
 
 def calibration_chart(bins: Sequence[tuple[int, int, int]]) -> bytes:
-    """A PNG of `Outcomes.calibration`: how often the network was right, against how sure it was."""
+    """A PNG of `Outcomes.calibration`: accuracy against confidence."""
     figure, axis = chart("confidence (%)", "accuracy (%)")
     step = 100 / len(bins)
-    filled = [(step * (number + 0.5), 100 * right / n) for number, (n, _, right) in enumerate(bins) if n]
-    axis.bar([x for x, _ in filled], [y for _, y in filled], width=0.9 * step, color="C0", alpha=0.6)
-    axis.plot([0, 100], [0, 100], "--", color="grey", label="as sure as right")
+    bars = [(step * (number + 0.5), 100 * right / n) for number, (n, _, right) in enumerate(bins) if n]
+    axis.bar([x for x, _ in bars], [y for _, y in bars], width=0.9 * step, color="C0", alpha=0.6)
+    axis.plot([0, 100], [0, 100], "--", color="grey", label="perfectly calibrated")
     axis.set(xlim=(0, 100), ylim=(0, 100))
     axis.legend(loc="upper left")
     return png(figure)
 
 
 def crops_chart(errors: Sequence[tuple[str, Mapping[int, float]]]) -> bytes:
-    """A PNG of top-1 errors (%) by the number of crops, a line a model."""
+    """A PNG of top-1 errors (%) by the number of crops, a line per model."""
     figure, axis = chart("crops", "top-1 error (%)")
-    for name, points in errors:
-        label = f" {name}".replace("$", r"\$")  # matplotlib takes $ for mathematics, and a leading _ for nothing to show
-        axis.plot(list(points), list(points.values()), marker="o", markersize=4, label=label)
+    for name, by_crops in errors:
+        label = f" {name}".replace("$", r"\$")  # matplotlib reads $ as mathematics, and hides labels with a leading _
+        axis.plot(list(by_crops), list(by_crops.values()), marker="o", markersize=4, label=label)
     axis.set_xscale("log")
     ticks = list(errors[0][1])
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -37,7 +37,7 @@ def crops_chart(errors: Sequence[tuple[str, Mapping[int, float]]]) -> bytes:
 
 
 def chart(x: str, y: str) -> tuple[Any, Any]:
-    """An empty figure and its axes, labelled; GodeeperError where matplotlib is missing."""
+    """An empty figure and its axes with labels; GodeeperError without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -50,7 +50,7 @@ def chart(x: str, y: str) -> tuple[Any, Any]:
 
 
 def png(figure: Any) -> bytes:
-    """The figure's image."""
+    """The figure as the bytes of a PNG."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that its font lacks

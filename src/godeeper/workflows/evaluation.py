@@ -18,8 +18,8 @@ from ..data.workers import default_workers
 from ..errors import GodeeperError
 from ..evaluate.classify import Average, Evaluation, Member, evaluate_members
 from ..evaluate.ensemble import check_images, images_digest, read_probabilities, recombined, save_probabilities, subsets
+from ..evaluate.evaluation_report import write_report
 from ..evaluate.journal import Journal
-from ..evaluate.report import write_report
 from ..labels import Lang, display_names
 from ..models.comparators import Comparator
 from ..models.network import Network, best_device
