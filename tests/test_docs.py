@@ -21,7 +21,7 @@ def commands(page):
     """The godeeper commands among a page's indented lines, as a shell's words."""
     found = []
     for line in re.findall(r"^    (\S.*)$", prose(page), re.M):
-        for part in re.split(r";|\bdo\b|\|", line):
+        for part in re.split(r";|\bdo\b|[|>]", line):
             start = re.match(r".*?(?:^|[\s/])godeeper(?= [a-z])", part.strip())
             if start:
                 found.append(shlex.split(part.strip()[start.end() :], comments=True))
