@@ -19,8 +19,8 @@ import torch
 
 from godeeper import Predictor, create_model, save
 from godeeper.data.folders import image_files
-from godeeper.deploy.bench import CALIBRATED, engines_for, images
-from godeeper.deploy.choose import measure
+from godeeper.deploy.bench import CALIBRATION_IMAGES, engines_for, images
+from godeeper.deploy.engine_choice import measure
 from godeeper.deploy.engines import PRECISIONS, from_onnx
 from godeeper.deploy.export import export
 from godeeper.deploy.quantise import quantised
@@ -43,7 +43,9 @@ def peers_own(peer, network):
             peer, (example,), buffer, dynamo=False, input_names=["x"], output_names=["logits"], dynamic_axes=axes
         )  # fmt: skip
     data = buffer.getvalue()
-    eight = quantised(onnx.load_from_string(data), [one[None] for one in images(network, CALIBRATED)]).SerializeToString()
+    eight = quantised(
+        onnx.load_from_string(data), [image[None] for image in images(network, CALIBRATION_IMAGES)]
+    ).SerializeToString()
     return {
         (f"{name} of the peer's graph", precision): from_onnx(eight if precision == "int8" else data, name, precision)
         for name in ("openvino", "onnxruntime")

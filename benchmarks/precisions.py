@@ -18,8 +18,9 @@ from godeeper.data.augment import normalise
 from godeeper.data.decode import decode
 from godeeper.data.folders import image_files
 from godeeper.data.views import take_views
+from godeeper.deploy.checked_export import MOST_IMAGES
 from godeeper.deploy.engines import PRECISIONS
-from godeeper.deploy.export import MOST, export
+from godeeper.deploy.export import export
 
 
 def probabilities(predictor, files):
@@ -40,7 +41,7 @@ def eager(network, files):
 
 def main(model, folder):
     files = image_files(folder)
-    files = files[:: max(1, len(files) // MOST)][:MOST]
+    files = files[:: max(1, len(files) // MOST_IMAGES)][:MOST_IMAGES]
     held_out = files[1::2]
     expected = eager(load(model).eval(), held_out)
     with tempfile.TemporaryDirectory() as out:

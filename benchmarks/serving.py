@@ -172,6 +172,9 @@ def main() -> None:
         )
         print(f"their waits: {waits(found)}")
         print(f"one client:  {waits(over_http(port, images[:100], 1)[1])}")
+        kept_open: Found = []
+        client(port, iter([b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"] * 100), kept_open)
+        print(f"one client, /health on an open connection: {waits(kept_open)}")
         clients = 4 * int(dict(pairwise(options)).get("--max-waiting", 64))
         found = stormed(port, images[0], clients, arguments.storm)
         counts = ", ".join(f"{count} of {status}" for status, count in sorted(collections.Counter(s for s, _ in found).items()))

@@ -14,7 +14,7 @@ from sklearn.datasets import load_sample_image
 
 from godeeper import create_model, export, save
 from godeeper.cli.main import status
-from godeeper.deploy.detector import export_detector
+from godeeper.deploy.detector_export import export_detector
 from godeeper.detect.faster_rcnn import FasterRCNN
 from pages import PAIRS, blocks
 

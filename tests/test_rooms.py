@@ -20,6 +20,7 @@ MAY = {
     "files": set(),
     "labels": {"text"},
     "templating": set(),
+    "version": set(),
     "packages": {"errors"},
     "tensor_files": {"errors", "files"},
     "drawing": {"papers", "errors"},
@@ -30,7 +31,8 @@ MAY_NOT = {
     "evaluate": {"models", "train", "detect", "app", "claims"},
     "train": {"evaluate", "detect", "deploy", "app", "claims"},
     "detect": {"deploy", "explain", "app", "claims"},
-    "deploy": {"app", "claims"},
+    "deploy": {"serve", "app", "claims"},
+    "serve": {"train", "evaluate", "detect", "explain", "app", "claims"},
     "explain": {"app", "claims"},
     "app": {"claims"},
     "claims": {"detect", "deploy", "explain", "app"},
@@ -90,7 +92,7 @@ def test_the_front_door_opens_every_room_but_the_command_line():
 
 
 def test_the_rooms_are_there():
-    assert {"papers", "models", "data", "train", "evaluate", "deploy", "explain", "claims", "cli", "errors", "__main__"} <= ROOMS
+    assert {"papers", "models", "data", "train", "evaluate", "deploy", "serve", "explain", "claims", "cli", "errors"} <= ROOMS
     assert len(FILES) > 20
     assert "godeeper.papers.facts" in imports((SOURCE / "papers/audit.py").read_text(), "godeeper.papers.audit")
     assert "godeeper.errors.GodeeperError" in imports((SOURCE / "papers/audit.py").read_text(), "godeeper.papers.audit")
@@ -123,6 +125,7 @@ def test_the_rooms_are_there():
         ("godeeper.models.network", "from ..data.crops import views"),
         ("godeeper.models.network", "from ..train.loss import Objective"),
         ("godeeper.deploy.predictor", "from ..cli.output import print_json"),
+        ("godeeper.deploy.predictor", "from ..serve.server import serve"),
         ("godeeper.errors", "from .cli import main"),
         ("godeeper.preprocess", "import torch"),
     ],
@@ -140,7 +143,7 @@ def test_a_trespasser_is_caught(module, source):
         ("godeeper.models.network", "import torch\nfrom ..papers.shape import FeatureShape\nfrom ..preprocess import Preprocess"),
         ("godeeper.train.loop", "from ..models.network import Network\nfrom ..data.loader import Batch"),
         ("godeeper.evaluate.classify", "import torch\nfrom ..data.dataset import Images"),
-        ("godeeper.cli.train", "from ..train.loop import train\nfrom .. import __version__\nfrom . import output"),
+        ("godeeper.cli.train", "from ..train.loop import train\nfrom ..version import __version__\nfrom . import output"),
         ("godeeper.__main__", "from .cli.main import main"),
     ],
 )

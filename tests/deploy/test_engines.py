@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -16,10 +17,10 @@ from godeeper import GodeeperError, Predictor, create_model, load
 from godeeper.data.augment import normalise
 from godeeper.data.crops import views
 from godeeper.data.views import take
-from godeeper.deploy import choose, predictor
-from godeeper.deploy.engines import check_pair, from_onnx, make_engine
+from godeeper.deploy import engine_choice, predictor
+from godeeper.deploy.engines import check_engine, from_onnx, make_engine
 from godeeper.deploy.fuse import fuse
-from godeeper.deploy.graph import to_onnx
+from godeeper.deploy.onnx_graph import to_onnx
 from godeeper.deploy.openvino_core import openvino_core
 from godeeper.errors import BadImage
 from godeeper.files import cache_folder
@@ -74,15 +75,15 @@ def probabilities(network, x):
 )
 def test_engines_and_precisions_that_there_are_not(engine, precision, message, network):
     with pytest.raises(GodeeperError, match=message):
-        check_pair(engine, precision)
+        check_engine(engine, precision)
     with pytest.raises(GodeeperError, match=message):
         Predictor(network, engine, precision)
 
 
 @pytest.mark.parametrize("engine", ["auto", "torch", "openvino", "onnxruntime"])
 def test_pairs_that_go_together(engine):
-    check_pair(engine, "auto")
-    check_pair(engine, "fp32")
+    check_engine(engine, "auto")
+    check_engine(engine, "fp32")
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
@@ -151,14 +152,14 @@ def test_a_missing_engine_is_said_with_the_line_that_installs_it(name, network, 
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(GodeeperError, match=rf"^{name} is not installed .*: pip install 'godeeper\[deploy\]'$"):
         make_engine(network, name)
-    assert not choose.installed(name)
-    assert name not in choose.candidates("fp32")
+    assert not engine_choice.installed(name)
+    assert name not in engine_choice.candidates("fp32")
 
 
 def test_without_onnx_torch_remains(network, monkeypatch, x):
     monkeypatch.setitem(sys.modules, "onnx", None)
     if not torch.cuda.is_available():
-        assert choose.candidates("bf16") == choose.candidates("fp32") == ("torch",)
+        assert engine_choice.candidates("bf16") == engine_choice.candidates("fp32") == ("torch",)
     assert Predictor(network).engine.name == "torch"
     with pytest.raises(GodeeperError, match=r"^onnx is not installed"):
         make_engine(network, "openvino")
@@ -185,7 +186,7 @@ NAMES = ("torch", "openvino", "onnxruntime")
 def cache(tmp_path, monkeypatch):
     """An empty cache folder, and one turn of a few passes."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(choose, "measure", partial(choose.measure, turns=1, seconds=0.01))
+    monkeypatch.setattr(engine_choice, "measure", partial(engine_choice.measure, turns=1, seconds=0.01))
     return tmp_path / "cache" / "engines.json"
 
 
@@ -207,21 +208,21 @@ def make():
 @pytest.mark.parametrize("best", NAMES)
 def test_the_fastest_is_chosen_and_remembered(best, cache, make):
     maker = make({name: 0.002 if name == best else 0.006 for name in NAMES})
-    assert choose.fastest(maker, NAMES, {"model": "a"}, (1, 3, 4, 4)).name == best
+    assert engine_choice.fastest(maker, NAMES, {"model": "a"}, (1, 3, 4, 4)).name == best
     assert sorted(maker.built) == sorted(NAMES)
     (entry,) = json.loads(cache.read_text()).values()
     assert entry["engine"] == best
     assert 2 <= entry["ms"][best] < 5.9 < min(ms for name, ms in entry["ms"].items() if name != best)
 
     maker.built.clear()
-    assert choose.fastest(maker, NAMES, {"model": "a"}, (1, 3, 4, 4)).name == best
+    assert engine_choice.fastest(maker, NAMES, {"model": "a"}, (1, 3, 4, 4)).name == best
     assert maker.built == [best]
     assert [file.name for file in cache.parent.iterdir()] == [cache.name]
 
 
 def test_the_first_pass_of_a_turn_is_not_counted(cache):
     engines = {"torch": Sleeper("torch", 0.001, first=0.1), "openvino": Sleeper("openvino", 0.003)}
-    seconds = choose.measure(engines, torch.zeros(1), turns=2, fewest=6, seconds=0.01)
+    seconds = engine_choice.measure(engines, torch.zeros(1), turns=2, fewest=6, seconds=0.01)
     assert 0.001 <= min(seconds["torch"]) <= max(seconds["torch"]) < 0.1
     assert min(len(seconds["torch"]), len(seconds["openvino"])) >= 6
 
@@ -230,13 +231,13 @@ def test_the_first_pass_of_a_turn_is_not_counted(cache):
 def test_what_was_measured_for_something_else_is_measured_again(other, cache, make, monkeypatch):
     maker = make({"torch": 0.001, "openvino": 0.003, "onnxruntime": 0.003})
     about, names, shape = {"model": "a"}, ("torch", "openvino"), (1, 3, 4, 4)
-    choose.fastest(maker, names, about, shape)
+    engine_choice.fastest(maker, names, about, shape)
     maker.built.clear()
     if other == "threads":
         threads = torch.get_num_threads() + 1
         monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     changed = {"about": {"model": "b"}, "names": ("torch", "onnxruntime"), "shape": (2, 3, 4, 4)}
-    choose.fastest(
+    engine_choice.fastest(
         maker,
         changed["names"] if other == "names" else names,
         changed["about"] if other == "about" else about,
@@ -248,7 +249,7 @@ def test_what_was_measured_for_something_else_is_measured_again(other, cache, ma
 
 def test_a_single_candidate_is_not_measured(cache, make):
     maker = make({"torch": 100})
-    assert choose.fastest(maker, ["torch"], {}, (1, 3, 4, 4)).name == "torch"
+    assert engine_choice.fastest(maker, ["torch"], {}, (1, 3, 4, 4)).name == "torch"
     assert not cache.exists()
 
 
@@ -259,17 +260,17 @@ def test_a_damaged_cache_is_written_anew(content, cache, make):
     maker = make({"torch": 0.003, "openvino": 0.001})
     for built in (["openvino", "torch"], ["openvino"]):
         maker.built.clear()
-        assert choose.fastest(maker, ("torch", "openvino"), {}, (1, 3, 4, 4)).name == "openvino"
+        assert engine_choice.fastest(maker, ("torch", "openvino"), {}, (1, 3, 4, 4)).name == "openvino"
         assert sorted(maker.built) == built
 
 
 @pytest.mark.parametrize("entry", [{"engine": "caffe"}, [], {"engine": ["torch"]}])
 def test_a_damaged_entry_is_measured_anew(entry, cache, make):
     maker = make({"torch": 0.003, "openvino": 0.001})
-    choose.fastest(maker, ("torch", "openvino"), {}, (1, 3, 4, 4))
+    engine_choice.fastest(maker, ("torch", "openvino"), {}, (1, 3, 4, 4))
     cache.write_text(json.dumps(dict.fromkeys(json.loads(cache.read_text()), entry)))
     maker.built.clear()
-    assert choose.fastest(maker, ("torch", "openvino"), {}, (1, 3, 4, 4)).name == "openvino"
+    assert engine_choice.fastest(maker, ("torch", "openvino"), {}, (1, 3, 4, 4)).name == "openvino"
     assert len(maker.built) == 2
 
 
@@ -281,7 +282,7 @@ def test_a_cache_that_cannot_be_written(obstacle, cache, make):
         cache.mkdir(parents=True)
     maker = make({"torch": 0.003, "openvino": 0.001})
     for _ in range(2):
-        assert choose.fastest(maker, ("torch", "openvino"), {}, (1, 3, 4, 4)).name == "openvino"
+        assert engine_choice.fastest(maker, ("torch", "openvino"), {}, (1, 3, 4, 4)).name == "openvino"
     assert len(maker.built) == 4
 
 
@@ -291,6 +292,21 @@ def test_the_predictors_choice_is_one_of_the_measured(network, cache):
     (entry,) = json.loads(cache.read_text()).values()
     assert set(entry["ms"]) == set(NAMES)
     assert chosen == entry["engine"] == min(entry["ms"], key=entry["ms"].get)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU there is no choice")
+def test_networks_without_a_name_of_their_own_are_not_mixed_up(cache):
+    """Two edited tables of the same name, and one of them again."""
+    small = create_model("googlenet_bn", num_classes=3, width=0.25, small=True).definition
+    first = next(iter(small.stages))
+    tables = [
+        replace(small, stages={**small.stages, first: replace(small.stages[first], filters=filters)}) for filters in (8, 24, 8)
+    ]
+    for table, entries in zip(tables, (1, 2, 2), strict=True):
+        network = create_model(table).eval()
+        network.preprocess = Preprocess.of(32)
+        Predictor(network)
+        assert len(json.loads(cache.read_text())) == entries
 
 
 @pytest.fixture(scope="module")
@@ -366,7 +382,7 @@ def test_an_abandoned_stream_leaves_no_thread_and_no_work(network, monkeypatch):
         decoded.append(content)
         return image
 
-    monkeypatch.setattr(predictor, "decode", slow)
+    monkeypatch.setattr(predictor, "as_image", slow)
     monkeypatch.setattr(predictor.os, "cpu_count", lambda: 1)
     running = Predictor(network, "torch")
     running.batch_size = 8
@@ -404,7 +420,7 @@ def test_seconds_are_counted(network, monkeypatch, tmp_path):
     assert predictor.seconds["network"] < took
 
 
-@pytest.mark.parametrize(("what", "place"), [("decode", "decode"), ("resample", "preprocess"), ("normalise", "preprocess")])
+@pytest.mark.parametrize(("what", "place"), [("as_image", "decode"), ("resample", "preprocess"), ("normalise", "preprocess")])
 def test_time_goes_to_the_account_where_it_was_spent(what, place, network, monkeypatch, tmp_path):
     made_images(1)[0].save(tmp_path / "a.png")
     running = Predictor(network, "torch")
@@ -458,7 +474,7 @@ def test_answers_that_are_no_numbers(weights_file):
 A_SIGNAL_AFTERWARDS = """
 import faulthandler, os, signal, sys
 from godeeper import create_model
-from godeeper.deploy.card import read_card
+from godeeper.deploy.export_metadata import read_metadata
 from godeeper.deploy.engines import make_engine
 from godeeper.deploy.export import export
 
@@ -467,13 +483,14 @@ signal.signal(signal.SIGUSR1, lambda *_: print("caught"))
 network = create_model("googlenet_bn", num_classes=3, width=0.25, small=True)
 first, second = make_engine(network, "openvino"), make_engine(network, "openvino")
 file = export(network, sys.argv[1]).file
-read_card(file)
+read_metadata(file)
 del first
 del second
 os.kill(os.getpid(), signal.SIGUSR1)
 """
 
 
+@pytest.mark.slow
 def test_signals_are_survived_when_engines_are_gone(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", A_SIGNAL_AFTERWARDS, tmp_path / "net.xml"],
@@ -485,10 +502,14 @@ def test_signals_are_survived_when_engines_are_gone(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "caught\n", "")
 
 
+def test_openvino_has_one_core():
+    assert openvino_core() is openvino_core()
+
+
 def test_a_user_without_a_home_has_nothing_remembered(tmp_path, monkeypatch):
     monkeypatch.delenv("GODEEPER_CACHE")
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as it does where there is no home
     monkeypatch.chdir(tmp_path)
-    choose._remember(cache_folder() / "engines.json", {"a": {"engine": "torch"}})
-    assert choose._remembered(cache_folder() / "engines.json") == {}
+    engine_choice._write_cache(cache_folder() / "engines.json", {"a": {"engine": "torch"}})
+    assert engine_choice._read_cache(cache_folder() / "engines.json") == {}
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,5 @@
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ from godeeper import GodeeperError, Predictor, decode, export, load, views
 from godeeper.cli.main import status
 from godeeper.data.augment import normalise
 from godeeper.data.views import take
-from godeeper.deploy.card import put_card, read_card
+from godeeper.models.spec import ModelSpec
+from godeeper.papers.registry import variant
 
 
 @pytest.fixture
@@ -71,10 +71,28 @@ def test_probabilities_are_those_of_the_network(difficult, weights_file):
     assert len({prediction.probabilities for prediction in found}) > 1
 
 
-def test_bytes_paths_and_images_give_the_same(difficult, weights_file):
+def test_paths_bytes_images_and_arrays_give_the_same(difficult, weights_file):
     file = difficult / "plain.jpg"
-    by_path, by_text, by_bytes, by_image = Predictor(load(weights_file))([file, str(file), file.read_bytes(), decode(file)])
-    assert by_path == by_text == by_bytes == by_image
+    image = decode(file)
+    predictions = Predictor(load(weights_file))([file, str(file), file.read_bytes(), image, np.array(image)])
+    assert len(set(predictions)) == 1
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_an_opened_pil_image_is_converted_as_its_file_is(name, difficult, weights_file):
+    with Image.open(difficult / name) as opened:
+        by_file, by_image = Predictor(weights_file, "torch")([difficult / name, opened])
+    assert by_image == by_file
+
+
+def test_what_is_no_image_is_named(weights_file):
+    predictor = Predictor(weights_file, "torch")
+    for wrong in (np.zeros((3, 8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((0, 8, 3), np.uint8), 3):
+        with pytest.raises(GodeeperError, match=r"^an image is a path, .* or an array \(H, W, 3\) of uint8, not (an array|int)"):
+            predictor([wrong])
+    for single in (np.zeros((8, 8, 3), np.uint8), Image.new("RGB", (8, 8))):
+        with pytest.raises(GodeeperError, match="give the images as a list, even a single one"):
+            predictor(single)
 
 
 def test_globs_top_and_drawing(difficult, weights_file, tmp_path, capsys):
@@ -114,16 +132,14 @@ def test_a_pipe_is_no_image(weights_file, tmp_path, capsys):
     assert capsys.readouterr().err.endswith("pipe.png: not a regular file\n")
 
 
-def test_a_server_without_an_address_is_refused(weights_file, capsys):
-    assert status(["serve", str(weights_file), "--host", ""]) == 2
-    assert capsys.readouterr().err == "godeeper: --host is empty: name an address, 0.0.0.0 for all\n"
-
-
 def test_a_file_of_fewer_classes_than_answers(weights_file, tmp_path):
     network = load(weights_file)
     export(network, tmp_path / "net.onnx")
     model = onnx.load(tmp_path / "net.onnx")
-    put_card(model, replace(read_card(tmp_path / "net.onnx"), classes=("cat", "dog")))
+    metadata = json.loads(model.metadata_props[0].value)
+    spec = load(weights_file).spec
+    fewer = ModelSpec(variant(spec.definition, num_classes=2), spec.preprocess, ("cat", "dog"))
+    model.metadata_props[0].value = json.dumps({**metadata, "spec": fewer.as_dict()})
     onnx.save(model, tmp_path / "net.onnx")
     with pytest.raises(GodeeperError, match="the file names 2 classes, its network has 3: export it again"):
         Predictor(tmp_path / "net.onnx", "onnxruntime")([Image.new("RGB", (32, 32))])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .output import Json, print_json, print_table
+
+if TYPE_CHECKING:
+    from ..deploy.bench import BenchResult
 
 
 def bench_command(
@@ -24,20 +27,21 @@ def bench_command(
 
     network = create_model(run).eval() if run in list_models() else load(run)
     peer = peer_of(network)
-    lines = bench(network, batch_size, peers=dict([peer]) if peer else None)
+    results = bench(network, batch_size, peers=dict([peer]) if peer else None)
     if as_json:
-        print_json([asdict(line) for line in lines])
+        print_json([asdict(result) for result in results])
         return
-    base = {line.batch: line.milliseconds for line in lines if line.engine == (peer[0] if peer else "eager")}
+    base = {result.batch: result.milliseconds for result in results if result.engine == (peer[0] if peer else "eager")}
     head = ("images", "engine", "precision", "ms", "images/s", "times as fast", "probabilities moved by")
-    rows = [
-        (
-            line.batch, line.engine, line.precision, f"{line.milliseconds:.1f}", f"{1000 * line.batch / line.milliseconds:.1f}",
-            f"{base[line.batch] / line.milliseconds:.2f}", "" if line.largest_shift is None else f"{line.largest_shift:.1e}",
-        )
-        for line in lines
-    ]  # fmt: skip
-    print_table(head, rows, right=(head[0], *head[3:]))
+    print_table(head, [_row(result, base[result.batch]) for result in results], right=(head[0], *head[3:]))
+
+
+def _row(result: BenchResult, base_milliseconds: float) -> tuple[object, ...]:
+    """A row of the table; `base_milliseconds` is what the peer, or else the eager network, takes."""
+    rate = 1000 * result.batch / result.milliseconds
+    speedup = base_milliseconds / result.milliseconds
+    shift = "" if result.largest_shift is None else f"{result.largest_shift:.1e}"
+    return result.batch, result.engine, result.precision, f"{result.milliseconds:.1f}", f"{rate:.1f}", f"{speedup:.2f}", shift
 
 
 COMMANDS = (bench_command,)

@@ -218,7 +218,7 @@ def _tell_found(outcomes: Sequence[tuple[Path, Detections | BadImage]], names: S
 
 def detector_of(runs: Sequence[str], superpixels: float | None, multibox: str | None) -> Detector:
     """The Faster R-CNN of a run or exported file, or an R-CNN of all the runs; GodeeperError for what does not go together."""
-    from ..deploy.card import is_exported
+    from ..deploy.export_metadata import is_exported
     from ..detect.detector_files import holds_detector, load_detector
     from ..detect.rcnn import RCNN
     from ..models.load import load
@@ -230,7 +230,7 @@ def detector_of(runs: Sequence[str], superpixels: float | None, multibox: str | 
     if whole and (superpixels is not None or multibox is not None):
         raise GodeeperError(f"{whole[0]!r} is a Faster R-CNN, which proposes by itself: leave --superpixels and --multibox out")
     if whole and is_exported(whole[0]):
-        from ..deploy.detector import ExportedDetector
+        from ..deploy.detector_export import ExportedDetector
 
         return ExportedDetector(whole[0])
     if whole:

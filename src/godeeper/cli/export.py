@@ -19,7 +19,9 @@ def export_command(
         Path | None, typer.Option(help="A folder of photographs to check the file on; int8 is calibrated on half of them.")
     ] = None,
     with_preprocessing: Annotated[bool, typer.Option(help="Images in, probabilities out (.onnx).")] = False,
-    max_drop: Annotated[float, typer.Option(min=0, max=100, help="Percent of images whose top-1 int8 may change.")] = 1.0,
+    max_drop: Annotated[
+        float, typer.Option(min=0, max=100, help="Percent of images whose top-1 int8 or preprocessing may change.")
+    ] = 1.0,
     as_json: Json = False,
 ) -> None:
     """Write a network for another engine, and check the file against the network on photographs."""

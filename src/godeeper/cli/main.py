@@ -50,7 +50,7 @@ class Terminated(BaseException):
 
 def _version(asked: bool) -> None:
     if asked:
-        from .. import __version__
+        from ..version import __version__
 
         print(f"godeeper {__version__}")
         raise typer.Exit

@@ -33,8 +33,8 @@ def predict_command(
     as_json: Json = False,
 ) -> None:
     """Name what is in images: the most likely classes and their probabilities."""
-    from ..deploy.bulk import document
-    from ..deploy.names import Names
+    from ..deploy.class_names import ClassNames
+    from ..deploy.prediction_table import as_row
     from ..explain.canvas import require_chinese_font
     from ..workflows.image_files import files_of
     from ..workflows.outputs import check_drawing
@@ -56,10 +56,10 @@ def predict_command(
             )
             return
         result = predict(run, files, top=top, crops=crops, engine=engine, precision=precision, on_progress=on_progress)
-    names = Names(result.classes, lang)
+    names = ClassNames(result.classes, lang)
     outcomes = list(zip(files, result.outcomes, strict=True))
     if as_json:
-        print_json([document(file, outcome, names) for file, outcome in outcomes])
+        print_json([as_row(file, outcome, names) for file, outcome in outcomes])
     predicted = [(file, names.shown(outcome)) for file, outcome in outcomes if not isinstance(outcome, BadImage)]
     if not as_json:
         _print(predicted)

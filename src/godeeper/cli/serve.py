@@ -28,22 +28,22 @@ def serve_command(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a body may take to arrive, and an answer.")] = 10.0,
     max_waiting: Annotated[int, typer.Option(min=1, help="Images that may wait; beyond, clients get a 503.")] = 64,
 ) -> None:
-    """Answer over HTTP what is in images: POST their bytes to /predict. There is no password: mind who reaches the port."""
+    """Classify images over HTTP: POST their bytes to /predict. There is no password: mind who reaches the port."""
     from ..packages import require
 
     if not host.strip():  # to the system, every address of this machine
         raise GodeeperError("--host is empty: name an address, 0.0.0.0 for all")
     for package in ("starlette", "uvicorn", "prometheus_client"):
         require(package, "serve")
-    from ..deploy.limits import Limits
     from ..deploy.predictor import Predictor
-    from ..deploy.serve import listen, serve
+    from ..serve.limits import Limits
+    from ..serve.server import listen, serve
 
     limits = Limits(max_batch, max_wait, max_bytes, max_pixels, timeout, max_waiting)
     with listen(host, port) as socket:
         predictor = Predictor(run, engine, precision)
         address = f"[{host}]" if ":" in host else host
-        print(f"listening on http://{address}:{socket.getsockname()[1]} (POST /predict; /docs tells more)", file=sys.stderr)
+        print(f"listening on http://{address}:{socket.getsockname()[1]} (POST /predict; see /docs)", file=sys.stderr)
         serve(predictor, [socket], limits, Path(run).resolve().name, lang)
 
 

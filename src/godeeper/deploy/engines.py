@@ -1,4 +1,4 @@
-"""What runs a network: torch, OpenVINO or ONNX Runtime, behind one call."""
+"""The engines that run a network: torch, OpenVINO and ONNX Runtime, behind one call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import GodeeperError, unknown
 from ..models.network import Network, best_device, device_of, to_device
 from ..packages import require
 from .fuse import fuse
-from .graph import INPUT, to_onnx
+from .onnx_graph import INPUT, to_onnx
 from .openvino_core import openvino_core
 
 EngineName = Literal["torch", "openvino", "onnxruntime"]
@@ -40,12 +40,12 @@ class Engine(Protocol):
 
 
 def installed(name: str) -> bool:
-    """Whether an engine's packages are there."""
+    """Whether an engine's packages are installed."""
     return find_spec(name) is not None and (name == "torch" or find_spec("onnx") is not None)
 
 
-def check_pair(engine: str, precision: str) -> None:
-    """GodeeperError for an engine or precision that there is not, or an engine that does not compute in that precision."""
+def check_engine(engine: str, precision: str) -> None:
+    """GodeeperError for an unknown engine or precision, or an engine that does not compute in that precision."""
     if engine != "auto" and engine not in get_args(EngineName):
         raise unknown("engine", engine, ("auto", *get_args(EngineName)))
     if precision != "auto" and precision not in get_args(Precision):
@@ -58,11 +58,11 @@ def check_pair(engine: str, precision: str) -> None:
 
 
 def make_engine(network: Network, name: EngineName, precision: Precision = "fp32", *, compiled: bool = False) -> Engine:
-    """The engine of that name with a network in it, which is fused first.
+    """The engine of that name, running a fused copy of the network.
 
     GodeeperError where the engine is not installed, or does not compute in that precision; int8 needs an exported file.
     """
-    check_pair(name, precision)
+    check_engine(name, precision)
     if precision == "int8":
         raise GodeeperError("int8 needs a file: godeeper export RUN --precision int8 --images FOLDER --out FILE.onnx makes one")
     if name == "torch":
@@ -71,14 +71,14 @@ def make_engine(network: Network, name: EngineName, precision: Precision = "fp32
 
 
 def from_onnx(model: bytes | str, name: EngineName, precision: Precision) -> Engine:
-    """The engine of that name with a graph in it: the bytes of an ONNX file, or the name of an OpenVINO file."""
+    """The engine of that name, running an exported file: an ONNX file's bytes or name, or an OpenVINO file's name."""
     if name == "openvino":
         return OpenVINOEngine(model, precision)
     return ONNXRuntimeEngine(model, precision)
 
 
 class TorchEngine:
-    """torch itself on the network's device, memory channels last; compiled, it takes a minute to start and runs faster."""
+    """torch on the network's device, memory channels last; `compiled` takes a minute to start and runs faster."""
 
     name: EngineName = "torch"
 
@@ -123,7 +123,7 @@ class OpenVINOEngine:
 
     @cached_property
     def _single(self) -> Any:
-        """For one image: told so beforehand, OpenVINO takes up to 6 % less time."""
+        """For one image: with a fixed batch size, OpenVINO takes up to 6 % less time."""
         model = self._model.clone()
         model.reshape([1, *model.input(0).partial_shape[1:]])
         return self._compiled(model)
@@ -155,7 +155,7 @@ class ONNXRuntimeEngine:
 
 
 def _reason(error: Exception) -> str:
-    """What an engine says of an operator it lacks, in one line."""
+    """The line of an engine's message that names the operator it lacks."""
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
-    telling = [line for line in lines if OPERATOR.search(line)]
-    return " ".join((telling or lines)[:1]) or type(error).__name__
+    naming = [line for line in lines if OPERATOR.search(line)]
+    return " ".join((naming or lines)[:1]) or type(error).__name__

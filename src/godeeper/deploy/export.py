@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from ..data.augment import normalise
-from ..data.decode import decode
-from ..data.folders import image_files
 from ..data.views import take_views
-from ..errors import BadImage, GodeeperError
+from ..errors import GodeeperError
 from ..models.load import load
 from ..models.network import Network, count_parameters
-from ..packages import require
 from ..papers.describe import describe
 from ..tensor_files import digest
-from .card import Card
-from .formats import FORMATS, Artefact, make_artefact
+from .checked_export import check_target, photographs, write_checked
+from .export_formats import ExecuTorchExporter, Exporter, ONNXExporter, OpenVINOExporter, Run, TorchExporter
+from .export_metadata import ExportMetadata
 from .fuse import fuse
+from .onnx_graph import to_onnx
+from .onnx_preprocess import with_preprocessing as add_preprocessing
+from .quantise import quantised
 
 TOLERANCE = 1e-3  # of probabilities, in fp32
-FEWEST, MOST = 20, 1300  # images of a folder: to calibrate and check eight bits with, and that are looked at
 CHECK_BATCH = 8
 
 
 @dataclass(frozen=True)
-class Report:
-    """What an export wrote and what its check found; `check` travels in the file's metadata."""
+class ExportReport:
+    """What was exported: the file, what its check measured, and its costs.
+
+    `check` has the counts `images` and `same_top1`, `largest_shift` and `mean_shift_of_top1` of probabilities (0..1), and the
+    `engine`. `size` is in bytes. `memory` is what a .pte file needs on a phone, in bytes, and its `slow_operators`.
+    """
 
     file: Path
     check: dict[str, Any]
-    size: int  # bytes
+    size: int
     parameters: int
     multiply_adds: int
-    memory: dict[str, Any] | None  # bytes that a phone needs; of .pte files
+    memory: dict[str, Any] | None
 
 
 def export(
@@ -53,137 +56,129 @@ def export(
     images: str | Path | None = None,
     with_preprocessing: bool = False,
     max_drop: float = 1.0,
-    replacing: bool = False,
-) -> Report:
-    """Writes a network as `out`: .onnx, .xml (OpenVINO), .pt2 (torch.export) or .pte (ExecuTorch), with its classes inside.
+    overwrite: bool = False,
+) -> ExportReport:
+    """Writes a network as `out`: .onnx, .xml (OpenVINO), .pt2 (torch.export) or .pte (ExecuTorch), with its spec inside.
 
     Then runs the file, with its engine, against the network on the photographs of a folder, `images`, or on pieces of the two
-    that scikit-learn has. In fp32, top-1 must be equal on all and probabilities within 1e-3; in int8, which is calibrated on
-    every second image of the folder, top-1 may differ on `max_drop` percent of the others. Otherwise nothing is left behind.
-    GodeeperError for that, and for what does not go together.
+    that scikit-learn has. In fp32, top-1 must be equal on all and probabilities within 1e-3. In int8, which is calibrated on
+    every second image of the folder, and with preprocessing, top-1 may differ on `max_drop` percent of the images. Otherwise
+    nothing is left behind. GodeeperError for that, and for options that do not go together.
     """
     out = Path(out)
-    _check_wanted(out, precision, images, with_preprocessing, replacing)
+    _check_options(out, precision, images, with_preprocessing)
+    check_target(out, overwrite=overwrite)
     network = (model if isinstance(model, Network) else load(model)).eval().cpu()
-    shown = photographs(None if images is None else Path(images))
-    calibration, held_out = (shown[::2], shown[1::2]) if precision == "int8" else ([], shown)
-    card = _card(network, model, precision, with_preprocessing)
-    artefact = make_artefact(out.suffix.lower(), fuse(network), card, [_prepared(one, network) for one in calibration])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:  # beside it: what is whole is moved, not copied
-        file = Path(folder) / out.name
-        artefact.write(file, card)
-        check = _checked(artefact, file, network, held_out, card)
-        _check_loss(check, card, max_drop)
-        artefact.write(file, replace(card, check=check))
-        for part in sorted(Path(folder).iterdir()):  # OpenVINO's .bin before its .xml
-            shutil.move(part, out.parent / part.name)
-        size = sum((out.parent / name).stat().st_size for name in artefact.names(out))
+    samples = photographs(None if images is None else Path(images))
+    calibration, held_out = (samples[::2], samples[1::2]) if precision == "int8" else ([], samples)
+    metadata = _metadata(network, model, precision, with_preprocessing)
+    exporter = _exporter(out.suffix.lower(), network, metadata, calibration)
+
+    def check(run: Run) -> dict[str, Any]:
+        measured = _measure(run, exporter.engine, network, held_out, with_preprocessing)
+        _check_measured(measured, metadata, max_drop)
+        return measured
+
+    measured, size = write_checked(exporter, out, metadata.as_dict(), check)
     costs = describe(network, network.preprocess.image_size)
-    return Report(out, check, size, count_parameters(network), costs.multiply_adds, artefact.memory)
+    return ExportReport(out, measured, size, count_parameters(network), costs.multiply_adds, _memory(exporter))
 
 
-def _check_wanted(out: Path, precision: str, images: str | Path | None, with_preprocessing: bool, replacing: bool) -> None:
-    """GodeeperError, before anything is loaded, for what cannot be exported."""
+def _check_options(out: Path, precision: str, images: str | Path | None, with_preprocessing: bool) -> None:
+    """GodeeperError, before anything is loaded, for options that do not go together."""
     suffix = out.suffix.lower()
-    if suffix not in FORMATS:
-        kinds = ", ".join(f"{suffix} ({what})" for suffix, what in FORMATS.items())
-        raise GodeeperError(f"{str(out)!r}: the name's ending decides the format; give one of {kinds}")
     if precision not in ("fp32", "int8"):
         raise GodeeperError(f"precision {precision!r}: a file is in fp32 or int8; bf16 is chosen where it runs")
-    if precision == "int8" and suffix not in (".onnx", ".xml"):
+    if precision == "int8" and suffix in (".pt2", ".pte"):
         raise GodeeperError(f"int8 is written as .onnx or .xml, not {suffix}")
     if with_preprocessing and suffix != ".onnx":
         raise GodeeperError(f"preprocessing is written into .onnx files only, not {suffix}")
     if precision == "int8" and images is None:
         raise GodeeperError("int8 is calibrated on images like those to come: name a folder of them with --images")
-    for part in (out, *([out.with_suffix(".bin")] if suffix == ".xml" else [])):
-        if part.is_dir() or (part.exists() and not replacing):
-            raise GodeeperError(f"{str(part)!r} exists: remove it or choose another name")
 
 
-def _card(network: Network, model: Network | str | Path, precision: Literal["fp32", "int8"], with_preprocessing: bool) -> Card:
+def _metadata(
+    network: Network, model: Network | str | Path, precision: Literal["fp32", "int8"], with_preprocessing: bool
+) -> ExportMetadata:
     name = network.definition.name if isinstance(model, Network) else Path(model).name
     source = {"weights": name, "sha256": digest(network.state_dict())}
-    classes = network.classes or tuple(str(index) for index in range(network.num_classes))
-    return Card(network.spec.as_dict(), classes, network.preprocess, precision, source, with_preprocessing)
+    return ExportMetadata(replace(network.spec, aux=False), precision, source, with_preprocessing)
 
 
-def photographs(folder: Path | None) -> list[Image.Image]:
-    """The images of a folder, at most `MOST` of them, evenly; or pieces of scikit-learn's two photographs."""
-    if folder is None:
-        return _pieces()
-    if not folder.is_dir():
-        raise GodeeperError(f"there is no folder of images {str(folder)!r}")
-    files = image_files(folder)
-    if len(files) > MOST:
-        files = [files[int(index)] for index in np.linspace(0, len(files) - 1, MOST)]
-    found = []
-    for file in files:
-        try:
-            found.append(decode(file))
-        except BadImage:
-            continue
-    if len(found) < FEWEST:
-        raise GodeeperError(f"{str(folder)!r} holds {len(found)} images that can be decoded: at least {FEWEST} are needed")
-    return found
-
-
-def _pieces() -> list[Image.Image]:
-    """Two real photographs, whole and in twelve overlapping pieces each."""
-    sets = require("sklearn.datasets", "demo")
-    photographs = [Image.fromarray(sets.load_sample_image(name)) for name in ("china.jpg", "flower.jpg")]
-    pieces = []
-    for photograph in photographs:
-        width, height = photograph.size
-        side = height // 2
-        pieces.append(photograph)
-        for left in range(0, width - side + 1, (width - side) // 3):
-            pieces += [photograph.crop((left, top, left + side, top + side)) for top in (0, side // 2, height - side)]
-    return pieces
+def _exporter(suffix: str, network: Network, metadata: ExportMetadata, calibration: Sequence[Image.Image]) -> Exporter:
+    """The exporter of a network; `calibration` has images where it is to be int8."""
+    fused = fuse(network)
+    if suffix == ".pt2":
+        return TorchExporter(fused)
+    if suffix == ".pte":
+        return ExecuTorchExporter(fused)
+    model = to_onnx(fused)
+    if calibration:
+        model = quantised(model, [_prepared(image, network) for image in calibration])
+    if metadata.with_preprocessing:
+        model = add_preprocessing(model, network.preprocess)
+    return ONNXExporter(model) if suffix == ".onnx" else OpenVINOExporter(model)
 
 
 def _prepared(image: Image.Image, network: Network) -> Tensor:
+    """The centre crop of an image, normalised: float32 (1, 3, S, S)."""
     return normalise(take_views(image, network.preprocess), network.preprocess)
 
 
 @torch.inference_mode()
-def _answers(run: Callable[[Tensor], Tensor], images: Sequence[Image.Image], network: Network) -> Tensor:
-    """Probabilities (images, classes)."""
+def _probabilities(logits_of: Callable[[NDArray[Any]], NDArray[Any]], images: Sequence[Image.Image], network: Network) -> Tensor:
+    """Probabilities (images, classes), where `logits_of` takes normalised images (N, 3, S, S)."""
     batches = [images[start : start + CHECK_BATCH] for start in range(0, len(images), CHECK_BATCH)]
-    return torch.cat([run(torch.cat([_prepared(one, network) for one in batch])).softmax(1) for batch in batches])
+    inputs = (torch.cat([_prepared(image, network) for image in batch]).numpy() for batch in batches)
+    return torch.cat([torch.from_numpy(logits_of(x)).softmax(1) for x in inputs])
 
 
-def _checked(artefact: Artefact, file: Path, network: Network, images: Sequence[Image.Image], card: Card) -> dict[str, Any]:
-    """What the file gives on these images, against the network."""
-    expected = _answers(network, images, network)
-    if card.with_preprocessing:
-        found = torch.cat([artefact.run(file)(torch.from_numpy(np.array(image))[None]) for image in images])
-    else:
-        found = _answers(artefact.run(file), images, network)
+def _measure(run: Run, engine: str, network: Network, images: Sequence[Image.Image], with_preprocessing: bool) -> dict[str, Any]:
+    """How the file's probabilities compare with the network's on these images: `ExportReport.check`."""
+    expected = _probabilities(lambda x: network(torch.from_numpy(x)).numpy(), images, network)
     if not torch.isfinite(expected).all():
         raise GodeeperError("the network's answers are not numbers: its weights are damaged")
-    shift = (found - expected).abs()
+    if with_preprocessing:
+        actual = torch.cat([torch.from_numpy(run(np.array(image)[None])[0]) for image in images])
+    else:
+        actual = _probabilities(lambda x: run(x)[0], images, network)
+    shift = (actual - expected).abs()
     return {
         "images": len(images),
-        "same_top1": int((found.argmax(1) == expected.argmax(1)).sum()),
+        "same_top1": int((actual.argmax(1) == expected.argmax(1)).sum()),
         "largest_shift": float(shift.max()),
         "mean_shift_of_top1": float(shift.gather(1, expected.argmax(1, keepdim=True)).mean()),
-        "engine": artefact.engine,
+        "engine": engine,
     }
 
 
-def _check_loss(check: dict[str, Any], card: Card, max_drop: float) -> None:
-    """GodeeperError where the file gives other answers than may be."""
-    different = check["images"] - check["same_top1"]
-    drop = 100 * different / check["images"]
-    if card.precision == "fp32" and (different or not check["largest_shift"] <= TOLERANCE):
-        raise GodeeperError(
-            f"not written: {check['engine']} gives another top-1 on {different} of {check['images']} images, and"
-            f" probabilities up to {check['largest_shift']:.1e} away from the network's"
-        )
+def _check_measured(measured: dict[str, Any], metadata: ExportMetadata, max_drop: float) -> None:
+    """GodeeperError where the file's answers differ more from the network's than they may."""
+    images, different = measured["images"], measured["images"] - measured["same_top1"]
+    if metadata.precision == "fp32" and not metadata.with_preprocessing:
+        if different or not measured["largest_shift"] <= TOLERANCE:
+            raise GodeeperError(
+                f"not written: {measured['engine']} gives another top-1 on {different} of {images} images, and"
+                f" probabilities up to {measured['largest_shift']:.1e} away from the network's"
+            )
+        return
+    drop = 100 * different / images
     if drop > max_drop:
+        int8 = metadata.precision == "int8"
         raise GodeeperError(
-            f"not written: in int8, top-1 differs on {drop:.1f} % of {check['images']} held-out images (probabilities by"
-            f" {check['mean_shift_of_top1']:.3f} in the mean), more than --max-drop {max_drop:g}; calibrate on more images"
+            f"not written: {'in int8' if int8 else 'with preprocessing'}, top-1 differs on {drop:.1f} % of {images}"
+            f" {'held-out images' if int8 else 'images'} (probabilities by {measured['mean_shift_of_top1']:.3f} in the mean),"
+            f" more than --max-drop {max_drop:g}; {'calibrate on more images' if int8 else 'export without it'}"
         )
+
+
+def _memory(exporter: Exporter) -> dict[str, Any] | None:
+    use = exporter.memory
+    if use is None:
+        return None
+    return {
+        "weights": use.weights,
+        "activations": use.activations,
+        "running": use.running,
+        "slow_operators": list(use.slow_operators),
+    }

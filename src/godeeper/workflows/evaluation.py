@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from ..labels import Lang, display_names
 from ..models.comparators import Comparator
 from ..models.network import Network, best_device
 from ..tensor_files import digest
+from ..version import __version__
 from .classifiers import Classifier, images_of, members_of, open_classifiers, open_images, open_with_classes, title_of
 from .outputs import check_report, check_save
 from .progress import OnProgress, counter
@@ -174,7 +174,7 @@ def _about(names: Sequence[str], networks: Sequence[Network | Comparator], data:
         "data": data,
         "part": split,
         "ilsvrc": data.startswith("ilsvrc:"),
-        "versions": f"godeeper {version('godeeper')}, torch {torch.__version__}, Python {platform.python_version()}",
+        "versions": f"godeeper {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
     }
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from time import perf_counter
 
 from ..data.crops import check_scheme
-from ..deploy.bulk import check_table, fingerprint, predict_into
-from ..deploy.predictor import ImageInput, Prediction, Predictor
+from ..data.decode import ImageInput
+from ..deploy.prediction_table import check_table, fingerprint, write_predictions
+from ..deploy.predictor import Prediction, Predictor
 from ..errors import BadImage
 from ..labels import Lang
 from ..models.network import Network
@@ -85,9 +86,9 @@ def predict_table(
     check_scheme(crops)
     check_table(out)
     predictor = Predictor(model, engine, precision)
-    about = {"weights": fingerprint(model), "classes": list(predictor.classes), "precision": predictor.engine.precision}
+    identity = {"weights": fingerprint(model), "classes": list(predictor.classes), "precision": predictor.engine.precision}
     progress = counter("predicting", on_progress)
     start = perf_counter()
     options = {} if progress is None else {"progress": progress}
-    predict_into(out, files, predictor, about, top=top, crops=crops, lang=lang, **options)
+    write_predictions(out, files, predictor, identity, top=top, crops=crops, lang=lang, **options)
     return TableResult(out, len(files), predictor.engine.name, perf_counter() - start, predictor.seconds)

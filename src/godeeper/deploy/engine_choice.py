@@ -1,4 +1,4 @@
-"""Which engine is fastest here: measured once, then remembered."""
+"""Which engine is fastest on this machine: measured once, then remembered."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def candidates(precision: Precision) -> tuple[EngineName, ...]:
 
 
 def fastest(
-    make: Callable[[EngineName], Engine], names: Sequence[EngineName], about: dict[str, Any], shape: tuple[int, ...]
+    make: Callable[[EngineName], Engine], names: Sequence[EngineName], subject: dict[str, Any], shape: tuple[int, ...]
 ) -> Engine:
-    """The engine of these that runs images of `shape` fastest; `about` says what is measured, and is remembered by.
+    """The engine of these that runs a batch of `shape` fastest; the choice is remembered by `subject`.
 
-    What was measured lies in the folder that GODEEPER_CACHE names, or ~/.cache/godeeper, in engines.json.
+    Choices are kept in engines.json, in the folder that GODEEPER_CACHE names or ~/.cache/godeeper.
     """
     if len(names) == 1:
         return make(names[0])
-    file, key = cache_folder() / "engines.json", _key({**about, "shape": shape, "engines": names})
-    known = _remembered(file)
+    file, key = cache_folder() / "engines.json", _key({**subject, "shape": shape, "engines": names})
+    known = _read_cache(file)
     chosen = known.get(key, {}).get("engine")
     if chosen in names:
         return make(chosen)
     engines = {name: make(name) for name in names}
     seconds = measure(engines, torch.randn(shape))
     best = min(seconds, key=lambda name: median(seconds[name]))
-    _remember(file, {**known, key: {"engine": best, "ms": {name: round(1000 * median(t), 2) for name, t in seconds.items()}}})
+    _write_cache(file, {**known, key: {"engine": best, "ms": {name: round(1000 * median(t), 2) for name, t in seconds.items()}}})
     logger.info("engines measured: %s", ", ".join(f"{name} {1000 * median(t):.1f} ms" for name, t in seconds.items()))
     return engines[best]
 
@@ -58,8 +58,8 @@ def measure(
 ) -> dict[Any, list[float]]:
     """The seconds of each engine's passes over `x`: `turns` turns each, one after the other, the first pass of a turn left out.
 
-    A turn goes on for at least `fewest` passes and `seconds` / `turns`. Threads of some engines wait a while for more work
-    and slow down who comes next, hence the pause before a turn.
+    A turn takes at least `fewest` / `turns` passes and `seconds` / `turns`. Threads of some engines wait a while for more work
+    and slow the next engine down, hence the pause before a turn.
     """
     times: dict[Any, list[float]] = {name: [] for name in engines}
     for _ in range(turns):
@@ -77,11 +77,11 @@ def measure(
     return times
 
 
-def _key(about: dict[str, Any]) -> str:
+def _key(subject: dict[str, Any]) -> str:
     """A digest of what the choice depends on: the network's shape, the machine, the engines' versions."""
-    packages = {name: import_module(name).__version__ for name in about["engines"]}
+    packages = {name: import_module(name).__version__ for name in subject["engines"]}
     here = [platform.machine(), _processor(), torch.get_num_threads(), packages]
-    return hashlib.sha256(json.dumps([about, here], sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([subject, here], sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _processor() -> str:
@@ -92,7 +92,7 @@ def _processor() -> str:
     return platform.processor()
 
 
-def _remembered(file: Path) -> dict[str, Any]:
+def _read_cache(file: Path) -> dict[str, Any]:
     try:
         known = json.loads(file.read_text())
     except (OSError, ValueError, RecursionError):
@@ -100,6 +100,6 @@ def _remembered(file: Path) -> dict[str, Any]:
     return {key: value for key, value in known.items() if isinstance(value, dict)} if isinstance(known, dict) else {}
 
 
-def _remember(file: Path, known: dict[str, Any]) -> None:
+def _write_cache(file: Path, known: dict[str, Any]) -> None:
     with contextlib.suppress(OSError), atomic_write(file) as partial:  # where it cannot be written, it is measured again
         partial.write_text(json.dumps(known, indent=1))

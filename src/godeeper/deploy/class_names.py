@@ -1,4 +1,4 @@
-"""Predictions in the language that is asked for."""
+"""Labels of predictions in English, Chinese or both."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..labels import Lang, display_names
 from .predictor import Prediction
 
 
-class Names:
+class ClassNames:
     """What a network's `classes` are called in a language; probabilities and their order are those of the prediction."""
 
     def __init__(self, classes: Sequence[str], lang: Lang) -> None:

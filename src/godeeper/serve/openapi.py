@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from .. import __version__
 from ..labels import Lang
+from ..version import __version__
 
 FIELD = "image"  # of a form
 LANGUAGES: tuple[Lang, ...] = ("en", "zh", "both")
@@ -30,7 +30,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>godeeper<
 State: <a href="health">health</a>.</p></body></html>"""
 
 
-def document(classes: int, lang: Lang) -> dict[str, Any]:
+def describe_interface(classes: int, lang: Lang) -> dict[str, Any]:
     """The OpenAPI description of a server whose network knows so many classes; `lang` is the language unless one is asked for."""
     return {
         "openapi": "3.1.0",
@@ -43,7 +43,7 @@ def document(classes: int, lang: Lang) -> dict[str, Any]:
     }
 
 
-def page(classes: int, lang: Lang, url: str) -> str:
+def describe_as_html(classes: int, lang: Lang, url: str) -> str:
     """The description as HTML; `url` is where the server is, with a slash at the end."""
     operation = _predict(classes, lang)
     query = "".join(_term(item["name"], item["description"]) for item in operation["parameters"])
@@ -75,7 +75,7 @@ def _predict(classes: int, lang: Lang) -> dict[str, Any]:
                 "multipart/form-data": {"schema": form},
             },
         },
-        "responses": {"200": _response("The likeliest classes, likeliest first", _answer())}
+        "responses": {"200": _response("The most likely classes, the most likely first", _answer())}
         | {status: _response(reason, _object({"error": {"type": "string"}})) for status, reason in _REASONS.items()},
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -18,18 +17,16 @@ from torch.export import ExportedProgram
 from torch.nn import functional as F
 
 from ..errors import GodeeperError
-from ..files import atomic_write
 from ..packages import require
 from .fuse import SharedConcat
-from .torch_formats import exported, first_line, parsed, plain, quiet
+from .torch_export import first_line, layers_of, silenced, trace
 
-METADATA = "godeeper"  # a method of the program, without inputs, that gives the JSON
 OPERATOR = re.compile(r"(torch\._ops\.|\{')(?P<name>\w+(\.|::)[\w.]+)")  # in the messages of its exporter
 MISSING = re.compile(r"Missing operator: \[\d+\] (\S+)")  # in its runtime's log
 
 
 @dataclass(frozen=True)
-class PhoneReport:
+class MemoryUse:
     """What one image needs, in bytes, and the operators (`aten::pow.out`) that are left to ExecuTorch's slow kernels.
 
     `planned` is what ExecuTorch reserves: input, output, and what passes between XNNPACK and other operators. `activations` is
@@ -40,7 +37,7 @@ class PhoneReport:
     planned: int
     activations: int
     weights: int
-    undelegated: tuple[str, ...]
+    slow_operators: tuple[str, ...]
 
     @property
     def running(self) -> int:
@@ -51,54 +48,39 @@ class PhoneReport:
         return self.weights + max(self.planned, self.activations)
 
 
-def write_pte(network: nn.Module, image_size: int, file: Path, metadata: dict[str, Any]) -> PhoneReport:
-    """Writes a network in evaluation mode as a program of one normalised image, float32 (1, 3, S, S) -> logits.
+@dataclass(frozen=True)
+class LoweredProgram:
+    """The content of a .pte file, and the memory that it needs."""
 
-    `metadata` travels inside, as JSON that the program's method `godeeper` gives. GodeeperError that names the operator where
-    ExecuTorch cannot lower one, or has no kernel for it.
+    content: bytes
+    memory: MemoryUse
+
+
+def lower(network: nn.Module, image_size: int) -> LoweredProgram:
+    """A network in evaluation mode as a program of one normalised image, float32 (1, 3, S, S) -> logits.
+
+    GodeeperError that names the operator where ExecuTorch cannot lower one, or has no kernel for it.
     """
     exir, xnnpack = _executorch("exir"), _executorch("backends.xnnpack.partition.xnnpack_partitioner")
-    program = exported(for_phone(plain(network)), image_size, 1)
+    program = trace(for_xnnpack(layers_of(network)), image_size, 1)
     try:
-        with quiet():
-            lowered = exir.to_edge_transform_and_lower(
-                program,
-                partitioner=[xnnpack.XnnpackPartitioner()],
-                constant_methods={METADATA: json.dumps(metadata)},
-            ).to_executorch()
+        with silenced():
+            edge = exir.to_edge_transform_and_lower(program, partitioner=[xnnpack.XnnpackPartitioner()])
+            lowered = edge.to_executorch()
     except Exception as error:  # whatever its passes may raise
         operator = OPERATOR.search(str(error))
         what = f"the operator {operator['name']}" if operator else f"this network ({first_line(error)})"
         raise GodeeperError(f"ExecuTorch cannot lower {what}: write it in simpler operations") from error
-    (plan,) = (plan for plan in lowered.executorch_program.execution_plan if plan.name == "forward")
-    undelegated = tuple(sorted({f"{operator.name}.{operator.overload}".rstrip(".") for operator in plan.operators}))
-    _check_kernels(undelegated)
-    with atomic_write(file) as partial:
-        partial.write_bytes(lowered.buffer)
+    (plan,) = lowered.executorch_program.execution_plan
+    slow_operators = tuple(sorted({f"{operator.name}.{operator.overload}".rstrip(".") for operator in plan.operators}))
+    _check_kernels(slow_operators)
     weights = sum(tensor.nbytes for tensor in program.state_dict.values())
-    return PhoneReport(sum(plan.non_const_buffer_sizes), activations(program), weights, undelegated)
-
-
-def rewrite_pte_metadata(file: Path, metadata: dict[str, Any]) -> None:
-    """Gives a file of `write_pte` other metadata, without lowering again."""
-    formats = _executorch("exir._serialize")
-    content = formats._deserialize_pte_binary(file.read_bytes())
-    (plan,) = (plan for plan in content.program.execution_plan if plan.name == METADATA)
-    plan.values[plan.outputs[0]].val.string_val = json.dumps(metadata)
-    with atomic_write(file) as partial:
-        partial.write_bytes(bytes(formats._serialize_pte_binary(content, extract_delegate_segments=True)))
-
-
-def read_pte_metadata(file: Path) -> dict[str, Any] | None:
-    """The metadata in a file of `write_pte`, and None in any other ExecuTorch program. GodeeperError for another file."""
-    with _runtime(file) as program:
-        if METADATA not in program.method_names:
-            return None
-        return parsed(program.load_method(METADATA).execute([])[0])
+    memory = MemoryUse(sum(plan.non_const_buffer_sizes), activations(program), weights, slow_operators)
+    return LoweredProgram(lowered.buffer, memory)
 
 
 def run_pte(file: Path, x: Tensor) -> Tensor:
-    """An image (1, 3, S, S) through an ExecuTorch program, on this machine -> logits (1, classes). GodeeperError if it fails."""
+    """Runs an ExecuTorch program on this machine: image (1, 3, S, S) -> logits (1, classes). GodeeperError if it fails."""
     with _runtime(file) as program:
         logits: Tensor = program.load_method("forward").execute([x.contiguous()])[0]
     return logits
@@ -121,14 +103,14 @@ def activations(program: ExportedProgram) -> int:
     return max(sum(sizes[key] for key in sizes if uses[key][0] <= step <= uses[key][-1]) for step in steps)
 
 
-def for_phone(module: nn.Module) -> nn.Module:
-    """A copy in other words, of operators that XNNPACK has; memory is not channels last, which XNNPACK arranges by itself."""
-    return _reworded(copy.deepcopy(module)).to(memory_format=torch.contiguous_format)
+def for_xnnpack(module: nn.Module) -> nn.Module:
+    """A copy made of operators that XNNPACK has; memory is not channels last, which XNNPACK arranges by itself."""
+    return _rewritten(copy.deepcopy(module)).to(memory_format=torch.contiguous_format)
 
 
-def _reworded(module: nn.Module) -> nn.Module:
+def _rewritten(module: nn.Module) -> nn.Module:
     for name, child in module.named_children():
-        setattr(module, name, _reworded(child))
+        setattr(module, name, _rewritten(child))
     match module:
         case nn.LocalResponseNorm():
             return SlicedLRN(module)
@@ -146,7 +128,7 @@ def _pair(sides: int | tuple[int, int]) -> tuple[int, int]:
 
 
 class SlicedLRN(nn.Module):
-    """Local response normalisation by sums of slices, (N, C, H, W) -> the same: the usual way pools in 3D, which phones lack."""
+    """Local response normalisation by sums of slices, (N, C, H, W) -> the same: torch's own pools in 3D, which phones lack."""
 
     def __init__(self, norm: nn.LocalResponseNorm) -> None:
         super().__init__()
@@ -166,7 +148,7 @@ class SlicedLRN(nn.Module):
 
 
 class SlicedConcat(nn.Module):
-    """A SharedConcat that slices what it shares out: XNNPACK has no split."""
+    """A SharedConcat that slices the shared convolution's output: XNNPACK has no split."""
 
     def __init__(self, concat: SharedConcat) -> None:
         super().__init__()
@@ -187,7 +169,7 @@ class SlicedConcat(nn.Module):
 
 def _executorch(module: str) -> Any:
     try:
-        with quiet():
+        with silenced():
             return require(f"executorch.{module}", "phone")
     except ImportError as error:  # of a library that was built for another torch
         reason = f"executorch does not fit torch {torch.__version__} ({first_line(error)})"
@@ -198,15 +180,15 @@ def _check_kernels(operators: tuple[str, ...]) -> None:
     known = _executorch("runtime").Runtime.get().operator_registry.operator_names
     for operator in operators:
         if operator not in known:
-            raise GodeeperError(f"ExecuTorch has no kernel for {operator}, which this network needs: write it another way")
+            raise GodeeperError(f"ExecuTorch has no kernel for {operator}, which this network needs: use other operators")
 
 
 @contextmanager
 def _runtime(file: Path) -> Iterator[Any]:
-    """A loaded program; what its runtime says on standard error is kept back, and gives the reason where it fails."""
+    """A loaded program; what its runtime prints on standard error is hidden, and gives the reason where it fails."""
     runtime, log = _executorch("runtime").Runtime.get(), io.StringIO()
     try:
-        with redirect_stderr(log), quiet():
+        with redirect_stderr(log), silenced():
             yield runtime.load_program(file)
     except RuntimeError as error:
         missing = MISSING.search(log.getvalue())

@@ -1,4 +1,4 @@
-"""A server that names what is in images: HTTP in and out, images of many clients in one pass."""
+"""An HTTP server that classifies images; images of many clients go through the network in one pass."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from ..deploy.class_names import ClassNames
+from ..deploy.predictor import Predictor
 from ..errors import BadImage, GodeeperError
 from ..labels import Lang
-from .batches import Batcher
+from .batcher import Batcher
+from .counters import CONTENT_TYPE, CountAnswers, Counters
 from .limits import Bodies, Limits, Refusal, Refused, server_options
-from .metrics import CONTENT_TYPE, CountAnswers, Metrics
-from .names import Names
-from .openapi import DEFAULT_TOP, FIELD, LANGUAGES, document, page
-from .predictor import Predictor
+from .openapi import DEFAULT_TOP, FIELD, LANGUAGES, describe_as_html, describe_interface
 
 MAX_PARTS, MAX_PART_HEAD = 8, 4096  # of a form: how many parts are looked at, and the bytes of a part's head
 
 
 class ImageServer:
-    """What a server does for each request; `name` is what answers call the model, `lang` the language unless one is asked for."""
+    """The server's routes. `name` is the model's name in the answers, `lang` the labels' language where a query names none."""
 
     def __init__(self, predictor: Predictor, limits: Limits, name: str, lang: Lang) -> None:
         self._name, self._classes, self._lang = name, len(predictor.classes), lang
-        self._names = {language: Names(predictor.classes, language) for language in LANGUAGES}
+        self._names = {language: ClassNames(predictor.classes, language) for language in LANGUAGES}
         self._bodies = Bodies(limits)
         self._batcher = Batcher(predictor, limits)
-        self._metrics = Metrics(waiting=self._batcher.waiting, held=lambda: self._bodies.held)
+        self._counters = Counters(waiting=self._batcher.waiting, held=lambda: self._bodies.held)
 
     def app(self) -> Starlette:
         """The server as an ASGI application."""
@@ -50,16 +50,16 @@ class ImageServer:
                 Route("/openapi.json", self.openapi),
                 Route("/docs", self.docs),
             ],
-            middleware=[Middleware(CountAnswers, metrics=self._metrics)],
+            middleware=[Middleware(CountAnswers, counters=self._counters)],
             exception_handlers={Refused: _refused, GodeeperError: _failed, HTTPException: _unrouted},
             lifespan=self._running,
         )
-        app.router.redirect_slashes = False  # /predict/ is not there, and says so
+        app.router.redirect_slashes = False  # /predict/ is a 404, not a redirect
         return app
 
     @asynccontextmanager
     async def _running(self, app: Starlette) -> AsyncIterator[None]:
-        async with self._batcher.running(self._metrics.batches.observe):
+        async with self._batcher.running(self._counters.batches.observe):
             yield
 
     async def predict(self, request: Request) -> Response:
@@ -70,22 +70,22 @@ class ImageServer:
             start = time.perf_counter()
             prediction = await self._batcher.predict(body if boundary is None else _field(body, boundary), top)
         seconds = time.perf_counter() - start
-        self._metrics.seconds.observe(seconds)
-        found = self._names[lang].entries(prediction)
-        return JSONResponse({"predictions": found, "model": self._name, "seconds": round(seconds, 6)})
+        self._counters.seconds.observe(seconds)
+        predictions = self._names[lang].entries(prediction)
+        return JSONResponse({"predictions": predictions, "model": self._name, "seconds": round(seconds, 6)})
 
     async def health(self, request: Request) -> Response:
         alive = self._batcher.alive()
         return JSONResponse({"status": "ok" if alive else "stopped", "model": self._name}, 200 if alive else 503)
 
     async def metrics(self, request: Request) -> Response:
-        return Response(self._metrics.text(), media_type=CONTENT_TYPE)
+        return Response(self._counters.text(), media_type=CONTENT_TYPE)
 
     async def openapi(self, request: Request) -> Response:
-        return JSONResponse(document(self._classes, self._lang))
+        return JSONResponse(describe_interface(self._classes, self._lang))
 
     async def docs(self, request: Request) -> Response:
-        return HTMLResponse(page(self._classes, self._lang, str(request.base_url)))
+        return HTMLResponse(describe_as_html(self._classes, self._lang, str(request.base_url)))
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -105,7 +105,7 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 
 
 def _query(request: Request, classes: int, default: Lang) -> tuple[int, Lang]:
-    """How many classes to name, and in what language; Refused for anything else that is asked."""
+    """The query's `top` and `lang`; Refused, 422, for bad values and other parameters."""
     given = dict(request.query_params)
     top, lang = given.pop("top", str(min(DEFAULT_TOP, classes))), given.pop("lang", default)
     if given:
@@ -118,7 +118,7 @@ def _query(request: Request, classes: int, default: Lang) -> tuple[int, Lang]:
 
 
 def _boundary(request: Request) -> bytes | None:
-    """The boundary of a form, None for an image's bytes; Refused for other kinds of bodies."""
+    """The boundary of a form, None for an image's bytes; Refused, 415, for other content types."""
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Refused(415, "the body is encoded: send the bytes of an image as they are", unread=True)
     header = Message()
@@ -127,8 +127,8 @@ def _boundary(request: Request) -> bytes | None:
     if kind == "application/octet-stream" or header.get_content_maintype() == "image":
         return None
     if kind != "multipart/form-data":
-        wanted = f"image/* or application/octet-stream, or a form with the field {FIELD!r}"
-        raise Refused(415, f"{kind}: send the bytes of an image as {wanted}", unread=True)
+        accepted = f"image/* or application/octet-stream, or a form with the field {FIELD!r}"
+        raise Refused(415, f"{kind}: send the bytes of an image as {accepted}", unread=True)
     boundary = header.get_boundary() or ""
     if not 1 <= len(boundary) <= 70 or not boundary.isascii():  # RFC 2046
         raise Refused(415, "the form has no proper boundary", unread=True)
@@ -136,7 +136,7 @@ def _boundary(request: Request) -> bytes | None:
 
 
 def _field(body: bytes, boundary: bytes) -> bytes:
-    """The image in a form; Refused where there is none."""
+    """The image's bytes in a form; Refused, 400, where there is none."""
     for part in (b"\r\n" + body).split(b"\r\n--" + boundary, MAX_PARTS)[1:]:
         head, _, content = part.partition(b"\r\n\r\n")
         message = message_from_bytes(head[:MAX_PART_HEAD].lstrip())
@@ -149,7 +149,7 @@ def _field(body: bytes, boundary: bytes) -> bytes:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens, on a free port where `port` is 0; GodeeperError where it cannot."""
+    """A listening socket; `port` 0 picks a free one. GodeeperError where the system refuses."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=1024)
@@ -162,11 +162,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if not self.should_exit:  # the way out is short: a second signal would only break it off
+        if not self.should_exit:  # shutting down is quick: a second signal would only break it off
             super().handle_exit(sig, frame)
 
 
 def serve(predictor: Predictor, sockets: Sequence[socket.socket], limits: Limits, name: str, lang: Lang) -> None:
-    """Answers on these sockets until a signal ends the process; requests that are being answered still are."""
+    """Serves on these sockets until a signal ends the process; requests in progress are still answered."""
     app = ImageServer(predictor, limits, name, lang).app()
     _Server(uvicorn.Config(app, **server_options(limits))).run(list(sockets))

@@ -1,4 +1,4 @@
-"""Images of many requests -> passes through the network."""
+"""Dynamic batching: images of many requests go through the network together."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from PIL import Image
 
 from ..data.decode import FORMATS, MAX_PIXELS
+from ..deploy.predictor import Prediction, Predictor
 from ..errors import BadImage
 from .limits import Limits, Refused
-from .predictor import Prediction, Predictor
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class _Job:
 
 
 class Batcher:
-    """Hands what waits to the network, as many images at a time as there are, from a bounded queue."""
+    """Takes waiting images from a bounded queue and runs the network on as many at a time as there are."""
 
     def __init__(self, predictor: Predictor, limits: Limits) -> None:
         self._predictor, self._limits = predictor, limits
@@ -34,7 +34,7 @@ class Batcher:
         self._task: asyncio.Task[None] | None = None
 
     def waiting(self) -> int:
-        """Images that wait for a pass."""
+        """How many images wait for the network."""
         return self._queue.qsize()
 
     def alive(self) -> bool:
@@ -61,7 +61,7 @@ class Batcher:
 
     @contextlib.asynccontextmanager
     async def running(self, report: Callable[[int], None]) -> AsyncIterator[None]:
-        """Within the block, images are answered; `report` is told the size of each pass."""
+        """Within the block, images are answered; `report` is called with the size of each batch."""
         with ThreadPoolExecutor(1, "godeeper-network") as thread:
             self._task = asyncio.create_task(self._run(thread, report))
             try:
@@ -101,8 +101,8 @@ class Batcher:
         """Runs in the thread of the network."""
         outcomes: list[Prediction | Exception | None] = [_too_many_pixels(job.image, self._limits.max_pixels) for job in jobs]
         good = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome is None]
-        found = iter(self._predictor.outcomes([job.image for job in good], top=max(job.top for job in jobs)))
-        return [next(found) if outcome is None else outcome for outcome in outcomes]
+        predicted = iter(self._predictor.outcomes([job.image for job in good], top=max(job.top for job in jobs)))
+        return [next(predicted) if outcome is None else outcome for outcome in outcomes]
 
 
 def _too_many_pixels(image: bytes, limit: int) -> BadImage | None:

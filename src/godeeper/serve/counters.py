@@ -1,4 +1,4 @@
-"""What a server counts, as Prometheus reads it."""
+"""The server's counters, in Prometheus's text format."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Metrics:
-    """The counters of one server, in a registry of their own: two servers in a process do not add up."""
+class Counters:
+    """The counters of one server, in a registry of its own, so that two servers in a process do not add up."""
 
     def __init__(self, waiting: Callable[[], float], held: Callable[[], float]) -> None:
         self._registry = registry = CollectorRegistry()
@@ -24,20 +24,20 @@ class Metrics:
         Gauge("godeeper_body_bytes", "Bytes of bodies held, arriving or waiting.", registry=registry).set_function(held)
 
     def text(self) -> bytes:
-        """All of them in Prometheus's text format."""
+        """All counters in Prometheus's text format."""
         return generate_latest(self._registry)
 
 
 class CountAnswers:
     """ASGI middleware that counts each answer by its status."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, counters: Counters) -> None:
+        self._app, self._counters = app, counters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._metrics.answers.labels(message["status"]).inc()
+                self._counters.answers.labels(message["status"]).inc()
             await send(message)
 
         await self._app(scope, receive, counted)

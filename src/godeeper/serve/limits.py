@@ -1,4 +1,4 @@
-"""What a server takes on at most: bytes, seconds, connections; beyond that it refuses, with the reason."""
+"""The server's limits on bytes, seconds and connections; beyond them it refuses a request and gives the reason."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_CONNECTIONS = 512
-GRACE_SECONDS = 5  # for what is being answered when the server is told to end
+GRACE_SECONDS = 5  # for requests in progress when the server shuts down
 HELD_BODIES = 256_000_000  # bytes of all bodies together, arriving or waiting
-LINGER_SECONDS, LINGER_BYTES = 2.0, 64_000_000  # how much of a refused body is read and dropped, so that the reason is heard
+LINGER_SECONDS, LINGER_BYTES = (
+    2.0,
+    64_000_000,
+)  # of a refused body, read and dropped: then the client reads the reason
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Limits:
 
 
 class Refused(Exception):
-    """A request is refused: with what status, why, and whether some of its body may be unread."""
+    """A request is refused: its status, the reason, and whether some of its body may be unread."""
 
     def __init__(self, status: int, reason: str, *, unread: bool = False) -> None:
         super().__init__(reason)
@@ -45,7 +48,7 @@ class Refused(Exception):
 
 
 class Refusal(JSONResponse):
-    """{"error": reason}. What is left of the body is dropped for a while: a client that still sends would not hear the reason."""
+    """{"error": reason}. The rest of the body is read and dropped for a while: a client that still sends does not read."""
 
     def __init__(self, status: int, reason: str, *, unread: bool = True) -> None:
         headers = ({"retry-after": "1"} if status == 503 else {}) | ({"connection": "close"} if unread else {})
@@ -78,7 +81,7 @@ class _Arrival:
 
 
 class Bodies:
-    """The bodies of all requests, bounded together: where room is short, the one that has been arriving longest makes way."""
+    """The bodies of all requests, bounded in sum: when they are too many, the one that has been arriving longest is refused."""
 
     def __init__(self, limits: Limits) -> None:
         self.held = 0
@@ -172,7 +175,7 @@ class PatientProtocol(H11Protocol):
         self._stop()
 
     def _watch(self) -> None:
-        """Keeps the time while it is the client's turn: until the head of a request is there, or room for the answer."""
+        """Runs the timer while the server waits for the client: for the head of a request, or for it to read the answer."""
         clients_turn = self.flow.write_paused or self.cycle is None or self.cycle.response_complete
         if clients_turn and self._timer is None:
             self._timer = self.loop.call_later(self.timeout_keep_alive, self._hang_up)

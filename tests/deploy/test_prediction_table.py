@@ -13,10 +13,10 @@ from PIL import Image
 
 from godeeper import Predictor, load, save
 from godeeper.cli.main import status
-from godeeper.deploy import bulk
+from godeeper.deploy.prediction_table import fingerprint, write_predictions
 from godeeper.errors import GodeeperError
 
-COUNT, BAD = 23, 11
+COUNT, BAD, CHUNK = 23, 11, 5
 
 
 @pytest.fixture
@@ -29,11 +29,6 @@ def folder(tmp_path: Path) -> Path:
         Image.fromarray(random.integers(0, 255, (20 + number, 30, 3), dtype=np.uint8)).save(images / f"{number:02}.png")
     (images / f"{BAD:02}.png").write_text("no image")
     return images
-
-
-@pytest.fixture(autouse=True)
-def _small_parts(monkeypatch):
-    monkeypatch.setattr(bulk, "CHUNK", 5)
 
 
 @pytest.fixture
@@ -64,7 +59,7 @@ def check(rows, predictor, folder, top):
 
 def test_csv(folder, predictor, tmp_path):
     out = tmp_path / "table.csv"
-    bulk.predict_into(out, sorted(folder.iterdir()), predictor, {}, top=2)
+    write_predictions(out, sorted(folder.iterdir()), predictor, {}, top=2, chunk=CHUNK)
     with out.open(newline="") as opened:
         check(list(csv.DictReader(opened)), predictor, folder, 2)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["images", "table.csv"]
@@ -74,7 +69,7 @@ def test_parquet(folder, predictor, tmp_path):
     import pyarrow.parquet
 
     out = tmp_path / "table.parquet"
-    bulk.predict_into(out, sorted(folder.iterdir()), predictor, {}, top=3)
+    write_predictions(out, sorted(folder.iterdir()), predictor, {}, top=3, chunk=CHUNK)
     check(pyarrow.parquet.read_table(out).to_pylist(), predictor, folder, 3)
 
 
@@ -109,13 +104,13 @@ class Breaking:
 def test_a_broken_call_goes_on_and_gives_the_same_table(folder, predictor, tmp_path):
     files = sorted(folder.iterdir())
     whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
-    bulk.predict_into(whole, files, predictor, {})
+    write_predictions(whole, files, predictor, {}, chunk=CHUNK)
     first = Breaking(predictor, after=13)
     with pytest.raises(KeyboardInterrupt):
-        bulk.predict_into(broken, files, first, {})
+        write_predictions(broken, files, first, {}, chunk=CHUNK)
     assert not broken.exists()
     second = Breaking(predictor, after=-1)
-    bulk.predict_into(broken, files, second, {})
+    write_predictions(broken, files, second, {}, chunk=CHUNK)
     assert second.asked == files[10:]  # two parts of five were whole
     as_rows = [[json.loads(line) for line in file.read_text().splitlines()] for file in (whole, broken)]
     assert [row["image"] for row in as_rows[0]] == [row["image"] for row in as_rows[1]]
@@ -126,12 +121,12 @@ def test_a_broken_call_goes_on_and_gives_the_same_table(folder, predictor, tmp_p
 def test_parts_of_another_call_are_refused(folder, predictor, tmp_path):
     files, out = sorted(folder.iterdir()), tmp_path / "table.csv"
     with pytest.raises(KeyboardInterrupt):
-        bulk.predict_into(out, files, Breaking(predictor, after=7), {"run": "a"})
-    for given in ({"about": {"run": "b"}}, {"files": files[1:]}, {"top": 1}):
-        arguments = {"files": files, "about": {"run": "a"}, "top": 5, **given}
+        write_predictions(out, files, Breaking(predictor, after=7), {"run": "a"}, chunk=CHUNK)
+    for changes in ({"identity": {"run": "b"}}, {"files": files[1:]}, {"top": 1}):
+        arguments = {"files": files, "identity": {"run": "a"}, "top": 5, **changes}
         with pytest.raises(GodeeperError, match="remove it, or choose another --out"):
-            bulk.predict_into(out, arguments["files"], predictor, arguments["about"], top=arguments["top"])
-    bulk.predict_into(out, files, predictor, {"run": "a"})
+            write_predictions(out, arguments["files"], predictor, arguments["identity"], top=arguments["top"], chunk=CHUNK)
+    write_predictions(out, files, predictor, {"run": "a"}, chunk=CHUNK)
     assert out.is_file()
 
 
@@ -139,16 +134,16 @@ def test_weights_and_files_are_told_apart_by_what_they_hold(weights_file, tmp_pa
     network = load(weights_file)
     other = tmp_path / "other.safetensors"
     save(network, other)
-    assert bulk.fingerprint(other) == bulk.fingerprint(weights_file)
+    assert fingerprint(other) == fingerprint(weights_file)
     with torch.no_grad():
         network.head["linear"].linear.bias[0] += 1
     save(network, other)
-    assert bulk.fingerprint(other) != bulk.fingerprint(weights_file)
+    assert fingerprint(other) != fingerprint(weights_file)
     (tmp_path / "a.xml").write_bytes(b"graph")
     (tmp_path / "a.bin").write_bytes(b"weights")
-    before = bulk.fingerprint(tmp_path / "a.xml")
+    before = fingerprint(tmp_path / "a.xml")
     (tmp_path / "a.bin").write_bytes(b"others")
-    assert bulk.fingerprint(tmp_path / "a.xml") != before
+    assert fingerprint(tmp_path / "a.xml") != before
 
 
 def test_processes_share_the_parts(folder, predictor, tmp_path, monkeypatch):
@@ -156,28 +151,51 @@ def test_processes_share_the_parts(folder, predictor, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
     second = Breaking(predictor, after=-1)
-    bulk.predict_into(out, files, second, {}, top=2)
+    write_predictions(out, files, second, {}, top=2, chunk=CHUNK)
     assert not out.exists()
     monkeypatch.setenv("RANK", "0")
     first = Breaking(predictor, after=-1)
-    bulk.predict_into(out, files, first, {}, top=2)
+    write_predictions(out, files, first, {}, top=2, chunk=CHUNK)
     assert sorted(first.asked + second.asked) == files
     assert second.asked == files[5:10] + files[15:20]
     with out.open(newline="") as opened:
         check(list(csv.DictReader(opened)), predictor, folder, 2)
 
 
+TABLE_OF_SMALL_PARTS = """
+import os, sys
+from pathlib import Path
+from godeeper import Predictor
+from godeeper.deploy.prediction_table import write_predictions
+
+weights, folder, out, asked = sys.argv[1:]
+predictor = Predictor(weights, "torch")
+
+class Counting:
+    classes = predictor.classes
+    def outcomes(self, files, **options):
+        with open(f"{asked}.{os.environ['RANK']}", "a") as log:
+            log.writelines(f"{file}\\n" for file in files)
+        return predictor.outcomes(files, **options)
+
+write_predictions(Path(out), sorted(Path(folder).iterdir()), Counting(), {}, top=2, chunk=5)
+"""
+
+
 @pytest.mark.slow
 def test_torchrun_writes_one_table(folder, weights_file, predictor, tmp_path):
-    out = tmp_path / "table.csv"
-    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "godeeper"]
+    script, out, asked = tmp_path / "table.py", tmp_path / "table.csv", tmp_path / "asked"
+    script.write_text(TABLE_OF_SMALL_PARTS)
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     done = subprocess.run(
-        [*line, "predict", str(weights_file), str(folder), "--out", str(out), "--top", "2", "--engine", "torch"],
-        capture_output=True, text=True, timeout=200, check=False,
-    )  # fmt: skip
+        [*line, str(weights_file), str(folder), str(out), str(asked)], capture_output=True, text=True, timeout=200, check=False
+    )
     assert done.returncode == 0, done.stderr
     with out.open(newline="") as opened:
         check(list(csv.DictReader(opened)), predictor, folder, 2)
+    files = sorted(map(str, folder.iterdir()))
+    assert Path(f"{asked}.0").read_text().split() == files[:5] + files[10:15] + files[20:]
+    assert Path(f"{asked}.1").read_text().split() == files[5:10] + files[15:20]
 
 
 @pytest.mark.parametrize(

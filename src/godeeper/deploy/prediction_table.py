@@ -1,4 +1,4 @@
-"""Predictions of millions of images into one table: in parts, so that it can be broken off and shared by processes."""
+"""Predictions of any number of images as one table, written in parts: a run can be resumed, and shared by processes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..labels import Lang
 from ..models.load import load
 from ..packages import require
 from ..tensor_files import digest
-from .card import is_exported
-from .names import Names
+from .class_names import ClassNames
+from .export_metadata import is_exported
 from .predictor import Prediction, Predictor
 
 FORMATS = (".parquet", ".csv", ".jsonl")
-CHUNK = 500  # images a part: what is computed again after a break, at most
+CHUNK = 500  # rows a part: at most so many are computed again after an interruption
 Row = dict[str, Any]
 
 
@@ -39,49 +39,50 @@ def check_table(out: Path) -> None:
         require("pyarrow.parquet", "data")
 
 
-def predict_into(
+def write_predictions(
     out: Path,
     files: Sequence[Path],
     predictor: Predictor,
-    about: dict[str, Any],
+    identity: dict[str, Any],
     *,
     top: int = 5,
     crops: int = 1,
     lang: Lang = "en",
+    chunk: int = CHUNK,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> None:
-    """Writes a row for every file, in order: its likeliest classes and their probabilities, or why it cannot be decoded.
+    """Writes a row for every file, in order: its most likely classes and their probabilities, or why it cannot be decoded.
 
-    Rows come in parts of `CHUNK` into the folder OUT.parts, each whole or not at all; the same call later goes on where it was
-    broken off. Under torchrun each process takes every n-th part, and the first one joins them. `about` is what makes two calls
-    the same, beside files, `top`, `crops` and `lang`. GodeeperError where the parts there are of another call.
+    Parts of `chunk` rows are written atomically into the folder OUT.parts; the same call later resumes an interrupted one. Two
+    calls are the same if `identity`, files, `top`, `crops` and `lang` are. Under torchrun each process writes every n-th part,
+    and the first one joins them. GodeeperError where the parts are of another call.
     """
     check_table(out)
     rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     folder = out.with_name(f"{out.name}.parts")
-    _plan(folder, files, {**about, "top": top, "crops": crops, "lang": lang})
-    parts = [folder / f"{number:07}.jsonl" for number in range(-(-len(files) // CHUNK))]
+    _check_plan(folder, files, {**identity, "top": top, "crops": crops, "lang": lang})
+    parts = [folder / f"{number:07}.jsonl" for number in range(-(-len(files) // chunk))]
     mine = range(rank, len(parts), ranks)
-    names = Names(predictor.classes, lang)
-    total, done = sum(_length(files, number) for number in mine), 0
-    for number in mine:
-        chunk = files[number * CHUNK : (number + 1) * CHUNK]
+    names = ClassNames(predictor.classes, lang)
+    chunks = {number: files[number * chunk : (number + 1) * chunk] for number in mine}
+    total, done = sum(map(len, chunks.values())), 0
+    for number, part_files in chunks.items():
         if not parts[number].is_file():
-            _write(parts[number], _lines(chunk, predictor, names, top, crops))
-        done += len(chunk)
+            _write(parts[number], _lines(part_files, predictor, names, top, crops))
+        done += len(part_files)
         progress(done, total)
     if rank:
         return
     while not all(part.is_file() for part in parts):  # of other processes; where one fails, torchrun ends all
         time.sleep(0.1)
     kinds = ("label", "label_zh", "probability") if lang == "both" else ("label", "probability")
-    places = range(1, min(top, len(predictor.classes)) + 1)
-    _join(parts, out, [f"{kind}_{place}" for place in places for kind in kinds])
+    columns = [f"{kind}_{position}" for position in range(1, min(top, len(predictor.classes)) + 1) for kind in kinds]
+    _join(parts, out, columns)
     shutil.rmtree(folder)
 
 
 def fingerprint(model: str | Path) -> str:
-    """What tells one model's answers from another's: SHA-256 of its weights, or of an exported file."""
+    """SHA-256 of a model's weights, or of an exported file."""
     if not is_exported(model):
         return digest(load(model).state_dict())
     result = hashlib.sha256(Path(model).read_bytes())
@@ -90,10 +91,10 @@ def fingerprint(model: str | Path) -> str:
     return result.hexdigest()
 
 
-def _plan(folder: Path, files: Sequence[Path], about: dict[str, Any]) -> None:
-    """Makes the folder for these files, or finds it made for the same."""
+def _check_plan(folder: Path, files: Sequence[Path], settings: dict[str, Any]) -> None:
+    """Makes the folder for these files and settings; GodeeperError where it was made for others."""
     listed = hashlib.sha256("\0".join(map(str, files)).encode("utf-8", "surrogateescape")).hexdigest()
-    plan = json.dumps({**about, "files": len(files), "listed": listed}, sort_keys=True)
+    plan = json.dumps({**settings, "files": len(files), "listed": listed}, sort_keys=True)
     folder.mkdir(exist_ok=True)
     file = folder / "plan.json"
     if not file.is_file():
@@ -104,17 +105,13 @@ def _plan(folder: Path, files: Sequence[Path], about: dict[str, Any]) -> None:
         )
 
 
-def _length(files: Sequence[Path], number: int) -> int:
-    return min(CHUNK, len(files) - number * CHUNK)
-
-
-def _lines(files: Sequence[Path], predictor: Predictor, names: Names, top: int, crops: int) -> Iterator[str]:
+def _lines(files: Sequence[Path], predictor: Predictor, names: ClassNames, top: int, crops: int) -> Iterator[str]:
     for file, outcome in zip(files, predictor.outcomes(files, top=top, crops=crops), strict=True):
-        yield json.dumps(document(file, outcome, names), ensure_ascii=False)
+        yield json.dumps(as_row(file, outcome, names), ensure_ascii=False)
 
 
-def document(file: Path, outcome: Prediction | Exception, names: Names) -> Row:
-    """What JSON says of one image, its classes called by `names`."""
+def as_row(file: Path, outcome: Prediction | Exception, names: ClassNames) -> Row:
+    """One image's predictions, or the `error`, as JSON has them."""
     image = str(file).encode("utf-8", "backslashreplace").decode()  # names of files need not be text
     if not isinstance(outcome, Prediction):
         return {"image": image, "error": str(outcome)}
@@ -122,7 +119,7 @@ def document(file: Path, outcome: Prediction | Exception, names: Names) -> Row:
 
 
 def _write(file: Path, lines: Iterator[str]) -> None:
-    """Writes lines as a file, whole or not at all."""
+    """Writes lines as a file, atomically."""
     with atomic_write(file) as partial, partial.open("w", encoding="utf-8") as opened:
         opened.writelines(f"{line}\n" for line in lines)
 
@@ -134,13 +131,13 @@ def _rows(part: Path) -> Iterator[Row]:
 
 def _flat(row: Row, columns: Sequence[str]) -> Row:
     """A row of a table: `image`, `error`, and the columns, such as `label_1`, `probability_1`, `label_2` ..."""
-    best = enumerate(row.get("predictions", []), 1)
-    found = {f"{kind}_{place}": value for place, one in best for kind, value in one.items()}
-    return {"image": row["image"], "error": row.get("error")} | {name: found.get(name) for name in columns}
+    ranked = enumerate(row.get("predictions", []), 1)
+    values = {f"{kind}_{rank}": value for rank, prediction in ranked for kind, value in prediction.items()}
+    return {"image": row["image"], "error": row.get("error")} | {name: values.get(name) for name in columns}
 
 
 def _join(parts: Sequence[Path], out: Path, columns: Sequence[str]) -> None:
-    """Makes one table of the parts, a part at a time."""
+    """Joins the parts into one table, a part at a time."""
     join = {".jsonl": _join_jsonl, ".csv": _join_csv, ".parquet": _join_parquet}[out.suffix.lower()]
     with atomic_write(out) as partial:
         join(parts, partial, columns)

@@ -1,0 +1,97 @@
+"""What every export has in common: a file is written, run on photographs, and kept only if it gives the right answers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..data.decode import decode
+from ..data.folders import image_files
+from ..errors import BadImage, GodeeperError
+from ..packages import require
+from .export_formats import FORMATS, Exporter, Run, files_of
+
+FEWEST_IMAGES, MOST_IMAGES = 20, 1300  # of a folder: needed to calibrate and check eight bits with; used
+
+
+def check_target(out: Path, suffixes: Collection[str] = tuple(FORMATS), *, overwrite: bool = False) -> None:
+    """GodeeperError for a file name of another format than `suffixes`, and for a file that exists."""
+    if out.suffix.lower() not in suffixes:
+        formats = ", ".join(f"{suffix} ({FORMATS[suffix]})" for suffix in suffixes)
+        raise GodeeperError(f"{str(out)!r}: the name's ending decides the format; give one of {formats}")
+    for file in files_of(out):
+        if file.is_dir() or (file.exists() and not overwrite):
+            raise GodeeperError(f"{str(file)!r} exists: remove it or choose another name")
+
+
+def write_checked(
+    exporter: Exporter, out: Path, metadata: dict[str, Any], check: Callable[[Run], dict[str, Any]]
+) -> tuple[dict[str, Any], int]:
+    """Writes `out`, with its companion where the format has one; what `check` returned, and the size of all in bytes.
+
+    `check` runs the file and raises GodeeperError where it gives other answers than it should: then nothing is left behind.
+    What it returns is written into the file, as `check` of the metadata.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:  # beside `out`: finished files are moved, not copied
+        file = Path(folder) / out.name
+        exporter.write(file, _json(metadata))
+        result = check(exporter.load(file))
+        exporter.write(file, _json(metadata | {"check": result}))
+        size = 0
+        for written in reversed(files_of(file)):  # the companion first: a file is complete once it is there
+            with written.open("rb") as opened:
+                os.fsync(opened.fileno())
+            size += written.stat().st_size
+            written.replace(out.parent / written.name)
+    return result, size
+
+
+def _json(metadata: dict[str, Any]) -> str:
+    return json.dumps(metadata, ensure_ascii=False)
+
+
+def photographs(folder: Path | None) -> list[Image.Image]:
+    """Evenly chosen images of a folder, at most `MOST_IMAGES`; pieces of scikit-learn's two photographs where it is None.
+
+    Images that cannot be decoded are left out. GodeeperError for a folder of fewer than `FEWEST_IMAGES`.
+    """
+    if folder is None:
+        return _pieces()
+    if not folder.is_dir():
+        raise GodeeperError(f"there is no folder of images {str(folder)!r}")
+    files = image_files(folder)
+    if len(files) > MOST_IMAGES:
+        files = [files[int(index)] for index in np.linspace(0, len(files) - 1, MOST_IMAGES)]
+    images = []
+    for file in files:
+        try:
+            images.append(decode(file))
+        except BadImage:
+            continue
+    if len(images) < FEWEST_IMAGES:
+        raise GodeeperError(
+            f"{str(folder)!r} holds {len(images)} images that can be decoded: at least {FEWEST_IMAGES} are needed"
+        )
+    return images
+
+
+def _pieces() -> list[Image.Image]:
+    """Two real photographs, whole and in twelve overlapping pieces each."""
+    samples = require("sklearn.datasets", "demo")
+    pieces = []
+    for name in ("china.jpg", "flower.jpg"):
+        photograph = Image.fromarray(samples.load_sample_image(name))
+        width, height = photograph.size
+        side = height // 2
+        pieces.append(photograph)
+        for left in range(0, width - side + 1, (width - side) // 3):
+            pieces += [photograph.crop((left, top, left + side, top + side)) for top in (0, side // 2, height - side)]
+    return pieces

@@ -1,0 +1,128 @@
+"""The file formats of exported networks: how each is written and run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..models.network import Network
+from ..packages import require
+from .executorch import MemoryUse, lower, run_pte
+from .export_metadata import KEY, set_onnx_metadata
+from .openvino_core import openvino_core
+from .torch_export import run_pt2, trace_any_batch, write_pt2
+
+FORMATS = {".onnx": "ONNX", ".xml": "OpenVINO", ".pt2": "torch.export", ".pte": "ExecuTorch"}
+COMPANIONS = {".xml": ".bin", ".pte": ".json"}  # the weights; the metadata
+
+Run = Callable[[NDArray[Any]], list[NDArray[Any]]]  # a file's one input -> its outputs
+
+
+class Exporter(Protocol):
+    """A network on its way into a file; `engine` is the name of the package that runs the file."""
+
+    engine: str
+    memory: MemoryUse | None
+
+    def write(self, file: Path, metadata: str) -> None:
+        """Writes the file, or both files, with `metadata`, a JSON text."""
+
+    def load(self, file: Path) -> Run:
+        """The file, ready to run."""
+
+
+def files_of(file: Path) -> list[Path]:
+    """The files that belong to an exported file: itself, and its companion where the format has one."""
+    companion = COMPANIONS.get(file.suffix.lower())
+    return [file, *([file.with_suffix(companion)] if companion else [])]
+
+
+def load_onnx(file: Path) -> Run:
+    """A .onnx file on ONNX Runtime."""
+    session = require("onnxruntime", "deploy").InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda x: session.run(None, {name: np.ascontiguousarray(x)})  # type: ignore[no-any-return]
+
+
+def load_openvino(file: Path) -> Run:
+    """A .xml file on OpenVINO, in fp32."""
+    core = openvino_core()
+    compiled = core.compile_model(core.read_model(str(file)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(x: NDArray[Any]) -> list[NDArray[Any]]:
+        results = compiled({0: np.ascontiguousarray(x)})
+        return [results[output].copy() for output in compiled.outputs]
+
+    return run
+
+
+class ONNXExporter:
+    """An ONNX graph as an .onnx file, its weights within."""
+
+    engine = "onnxruntime"
+    memory = None
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def write(self, file: Path, metadata: str) -> None:
+        set_onnx_metadata(self.model, metadata)
+        file.write_bytes(self.model.SerializeToString())
+
+    def load(self, file: Path) -> Run:
+        return load_onnx(file)
+
+
+class OpenVINOExporter:
+    """An ONNX graph as OpenVINO's pair of files, .xml and .bin."""
+
+    engine = "openvino"
+    memory = None
+
+    def __init__(self, model: Any) -> None:
+        self.model = openvino_core().read_model(model.SerializeToString())
+
+    def write(self, file: Path, metadata: str) -> None:
+        self.model.set_rt_info(metadata, [KEY])
+        require("openvino", "deploy").save_model(self.model, str(file), compress_to_fp16=False)
+
+    def load(self, file: Path) -> Run:
+        return load_openvino(file)
+
+
+class TorchExporter:
+    """A network as a torch.export program, .pt2, for any number of images."""
+
+    engine = "torch"
+    memory = None
+
+    def __init__(self, fused: Network) -> None:
+        self.program = trace_any_batch(fused, fused.preprocess.image_size)
+
+    def write(self, file: Path, metadata: str) -> None:
+        write_pt2(self.program, file, {KEY: metadata})
+
+    def load(self, file: Path) -> Run:
+        return lambda x: [run_pt2(file, torch.from_numpy(x)).numpy()]
+
+
+class ExecuTorchExporter:
+    """A network as an ExecuTorch program, .pte, for one image at a time, with its metadata as a .json file beside it."""
+
+    engine = "executorch"
+
+    def __init__(self, fused: Network) -> None:
+        self.lowered = lower(fused, fused.preprocess.image_size)
+        self.memory: MemoryUse | None = self.lowered.memory
+
+    def write(self, file: Path, metadata: str) -> None:
+        file.write_bytes(self.lowered.content)
+        file.with_suffix(COMPANIONS[".pte"]).write_text(metadata, encoding="utf-8")
+
+    def load(self, file: Path) -> Run:
+        return lambda x: [torch.cat([run_pte(file, image) for image in torch.from_numpy(x).split(1)]).numpy()]

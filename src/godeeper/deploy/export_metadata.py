@@ -1,0 +1,118 @@
+"""What an exported file says of itself, under one key of its format's own metadata, as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadCheckpoint, GodeeperError
+from ..models.spec import ModelSpec
+from ..packages import require
+from ..version import __version__
+from .engines import Precision
+from .openvino_core import openvino_core
+
+KEY = "godeeper"  # of the metadata, in every format
+UNREADABLE = "its metadata is damaged, or of another version: make it with `godeeper export`"
+READABLE = (".onnx", ".xml")  # by `Predictor`; torch's own files may hold pickles, which are never opened here
+
+
+@dataclass(frozen=True)
+class ExportMetadata:
+    """The metadata of an exported network: its spec, and how the file was made.
+
+    `source` is the weights' name and SHA-256, `check` what `export` measured.
+    """
+
+    spec: ModelSpec
+    precision: Precision
+    source: dict[str, Any]
+    with_preprocessing: bool = False
+    check: dict[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; `from_dict` is the reverse."""
+        return {
+            "spec": self.spec.as_dict(),
+            "precision": self.precision,
+            "source": self.source,
+            "with_preprocessing": self.with_preprocessing,
+            "check": self.check,
+            "version": __version__,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ExportMetadata:
+        """The reverse of `as_dict`; GodeeperError for missing or wrong values."""
+        try:
+            precision, source, with_preprocessing = (values[name] for name in ("precision", "source", "with_preprocessing"))
+            spec = ModelSpec.from_dict(values["spec"])
+        except KeyError as error:
+            raise GodeeperError(f"the metadata has no {error}") from None
+        if precision not in ("fp32", "int8"):
+            raise GodeeperError(f"the metadata's precision is {precision!r}")
+        return cls(spec, precision, source, bool(with_preprocessing), values.get("check"))
+
+
+def is_exported(file: str | Path) -> bool:
+    """Whether `file` is named like one that `export` writes and `Predictor` reads."""
+    return Path(file).suffix.lower() in READABLE
+
+
+def read_metadata(file: Path) -> ExportMetadata:
+    """The metadata of a .onnx or .xml file of `export`. BadCheckpoint where it is missing, damaged, or of something else."""
+    values = read_json(file)
+    if "detector" in values:
+        raise BadCheckpoint(f"{str(file)!r} holds a detector: use it with `godeeper detect`")
+    try:
+        return ExportMetadata.from_dict(values)
+    except GodeeperError:
+        raise BadCheckpoint(f"{str(file)!r}: {UNREADABLE}") from None
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The JSON object that godeeper wrote into a .onnx or .xml file; BadCheckpoint for any other file."""
+    if not file.is_file():
+        raise BadCheckpoint(f"there is no file {str(file)!r}")
+    try:
+        text = _onnx_text(file) if file.suffix.lower() == ".onnx" else _openvino_text(file)
+    except GodeeperError:
+        raise
+    except Exception as error:  # protobuf's and OpenVINO's own kinds
+        reason = str(error).strip().splitlines()[-1]
+        raise BadCheckpoint(f"{str(file)!r} is damaged, or not {file.suffix}: {reason}; export it again") from None
+    if text is None:
+        raise BadCheckpoint(f"{str(file)!r} says nothing of classes and preprocessing: make it with `godeeper export`")
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise BadCheckpoint(f"{str(file)!r}: {UNREADABLE}")
+    return values
+
+
+def set_onnx_metadata(model: Any, text: str) -> None:
+    """Writes the metadata into an ONNX model, in the place of what it has."""
+    others = [entry for entry in model.metadata_props if entry.key != KEY]
+    del model.metadata_props[:]
+    model.metadata_props.extend(others)
+    model.metadata_props.add(key=KEY, value=text)
+
+
+def _onnx_text(file: Path) -> str | None:
+    model = require("onnx", "deploy").load(str(file), load_external_data=False)
+    return next((entry.value for entry in model.metadata_props if entry.key == KEY), None)
+
+
+def _openvino_text(file: Path) -> str | None:
+    with file.open("rb") as opened:
+        if b"<net" not in opened.read(1000):  # OpenVINO would try every kind of file that it knows, and say so at length
+            raise BadCheckpoint(f"{str(file)!r} is not an OpenVINO model: make it with `godeeper export`")
+    weights = file.with_suffix(".bin")
+    if not weights.is_file():
+        raise BadCheckpoint(f"{str(file)!r} is without its weights: {weights.name!r} belongs beside it")
+    model = openvino_core().read_model(str(file))
+    return str(model.get_rt_info([KEY]).astype(str)) if model.has_rt_info([KEY]) else None

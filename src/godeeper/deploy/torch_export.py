@@ -1,0 +1,88 @@
+"""A network as a torch.export program (.pt2)."""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from ..errors import GodeeperError
+from ..models.network import Network, device_of
+
+
+def trace_any_batch(network: nn.Module, image_size: int) -> ExportedProgram:
+    """A network in evaluation mode as a program of normalised images, float32 (N, 3, S, S) -> logits, for any N.
+
+    GodeeperError for a network that cannot be traced.
+    """
+    program = trace(layers_of(network), image_size, 2, {0: torch.export.Dim("batch", min=1)})
+    program.example_inputs = None  # the one thing that `torch.export.save` would pickle
+    return program
+
+
+def write_pt2(program: ExportedProgram, file: Path, metadata: dict[str, str]) -> None:
+    """Writes a program of `trace_any_batch`; `metadata` are texts by name, `extra_files` of `torch.export.load`."""
+    buffer = io.BytesIO()
+    with silenced():
+        torch.export.save(program, buffer, extra_files=metadata)
+    file.write_bytes(buffer.getbuffer())
+
+
+def run_pt2(file: Path, x: Tensor) -> Tensor:
+    """Runs a file that `write_pt2` has just written: images (N, 3, S, S) -> logits (N, classes).
+
+    Never for a file that a user names: torch.export.load unpickles where a file asks for it, and evaluates the text of its sizes.
+    """
+    with silenced(), torch.inference_mode():
+        logits: Tensor = torch.export.load(file).module()(x)
+    return logits
+
+
+def layers_of(network: nn.Module) -> nn.Module:
+    """The stages and the head of a network in a row, without its checks of the input; another module as it is."""
+    if not isinstance(network, Network):
+        return network
+    return nn.Sequential(OrderedDict([*network.stages.items(), *network.head.items()])).eval()
+
+
+def trace(module: nn.Module, image_size: int, batch: int, dynamic: dict[int, Any] | None = None) -> ExportedProgram:
+    """A module traced on (batch, 3, S, S); `dynamic` are torch.export.Dims by axis. GodeeperError where it cannot be traced.
+
+    The program is for the CPU, and so runs anywhere; the module stays where it is.
+    """
+    if device_of(module).type != "cpu":
+        module = copy.deepcopy(module).cpu()
+    x = torch.zeros(batch, 3, image_size, image_size)
+    try:
+        with silenced(), redirect_stderr(io.StringIO()), torch.no_grad():  # where the tracer prints the graph so far
+            return torch.export.export(module, (x,), dynamic_shapes=(dynamic,))
+    except Exception as error:  # whatever a module's forward and the tracer may raise
+        raise GodeeperError(f"torch.export cannot trace this network: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or the error's name."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Hides warnings and logging below errors: the exporters warn about themselves."""
+    before = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(max(before, logging.WARNING))
+        try:
+            yield
+        finally:
+            logging.disable(before)
