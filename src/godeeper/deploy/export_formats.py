@@ -46,7 +46,7 @@ def load_onnx(file: Path) -> Run:
     """A .onnx file on ONNX Runtime."""
     session = require("onnxruntime", "deploy").InferenceSession(str(file), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return lambda x: session.run(None, {name: np.ascontiguousarray(x)})  # type: ignore[no-any-return]
+    return lambda x: session.run(None, {name: np.ascontiguousarray(x)})
 
 
 def load_openvino(file: Path) -> Run:
@@ -65,7 +65,7 @@ class ONNXExporter:
     """An ONNX graph as an .onnx file, its weights within."""
 
     engine = "onnxruntime"
-    memory = None
+    memory: MemoryUse | None = None
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -82,7 +82,7 @@ class OpenVINOExporter:
     """An ONNX graph as OpenVINO's pair of files, .xml and .bin."""
 
     engine = "openvino"
-    memory = None
+    memory: MemoryUse | None = None
 
     def __init__(self, model: Any) -> None:
         self.model = openvino_core().read_model(model.SerializeToString())
@@ -99,7 +99,7 @@ class TorchExporter:
     """A network as a torch.export program, .pt2, for any number of images."""
 
     engine = "torch"
-    memory = None
+    memory: MemoryUse | None = None
 
     def __init__(self, fused: Network) -> None:
         self.program = trace_any_batch(fused, fused.preprocess.image_size)

@@ -49,7 +49,7 @@ def write_predictions(
     crops: int = 1,
     lang: Lang = "en",
     chunk: int = CHUNK,
-    progress: Callable[[int, int], None] = lambda done, of: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Writes a row for every file, in order: its most likely classes and their probabilities, or why it cannot be decoded.
 
@@ -70,7 +70,8 @@ def write_predictions(
         if not parts[number].is_file():
             _write(parts[number], _lines(part_files, predictor, names, top, crops))
         done += len(part_files)
-        progress(done, total)
+        if progress is not None:
+            progress(done, total)
     if rank:
         return
     while not all(part.is_file() for part in parts):  # of other processes; where one fails, torchrun ends all

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from ..data.augment import normalise
-from ..data.decode import as_image
+from ..data.decode import ImageInput, as_image
 from ..data.views import take_views
-from ..deploy.predictor import ImageInput
 from ..errors import BadImage
 from ..models.load import load
 from ..models.network import Network, best_device, device_of, to_device

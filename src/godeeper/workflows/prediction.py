@@ -89,6 +89,5 @@ def predict_table(
     identity = {"weights": fingerprint(model), "classes": list(predictor.classes), "precision": predictor.engine.precision}
     progress = counter("predicting", on_progress)
     start = perf_counter()
-    options = {} if progress is None else {"progress": progress}
-    write_predictions(out, files, predictor, identity, top=top, crops=crops, lang=lang, **options)
+    write_predictions(out, files, predictor, identity, top=top, crops=crops, lang=lang, progress=progress)
     return TableResult(out, len(files), predictor.engine.name, perf_counter() - start, predictor.seconds)
