@@ -62,8 +62,8 @@ def images():
 
 
 def check_it_finds_the_same(report, detector):
-    assert report.check["found"] > 20
-    assert report.check["alike"] >= 0.99 * report.check["found"]
+    assert report.check["detections"] > 20
+    assert report.check["same"] >= 0.99 * report.check["detections"]
     exported = ExportedDetector(report.file)
     assert exported.classes == ("disc", "金鱼")
     for image in images():

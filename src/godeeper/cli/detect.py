@@ -79,5 +79,5 @@ def export_command(
         ("written", str(report.file)),
         ("size", f"{report.size / 1e6:.1f} MB"),
         ("checked with", f"{check['engine']}, on {check['images']} images"),
-        ("found alike", f"{check['alike']} of {check['found']}"),
+        ("same detections", f"{check['same']} of {check['detections']}"),
     ])  # fmt: skip

@@ -34,7 +34,7 @@ MIN_SAME = 0.99  # share of all detections: of two boxes that overlap by nearly 
 
 @dataclass(frozen=True)
 class DetectorExportReport:
-    """What was exported; `check` has the counts `images`, `found` (by either side) and `alike`, and the `engine`."""
+    """What was exported; `check` has the counts `images`, `detections` (by either side) and `same`, and the `engine`."""
 
     file: Path
     check: dict[str, Any]
@@ -112,7 +112,7 @@ def _graph(detector: FasterRCNN) -> Any:
         torch.onnx.export(
             _FromPixels(detector).eval(), (torch.zeros(size, size, 3, dtype=torch.uint8),), file, dynamo=False,
             opset_version=OPSET, input_names=[INPUT], output_names=list(OUTPUTS),
-            dynamic_axes={INPUT: {0: "height", 1: "width"}, **{name: {0: "found"} for name in OUTPUTS}},
+            dynamic_axes={INPUT: {0: "height", 1: "width"}, **{name: {0: "detections"} for name in OUTPUTS}},
         )  # fmt: skip
         return onnx.load(str(file))
 
@@ -130,7 +130,7 @@ def _check(run: Run, engine: str, detector: FasterRCNN, images: Sequence[Image.I
         same += _count_among(expected, actual) + _count_among(actual, expected)
     if same < MIN_SAME * total:
         raise GodeeperError(f"not written: {engine} finds other objects, {same} of {total} alike, in {len(images)} images")
-    return {"images": len(images), "found": total, "alike": same, "engine": engine}
+    return {"images": len(images), "detections": total, "same": same, "engine": engine}
 
 
 def _count_among(these: Detections, those: Detections) -> int:

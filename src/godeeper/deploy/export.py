@@ -37,7 +37,7 @@ class ExportReport:
     """What was exported: the file, what its check measured, and its costs.
 
     `check` has the counts `images` and `same_top1`, `largest_shift` and `mean_shift_of_top1` of probabilities (0..1), and the
-    `engine`. `size` is in bytes. `memory` is what a .pte file needs on a phone, in bytes, and its `slow_operators`.
+    `engine`. `size` is in bytes. `memory` is what a .pte file needs when it runs, in bytes, and its `slow_operators`.
     """
 
     file: Path

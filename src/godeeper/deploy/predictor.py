@@ -133,8 +133,8 @@ class Predictor:
         except BadImage as error:
             return _Prepared(error, perf_counter() - start)
         decoded = perf_counter()
-        drawn, places = layout(image.size, self.preprocess, crops)
-        resized = Laid(resample(image, drawn, self.preprocess.resize.interpolation), places)
+        sheets, positions = layout(image.size, self.preprocess, crops)
+        resized = Laid(resample(image, sheets, self.preprocess.resize.interpolation), positions)
         return _Prepared(resized, decoded - start, perf_counter() - decoded)
 
     def _predict(self, batch: Sequence[_Prepared], top: int) -> list[Prediction | BadImage]:

@@ -83,9 +83,9 @@ def _predict(classes: int, lang: Lang) -> dict[str, Any]:
 def _answer() -> dict[str, Any]:
     text = {"type": "string"}
     probability = {"type": "number", "minimum": 0, "maximum": 1}
-    named = _object({"label": text, "probability": probability})
-    named["properties"]["label_zh"] = text
-    return _object({"predictions": {"type": "array", "items": named}, "model": text, "seconds": {"type": "number"}})
+    prediction = _object({"label": text, "probability": probability})
+    prediction["properties"]["label_zh"] = text
+    return _object({"predictions": {"type": "array", "items": prediction}, "model": text, "seconds": {"type": "number"}})
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
