@@ -85,7 +85,7 @@ def test_a_made_up_ilsvrc_gives_the_errors_of_both_rules(ilsvrc, capsys):
     line = ["evaluate", str(ilsvrc / "network.safetensors"), "--data", f"ilsvrc:{ilsvrc / 'val'},{ilsvrc / 'kit'}"]
     everything = result_of(line, capsys)
     assert (everything["images"], everything["top1_error"], everything["top5_error"]) == (10, 70.0, 40.0)
-    assert "10 of the 50,000" in everything["split"]
+    assert "10 of the 50,000" in everything["split_note"]
     assert everything["ilsvrc"] is True
     without = result_of([*line, "--skip-blacklisted", str(ilsvrc / "blacklist.txt"), "--crops", "12"], capsys)
     # Left: labels 0, 0, 1, 4, 4, 999.

@@ -34,7 +34,7 @@ def print_evaluation(result: EvaluateResult, as_json: bool) -> None:
             for subset in result.subsets
         ]
         print_table(("size", "top-1 error", "top-5 error", "models"), rows, right=("size", "top-1 error", "top-5 error"))
-    print(f"\n{values['part']} images of {values['data']}: {values['split']}", file=sys.stderr)
+    print(f"\n{values['split']} images of {values['data']}: {values['split_note']}", file=sys.stderr)
 
 
 def _print_errors(values: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -47,15 +47,12 @@ def predict_command(
         check_drawing(plot, files)
         if lang != "en":
             require_chinese_font()
+    options: Any = {"top": top, "crops": crops, "engine": engine, "precision": precision}
     with progress_bar() as on_progress:
         if out is not None:
-            _print_times(
-                predict_table(
-                    run, files, out, top=top, crops=crops, lang=lang, engine=engine, precision=precision, on_progress=on_progress
-                )
-            )
+            _print_times(predict_table(run, files, out, lang=lang, on_progress=on_progress, **options))
             return
-        result = predict(run, files, top=top, crops=crops, engine=engine, precision=precision, on_progress=on_progress)
+        result = predict(run, files, on_progress=on_progress, **options)
     names = ClassNames(result.classes, lang)
     outcomes = list(zip(files, result.outcomes, strict=True))
     if as_json:

@@ -65,7 +65,7 @@ def _summary(result: dict[str, Any], evaluation: Evaluation) -> str:
     left_out = f", {result['blacklisted']:,} blacklisted ones left out" if result["blacklisted"] else ""
     crops = f"{evaluation.crops} crop{'s' if evaluation.crops > 1 else ''}, average: {evaluation.average}"
     return (
-        f"{evaluation.images:,} images of {result['data']} ({result['part']}; {result['split']}){left_out}, {crops}. "
+        f"{evaluation.images:,} images of {result['data']} ({result['split']}; {result['split_note']}){left_out}, {crops}. "
         f"{len(evaluation.skipped)} skipped. Intervals hold 95 % (Wilson). {result['versions']}."
     )
 

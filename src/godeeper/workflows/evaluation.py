@@ -81,25 +81,20 @@ def evaluate(
     splits = open_images(data, networks, download)
     members = members_of(names, networks, splits, data, processes.device)
     images, left_out = images_of(splits, split, skip_blacklisted)
-    about = _about(names, networks, data, split) | {"split": splits.split_note, "blacklisted": left_out}
-    journal = None
-    if report is not None:
-        options = {"crops": crops, "average": average, "saving": save is not None, "skip_bad": skip_bad}
-        identity = about | options | _identity(networks, members, splits, images)
-        journal = Journal(report / "partial", identity, resume=resume, rank=processes.process_index)
+    about = _about(names, networks, data, split) | {"split_note": splits.split_note, "blacklisted": left_out}
+    options = {"crops": crops, "average": average, "saving": save is not None, "skip_bad": skip_bad}
+    identity = about | options | _identity(networks, members, splits, images)
+    journal = None if report is None else Journal(report / "partial", identity, resume=resume, rank=processes.process_index)
     evaluation = evaluate_members(
         members, images, crops=crops, average=average, batch_size=batch_size, skip_bad=skip_bad, device=processes.device,
         workers=_workers(data, crops) if workers is None else workers, keep=save is not None, journal=journal,
         progress=counter("evaluating", on_progress),
     )  # fmt: skip
     result = EvaluateResult(evaluation, about, report, is_main=processes.is_main_process)
-    if not result.is_main:
-        return result
-    if save is not None:
+    if result.is_main and save is not None:
         save_probabilities(save, evaluation, splits.classes, images, about)
-    if report is not None:
+    if result.is_main and report is not None and journal is not None:
         write_report(report, result.as_dict(), evaluation, display_names(splits.classes, lang), images)
-    if journal is not None:
         journal.remove()
     return result
 
@@ -131,7 +126,7 @@ def recombine(
     result = EvaluateResult(evaluation, about, report, rows)
     if data is not None:
         splits = open_with_classes(str(data), saved[0].classes, False)
-        images, _ = images_of(splits, about["part"], skip_blacklisted)
+        images, _ = images_of(splits, about["split"], skip_blacklisted)
         check_images(saved[0], images, splits.classes, str(data))
         if report is not None:
             write_report(report, result.as_dict(), evaluation, display_names(splits.classes, lang), images)
@@ -172,7 +167,7 @@ def _about(names: Sequence[str], networks: Sequence[Network | Comparator], data:
         "models": list(names),
         "architectures": [title_of(network) for network in networks],
         "data": data,
-        "part": split,
+        "split": split,
         "ilsvrc": data.startswith("ilsvrc:"),
         "versions": f"godeeper {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
     }

@@ -85,7 +85,7 @@ def train(
     name_classes(network, splits.classes)
     loop.train(
         network, splits.train, plan.recipe, out, evaluate=errors_on(splits.test, workers), workers=workers, resume=resume,
-        notes=plan.notes() | {"split": splits.split_note}, trackers=trackers, on_message=on_message,
+        notes=plan.notes() | {"split_note": splits.split_note}, trackers=trackers, on_message=on_message,
         on_step=step_counter(on_progress),
     )  # fmt: skip
     return TrainResult(out, RunFolder(out).metrics())
