@@ -94,7 +94,7 @@ def test_the_front_door_opens_every_room_but_the_command_line():
 def test_the_rooms_are_there():
     assert {"papers", "models", "data", "train", "evaluate", "deploy", "serve", "explain", "claims", "cli", "errors"} <= ROOMS
     assert len(FILES) > 20
-    assert "godeeper.papers.facts" in imports((SOURCE / "papers/audit.py").read_text(), "godeeper.papers.audit")
+    assert "godeeper.papers.facts.Fact" in imports((SOURCE / "papers/audit.py").read_text(), "godeeper.papers.audit")
     assert "godeeper.errors.GodeeperError" in imports((SOURCE / "papers/audit.py").read_text(), "godeeper.papers.audit")
 
 

@@ -17,7 +17,7 @@ from godeeper.detect.detections import Detections
 from godeeper.detect.iou import box_iou
 from godeeper.detect.paper_tables import paper_rows
 from godeeper.evaluate.charts import png
-from godeeper.papers import facts
+from godeeper.papers import facts_googlenet as facts
 
 A, B, C = (0, 0, 10, 10), (20, 0, 40, 20), (0, 50, 100, 100)
 FAR = (500, 500, 510, 510)

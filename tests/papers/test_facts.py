@@ -2,8 +2,18 @@
 
 import pytest
 
-from godeeper.papers import facts
 from godeeper.papers import facts_inception_v4 as facts_v4
+from godeeper.papers.facts import Fact, read_table
+from godeeper.papers.facts_bn_inception import BN_INCEPTION_CLAIMS, BN_INCEPTION_FIGURE_5
+from godeeper.papers.facts_googlenet import ALEXNET_PARAMETERS, GOOGLENET_CLAIMS, GOOGLENET_TABLE_1
+from godeeper.papers.facts_inception_v3 import (
+    INCEPTION_V3_CLAIMS,
+    INCEPTION_V3_CUTS,
+    INCEPTION_V3_TABLE_1,
+    INCEPTION_V3_TABLE_3,
+    INCEPTION_V3_TABLE_4,
+)
+from godeeper.papers.printed_errors import PRINTED_ERRORS
 from godeeper.papers.registry import DEFINITIONS
 
 # type | patch/stride | output | depth | 1x1 | 3x3 reduce | 3x3 | 5x5 reduce | 5x5 | pool proj | params | ops
@@ -33,41 +43,55 @@ STAGES = (
     "conv1", "pool1", "conv2", "pool2", "3a", "3b", "pool3", "4a", "4b", "4c", "4d", "4e", "pool4", "5a", "5b",
     "avgpool", "dropout", "linear", "softmax",
 )  # fmt: skip
-FILTERS = ("n1x1", "n3x3_reduce", "n3x3", "n5x5_reduce", "n5x5", "pool_proj")
-ROWS = dict(zip(STAGES, ([cell.strip() for cell in line.split("|")] for line in PRINT.strip().splitlines()), strict=True))
+COLUMNS = (
+    "patch/stride", "output", "depth", "1x1", "3x3 reduce", "3x3", "5x5 reduce", "5x5", "pool proj", "params", "ops",
+)  # fmt: skip
 
 
-def cells(fact: facts.Printed) -> list[str]:
-    """A fact written as the paper writes it, from the second column on."""
-    channels, height, width = fact.output
-    patch = "" if fact.patch is None else f"{fact.patch}x{fact.patch}/{fact.stride}"
-    filters = [getattr(fact, column) for column in FILTERS]
-    return [patch, f"{height}x{width}x{channels}", str(fact.depth), *("" if n is None else str(n) for n in filters),
-            fact.params or "", fact.ops or ""]  # fmt: skip
+def cells(facts):
+    """The printed cells by stage and column."""
+    assert len({(fact.stage, fact.quantity) for fact in facts}) == len(facts)
+    return {(fact.stage, fact.quantity): fact.printed for fact in facts}
 
 
-def test_the_table_has_the_prints_rows_in_its_order():
-    assert tuple(fact.stage for fact in facts.GOOGLENET_TABLE_1) == STAGES
+def retyped(text, stages, columns):
+    """The cells of a retyped table, whose first column is the type of the stage; empty cells are left out."""
+    table = {}
+    for stage, line in zip(stages, text.strip().splitlines(), strict=True):
+        kind, *row = (cell.strip() for cell in line.split("|"))
+        assert stage in kind or not kind.startswith("inception")
+        table |= {(stage, column): cell for column, cell in zip(columns, row, strict=True) if cell}
+    return table
 
 
-@pytest.mark.parametrize("fact", facts.GOOGLENET_TABLE_1, ids=lambda fact: fact.stage)
-def test_every_cell_is_the_prints(fact):
-    kind, *printed = ROWS[fact.stage]
-    assert cells(fact) == printed
-    assert fact.stage in kind or not kind.startswith("inception")
+def claims(facts):
+    """The printed values by quantity."""
+    return {fact.quantity: fact.printed for fact in facts}
+
+
+def test_every_cell_of_googlenets_table():
+    assert cells(GOOGLENET_TABLE_1) == retyped(PRINT, STAGES, COLUMNS)
+    assert list(dict.fromkeys(fact.stage for fact in GOOGLENET_TABLE_1)) == list(STAGES)
 
 
 def test_the_claims_of_the_text():
-    assert facts.GOOGLENET_AUXILIARY_POOLS == {"aux1": (512, 4, 4), "aux2": (528, 4, 4)}  # "4x4x512 ... and 4x4x528"
-    assert (facts.GOOGLENET_LAYERS, facts.GOOGLENET_LAYERS_WITH_POOLS) == (22, 27)
-    assert facts.GOOGLENET_MULTIPLY_ADDS == "1.5G"  # "a computational budget of 1.5 billion multiply-adds"
-    assert facts.FEWER_PARAMETERS_THAN_ALEXNET == 12
-    assert facts.ALEXNET_PARAMETERS == 60_000_000  # Krizhevsky 2012: "60 million parameters"
+    pools = {fact.stage: fact.printed for fact in GOOGLENET_CLAIMS if fact.stage}
+    assert pools == {"aux1": "4x4x512", "aux2": "4x4x528"}  # "4x4x512 ... and 4x4x528"
+    printed = claims(GOOGLENET_CLAIMS)
+    assert (printed["layers with parameters"], printed["layers with pools"]) == ("22", "27")
+    assert printed["multiply-adds"] == "1.5G"  # "a computational budget of 1.5 billion multiply-adds"
+    assert printed["fewer parameters than AlexNet"] == "12x"
+    assert ALEXNET_PARAMETERS == 60_000_000  # Krizhevsky 2012: "60 million parameters"
 
 
 def test_a_fact_cannot_be_corrected_by_accident():
     with pytest.raises(AttributeError):
-        facts.GOOGLENET_TABLE_1[0].depth = 2  # type: ignore[misc]
+        GOOGLENET_TABLE_1[0].printed = "2"  # type: ignore[misc]
+
+
+def test_a_table_is_read_row_by_row_without_its_empty_cells():
+    facts = read_table("Table {row}", "stage | output | branches\n a | | 3x3; 1x1, 3x3\n b | 1x1x2 |")
+    assert facts == (Fact("Table 1", "a", "branches", ("3x3", "1x1, 3x3")), Fact("Table 2", "b", "output", "1x1x2"))
 
 
 # --- the later papers, from their PDFs: arXiv 1502.03167 page 11; 1512.00567 pages 6 and 8; 1602.07261 pages 3-10 ---
@@ -92,41 +116,49 @@ avg pool       | 7x7/1    | 1x1x1024   | 0 |     |     |     |     |     |
 """
 
 
-@pytest.mark.parametrize(
-    ("line", "fact"),
-    list(zip(FIGURE_5.strip().splitlines(), facts.BN_INCEPTION_FIGURE_5, strict=True)),
-    ids=lambda x: str(x)[:14],
-)
-def test_every_cell_of_bn_inceptions_figure(line, fact):
-    kind, *printed = (cell.strip() for cell in line.split("|"))
-    stage, *ours = vars(fact).values()
-    assert ["" if cell is None else str(cell) for cell in ours] == printed
-    assert stage in kind or not kind.startswith("inception")
+BN_STAGES = ("conv1", "pool1", "conv2", "pool2", "3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b", "avgpool")
+BN_COLUMNS = ("patch/stride", "output", "depth", "1x1", "3x3 reduce", "3x3", "double 3x3 reduce", "double 3x3", "pool proj")
+
+
+def test_every_cell_of_bn_inceptions_figure():
+    assert cells(BN_INCEPTION_FIGURE_5) == retyped(FIGURE_5, BN_STAGES, BN_COLUMNS)
 
 
 def test_the_claims_about_bn_inception():
-    assert (facts.BN_INCEPTION_PARAMETERS_MORE, facts.BN_INCEPTION_COST_MORE, facts.BN_INCEPTION_LAYERS_MORE) == (25, 30, 9)
-    assert (facts.BN_INCEPTION_MULTIPLIER, facts.BN_INCEPTION_28X28_MODULES) == (8, 3)
-    assert (facts.BN_INCEPTION_PARAMETERS, facts.BN_INCEPTION_DOUBLE_AT_MOST) == ("13.6M", 128)
+    printed = claims(BN_INCEPTION_CLAIMS)
+    assert printed["parameters more than GoogLeNet"] == "25%"
+    assert printed["multiply-adds more than GoogLeNet"] == "30%"
+    assert printed["layers more than GoogLeNet"] == "9"
+    assert (printed["multiplier"], printed["modules on 28x28"]) == ("8", "3")
+    assert (printed["parameters"], printed["filters of a double 3x3 at most"]) == ("13.6M", "128")
 
 
 def test_table_1_of_inception_v3():
     inputs = (
         "299x299x3 149x149x32 147x147x32 147x147x64 73x73x64 71x71x80 35x35x192 35x35x288 17x17x768 8x8x1280 8x8x2048 1x1x2048"
     )
-    assert [entering for _, entering in facts.INCEPTION_V3_TABLE_1] == [*inputs.split(), "1x1x1000"]
-    kinds = [kind for kind, _ in facts.INCEPTION_V3_TABLE_1]
+    assert [fact.printed for fact in INCEPTION_V3_TABLE_1 if fact.quantity == "input"] == [*inputs.split(), "1x1x1000"]
+    kinds = [fact.printed for fact in INCEPTION_V3_TABLE_1 if fact.quantity == "type"]
     assert [kind.rpartition(" ")[2] for kind in kinds[:7]] == ["3x3/2", "3x3/1", "3x3/1", "3x3/2", "3x3/1", "3x3/2", "3x3/1"]
     assert [kind for kind in kinds if "padded" in kind or "pool" in kind] == [kinds[2], kinds[3], kinds[10]]
-    assert kinds[7:10] == ["3 x Inception, Figure 5", "5 x Inception, Figure 6", "2 x Inception, Figure 7"]
+    assert kinds[7:10] == ["3 x Inception", "5 x Inception", "2 x Inception"]
+    figures = {fact.stage: fact.printed for fact in INCEPTION_V3_TABLE_1 if fact.quantity == "figure"}
+    assert figures == {"A": "Figure 5", "B": "Figure 6", "C": "Figure 7"}
 
 
 def test_the_claims_about_inception_v3():
-    assert (facts.INCEPTION_V3_LAYERS, facts.INCEPTION_V3_PARAMETERS_BELOW) == (42, 25_000_000)
-    assert (facts.INCEPTION_V3_MULTIPLY_ADDS, set(facts.INCEPTION_V3_COST.values())) == ("5G", {2.5})
-    assert facts.INCEPTION_V3_CUTS == (14, 25)  # "the top-5 (top-1) error by 25% (14%)"
-    assert [cost for _, _, cost in facts.INCEPTION_V3_TABLE_3.values()] == [1.5, 1.5, 2.0, 3.8, 3.8, 3.8, 4.8, 4.8]
-    assert [second for _, second in facts.INCEPTION_V3_TABLE_4.values()] == [9.15, 7.89, 6.8, 5.82, 7.38, 5.71, 4.48, 4.2]
+    printed = claims(INCEPTION_V3_CLAIMS)
+    assert (printed["layers with parameters"], printed["parameters"], printed["multiply-adds"]) == ("42", "< 25M", "5G")
+    assert printed["multiply-adds over GoogLeNet's"] == printed["multiply-adds over BN-Inception's"] == "2.5x"
+    assert INCEPTION_V3_CUTS == (14, 25)  # "the top-5 (top-1) error by 25% (14%)"
+    assert [cost for _, _, cost in INCEPTION_V3_TABLE_3.values()] == [1.5, 1.5, 2.0, 3.8, 3.8, 3.8, 4.8, 4.8]
+    assert [second for _, second in INCEPTION_V3_TABLE_4.values()] == [9.15, 7.89, 6.8, 5.82, 7.38, 5.71, 4.48, 4.2]
+
+
+BLOCKS = {
+    (fact.source, fact.quantity): fact.printed
+    for fact in (*facts_v4.V4_BLOCKS, *facts_v4.RESNET_V1_BLOCKS, *facts_v4.RESNET_V2_BLOCKS)
+}
 
 
 def filters(branch):
@@ -137,15 +169,15 @@ def filters(branch):
 
 @pytest.mark.parametrize(("figure", "channels"), [("Figure 4", 384), ("Figure 5", 1024), ("Figure 6", 1536)])
 def test_the_printed_branches_of_inception_v4_add_up_to_the_printed_outputs(figure, channels):
-    assert sum(filters(branch) for branch in facts_v4.BLOCKS[figure].branches) == channels
-    assert channels in {int(output.split("x")[-1]) for _, _, output in facts_v4.SCHEMAS["Figure 9"]}
+    assert sum(filters(branch) for branch in BLOCKS[figure, "branches"]) == channels
+    assert channels in {int(fact.printed.split("x")[-1]) for fact in facts_v4.FIGURE_9 if fact.quantity == "output"}
 
 
 @pytest.mark.parametrize(
     ("figure", "enter", "leave"), [("Figure 8", 1024, 1536), ("Figure 12", 896, 1792), ("Figure 18", 1152, 2144)]
 )
 def test_the_printed_reductions_add_up(figure, enter, leave):
-    assert enter + sum(filters(branch) or 0 for branch in facts_v4.BLOCKS[figure].branches) == leave
+    assert enter + sum(filters(branch) or 0 for branch in BLOCKS[figure, "branches"]) == leave
 
 
 def test_table_1_of_inception_v4_adds_up_to_the_printed_outputs():
@@ -156,13 +188,13 @@ def test_table_1_of_inception_v4_adds_up_to_the_printed_outputs():
 
 
 def test_the_linear_widths_and_block_counts():
-    widths = {figure: block.linear for figure, block in facts_v4.BLOCKS.items() if block.linear is not None}
+    widths = {figure: printed for (figure, quantity), printed in BLOCKS.items() if quantity == "linear"}
     assert widths == {
-        "Figure 10": 256, "Figure 11": 896, "Figure 13": 1792, "Figure 16": 384, "Figure 17": 1154, "Figure 19": 2048,
+        "Figure 10": "256", "Figure 11": "896", "Figure 13": "1792", "Figure 16": "384", "Figure 17": "1154", "Figure 19": "2048",
     }  # fmt: skip
-    counts = {figure: [count for _, count, _ in parts if count] for figure, parts in facts_v4.SCHEMAS.items()}
-    assert counts == {"Figure 9": [4, 7, 3], "Figure 15": [5, 10, 5]}
-    assert facts_v4.DROPOUT_KEEP == 0.8
+    for figure, blocks in ((facts_v4.FIGURE_9, ["4", "7", "3"]), (facts_v4.FIGURE_15, ["5", "10", "5"])):
+        assert [fact.printed for fact in figure if fact.quantity == "blocks"] == blocks
+        assert [fact.printed for fact in figure if fact.quantity == "keep"] == ["0.8"]
 
 
 def test_the_error_tables():
@@ -173,7 +205,7 @@ def test_the_error_tables():
 
 
 def test_the_printed_errors_are_of_known_models():
-    assert set(facts.PRINTED_ERRORS) <= set(DEFINITIONS)
-    assert facts.PRINTED_ERRORS["googlenet"] == (None, 10.07, "arXiv 1409.4842, Table 3")
-    assert facts.PRINTED_ERRORS["inception_v3"][:2] == facts_v4.TABLE_2["Inception-v3"]  # both papers print it
-    assert all(top1 is None or top1 > top5 for top1, top5, _ in facts.PRINTED_ERRORS.values())
+    assert set(PRINTED_ERRORS) <= set(DEFINITIONS)
+    assert PRINTED_ERRORS["googlenet"] == (None, 10.07, "arXiv 1409.4842, Table 3")
+    assert PRINTED_ERRORS["inception_v3"][:2] == facts_v4.TABLE_2["Inception-v3"]  # both papers print it
+    assert all(top1 is None or top1 > top5 for top1, top5, _ in PRINTED_ERRORS.values())

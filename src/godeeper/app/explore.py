@@ -9,10 +9,8 @@ from html import escape
 
 from ..drawing.draw import draw
 from ..errors import GodeeperError
-from ..papers.audit import audit
+from ..papers.audit import Finding, audit
 from ..papers.describe import Description, StageDescription, describe
-from ..papers.findings import Finding
-from ..papers.places import of_stage
 from .html import button, heading, note, table
 from .words import Lang, say
 
@@ -93,7 +91,7 @@ def _prints(network: str, stage: str, lang: Lang) -> str:
     findings = audited(network)
     if not findings:
         return note(say("no_audit", lang, network=network))
-    found = of_stage(network, stage, findings)
+    found = [finding for finding in findings if stage in finding.stages]
     if not found:
         return note(say("no_print", lang))
     head = [escape(say(key, lang)) for key in ("where", "printed", "computed", "verdict", "note")]

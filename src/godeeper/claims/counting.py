@@ -9,9 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from ..models.network import Network, best_device, to_device
-from ..papers.audit import audit
+from ..papers.audit import Finding, audit
 from ..papers.describe import describe
-from ..papers.findings import Finding
 from ..papers.registry import definition
 from ..text import Text
 from .claim import Claim, ClaimResult, Statement
@@ -21,12 +20,12 @@ from .result_table import Cell, Table
 from .scales import Scale
 from .stats import Verdict, mean, verdict_above
 
-COUNTED = {  # statements on one place of `godeeper audit`: the network, and how the place begins
-    "layers": ("googlenet", "layers"),
-    "operations": ("googlenet", "multiply-adds"),
-    "alexnet": ("googlenet", "fewer parameters"),
-    "v3-pair": ("inception_resnet_v1", "Section 3.2, cost"),
-    "v4-pair": ("inception_resnet_v2_printed", "Section 3.2, cost"),
+COUNTED = {  # statements on findings of `godeeper audit`: the network, and their quantities
+    "layers": ("googlenet", {"layers with parameters", "layers with pools"}),
+    "operations": ("googlenet", {"multiply-adds"}),
+    "alexnet": ("googlenet", {"fewer parameters than AlexNet"}),
+    "v3-pair": ("inception_resnet_v1", {"cost of Inception-ResNet-v1 over Inception-v3's"}),
+    "v4-pair": ("inception_resnet_v2_printed", {"cost of Inception-ResNet-v2 over Inception-v4's"}),
 }
 RIVALS = ("alexnet", "zfnet", "vgg16", "vgg19")
 PAIRS = {
@@ -39,8 +38,8 @@ INFERENCE_BATCH, TRAINING_BATCH = 4, 2  # images of a timed pass, and of a timed
 def experiment(lab: Lab) -> ClaimResult:
     """The audit's verdicts; passes and steps timed side by side, in turns."""
     statements = [printed_values("table-1", _table_1())]
-    for name, (model, place) in COUNTED.items():
-        statements.append(printed_values(name, [finding for finding in audit(model) if finding.where.startswith(place)]))
+    for name, (model, quantities) in COUNTED.items():
+        statements.append(printed_values(name, [finding for finding in audit(model) if finding.quantity in quantities]))
     inference = _timed({name: _pass(name) for name in ("googlenet", *RIVALS)}, lab.scale.seeds)
     statements.append(faster(inference))
     rows = _rows("inference, per image", inference, INFERENCE_BATCH)

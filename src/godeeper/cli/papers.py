@@ -1,17 +1,18 @@
-"""`models`, `describe`, `audit`: what needs the papers' tables only, and no torch."""
+"""`models`, `describe`, `audit`: the networks as tables."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from ..models.weights.published import PUBLISHED, Published
-from ..papers.audit import AUDITED, audit
+from ..papers.audit import AUDITED, Verdict, audit
 from ..papers.describe import Description, StageDescription, describe
-from ..papers.facts import PRINTED_ERRORS
 from ..papers.notation import Definition
+from ..papers.printed_errors import PRINTED_ERRORS
 from ..papers.registry import DEFINITIONS, definition
 from ..workflows.models import spec_of
 from .output import Json, print_json, print_table
@@ -20,12 +21,11 @@ from .output import Json, print_json, print_table
 def models_command(name: Annotated[str | None, typer.Argument(help="One model's card.")] = None, as_json: Json = False) -> None:
     """List the models: parameters, multiply-adds, printed errors, published weights; of one model, all that is known."""
     chosen = [definition(name)] if name else list(DEFINITIONS.values())
-    described = {table.name: describe(table) for table in chosen}
+    descriptions = {table.name: describe(table) for table in chosen}
     if as_json:
-        documents = [_document(table, described[table.name]) for table in chosen]
-        print_json(documents)
+        print_json([_as_json(table, descriptions[table.name]) for table in chosen])
     elif name:
-        _print_card(chosen[0], described[name])
+        _print_card(chosen[0], descriptions[name])
     else:
         head = ("name", "parameters", "multiply-adds", "size", "printed errors", "weights")
         rows = [
@@ -33,21 +33,21 @@ def models_command(name: Annotated[str | None, typer.Argument(help="One model's 
                 d.name, f"{d.parameters:,}", f"{d.multiply_adds / 1e9:.2f} G", d.image_size,
                 _errors(d.name), _first(_published(d.name)),
             )
-            for d in described.values()
+            for d in descriptions.values()
         ]  # fmt: skip
         print_table(head, rows, right=head[1:4])
         print("\nprinted errors: top-1 / top-5 in percent, one model, one crop; sources and all weights: godeeper models NAME")
 
 
-def _print_card(table: Definition, described: Description) -> None:
+def _print_card(table: Definition, description: Description) -> None:
     print(f"{table.name}: {table.source}\n")
     print_table(
         (),
         [
-            ("parameters", f"{described.parameters:,} ({described.parameters_with_heads:,} with auxiliary heads)"),
-            ("multiply-adds", f"{described.multiply_adds:,} at {described.image_size}x{described.image_size}"),
-            ("smallest image", f"{described.minimum_size}x{described.minimum_size}"),
-            ("layers", f"{described.depth} with parameters, {described.depth_with_pools} with pools"),
+            ("parameters", f"{description.parameters:,} ({description.parameters_with_heads:,} with auxiliary heads)"),
+            ("multiply-adds", f"{description.multiply_adds:,} at {description.image_size}x{description.image_size}"),
+            ("smallest image", f"{description.minimum_size}x{description.minimum_size}"),
+            ("layers", f"{description.depth} with parameters, {description.depth_with_pools} with pools"),
             ("auxiliary heads", ", ".join(f"{head} on {aux.on}" for head, aux in table.auxiliary.items()) or "none"),
             ("printed errors", f"{_errors(table.name)}, {PRINTED_ERRORS[table.name][2]}" if _errors(table.name) else "none"),
         ],
@@ -70,11 +70,11 @@ def _print_card(table: Definition, described: Description) -> None:
     print("\nerrors as published: " + "; ".join(sorted({w.source for w in weights})))
 
 
-def _document(table: Definition, described: Description) -> dict[str, object]:
+def _as_json(table: Definition, description: Description) -> dict[str, object]:
     top1, top5, where = PRINTED_ERRORS.get(table.name, (None, None, None))
     printed = {"top1_error": top1, "top5_error": top5, "where": where}
     weights = [asdict(weights) for weights in _published(table.name)]
-    return _totals(described) | {"source": table.source, "printed": printed, "weights": weights}
+    return _totals(description) | {"source": table.source, "printed": printed, "weights": weights}
 
 
 def _published(name: str) -> list[Published]:
@@ -102,21 +102,21 @@ def describe_command(
     What --json prints is a SPEC.json: edit its table, and train it with --model.
     """
     spec = spec_of(model)
-    described = describe(spec.definition, image_size or spec.preprocess.image_size)
+    description = describe(spec.definition, image_size or spec.preprocess.image_size)
     if as_json:
-        stages = [asdict(stage) for stage in described.stages]
-        heads = {key: [asdict(stage) for stage in stages] for key, stages in described.auxiliary.items()}
-        print_json(_totals(described) | {"stages": stages, "auxiliary": heads, "spec": spec.as_dict()})
+        stages = [asdict(stage) for stage in description.stages]
+        heads = {key: [asdict(stage) for stage in stages] for key, stages in description.auxiliary.items()}
+        print_json(_totals(description) | {"stages": stages, "auxiliary": heads, "spec": spec.as_dict()})
         return
     head = ("name", "kind", "output", "parameters", "multiply-adds", "receptive field")
-    rows = [_row(stage) for stage in described.stages]
-    rows += [_row(stage, f"{key}.") for key, stages in described.auxiliary.items() for stage in stages]
+    rows = [_row(stage) for stage in description.stages]
+    rows += [_row(stage, f"{key}.") for key, stages in description.auxiliary.items() for stage in stages]
     print_table(head, rows, right=head[3:])
     print(
-        f"\n{described.name} at {described.image_size}x{described.image_size}: {described.parameters:,} parameters"
-        f" ({described.parameters_with_heads:,} with auxiliary heads), {described.multiply_adds:,} multiply-adds,"
-        f" {described.depth} layers with parameters, {described.depth_with_pools} with pools;"
-        f" smallest image {described.minimum_size}x{described.minimum_size}"
+        f"\n{description.name} at {description.image_size}x{description.image_size}: {description.parameters:,} parameters"
+        f" ({description.parameters_with_heads:,} with auxiliary heads), {description.multiply_adds:,} multiply-adds,"
+        f" {description.depth} layers with parameters, {description.depth_with_pools} with pools;"
+        f" smallest image {description.minimum_size}x{description.minimum_size}"
     )
 
 
@@ -125,18 +125,18 @@ def audit_command(
     all_models: Annotated[bool, typer.Option("--all", help="Every model of which a paper prints numbers.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Hold every number that a paper prints against what its table gives."""
+    """Compare every number that a paper prints with what its table gives."""
     if all_models == (name is not None):
         raise typer.BadParameter("give a model's name, or --all")
-    findings = {model: audit(model) for model in (AUDITED if name is None else [name])}
+    audits = {model: audit(model) for model in (AUDITED if name is None else [name])}
     if as_json:
-        print_json({model: [asdict(finding) for finding in found] for model, found in findings.items()})
+        print_json({model: [asdict(finding) for finding in findings] for model, findings in audits.items()})
         return
-    for model, found in findings.items():
-        rows = [(f.where, f.printed, f.computed, f.verdict, f.note) for f in found]
+    for model, findings in audits.items():
+        rows = [(finding.where, finding.printed, finding.computed, finding.verdict, finding.note) for finding in findings]
         print_table(("where", "printed", "computed", "verdict", "note"), rows, right=("printed", "computed"))
-        counts = {verdict: sum(f.verdict == verdict for f in found) for verdict in ("reproduced", "erratum", "unexplained")}
-        print(f"\n{model}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + "\n")
+        verdicts = Counter(finding.verdict for finding in findings)
+        print(f"\n{model}: {', '.join(f'{verdicts[verdict]} {verdict}' for verdict in get_args(Verdict))}\n")
 
 
 def _row(stage: StageDescription, prefix: str = "") -> tuple[object, ...]:
@@ -145,7 +145,7 @@ def _row(stage: StageDescription, prefix: str = "") -> tuple[object, ...]:
     return prefix + stage.name, stage.kind, size, f"{stage.parameters:,}", f"{stage.multiply_adds:,}", stage.receptive_field
 
 
-def _totals(described: Description) -> dict[str, object]:
+def _totals(description: Description) -> dict[str, object]:
     names = (
         "name",
         "image_size",
@@ -156,7 +156,7 @@ def _totals(described: Description) -> dict[str, object]:
         "depth",
         "depth_with_pools",
     )
-    return {name: getattr(described, name) for name in names}
+    return {name: getattr(description, name) for name in names}
 
 
 COMMANDS = (models_command, describe_command, audit_command)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import GodeeperError
-from ..papers.facts import GOOGLENET_MULTIBOX
+from ..papers.facts_googlenet import GOOGLENET_MULTIBOX
 from ..train.recipe import Recipe, TrainConfig
 
 

@@ -8,7 +8,7 @@ from math import nan
 from pathlib import Path
 
 from ..errors import GodeeperError
-from ..papers.facts import GOOGLENET_TABLE_4, GOOGLENET_TABLE_5
+from ..papers.facts_googlenet import GOOGLENET_TABLE_4, GOOGLENET_TABLE_5
 from .detection_report import percent
 
 HEAD = ("table", "who", "mAP", "models", "data")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from ..papers.figure_text import figure_text
 from ..papers.notation import (
     LRN,
     Adaptive,
@@ -24,7 +25,6 @@ from ..papers.notation import (
     Separable,
 )
 from ..papers.shape import Cost, FeatureShape, row_output
-from ..papers.words import words
 from .layout import Layout, Style, add_shortcut, fork, repeated, stack, text_box
 
 
@@ -57,7 +57,7 @@ def row_text(row: Row, shape: FeatureShape) -> str:
     """A row with input `shape` in the words of the papers' figures, or, for rows that no figure shows, in similar ones."""
     match row:
         case Conv() | Max() | Avg():
-            return words(row)
+            return figure_text(row)
         case Separable(filters, _, stride):
             return f"separable {row.size} {filters}" + (f" /{stride}" if stride > 1 else "")
         case AvgTo(grid):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.ilsvrc import BLACKLISTED
 from ..data.ilsvrc_kit import VALIDATION_IMAGES
-from ..papers.facts import GOOGLENET_TABLE_3
+from ..papers.facts_googlenet import GOOGLENET_TABLE_3
 from ..papers.facts_inception_v4 import RESNET_V1, RESNET_V2, TABLE_2, TABLE_3, TABLE_4, TABLE_5, V4
 from .outcome import wilson
 

@@ -12,9 +12,8 @@ from ..data.decode import ImageInput, as_image
 from ..errors import GodeeperError, unknown
 from ..models.build import Concat, ResidualBlock
 from ..models.network import Network
+from ..papers.figure_text import figure_branches, figure_text
 from ..papers.notation import Cat, Definition, Residual, rows
-from ..papers.words import branches as in_words
-from ..papers.words import words
 from .cam import grad_cam, scale_to_one
 from .centre_crop import centre_crop, eval_mode, spread_over_image
 from .receptive_field import receptive_field
@@ -73,7 +72,7 @@ def branch_contributions(
             x = network.stages[name](x)
         logits = network.classify(x)[:, list(classes)].cpu()
     row = rows(network.definition.stages[stage])[-1]
-    labels = [*in_words(row, words), *([SHORTCUT, RESIDUAL] if isinstance(row, Residual) else [])]
+    labels = [*figure_branches((row,), figure_text), *([SHORTCUT, RESIDUAL] if isinstance(row, Residual) else [])]
     falls = (logits[0] - logits[1:]).tolist()
     return [BranchContribution(label, tuple(values)) for label, values in zip(labels, falls, strict=True)]
 
