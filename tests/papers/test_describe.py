@@ -33,6 +33,9 @@ from godeeper.papers.registry import definition, scaled, variant
 from godeeper.papers.shape import TooSmall, Uneven
 
 GOOGLENETS = ["googlenet", "googlenet_counted", "googlenet_bn"]  # Table 1, three ways
+# A network of each kind: plain, separable, with residual blocks, without Inception; the others are slow and show the same.
+KINDS = ("googlenet", "bn_inception", "inception_resnet_v1_facenet", "alexnet")
+EVERY = [name if name in KINDS else pytest.param(name, marks=pytest.mark.slow) for name in list_models()]
 MODULE = Cat([Conv(2)], [Conv(3), Conv(4, 3)])
 
 
@@ -176,7 +179,7 @@ def test_times_is_a_stage_of_equal_rows():
     assert rows(times(1, MODULE)) == (MODULE,)
 
 
-def test_rows_one_after_the_other():
+def test_rows_in_sequence():
     described = describe(network(Conv(4, 3, 2, VALID), Max(3, 2), (Conv(2), Conv(6, 3)), size=11, head={"linear": Linear(5)}))
     outputs = {line.name: line.output for line in described}
     assert outputs == {"row1": (4, 5, 5), "row2": (4, 3, 3), "row3": (6, 3, 3), "linear": (5, 1, 1)}
@@ -314,7 +317,7 @@ def test_kind(stage, kind):
     assert describe(network(stage, size=14))["row1"].kind == kind
 
 
-def test_lines_by_name():
+def test_stages_by_name():
     described = describe("googlenet", 97)
     assert described["3a"].name == "3a"
     assert len(described) == len(list(described)) == 20
@@ -324,7 +327,7 @@ def test_lines_by_name():
 
 def test_a_definition_and_its_name_are_described_alike():
     assert list_models()[:3] == GOOGLENETS
-    for name in list_models():
+    for name in KINDS:
         assert describe(name) == describe(definition(name))
 
 
@@ -375,12 +378,12 @@ def test_width_scales_every_filter_and_unit_count():
     assert narrow.auxiliary["aux1"].stages["linear"] == Linear(1000)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", EVERY)
 def test_width_1_changes_nothing(name):
     assert variant(definition(name)) == variant(definition(name), width=1) == definition(name)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", EVERY)
 def test_small_drops_the_stems_strides_only(name):
     original = definition(name)
     small = variant(original, small=True)
@@ -419,7 +422,7 @@ def test_small_pools_that_rounded_up_keep_their_grid(name, stage):
     assert described[stage].output[1:] == (before, before) or (name, stage) == ("zfnet", "conv1")  # 7x7 with one zero: 28
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", EVERY)
 def test_num_classes_changes_the_classifiers_only(name):
     original, seven = definition(name), variant(definition(name), num_classes=7)
     assert seven.stages == original.stages

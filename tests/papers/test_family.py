@@ -106,11 +106,12 @@ for same, grids in {"bn_inception": "bn_inception_caffe", "inception_v4_printed"
 CAFFE = {("bn_inception_caffe", stage): size for stage, size in {"4c": (14, 608), "4d": (14, 608), "4e": (7, 1056)}.items()}
 
 
-@pytest.mark.parametrize(("name", "stage"), [(name, stage) for name, stages in PRINTED.items() for stage in stages])
-def test_output_size_is_the_prints(name, stage):
-    expected = CAFFE.get((name, stage), PRINTED[name][stage])
-    channels, height, width = describe(name)[stage].output
-    assert (height, channels) == (width, channels) == expected
+@pytest.mark.parametrize("name", PRINTED)
+def test_output_sizes_are_the_prints(name):
+    description = describe(name)
+    expected = {stage: CAFFE.get((name, stage), size) for stage, size in PRINTED[name].items()}
+    assert {stage: (width, channels) for stage in expected for channels, _, width in [description[stage].output]} == expected
+    assert all(height == width for _, height, width in (stage.output for stage in description))
 
 
 def test_every_stage_of_the_printed_figures_is_there():
@@ -131,17 +132,8 @@ def test_image_size(name, size):
 def test_facenets_sizes_at_160():
     described = describe("inception_resnet_v1_facenet")
     expected = {
-        "conv1": 79,
-        "conv2": 77,
-        "conv3": 77,
-        "pool1": 38,
-        "conv4": 38,
-        "conv5": 36,
-        "conv6": 17,
-        "A": 17,
-        "B": 8,
-        "C": 3,
-    }
+        "conv1": 79, "conv2": 77, "conv3": 77, "pool1": 38, "conv4": 38, "conv5": 36, "conv6": 17, "A": 17, "B": 8, "C": 3,
+    }  # fmt: skip
     assert {name: described[name].output[1] for name in expected} == expected
     assert described["embedding"].output == (512, 1, 1)
 
@@ -162,18 +154,18 @@ def test_how_often_a_module_is_repeated(name):
     assert {stage: len(rows(definition(name).stages[stage])) for stage in REPEATS[name]} == REPEATS[name]
 
 
-# What one cannot see from sizes and counts
+# What sizes and counts do not show
 
 
-def words(branch):
-    """A branch as the figures write it: "1x1 192, 1x7 224"."""
+def labels(branch):
+    """A branch as the figures label it: "1x1 192, 1x7 224"."""
     return ", ".join(f"{row.size} {row.filters}" if isinstance(row, Conv) else type(row).__name__.lower() for row in branch)
 
 
 def branches(name, stage):
-    """Of a stage's first module, in words."""
+    """The labels of the branches of a stage's first module."""
     module = rows(definition(name).stages[stage])[0]
-    return [words(branch) for branch in (module.body if isinstance(module, Residual) else module).branches]
+    return [labels(branch) for branch in (module.body if isinstance(module, Residual) else module).branches]
 
 
 # arXiv 1602.07261, Figures 3-6. Same count of parameters, other network: the released one runs three pairs the other way around.
@@ -324,7 +316,7 @@ def test_multiply_adds_are_what_others_report(name, adds):
     assert round(describe(name).multiply_adds / 1e9, 1) == adds
 
 
-# The goal: tables one can read
+# The goal: tables that are read in one go
 
 
 def lines_of_code(file: Path) -> int:
