@@ -40,8 +40,9 @@ def test_describe_prints_the_papers_totals(capsys):
 def test_audit_as_json(capsys):
     assert status(["audit", "--all", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    not_reproduced = {f["where"] for f in document["googlenet"] if f["verdict"] != "reproduced" and f["where"].endswith(" ops")}
-    assert not_reproduced == {"conv1 ops", "4a ops", "5a ops"}
+    ops = [finding for finding in document["googlenet"] if finding["quantity"] == "ops"]
+    not_reproduced = {finding["where"] for finding in ops if finding["verdict"] != "reproduced"}
+    assert not_reproduced == {"Table 1, conv1 ops", "Table 1, 4a ops", "Table 1, 5a ops"}
 
 
 def test_models_lists_every_name(capsys):
@@ -68,7 +69,7 @@ def places(tmp_path: Path, class_folder: Path, weights_file: Path, monkeypatch: 
         ("describe googlnet", ["'googlnet'", "'googlenet'"]),
         ("descrbe googlenet", ["descrbe", "describe"]),
         ("describe googlenet --image-size 0", ["at least 1x1"]),
-        ("describe", ["name"]),
+        ("describe", ["model"]),
         ("audit googlenet_bn", ["googlenet_bn", "googlenet"]),
         ("audit", ["--all"]),
         ("train --model googlenet_bm --data digits --out x", ["'googlenet_bm'", "'googlenet_bn'"]),

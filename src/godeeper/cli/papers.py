@@ -102,7 +102,7 @@ def describe_command(
     What --json prints is a SPEC.json: edit its table, and train it with --model.
     """
     spec = spec_of(model)
-    description = describe(spec.definition, image_size or spec.preprocess.image_size)
+    description = describe(spec.definition, spec.preprocess.image_size if image_size is None else image_size)
     if as_json:
         stages = [asdict(stage) for stage in description.stages]
         heads = {key: [asdict(stage) for stage in stages] for key, stages in description.auxiliary.items()}
@@ -130,7 +130,7 @@ def audit_command(
         raise typer.BadParameter("give a model's name, or --all")
     audits = {model: audit(model) for model in (AUDITED if name is None else [name])}
     if as_json:
-        print_json({model: [asdict(finding) for finding in findings] for model, findings in audits.items()})
+        print_json({model: [{"where": f.where} | asdict(f) for f in findings] for model, findings in audits.items()})
         return
     for model, findings in audits.items():
         rows = [(finding.where, finding.printed, finding.computed, finding.verdict, finding.note) for finding in findings]

@@ -1,1 +1,1 @@
-"""What the papers print: the tables, their arithmetic, the facts, and the audit of one against the other. No torch."""
+"""The papers as data: the tables, their arithmetic, the printed values, and the audit that compares them. No torch."""

@@ -6,7 +6,7 @@ from .notation import *
 
 
 def inception(c1: int, r3: int, c3: int, rd: int, cd: int, pool: Row, proj: int) -> Cat:
-    """A module that keeps the grid; the arguments are the figure's columns ("double" is two 3x3 one after the other)."""
+    """A module that keeps the grid; the arguments are the figure's columns ("double" is two 3x3 in sequence)."""
     return Cat([Conv(c1)], [Conv(r3), Conv(c3, 3)], [Conv(rd), Conv(cd, 3), Conv(cd, 3)], [pool, Conv(proj)])
 
 

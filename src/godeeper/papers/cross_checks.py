@@ -36,9 +36,9 @@ def googlenet() -> Iterator[CrossCheck]:
     for row in GOOGLENET_TABLE_3[1:]:
         fact = Fact("Table 3", "", f"{row.models} x {row.crops} crops, against base", f"{row.against_base:.2f}")
         yield CrossCheck(fact, f"{row.top5_error - base:.2f}")
-    one = next(value for team, value, *_ in GOOGLENET_TABLE_5 if team == "GoogLeNet")
+    single = next(value for team, value, *_ in GOOGLENET_TABLE_5 if team == "GoogLeNet")
     several = next(value for team, _, _, value, *_ in GOOGLENET_TABLE_4 if team == "GoogLeNet")
-    for models, table, value in ((1, "Table 5", one), (6, "Table 4", several)):
+    for models, table, value in ((1, "Table 5", single), (6, "Table 4", several)):
         fact = Fact("Section 8", "", f"mAP of {models} x GoogLeNet, against {table}", f"{GOOGLENET_DETECTION[models]:g}%")
         yield CrossCheck(fact, f"{value:g}%")
 

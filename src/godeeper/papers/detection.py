@@ -1,8 +1,8 @@
-"""A network's table as a detector needs it: split where features are 16 pixels apart, on grids that lie over the image.
+"""A network's table as a detector needs it: split at stride 16, with features aligned with the image.
 
-Faster R-CNN (arXiv 1506.01497) slides a classification network up to there over the whole image and gives the rest of it to
-each region. Grids follow the image if a filter's zeros are the same on both sides and its stride leaves nothing over: "same"
-padding does that, "valid" padding shifts the grid by half a filter a layer.
+Faster R-CNN (arXiv 1506.01497) runs the stages up to stride 16 over the whole image, and the later stages on each region.
+Features are aligned with the image if a filter has the same zeros on both sides and its stride leaves no remainder: "same"
+padding does that, while "valid" padding shifts the grid by half a filter per layer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..errors import GodeeperError
 from .notation import CEIL, SAME, VALID, Avg, Conv, Definition, Max, Row, Separable, Stage, altered
 from .shape import FeatureShape, stage_output
 
-STRIDE = 16  # pixels between features, in Faster R-CNN and before it
+STRIDE = 16  # pixels between features, as in R-CNN and Faster R-CNN
 
 
 def stage_outputs(definition: Definition) -> dict[str, FeatureShape]:
@@ -28,7 +28,7 @@ def stage_outputs(definition: Definition) -> dict[str, FeatureShape]:
 
 
 def split(definition: Definition) -> str:
-    """The last stage whose features are at most 16 pixels apart: the trunk's last; GodeeperError where they never are so far."""
+    """The last stage with at most 16 pixels between features; GodeeperError if no stage reaches a stride of 16."""
     jumps = {name: shape.jump for name, shape in stage_outputs(definition).items()}
     if max(jumps.values()) < STRIDE:
         raise GodeeperError(f"{definition.name}'s features are {max(jumps.values())} pixels apart: a detector needs {STRIDE}")
@@ -36,16 +36,16 @@ def split(definition: Definition) -> str:
 
 
 def levels(definition: Definition) -> dict[str, FeatureShape]:
-    """The last stage at each stride from 4 pixels on, and its features: the levels of a feature pyramid (arXiv 1612.03144)."""
+    """The last stage at each stride of 4 pixels or more, and its shape: the levels of a feature pyramid (arXiv 1612.03144)."""
     last: dict[int, tuple[str, FeatureShape]] = {shape.jump: (name, shape) for name, shape in stage_outputs(definition).items()}
     return {name: shape for jump, (name, shape) in last.items() if jump >= 4}
 
 
 def trunk(definition: Definition, atrous: bool = False) -> Mapping[str, Stage]:
-    """The stages up to the split, their grids aligned with the image.
+    """The stages up to the split, aligned with the image.
 
-    `atrous` keeps features 8 pixels apart: the stage that would double that has no stride, and the filters after it are spread
-    over twice the area (dilation 2), so that each weight still sees what it was trained to see.
+    `atrous` keeps a stride of 8 pixels: the stage that would double it gets stride 1, and the filters after it dilation 2, so
+    that each weight covers the same part of the image as in training.
     """
     jumps = {name: shape.jump for name, shape in stage_outputs(definition).items()}
     stages: dict[str, Stage] = {}
@@ -62,7 +62,7 @@ def trunk(definition: Definition, atrous: bool = False) -> Mapping[str, Stage]:
 
 
 def aligned(definition: Definition) -> Mapping[str, Stage]:
-    """All stages, their grids aligned with the image."""
+    """All stages, aligned with the image."""
     return {name: altered(stage, _aligned) for name, stage in definition.stages.items()}
 
 

@@ -1,4 +1,4 @@
-"""How a printed value is kept: one `Fact` a cell of a table, a branch of a figure, or a number in the text."""
+"""Printed values as data: a `Fact` is a cell of a table, the branches of a figure, or a number in the text."""
 
 from __future__ import annotations
 

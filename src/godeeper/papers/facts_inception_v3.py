@@ -2,8 +2,8 @@
 
 from .facts import Fact, read_table
 
-# The stages are those of our table at the rows' places; the print names a third convolution where the released network has
-# `pool2`. "Padded" is the print's word for same padding.
+# Each row has the name of our stage in the same position; where the released network has `pool2`, the paper prints a third
+# convolution. "Padded" is the paper's word for same padding.
 INCEPTION_V3_TABLE_1 = read_table("Table 1 row {row}", """
 stage   | type               | figure   | input
 conv1   | conv 3x3/2         |          | 299x299x3

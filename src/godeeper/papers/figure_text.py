@@ -9,7 +9,7 @@ from .notation import VALID, Avg, Cat, Conv, Max, Residual, Row, Window
 
 
 def figure_branches(rows: Iterable[Row], label: Callable[[Row], str]) -> tuple[str, ...]:
-    """The labels of a block's branches if the rows are blocks with the same labels; otherwise of the rows as one branch."""
+    """The label of every branch, if the rows are blocks with equal labels; otherwise one label for the whole sequence."""
     rows = tuple(rows)
     blocks = [row.body if isinstance(row, Residual) else row for row in rows]
     if all(isinstance(block, Cat) for block in blocks):

@@ -62,7 +62,7 @@ GOOGLENET_COUNTED = replace(
     },
 )
 
-# The everyday choice: batch norm after every convolution, in place of the biases and of both normalisations.
+# The default choice: batch norm after every convolution, in place of the biases and of both normalisations.
 GOOGLENET_BN = replace(
     GOOGLENET,
     name="googlenet_bn",
@@ -74,9 +74,9 @@ GOOGLENET_BN = replace(
 
 def three_for_five(module: Cat) -> Cat:
     """The module with 3x3 filters where the paper has 5x5."""
-    one, three, (reduce, five), pool = module.branches
-    assert isinstance(five, Conv)
-    return Cat(one, three, (reduce, replace(five, kernel=3)), pool)
+    c1, c3, (reduce, c5), pool = module.branches
+    assert isinstance(c5, Conv)
+    return Cat(c1, c3, (reduce, replace(c5, kernel=3)), pool)
 
 
 # torchvision's network, whose trained weights everyone uses: 3x3 for 5x5, max pools that round up, the last of them 2x2.

@@ -1,6 +1,6 @@
 """Inception-ResNet: "Inception-v4, Inception-ResNet ..." (arXiv 1602.07261), Figures 7 and 10-19, Table 1, Section 3.3.
 
-The "linear" 1x1 that ends each residual block has as many filters as the sum needs. Figures 17 and 19 print 1154 and 2048 for
+The "linear" 1x1 at the end of each residual block has as many filters as the sum needs. Figures 17 and 19 print 1154 and 2048 for
 -v2, where the sums need 1152 and 2144. The paper gives 0.1 to 0.3 for the scales; 0.17, 0.10 and 0.20 are the released ones.
 """
 
@@ -51,7 +51,7 @@ INCEPTION_RESNET_V1 = Definition(  # Figure 15
     image_size=299,
 )
 
-# For faces: a last C block without scale and ReLU, then 512 numbers that are compared by their angle.
+# For faces: a last C block without scale and ReLU, then an embedding of 512 numbers, compared by their angle.
 INCEPTION_RESNET_V1_FACENET = replace(
     INCEPTION_RESNET_V1,
     name="inception_resnet_v1_facenet",

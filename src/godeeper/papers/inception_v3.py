@@ -9,9 +9,9 @@ from .notation import *
 AVERAGE = Avg(3, counts_padding=True)
 
 
-def a(one: int, average: Avg, proj: int) -> Cat:
+def a(c1: int, average: Avg, proj: int) -> Cat:
     """35x35, Figure 5, whose first 5x5 stayed a 5x5 in the released network."""
-    return Cat([Conv(one)], [Conv(48), Conv(64, 5)], [Conv(64), Conv(96, 3), Conv(96, 3)], [average, Conv(proj)])
+    return Cat([Conv(c1)], [Conv(48), Conv(64, 5)], [Conv(64), Conv(96, 3), Conv(96, 3)], [average, Conv(proj)])
 
 
 def b(n: int) -> Cat:

@@ -1,6 +1,6 @@
-"""The words the papers' tables are written in: plain data, no torch.
+"""The notation of the tables: plain data, without torch.
 
-A row is one line of a table. A stage is a row, or a few rows one after the other. A `Definition` is the whole network.
+A row is one line of a table. A stage is a row, or several rows in sequence. A `Definition` is a whole network.
 """
 
 from __future__ import annotations
@@ -9,43 +9,43 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-__all__ = [  # the words that a table is written with; the tables import them all
+__all__ = [  # what a table is written with; the tables import all of it
     "CEIL", "LRN", "SAME", "VALID", "Adaptive", "Auxiliary", "Avg", "AvgTo", "BatchNorm", "Cat", "Conv", "Definition", "Dropout",
     "FullyConnected", "Linear", "LinearNorm", "Max", "Residual", "Row", "Separable", "Stage", "altered", "times",
 ]  # fmt: skip
 
 Padding = Literal["same", "valid", "ceil"] | int
-SAME: Padding = "same"  # as many outputs as strides fit: ceil(size / stride); zeros on both sides alike
-VALID: Padding = "valid"  # only where the whole filter fits; the figures' "V"
-CEIL: Padding = "ceil"  # as valid, but the last window may hang over the edge: Caffe's pools
+SAME: Padding = "same"  # ceil(size / stride) outputs, with as many zeros on one side as on the other
+VALID: Padding = "valid"  # no zeros: only where the whole filter fits; the figures' "V"
+CEIL: Padding = "ceil"  # as valid, but the last window may overlap the edge, as in Caffe's pools
 
 
 class Window:
-    """What slides over its input; a number as padding is that many zeros on each side."""
+    """A filter or a pool, which slides over its input; a number as padding is that many zeros on each side."""
 
-    kernel: int | tuple[int, int]  # a side, or height and width: the papers' "1x7" is (1, 7)
+    kernel: int | tuple[int, int]  # the side of a square, or (height, width): the papers' "1x7" is (1, 7)
     stride: int
     padding: Padding
-    dilation: int = 1  # how far apart the inputs of neighbouring weights are: the field's "atrous" filters
+    dilation: int = 1  # distance between the inputs of neighbouring weights ("atrous" filters)
 
     def __post_init__(self) -> None:
-        if self.padding == SAME and any(side % 2 == 0 for side in self.sides):  # no middle to put the zeros around
+        if self.padding == SAME and any(side % 2 == 0 for side in self.sides):  # no centre, so the zeros would differ
             raise ValueError(f"same padding needs an odd filter, not {self.size}")
 
     @property
     def sides(self) -> tuple[int, int]:
-        """The filter's height and width."""
+        """(height, width) of the filter."""
         return self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
 
     @property
     def reach(self) -> tuple[int, int]:
-        """How much of the input, in height and width, the filter spans."""
+        """(height, width) of the input that the filter spans, with dilation."""
         height, width = self.sides
         return self.dilation * (height - 1) + 1, self.dilation * (width - 1) + 1
 
     @property
     def margins(self) -> tuple[int, int]:
-        """The zeros above and below the input, and left and right of it."""
+        """Zeros on each side: (above and below, left and right)."""
         if isinstance(self.padding, int):
             return self.padding, self.padding
         height, width = self.reach
@@ -59,7 +59,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Conv(Window):
-    """A convolution, then (by the definition) batch norm, then ReLU."""
+    """A convolution, batch norm if the definition has it, then ReLU."""
 
     filters: int
     kernel: int | tuple[int, int] = 1
@@ -70,7 +70,7 @@ class Conv(Window):
 
 @dataclass(frozen=True)
 class Separable(Window):
-    """A depthwise convolution with `multiplier` filters a channel, then 1x1 to `filters`, then norm and ReLU."""
+    """A depthwise convolution with `multiplier` filters per channel, a 1x1 to `filters`, then batch norm (if any) and ReLU."""
 
     filters: int
     kernel: int
@@ -90,7 +90,7 @@ class Max(Window):
 
 @dataclass(frozen=True)
 class Avg(Window):
-    """An average pool; `counts_padding` says whether the zeros around the input are averaged too."""
+    """An average pool; `counts_padding` says whether the zeros around the input count in the average."""
 
     kernel: int
     stride: int = 1
@@ -100,23 +100,22 @@ class Avg(Window):
 
 @dataclass(frozen=True)
 class AvgTo:
-    """An average pool, valid, whose filter and stride are such that the output is `grid` x `grid`.
+    """An average pool without padding, with the filter and stride that give `grid` x `grid` outputs at any image size.
 
-    At the papers' image size that is what they print: 7x7 for `AvgTo(1)` on 7x7, 5x5/3 for `AvgTo(4)` on 14x14. It serves
-    every other size too.
+    At the papers' image size these are the printed ones: 7x7 for `AvgTo(1)` on 7x7, 5x5/3 for `AvgTo(4)` on 14x14.
     """
 
     grid: int
 
     def window(self, side: int) -> tuple[int, int]:
-        """The filter's side and the stride, on an input of that side."""
+        """(filter side, stride) on an input of that side."""
         stride = side // self.grid
         return side - (self.grid - 1) * stride, stride
 
 
 @dataclass(frozen=True)
 class Adaptive:
-    """torch's adaptive average pool: `grid` x `grid` windows of nearly one size, which may overlap."""
+    """torch's adaptive average pool: `grid` x `grid` windows of almost equal size, which may overlap."""
 
     grid: int
 
@@ -133,7 +132,7 @@ class LRN:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Dropout: `ratio` of the inputs are dropped in training."""
+    """Dropout of a `ratio` (0..1) of the inputs, in training only."""
 
     ratio: float
 
@@ -154,14 +153,14 @@ class LinearNorm:
 
 @dataclass(frozen=True)
 class Linear:
-    """The classifier: a linear layer from the flattened input to one logit a class."""
+    """The classifier: a linear layer with bias, from the flattened input to one logit per class."""
 
     classes: int
 
 
 @dataclass(frozen=True, init=False)
 class Cat:
-    """Branches side by side on the same input, their outputs concatenated along channels."""
+    """Parallel branches on the same input, with their outputs concatenated along channels."""
 
     branches: tuple[tuple[Row, ...], ...]
 
@@ -171,7 +170,7 @@ class Cat:
 
 @dataclass(frozen=True)
 class Residual:
-    """x + scale * linear(body(x)), then ReLU: `linear` is a 1x1 convolution back to the input's channels, never normalised."""
+    """x + scale * linear(body(x)), then ReLU: `linear` is a 1x1 convolution to the input's channels, without batch norm."""
 
     body: Cat
     scale: float = 1.0
@@ -185,17 +184,17 @@ Stage = Row | tuple[Row, ...]
 
 
 def times(count: int, row: Row) -> Stage:
-    """The figures' "4 x Inception-A": one stage of equal rows."""
+    """A stage of `count` equal rows: the figures' "4 x Inception-A"."""
     return (row,) * count
 
 
 def rows(stage: Stage) -> tuple[Row, ...]:
-    """The rows of a stage, whether it is one row or several."""
+    """The rows of a stage, also of a stage that is a single row."""
     return stage if isinstance(stage, tuple) else (stage,)
 
 
 def altered(stage: Stage, change: Callable[[Row], Row]) -> Stage:
-    """The same stage with every row changed, also those within `Cat` and `Residual`, which themselves stay."""
+    """The stage with `change` applied to every row, inside `Cat` and `Residual` too; these two themselves are kept."""
     if isinstance(stage, tuple):
         return tuple(_altered(row, change) for row in stage)
     return _altered(stage, change)
@@ -213,7 +212,7 @@ def _altered(row: Row, change: Callable[[Row], Row]) -> Row:
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """Batch norm after every convolution; `momentum` is the new batch's share, `conv_bias` keeps the convolutions' biases."""
+    """Batch norm after every convolution; `momentum` weighs the new batch, `conv_bias` keeps the convolutions' biases."""
 
     eps: float = 1e-3
     momentum: float = 0.1
@@ -222,7 +221,7 @@ class BatchNorm:
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """An auxiliary head: a small classifier on the output of stage `on`, in training only."""
+    """An auxiliary head: a small classifier on the output of stage `on`, used in training only."""
 
     on: str
     stages: Mapping[str, Stage]

@@ -19,7 +19,7 @@ from .registry import definition
 
 @dataclass(frozen=True)
 class Computed:
-    """Our value for a printed one, and a note; `agrees` decides where the two texts need not be equal."""
+    """Our value for a printed value, with a note; `agrees`, if given, decides instead of equal texts."""
 
     value: str | tuple[str, ...]
     note: str = ""

@@ -1,4 +1,4 @@
-"""The networks by name, and the variants a user may ask of any of them."""
+"""The registered networks by name, and variants of any network."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ DEFINITIONS = {
 
 
 def list_models() -> list[str]:
-    """The names that `create_model`, `describe` and the command line know."""
+    """The names of the registered networks, as `create_model`, `describe` and the command line take them."""
     return list(DEFINITIONS)
 
 
@@ -63,7 +63,7 @@ def register(definition: Definition) -> Definition:
 
 
 def definition(name: str) -> Definition:
-    """The definition of that name; GodeeperError, with the nearest name, where there is none."""
+    """The definition of that name; GodeeperError, with the nearest name, if there is none."""
     if name not in DEFINITIONS:
         raise unknown("model", name, DEFINITIONS)
     return DEFINITIONS[name]
@@ -109,7 +109,7 @@ def variant(
 
 
 def scaled(count: int, width: float) -> int:
-    """A filter count at that width: the nearest multiple of 8, at least 8; at width 1 the count itself."""
+    """A filter count times `width`, to the nearest multiple of 8 and at least 8; at width 1 the count itself."""
     return count if width == 1 else max(8, int(count * width / 8 + 0.5) * 8)
 
 
