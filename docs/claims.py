@@ -74,7 +74,7 @@ def summary(lang: str, page: Path) -> str:
         for scale, result in published_results(name).items():
             statements = described(claim, result)
             by_verdict = [
-                SEMICOLON.get(lang).join(one["text"][lang] for one in statements if one["verdict"] == verdict)
+                SEMICOLON.get(lang).join(statement["text"][lang] for statement in statements if statement["verdict"] == verdict)
                 for verdict in VERDICTS
             ]
             rows.append([f"[`{name}`]({target}#{name})", scale, *by_verdict])

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from godeeper.claims import CLAIMS
+from godeeper.claims import CLAIMS, counting, residual_scaling
 from godeeper.claims.average_pooling import HEADS
 from godeeper.claims.claim import ClaimResult, Statement
 from godeeper.claims.claim_folder import reproduce
@@ -23,10 +23,12 @@ from godeeper.claims.result_file import published_results
 from godeeper.claims.result_table import error_table
 from godeeper.claims.scales import Scale
 from godeeper.claims.stats import paired, verdict_above
+from godeeper.cli import reproduce as cli
 from godeeper.cli.main import status
 from godeeper.errors import GodeeperError
 from godeeper.papers.notation import Conv, Definition
 from godeeper.text import Text
+from godeeper.workflows.progress import Progress
 
 SMALL = Scale("digits", Text("", ""), train=60, test=30, epochs=2, width=0.125, seeds=2, batch_size=32)
 
@@ -159,9 +161,10 @@ def test_a_killed_run_is_resumed_and_ends_with_the_same_numbers(pooled, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLAIMS)
-def test_every_claim_runs_to_its_verdicts(name, tmp_path):
-    changes = {"epochs": 1, "width": 1.0} if name == "residual-scaling" else {}
-    claim = small(name, **changes)
+def test_every_claim_runs_to_its_verdicts(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(residual_scaling, "WIDTHS", (32, 48, 64))
+    monkeypatch.setattr(counting, "INFERENCE_BATCH", 1)
+    claim = small(name, epochs=1)
     result = reproduce(claim, "cpu", None, tmp_path)
     described = [claim.describe(Statement.from_dict(data)) for data in result["statements"]]
     assert [statement["text"]["en"] for statement in described] == [
@@ -173,6 +176,15 @@ def test_every_claim_runs_to_its_verdicts(name, tmp_path):
         assert all(len(row) == len(table["head"]) for row in table["rows"])
     assert list(result["figures"]) == list(published_results(name)["cpu"]["figures"])
     assert all((tmp_path / f"{figure}.png").is_file() for figure in result["figures"])
+
+
+def test_elsewhere_than_on_a_terminal_a_line_a_minute_has_the_time_left(capfd, monkeypatch):
+    clock = iter([0.0, 1.0, 61.0, 62.0, 181.0])
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
+    show = cli._line_a_minute()
+    for percent in (20, 20, 30, 50):  # twenty were done before
+        show(Progress("rmsprop (%)", percent, 100))
+    assert capfd.readouterr().err == "rmsprop (%): 20\nrmsprop (%): 50, 5 min left\n"
 
 
 def refused(capfd, *words):

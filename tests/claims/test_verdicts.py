@@ -181,9 +181,9 @@ def stack_runs(dead, scaled, scaled_small):
     ],
 )
 def test_scaling_stabilises_and_does_not_harm(scaled, scaled_small, stabilises, harmless):
-    found = verdicts(residual_scaling.statements(stack_runs(60.0, scaled, scaled_small)))
-    assert (found["unscaled"], found["scaled"]) == ("supported", "supported")
-    assert (found["stabilises"], found["harmless"]) == (stabilises, harmless)
+    by_name = verdicts(residual_scaling.statements(stack_runs(60.0, scaled, scaled_small)))
+    assert (by_name["unscaled"], by_name["scaled"]) == ("supported", "supported")
+    assert (by_name["stabilises"], by_name["harmless"]) == (stabilises, harmless)
 
 
 def test_one_dead_scaled_network_refutes_that_they_train():

@@ -14,6 +14,7 @@ import torch
 from ..errors import GodeeperError
 from ..files import atomic_write
 from ..train.run import versions
+from ..workflows.progress import OnProgress
 from .claim import Claim, ClaimResult
 from .figures import figure_png
 from .jobs import ArmRun
@@ -24,22 +25,24 @@ from .scales import Scale, ScaleName
 CURVES = ("loss", "top1_error", "top5_error", "seconds")  # of a run, kept in the result
 
 
-def reproduce(claim: Claim, scale: ScaleName, data: str | None, folder: Path) -> dict[str, Any]:
+def reproduce(
+    claim: Claim, scale: ScaleName, data: str | None, folder: Path, on_progress: OnProgress | None = None
+) -> dict[str, Any]:
     """Tests a claim, or resumes that, and returns what is then in the folder's `result.json`, beside its figures.
 
     `data` is the name of a dataset, by default the scale's. GodeeperError where the folder holds the test of something else.
     """
     size = claim.scales[scale]
-    lab = Lab(claim.name, folder, data or size.data, size)
+    lab = Lab(claim.name, folder, data or size.data, size, on_progress=on_progress)
     lab.check()
     plan = {"claim": claim.name, "scale": scale, **_sizes(size), "data": lab.data}
     _keep_plan(folder, plan)
     with _minutes(folder):
-        found = claim.experiment(lab)
-    for name, figure in found.figures.items():
+        outcome = claim.experiment(lab)
+    for name, figure in outcome.figures.items():
         with atomic_write(folder / f"{name}.png") as file:
             file.write_bytes(figure_png(figure))
-    result = {**plan, **_measured(lab, found), "versions": versions(), "minutes": read_json(folder / "minutes.json")}
+    result = {**plan, **_measured(lab, outcome), "versions": versions(), "minutes": read_json(folder / "minutes.json")}
     write_json(folder / "result.json", result)
     return result
 
@@ -71,16 +74,18 @@ def _minutes(folder: Path) -> Iterator[None]:
         write_json(file, round(before + (time.monotonic() - begun) / 60, 1))
 
 
-def _measured(lab: Lab, found: ClaimResult) -> dict[str, Any]:
+def _measured(lab: Lab, outcome: ClaimResult) -> dict[str, Any]:
     """Everything that was measured, as plain data."""
     return {
-        "statements": [_rounded(asdict(statement)) for statement in found.statements],
-        "tables": {title: asdict(table) for title, table in found.tables.items()},
+        "statements": [_rounded(asdict(statement)) for statement in outcome.statements],
+        "tables": {title: asdict(table) for title, table in outcome.tables.items()},
         "runs": {arm: [_run_curves(run) for run in runs] for arm, runs in lab.runs.items()},
         "measurements": {
-            name: plain for name, results in lab.measurements.items() if any(plain := [_rounded(_plain(one)) for one in results])
+            name: plain
+            for name, results in lab.measurements.items()
+            if any(plain := [_rounded(_plain(values)) for values in results])
         },
-        "figures": {name: asdict(figure) for name, figure in found.figures.items()},
+        "figures": {name: asdict(figure) for name, figure in outcome.figures.items()},
     }
 
 

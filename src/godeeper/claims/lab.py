@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,14 +15,13 @@ from threading import Thread
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ..data.dataset import DataSplits, ImageDataset
 from ..errors import BadImage, GodeeperError
 from ..papers.notation import Definition
 from ..papers.registry import definition, variant
 from ..train.recipe import Recipe, recipes
+from ..workflows.progress import OnProgress, Progress
 from .claim_data import ClaimData
 from .jobs import Arm, ArmRun, Job, Measurement
 from .scales import Scale
@@ -31,7 +29,7 @@ from .scales import Scale
 
 @dataclass
 class Lab:
-    """An experiment's name, as its progress shows it, its folder, the name of its dataset and its scale."""
+    """Where an experiment is run: its name, its folder, the name of its dataset, its scale; what it trained and measured."""
 
     name: str
     folder: Path
@@ -39,6 +37,7 @@ class Lab:
     scale: Scale
     runs: dict[str, list[ArmRun]] = field(default_factory=dict)  # all that were trained, by arm
     measurements: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # all that was measured, by setting
+    on_progress: OnProgress | None = None
 
     @property
     def images(self) -> ClaimData:
@@ -118,10 +117,10 @@ class Lab:
             return
         processes = 1 if torch.accelerator.is_available() else min(os.cpu_count() or 1, len(pending))
         try:
-            with _bar(self.name) as show, _workers(processes) as pool:
+            with _workers(processes) as pool:
                 tasks = [pool.submit(job.run) for job in pending]
                 while any(not task.done() for task in tasks):
-                    show(sum(job.progress for job in jobs) / len(jobs))
+                    self._report(jobs)
                     finished, _ = wait(tasks, timeout=1, return_when=FIRST_EXCEPTION)
                     for task in finished:
                         task.result()
@@ -133,6 +132,11 @@ class Lab:
             ) from None
         except BadImage as error:
             raise GodeeperError(f"{error}: repair it or remove it from the dataset") from None
+
+    def _report(self, jobs: Sequence[Job]) -> None:
+        if self.on_progress is not None:
+            percent = 100 * sum(job.progress for job in jobs) / len(jobs)
+            self.on_progress(Progress(f"{self.name} (%)", int(percent), 100))
 
 
 @contextmanager
@@ -162,27 +166,3 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-@contextmanager
-def _bar(name: str) -> Iterator[Callable[[float], None]]:
-    """How much is done, with the time left: a bar on a terminal, a line a minute elsewhere."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(name, total=1.0)
-        begun, printed, first = time.monotonic(), time.monotonic(), None
-
-        def show(done: float) -> None:
-            nonlocal printed, first
-            first = done if first is None else first
-            progress.update(task, completed=done)
-            now = time.monotonic()
-            if not console.is_terminal and now - printed > 60:
-                left = (1 - done) * (now - begun) / (done - first) / 60 if done > first else None
-                console.print(
-                    f"{name}: {100 * done:.0f} %" + (f", {left:.0f} min left" if left is not None else ""), highlight=False
-                )
-                printed = now
-
-        yield show

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +14,9 @@ import typer
 
 from ..errors import GodeeperError, unknown
 from ..text import Text
+from ..workflows.progress import OnProgress, Progress
 from .output import Json, print_json
+from .progress import print_message, progress_bar
 
 if TYPE_CHECKING:
     from ..claims.claim import Claim
@@ -51,12 +56,37 @@ def reproduce_command(
     if download:
         open_data(data or CLAIMS[claim].scales[scale].data, download=True)
     folder = out / claim / scale
-    result = reproduce(CLAIMS[claim], scale, data, folder)
+    with _progress() as on_progress:
+        result = reproduce(CLAIMS[claim], scale, data, folder, on_progress)
     if json:
         return print_json({**result, "statements": _described(CLAIMS[claim], result)})
     _print_result(CLAIMS[claim], result, lang)
     print(f"in {folder}: result.json, {', '.join(f'{name}.png' for name in result['figures']) or 'no figures'}", file=sys.stderr)
     return None
+
+
+@contextmanager
+def _progress() -> Iterator[OnProgress]:
+    """A bar on a terminal, elsewhere a line a minute with the time left."""
+    with progress_bar() as bar:
+        yield bar or _line_a_minute()
+
+
+def _line_a_minute() -> OnProgress:
+    begun = printed = time.monotonic()
+    first: int | None = None  # done by runs before this one
+
+    def show(progress: Progress) -> None:
+        nonlocal printed, first
+        first = progress.done if first is None else first
+        now = time.monotonic()
+        if now - printed > 60:
+            printed = now
+            done = progress.done - first
+            left = f", {(progress.total - progress.done) * (now - begun) / done / 60:.0f} min left" if done else ""
+            print_message(f"{progress.what}: {progress.done}{left}")
+
+    return show
 
 
 def _list(claims: dict[str, Claim], lang: Literal["en", "zh"], json: bool) -> None:
