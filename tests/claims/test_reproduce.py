@@ -6,13 +6,15 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from godeeper.claims import CLAIMS, counting, residual_scaling
+from godeeper.claims import CLAIMS, counting, lab, residual_scaling
 from godeeper.claims.average_pooling import HEADS
 from godeeper.claims.claim import ClaimResult, Statement
 from godeeper.claims.claim_folder import reproduce
@@ -30,7 +32,7 @@ from godeeper.papers.notation import Conv, Definition
 from godeeper.text import Text
 from godeeper.workflows.progress import Progress
 
-SMALL = Scale("digits", Text("", ""), train=60, test=30, epochs=2, width=0.125, seeds=2, batch_size=32)
+SMALL = Scale("digits", Text("", ""), train=40, test=20, epochs=2, width=0.125, seeds=2, batch_size=32)
 
 
 def small(name, **changes):
@@ -39,10 +41,10 @@ def small(name, **changes):
     return replace(CLAIMS[name], scales={"cpu": scale})
 
 
-def two_heads(lab):
+def two_heads(own_lab):
     """Average pooling against a fully connected layer behind one convolution."""
     tables = {arm: Definition(arm, "", {"conv": Conv(64, 3, 2)}, HEADS[arm], image_size=32) for arm in ("average", "connected")}
-    runs = lab.train([Arm(arm, lab.variant(table), lab.recipe()) for arm, table in tables.items()])
+    runs = own_lab.train([Arm(arm, own_lab.variant(table), own_lab.recipe()) for arm, table in tables.items()])
     gain = paired(*([run.error for run in runs[arm]] for arm in ("connected", "average")))
     statement = Statement("pooling", verdict_above(gain), {"gain": gain})
     return ClaimResult([statement], {"top-1 error (%)": error_table(runs)}, {"curves": error_curves(runs)})
@@ -60,12 +62,27 @@ def numbers(result):
     return kept
 
 
+class InThisProcess(Executor):
+    """Does a job at once: a worker process takes seconds to start."""
+
+    def submit(self, function):
+        future = Future()
+        future.set_result(function())
+        return future
+
+
+@contextmanager
+def in_this_process(count):
+    """Stands in for the lab's workers."""
+    yield InThisProcess()
+
+
 @pytest.fixture(scope="module")
 def pooled(tmp_path_factory):
-    """The small claim, run by one worker: its result and its folder."""
+    """The small claim, run: its result and its folder."""
     folder = tmp_path_factory.mktemp("claims") / "first"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "cpu_count", lambda: 1)
+        patch.setattr(lab, "_workers", in_this_process)
         return reproduce(pooling(), "cpu", None, folder), folder
 
 
@@ -84,7 +101,7 @@ def test_a_claim_leaves_its_result(pooled):
     gain = result["statements"][0]["values"]["gain"]
     first, second = ([run["top1_error"][-1] for run in result["runs"][arm]] for arm in ("connected", "average"))
     assert gain["value"] == pytest.approx(sum(a - b for a, b in zip(first, second, strict=True)) / 2, abs=1e-4)
-    assert result["train"] == 60
+    assert result["train"] == 40
 
 
 def test_arms_differ_by_their_seeds_and_share_the_images(pooled):
@@ -106,7 +123,7 @@ def test_another_size_or_set_wants_another_folder(pooled, class_folder):
     _, folder = pooled
     with pytest.raises(GodeeperError, match=r"holds runs of another epochs: name another folder with --out"):
         reproduce(pooling(epochs=3), "cpu", None, folder)
-    with pytest.raises(GodeeperError, match=r"has 24 training images, counting as many of each class, of the 60 .* --data"):
+    with pytest.raises(GodeeperError, match=r"has 24 training images, counting as many of each class, of the 40 .* --data"):
         reproduce(pooling(), "cpu", str(class_folder), folder)
     assert json.loads((folder / "plan.json").read_text())["epochs"] == 2
 
@@ -155,7 +172,7 @@ def test_a_killed_run_is_resumed_and_ends_with_the_same_numbers(pooled, tmp_path
     begun = {run.name for run in (folder / "runs").iterdir()}
     assert begun
     assert not (folder / "result.json").exists()
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(lab, "_workers", in_this_process)
     assert numbers(reproduce(pooling(), "cpu", None, folder)) == numbers(result)
 
 
