@@ -4,7 +4,6 @@ import json
 import math
 import os
 import signal
-import time
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +19,7 @@ from godeeper.train.interrupt import Interruption
 from godeeper.train.step import MAX_BAD_STEPS
 
 RECIPE = Recipe(
-    epochs=2, batch_size=4, image_size=32, lr=0.02, warmup_epochs=0, ema_decay=0.9, crop_scale=(0.5, 1), mixup=0.2, cutmix=1.0
+    epochs=2, batch_size=4, image_size=16, lr=0.02, warmup_epochs=0, ema_decay=0.9, crop_scale=(0.5, 1), mixup=0.2, cutmix=1.0
 )
 IMAGES = ArrayDataset(
     np.random.default_rng(0).integers(0, 256, (24, 12, 12), dtype=np.uint8), [index % 2 for index in range(24)], "made"
@@ -84,9 +83,14 @@ def on_sigterm():
 
 
 @pytest.mark.parametrize(
-    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Stopped)], ids=["Ctrl-C", "SIGTERM"]
+    ("number", "error", "at"),
+    [
+        (signal.SIGTERM, Stopped, 10),
+        (signal.SIGINT, KeyboardInterrupt, 24),
+        *(pytest.param(signal.SIGTERM, Stopped, at, marks=pytest.mark.slow) for at in (1, 24, 30, 48)),
+        *(pytest.param(signal.SIGINT, KeyboardInterrupt, at, marks=pytest.mark.slow) for at in (1, 10, 30, 48)),
+    ],
 )
-@pytest.mark.parametrize("at", [1, 10, 24, 30, 48])
 def test_a_signal_ends_the_step_saves_and_resuming_is_bit_equal(tmp_path, whole, on_sigterm, number, error, at):
     trap = Trap(at, lambda: signal.raise_signal(number))
     with pytest.raises(error):
@@ -130,12 +134,11 @@ def test_checkpoints_within_an_epoch_come_by_the_clock(tmp_path, whole):
     assert same_weights(tmp_path / "run", whole)
 
 
-def test_a_decoding_process_that_dies_is_an_error_in_seconds(tmp_path):
+@pytest.mark.timeout(60)  # not the half hour that a loader may wait
+def test_a_decoding_process_that_dies_is_an_error(tmp_path):
     trap = Trap(3, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    start = time.monotonic()
     with pytest.raises(GodeeperError, match="process that decodes images died"):
         train(network(), trap, RECIPE, tmp_path / "run", workers=1, trackers=())
-    assert time.monotonic() - start < 30
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from godeeper.data.dataset import ArrayDataset
 from godeeper.train import train
 
 RECIPE = Recipe(
-    epochs=3, batch_size=8, image_size=32, lr=0.02, warmup_epochs=1, clip_norm=1.0, ema_decay=0.9, crop_scale=(0.5, 1)
+    epochs=3, batch_size=8, image_size=16, lr=0.02, warmup_epochs=1, clip_norm=1.0, ema_decay=0.9, crop_scale=(0.5, 1)
 )
 
 
@@ -52,7 +52,7 @@ def test_a_run_leaves_everything_it_should(tmp_path, images):
     assert len(seen) == 3
     loaded = load(run)
     assert loaded.classes == ("bright", "dark")
-    assert loaded.preprocess.image_size == 32
+    assert loaded.preprocess.image_size == 16
     assert not any(name.startswith("auxiliary") for name in load_file(run / "model.safetensors"))
 
 
@@ -122,7 +122,7 @@ def test_images_too_small_for_the_heads_are_refused_before_anything_is_written(t
         train(network(), images, replace(RECIPE, image_size=12), tmp_path / "run")
     with pytest.raises(GodeeperError, match="start_size gives images of 8"):
         train(network(), images, replace(RECIPE, start_size=8), tmp_path / "run")
-    with pytest.raises(GodeeperError, match="grow to 32 pixels only"):
+    with pytest.raises(GodeeperError, match="grow to 16 pixels only"):
         train(network(), images, replace(RECIPE, start_size=64), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
