@@ -1,7 +1,22 @@
 """Networks whose every part shows in their answers, and images that are told apart by them."""
 
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
 import torch
 from torch import Tensor, nn
+
+# One of each kind: normalised responses and heads; batch norm; pools that round up; valid padding and branches within branches;
+# residual blocks and a normed embedding; fully connected rows.
+REPRESENTATIVE = (
+    "googlenet", "googlenet_bn", "bn_inception_caffe", "inception_v4", "inception_resnet_v1_facenet", "alexnet",
+)  # fmt: skip
+
+
+def representative(names: Iterable[str], few: Iterable[str] = REPRESENTATIVE) -> list[Any]:
+    """The names as parameters of a test: `few` of them in `make test`, all in `make test-all`."""
+    return [pytest.param(name, marks=() if name in few else pytest.mark.slow) for name in names]
 
 
 def images(size: int, count: int = 2, channels: int = 3) -> Tensor:

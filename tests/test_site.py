@@ -15,6 +15,7 @@ from pages import NAMES, ROOT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 TOOLS = Path(sys.executable).parent
+pytestmark = pytest.mark.slow  # the site is built
 
 
 def call(*words, **options):
@@ -55,7 +56,6 @@ def test_every_link_leads_somewhere(site):
     assert int(checked.stdout.rpartition("That's it. ")[2].split()[0]) > 100
 
 
-@pytest.mark.slow
 def test_every_anchor_is_there(site):
     config = site.parent / "anchors.ini"
     config.write_text("[AnchorCheck]\n")

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +17,7 @@ from safetensors.torch import load_file
 from godeeper import create_model, load, save
 from godeeper.cli.main import status
 from godeeper.preprocess import Preprocess
-
-GODEEPER = [sys.executable, "-m", "godeeper"]
+from processes import GODEEPER, running
 
 
 def test_help_is_quick_because_it_does_not_import_torch():
@@ -193,21 +194,31 @@ def wait_for(file: Path, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize(
-    ("number", "expected", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
-)
-def test_a_signal_ends_training_with_its_status_and_keeps_checkpoints(tmp_path, number, expected, word):
-    run = tmp_path / "run"
-    line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", "digits", "--epochs", "1000"]
-    line += ["--set", "image_size=13", "--out", str(run)]
-    process = subprocess.Popen([*GODEEPER, *line], stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    wait_for(run / "metrics.jsonl")
-    process.send_signal(number)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == expected
-    assert error.strip().splitlines()[-1].startswith(f"godeeper: {word}")
+def stopped(run: Path, data: Path, workers: int, send: Callable[[Any], None]) -> tuple[int, str]:
+    """Status and last words of a training that `send(process)` stops after its first epoch."""
+    line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", data, "--epochs", "1000", "--out", run]
+    line += ["--set", "image_size=13", "--batch-size", "4", "--workers", workers, "--tracker", "none"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with running(*GODEEPER, *line, stderr=subprocess.PIPE, env=environment) as process:
+        wait_for(run / "metrics.jsonl")
+        send(process)
+        _, error = process.communicate(timeout=60)
     assert "Traceback" not in error
     assert list((run / "checkpoints").glob("epoch-*.safetensors"))
+    return process.returncode, error.strip().splitlines()[-1]
+
+
+def test_ctrl_c_ends_training_with_its_status_and_keeps_checkpoints(tmp_path, class_folder):
+    code, error = stopped(tmp_path / "run", class_folder, 0, lambda process: process.send_signal(signal.SIGINT))
+    assert code == 130
+    assert error.startswith("godeeper: interrupted")
+
+
+def test_a_signal_to_the_whole_job_still_saves(tmp_path, class_folder):
+    """Job managers send SIGTERM to every process, also to those that decode."""
+    code, error = stopped(tmp_path / "run", class_folder, 2, lambda process: os.killpg(process.pid, signal.SIGTERM))
+    assert code == 143
+    assert error.startswith("godeeper: terminated")
 
 
 def test_a_drawing_never_replaces_a_image_nor_a_run_the_data(class_folder, weights_file, capsys):
@@ -226,21 +237,6 @@ def test_an_empty_name_is_not_the_folder_here(line, places, capsys):
     assert "empty" in capsys.readouterr().err
 
 
-def test_a_signal_to_the_whole_job_still_saves(tmp_path, class_folder):
-    """Job managers send SIGTERM to every process, also to those that decode."""
-    run = tmp_path / "run"
-    line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", str(class_folder), "--epochs", "1000"]
-    line += ["--set", "image_size=13", "--batch-size", "4", "--workers", "2", "--tracker", "none", "--out", str(run)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([*GODEEPER, *line], stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
-    wait_for(run / "metrics.jsonl")
-    os.killpg(process.pid, signal.SIGTERM)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 143, error
-    assert error.strip().splitlines()[-1].startswith("godeeper: terminated")
-    assert "Traceback" not in error
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -252,14 +248,11 @@ def test_a_signal_to_the_whole_job_still_saves(tmp_path, class_folder):
         lambda d: d["preprocess"].pop("normalize"),
     ],
 )
-def test_a_damaged_run_description_is_one_line(tmp_path, class_folder, damage, capsys):
-    run = tmp_path / "run"
-    line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", str(class_folder), "--epochs", "1"]
-    assert status([*line, "--set", "image_size=13", "--tracker", "none", "--workers", "0", "--out", str(run)]) == 0
+def test_a_damaged_run_description_is_one_line(tmp_path, digits_run, damage, capsys):
+    run = shutil.copytree(digits_run, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints"))
     description = json.loads((run / "recipe.json").read_text())
     damage(description)
     (run / "recipe.json").write_text(json.dumps(description))
-    capsys.readouterr()
     assert status(["train", "--resume", "--out", str(run)]) == 2
     error = capsys.readouterr().err
     assert "recipe.json" in error

@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from godeeper.cli.main import status
 from godeeper.data.ilsvrc_kit import kit_order, synsets
 from godeeper.labels import imagenet_names
 from godeeper.preprocess import Preprocess
+from processes import GODEEPER, running
 
 
 def result_of(line, capsys):
@@ -294,22 +294,12 @@ def test_a_terminated_evaluation_resumes_to_the_same_report(tmp_path, weights_fi
         for index in range(70):
             pixels = np.random.default_rng(index).integers(0, 255, (9, 9, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"{index}.png")
-    line = [
-        sys.executable,
-        "-m",
-        "godeeper",
-        "evaluate",
-        str(weights_file),
-        "--data",
-        str(tmp_path / "images"),
-        "--split",
-        "all",
-    ]
+    line = [*GODEEPER, "evaluate", str(weights_file), "--data", str(tmp_path / "images"), "--split", "all"]
     line += ["--crops", "144", "--workers", "0", "--report"]
-    running = subprocess.Popen([*line, str(tmp_path / "a")], stderr=subprocess.DEVNULL)
-    time.sleep(12)
-    running.send_signal(signal.SIGTERM)
-    assert running.wait(30) == 143
+    with running(*line, tmp_path / "a", stderr=subprocess.DEVNULL) as process:
+        time.sleep(12)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
     assert list((tmp_path / "a" / "partial").glob("*.safetensors"))
     again = subprocess.run([*line, str(tmp_path / "a")], capture_output=True, text=True, check=False)
     assert again.returncode == 2

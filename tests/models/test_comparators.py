@@ -3,7 +3,6 @@
 import pickle
 import re
 import sys
-import time
 import warnings
 from enum import Enum
 from pathlib import Path
@@ -89,15 +88,20 @@ OLD_NAMES = re.compile(r"(denselayer\d+\.(?:norm|conv))([12]\.)")  # of torchvis
     [
         "squeezenet1_1",
         "mobilenet_v3_small.IMAGENET1K_V1",
-        "shufflenet_v2_x0_5",
-        "mnasnet0_5",
-        "regnet_y_400mf.DEFAULT",
         "densenet121",
         "googlenet",
-        "inception_v3",
-        pytest.param("swin_t", marks=pytest.mark.slow),
-        pytest.param("maxvit_t", marks=pytest.mark.slow),
-        pytest.param("vit_b_16.IMAGENET1K_SWAG_E2E_V1", marks=pytest.mark.slow),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in (
+                "shufflenet_v2_x0_5",
+                "mnasnet0_5",
+                "regnet_y_400mf.DEFAULT",
+                "inception_v3",
+                "swin_t",
+                "maxvit_t",
+                "vit_b_16.IMAGENET1K_SWAG_E2E_V1",
+            )
+        ),
     ],
 )
 def test_torchvisions_networks_are_what_its_own_builders_give(name, offline):
@@ -359,10 +363,8 @@ def test_without_timm_the_remedy_is_named(monkeypatch):
 )
 def test_without_a_network_it_is_said_at_once_what_to_put_where(name, url, place, by_choice, offline, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", by_choice)
-    started = time.monotonic()
     with pytest.raises(GodeeperError, match=re.escape("cannot fetch ")) as caught:
         load_comparator(name)
-    assert time.monotonic() - started < 5
     assert "\n" not in str(caught.value)
     assert url in str(caught.value)
     assert repr(str(offline / "torch" / "hub" / "checkpoints" / place)) in str(caught.value)

@@ -13,7 +13,7 @@ from godeeper.models.network import Network
 from godeeper.papers.describe import minimum_size
 from godeeper.papers.registry import definition
 from godeeper.train.loss import ClassificationLoss
-from networks import alive, images
+from networks import alive, images, representative
 
 MODELS = list_models()
 NARROW: dict[str, Any] = {"width": 0.25, "num_classes": 10}
@@ -67,15 +67,16 @@ def test_minimum_size(name):
     assert (minimum_size(definition(name)), minimum_size(definition(name), heads=True)) == MINIMUM[name]
 
 
-SIZES = [
-    (name, at)
-    for name in MODELS
-    for at in ("minimum", "minimum with heads", "default")
-    if at != "minimum with heads" or definition(name).auxiliary
-]
+def _sizes() -> Iterator[Any]:
+    """Every network at its least size, with its heads where it has some; a few at all sizes, the others of `make test-all`."""
+    for name in MODELS:
+        headed = bool(definition(name).auxiliary)
+        for at in ("minimum", "minimum with heads", "default") if headed else ("minimum", "default"):
+            fast = at == "minimum with heads" or (at == "minimum" and not headed) or (at == "default" and name == "googlenet_bn")
+            yield pytest.param(name, at, marks=() if fast else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("name", "at"), SIZES)
+@pytest.mark.parametrize(("name", "at"), _sizes())
 def test_every_parameter_learns(name, at):
     alone, headed = MINIMUM[name]
     size = {"minimum": alone, "minimum with heads": headed, "default": definition(name).image_size}[at]
@@ -110,8 +111,8 @@ def test_one_pixel_below_the_minimum_is_refused(name, aux, monkeypatch):
             network.with_auxiliary(below)
 
 
-@pytest.mark.parametrize("channels", [1, 4])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("channels", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", representative(MODELS))
 @torch.no_grad()
 def test_other_channels_and_classes_half_width_and_small_images(name, channels):
     network = made(name, in_channels=channels, num_classes=10, width=0.5, small=True).eval()
@@ -191,12 +192,15 @@ def test_torch_counts_what_describe_counts(name, arguments):
 # Other ways to run it
 
 
+EXPORTED = ("googlenet", "bn_inception_caffe", "inception_resnet_v1_facenet")
+
+
 def least(name: str) -> int:
     """A small size that every stage passes something through."""
     return max(64, MINIMUM[name][0])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", representative(MODELS, EXPORTED))
 @torch.no_grad()
 def test_exported_it_gives_the_same_logits(name):
     size = least(name)
@@ -206,10 +210,7 @@ def test_exported_it_gives_the_same_logits(name):
     torch.testing.assert_close(exported(x), network(x), rtol=1e-4, atol=1e-4)
 
 
-SIBLINGS = ("inception_v4_printed", "inception_resnet_v1", "inception_resnet_v2_printed")  # another is built of the same modules
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SIBLINGS)) for name in MODELS])
+@pytest.mark.parametrize("name", representative(MODELS, EXPORTED))
 @torch.no_grad()
 def test_compiled_it_gives_the_same_logits(name):
     size = least(name)

@@ -98,11 +98,12 @@ def shaken(network, seed=0):
     return network
 
 
+@pytest.mark.parametrize("width", [0.25, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["googlenet", "googlenet_counted", "googlenet_bn"])
 @torch.no_grad()
-def test_the_network_is_the_papers(name):
+def test_the_network_is_the_papers(name, width):
     torch.manual_seed(0)
-    network = shaken(create_model(name, aux=True).double()).eval()
+    network = shaken(create_model(name, width=width, aux=True).double()).eval()
     x = 20 * torch.randn(2, 3, 224, 224, dtype=torch.float64)  # large enough for local response normalisation to matter
     weights = Weights(network.state_dict())
     theirs = paper(weights, x, separable=name == "googlenet_counted", batch_norm=name == "googlenet_bn")
