@@ -76,7 +76,7 @@ def _sizes() -> Iterator[Any]:
             yield pytest.param(name, at, marks=() if fast else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("name", "at"), _sizes())
+@pytest.mark.parametrize(("name", "at"), list(_sizes()))
 def test_every_parameter_learns(name, at):
     alone, headed = MINIMUM[name]
     size = {"minimum": alone, "minimum with heads": headed, "default": definition(name).image_size}[at]

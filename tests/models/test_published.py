@@ -23,6 +23,7 @@ from godeeper.models.weights.layouts import LAYOUTS
 from godeeper.models.weights.published import PUBLISHED
 from godeeper.models.weights.read import read_weights
 from godeeper.preprocess import Normalize
+from networks import representative
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the peers' age
@@ -33,11 +34,8 @@ with warnings.catch_warnings():
     from timm.data import create_transform, resolve_data_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weights_only.*", "ignore:.*align_corners.*")
-HEAVY = {  # or like another
-    "torchvision/vgg16", "torchvision/vgg19", "timm/inception_v3.tf_in1k", "timm/inception_v3.tf_adv_in1k",
-    "timm/inception_resnet_v2.tf_ens_adv_in1k", "facenet/casia-webface",
-}  # fmt: skip
-NAMES = [pytest.param(name, marks=pytest.mark.slow if name in HEAVY else ()) for name in PUBLISHED]
+# One of each library and preprocessing; logits of every layout are held against its library's in test_peers.py.
+FEW = ("torchvision/googlenet", "torchvision/alexnet", "timm/inception_v4.tf_in1k", "cadene/bninception", "facenet/vggface2")
 IMAGENET = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 PHOTO = Image.fromarray(load_sample_image("china.jpg"))
 
@@ -108,7 +106,7 @@ def kept_classes(logits, name):
     return logits[:, 1:] if PUBLISHED[name].classes == 1001 else logits
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", representative(PUBLISHED, FEW))
 @torch.no_grad()
 def test_a_file_as_published_gives_the_publishers_logits(name, offline):
     network, prepare = peer(name)
@@ -142,6 +140,12 @@ def test_a_predictor_takes_the_public_name(offline):
     (prediction,) = predictor([PHOTO])
     assert set(prediction.labels) <= set(predictor.classes)
     assert len(prediction.labels) == 5
+
+
+@pytest.fixture(scope="module")
+def untouched():
+    """A network that refused weights leave as it is."""
+    return create_model("googlenet_torchvision", aux=True)
 
 
 @pytest.fixture(scope="module")
@@ -234,11 +238,11 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("case", DAMAGED)
-def test_damaged_weights_are_refused_and_the_network_stays(case, googlenet, tmp_path, monkeypatch):
+def test_damaged_weights_are_refused_and_the_network_stays(case, googlenet, untouched, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     damage, says = DAMAGED[case]
     torch.save(damage(torch.load(googlenet, weights_only=True)), tmp_path / "bad.pth")
-    network = create_model("googlenet_torchvision", aux=True)
+    network = untouched
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     with pytest.raises(BadCheckpoint, match=says) as caught:
         fill(network, read_weights(tmp_path / "bad.pth"))
@@ -420,8 +424,10 @@ def test_one_head_of_two_and_heads_of_other_classes(googlenet, tmp_path, caplog)
     assert "with fresh auxiliary heads aux2; with a fresh classifier of aux1, whose has 1000 classes" in caplog.text
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "model."])
-@pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "net"])
+@pytest.mark.parametrize(
+    ("prefix", "wrapper"),
+    [("module.", "state_dict"), ("_orig_mod.", "model_state_dict"), ("module._orig_mod.", "net"), ("model.", "state_dict")],
+)
 def test_wrapped_modules_are_unwrapped(googlenet, tmp_path, prefix, wrapper):
     state = torch.load(googlenet, weights_only=True)
     torch.save({wrapper: {prefix + key: tensor for key, tensor in state.items()}, "epoch": 1}, tmp_path / "wrapped.pth")
@@ -443,8 +449,9 @@ KINDS = {
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("key", ["conv1.conv.weight", "fc.weight"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "key"), [*((kind, "conv1.conv.weight") for kind in KINDS), ("1-d", "fc.weight"), ("sparse", "fc.weight")]
+)
 def test_tensors_of_another_kind_are_refused(googlenet, tmp_path, kind, key):
     state = torch.load(googlenet, weights_only=True)
     torch.save(state | {key: KINDS[kind](state[key])}, tmp_path / "odd.pth")

@@ -13,8 +13,11 @@ from safetensors.torch import save_file
 from godeeper import BadCheckpoint, create_model, list_models, load
 from godeeper.models.load import save
 from godeeper.models.network import to_device
+from godeeper.models.spec import ModelSpec
+from godeeper.papers.registry import definition, variant
 from godeeper.preprocess import Preprocess
 from godeeper.tensor_files import load_tensors, save_tensors
+from networks import representative
 
 TINY: dict[str, Any] = {"width": 0.25, "num_classes": 3, "small": True}
 
@@ -38,7 +41,7 @@ def saved(tmp_path):
     return file
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", representative(list_models()))
 def test_what_is_saved_comes_back(name, tmp_path):
     original = to_device(network(name), "cpu")
     for tensor in original.state_dict().values():  # batch-norm statistics too
@@ -127,18 +130,25 @@ def another_programs_with_metadata(folder, good):
     return folder / "bad.safetensors"
 
 
-def altered(**metadata):
-    """Ours, but with other metadata."""
+def altered(**spec):
+    """Ours, but with another spec; None for no spec at all."""
 
     def make(folder, good):
         tensors, ours = load_tensors(good)
-        save_tensors(folder / "bad.safetensors", tensors, ours | metadata)
+        ours = {"spec": ours["spec"] | spec} if spec else {"something": 1}
+        save_tensors(folder / "bad.safetensors", tensors, ours)
         return folder / "bad.safetensors"
 
     return make
 
 
-MODEL = {"name": "googlenet", "num_classes": 3, "in_channels": 3, "width": 0.25, "small": True}
+def table(name="googlenet", **changes):
+    """The definition of a spec, as JSON has it."""
+    return ModelSpec.of(variant(definition(name), **{"width": 0.25, "num_classes": 3, "small": True, **changes})).as_dict()[
+        "definition"
+    ]
+
+
 BAD = {
     "missing": (missing, "there is no"),
     "empty folder": (empty_folder, "holds no model.safetensors: it is not a run folder"),
@@ -149,13 +159,12 @@ BAD = {
     "text": (text, "damaged"),
     "another program's": (another_programs, "does not say which model"),
     "another program's, with metadata": (another_programs_with_metadata, "was not written by godeeper"),
-    "metadata without a model": (altered(model=None), "does not say which model"),
-    "metadata with another model": (altered(model=MODEL | {"name": "googlenet_bn"}), "does not fit 'googlenet_bn'"),
-    "metadata with another width": (altered(model=MODEL | {"width": 0.5}), "does not fit 'googlenet'"),
-    "metadata of a later version": (altered(model=MODEL | {"depth": 2}), "terms that this version does not know"),
-    "metadata with an unknown model": (altered(model=MODEL | {"name": "resnet"}), "resnet"),
-    "metadata with other classes than its logits": (altered(model=MODEL | {"num_classes": 5}), "does not fit 'googlenet'"),
-    "metadata with no classes": (altered(model=MODEL | {"num_classes": 0}), "num_classes"),
+    "metadata without a spec": (altered(), "does not say which model"),
+    "a spec of another table": (altered(definition=table("googlenet_bn")), "does not fit 'googlenet_bn"),
+    "a spec of another width": (altered(definition=table(width=0.5)), "does not fit 'googlenet"),
+    "a spec of a later version": (altered(format_version=2), "format version 2"),
+    "a spec with other classes than its logits": (altered(definition=table(num_classes=5)), "does not fit 'googlenet"),
+    "a spec whose table is none": (altered(definition={"name": "resnet"}), "cannot be read"),
     "classes that are none": (altered(classes=5), "classes"),
     "fewer classes than logits": (altered(classes=["a", "b"]), "classes"),
     "preprocessing that is none": (altered(preprocess={"image_size": 3}), "preprocess"),
@@ -255,4 +264,4 @@ def test_the_metadata_can_be_read_by_anyone(saved):
     header = saved.read_bytes()
     length = int.from_bytes(header[:8], "little")
     metadata = json.loads(header[8 : 8 + length])["__metadata__"]
-    assert json.loads(metadata["model"]) == MODEL
+    assert json.loads(metadata["spec"]) == load(saved).spec.as_dict()
