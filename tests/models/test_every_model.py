@@ -97,7 +97,7 @@ def test_every_parameter_learns(name, at):
 
 
 @pytest.mark.parametrize("aux", [False, True])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", representative(MODELS))
 def test_one_pixel_below_the_minimum_is_refused(name, aux, monkeypatch):
     minimum = MINIMUM[name][aux]
     with torch.device("meta"):
@@ -128,8 +128,8 @@ def test_other_channels_and_classes_half_width_and_small_images(name, channels):
         assert not torch.equal(network(blind), logits)
 
 
-@pytest.mark.parametrize("width", [0.5, 0.3])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("width", [pytest.param(0.5, marks=pytest.mark.slow), 0.3])
+@pytest.mark.parametrize("name", representative(MODELS))
 def test_widths_are_multiples_of_8(name, width):
     with torch.device("meta"):
         narrow = create_model(name, width=width, num_classes=10, aux=True)
@@ -164,7 +164,7 @@ def test_every_norm_has_the_tables_eps_and_momentum(name):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"small": True, "width": 0.25}], ids=["whole", "small"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", representative(MODELS))
 def test_torch_counts_what_describe_counts(name, arguments):
     with torch.device("meta"):  # shapes without arithmetic
         network, headed = create_model(name, **arguments).eval(), create_model(name, aux=True, **arguments).eval()

@@ -134,9 +134,9 @@ def test_a_file_as_published_gives_the_publishers_logits(name, offline):
 
 
 def test_a_predictor_takes_the_public_name(offline):
-    network, _ = peer("timm/inception_v4.tf_in1k")
-    ship("timm/inception_v4.tf_in1k", network.state_dict(), offline)
-    predictor = Predictor("timm/inception_v4.tf_in1k")
+    network, _ = peer("torchvision/googlenet")
+    ship("torchvision/googlenet", network.state_dict(), offline)
+    predictor = Predictor("torchvision/googlenet", "torch")
     (prediction,) = predictor([PHOTO])
     assert set(prediction.labels) <= set(predictor.classes)
     assert len(prediction.labels) == 5
