@@ -3,6 +3,7 @@
 import doctest
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,9 +61,9 @@ def what_a_reader_has(folder):
 
 
 @pytest.mark.parametrize("page", WITH_CODE)
-def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, make_once):
     if page in READERS:
-        what_a_reader_has(tmp_path)
+        shutil.copytree(make_once("reader", what_a_reader_has), tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "page"}
     run = 0
