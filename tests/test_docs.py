@@ -17,6 +17,9 @@ lines = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(lines)
 
 
+COMMAND = get_command(app)
+
+
 def commands(page):
     """The godeeper commands among a page's indented lines, as a shell's words."""
     found = []
@@ -85,7 +88,7 @@ def test_excerpts_stand_in_the_source(page):
 @pytest.mark.parametrize("page", [english for english, _ in PAIRS])
 def test_every_command_of_a_page_is_one(page):
     for arguments in commands(page):
-        command, words = get_command(app), arguments
+        command, words = COMMAND, arguments
         while hasattr(command, "commands"):
             assert words[0] in command.commands, arguments
             command, words = command.commands[words[0]], words[1:]

@@ -21,6 +21,7 @@ from pages import PAIRS, blocks
 
 RUN = {"python", "pycon", "sh"}
 WITH_CODE = [page for page, _ in PAIRS if any(b.language in RUN and not b.excerpt_of for b in blocks(page))]
+SLOW = {f"docs/en/{name}.md" for name in ("detection", "guide/own-data", "guide/fine-tuning", "guide/rmsprop")}  # they train
 # They speak of what the reader has made.
 READERS = {"README.md", *(f"docs/en/{name}.md" for name in ("deployment", "detection", "explaining"))}
 
@@ -60,7 +61,7 @@ def what_a_reader_has(folder):
     Image.fromarray(load_sample_image("china.jpg")).save(folder / "photo.jpg")
 
 
-@pytest.mark.parametrize("page", WITH_CODE)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow if page in SLOW else ()) for page in WITH_CODE])
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, make_once):
     if page in READERS:
         shutil.copytree(make_once("reader", what_a_reader_has), tmp_path, dirs_exist_ok=True)
