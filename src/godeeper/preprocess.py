@@ -116,6 +116,8 @@ class Preprocess:
     @classmethod
     def from_dict(cls, values: Any) -> Self:
         """The reverse of `as_dict`; GodeeperError for missing, unknown or wrong values."""
+        if not isinstance(values, dict) or values.keys() != {"resize", "normalize"}:
+            raise GodeeperError("preprocessing cannot be read: its fields are resize and normalize")
         try:
             normalize = Normalize(**{name: tuple(numbers) for name, numbers in values["normalize"].items()})
             return cls(Resize(**values["resize"]), normalize)

@@ -164,7 +164,7 @@ def test_every_norm_has_the_tables_eps_and_momentum(name):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"small": True, "width": 0.25}], ids=["whole", "small"])
-@pytest.mark.parametrize("name", representative(MODELS))
+@pytest.mark.parametrize("name", representative(MODELS, ["bn_inception_caffe", "inception_resnet_v1_facenet"]))
 def test_torch_counts_what_describe_counts(name, arguments):
     with torch.device("meta"):  # shapes without arithmetic
         network, headed = create_model(name, **arguments).eval(), create_model(name, aux=True, **arguments).eval()
@@ -192,7 +192,7 @@ def test_torch_counts_what_describe_counts(name, arguments):
 # Other ways to run it
 
 
-EXPORTED = ("googlenet", "bn_inception_caffe", "inception_resnet_v1_facenet")
+EXPORTED = ("googlenet", "inception_resnet_v1_facenet")
 
 
 def least(name: str) -> int:
@@ -210,7 +210,7 @@ def test_exported_it_gives_the_same_logits(name):
     torch.testing.assert_close(exported(x), network(x), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", representative(MODELS, EXPORTED))
+@pytest.mark.parametrize("name", representative(MODELS, ["googlenet"]))
 @torch.no_grad()
 def test_compiled_it_gives_the_same_logits(name):
     size = least(name)

@@ -127,11 +127,12 @@ def test_a_spec_in_a_file(tmp_path):
 # Tables of strangers
 
 
+CONV = ModelSpec.of(edited()).as_dict()["definition"]["stages"]["conv1"]
+
+
 def deep(levels: int) -> dict:
-    row = {
-        "row": "conv",
-        **{k: v for k, v in ModelSpec.of(edited()).as_dict()["definition"]["stages"]["conv1"].items() if k != "row"},
-    }
+    """Rows within rows."""
+    row = CONV
     for _ in range(levels):
         row = {"row": "cat", "branches": [[row]]}
     return row
@@ -166,19 +167,19 @@ STRANGE = {
     "filters that are no number": (changed("definition.stages.conv1.filters", True), "filters is True"),
     "far too many filters": (changed("definition.stages.conv1.filters", 10**9), "filters is 1000000000"),
     "a kernel of three sides": (changed("definition.stages.conv1.kernel", [1, 2, 3]), "conv1"),
-    "a stage of no name": (changed("definition.stages.a b", {"row": "lrn"}), "'a b'"),
+    "a stage of no name": (changed("definition.stages.a b", CONV), "'a b'"),
     "an eps that is none": (changed("definition.batch_norm.eps", float("nan")), "eps is nan"),
     "a head on no stage": (changed("definition.auxiliary.aux1.on", "9z"), "'9z'"),
     "an image of a mile": (changed("definition.image_size", 10**6), "image_size is 1000000"),
     "rows within rows": (changed("definition.stages.conv1", deep(50)), "within each other"),
-    "rows without end": (changed("definition.stages.conv1", [{"row": "lrn"}] * 5000), ""),
+    "rows without end": (changed("definition.stages.conv1", [CONV] * 5000), "too large"),
     "classes of another number": (changed("classes", ["a"]), "1 names of classes for 3"),
     "classes that are none": (changed("classes", "cat"), "classes"),
     "a name of a megabyte": (changed("classes", ["a" * 10**6, "b", "c"]), "classes"),
     "aux that is none": (changed("aux", 1), "aux"),
     "a size that is none": (changed("preprocess.resize.size", "32"), "preprocess"),
     "preprocessing with another field": (changed("preprocess.gamma", 2), "preprocess"),
-    "no classifier": (changed("definition.head", {"dropout": {"row": "dropout", "p": 0.5}}), ""),
+    "no classifier": (changed("definition.head", {"conv": CONV}), "no Linear row"),
 }
 
 

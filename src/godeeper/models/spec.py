@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..errors import GodeeperError
+from ..papers.describe import describe
 from ..papers.notation import Definition, Linear, rows
 from ..papers.serialize import definition_as_dict, definition_from_dict
 from ..preprocess import Preprocess
@@ -16,6 +17,7 @@ from ..preprocess import Preprocess
 FORMAT_VERSION = 1
 FIELDS = {"format_version", "definition", "preprocess", "classes", "aux"}
 LONGEST_NAME = 1000  # letters
+MOST_PARAMETERS = 2_000_000_000  # of a table from a file: 8 GB of weights
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class ModelSpec:
                 raise GodeeperError(f"the spec's classes must be a list of names of at most {LONGEST_NAME} letters")
             classes = tuple(classes)
         definition = definition_from_dict(values["definition"])
+        parameters = describe(definition).parameters_with_heads
+        if parameters > MOST_PARAMETERS:
+            raise GodeeperError(
+                f"{definition.name!r} has {parameters:,} parameters: a file may ask for {MOST_PARAMETERS:,} at most"
+            )
         return cls(definition, Preprocess.from_dict(values["preprocess"]), classes, aux)
 
 
