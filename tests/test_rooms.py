@@ -1,50 +1,65 @@
-"""Who may enter which room: the imports of every file, against the design page."""
+"""Who may import whom: the table of the architecture page, held against every import, and no circle among the files."""
 
 import ast
+import re
 import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import godeeper
+from pages import read
 
 SOURCE = Path(godeeper.__file__).parent
-ROOMS = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-FILES = sorted(path.relative_to(SOURCE.parent) for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
-
-# A room that lists whom it may import may import nobody else here; one that lists whom it may not, everybody else.
-MAY = {
-    "errors": set(),
-    "preprocess": {"errors"},
-    "papers": {"errors"},
-    "files": set(),
-    "labels": {"text"},
-    "templating": set(),
-    "version": set(),
-    "packages": {"errors"},
-    "tensor_files": {"errors", "files"},
-    "drawing": {"papers", "errors"},
-    "models": {"papers", "labels", "errors", "preprocess", "tensor_files"},
-}
-MAY_NOT = {
-    "data": {"models", "train", "evaluate", "detect", "deploy", "drawing", "explain", "app", "claims"},
-    "evaluate": {"models", "train", "detect", "app", "claims"},
-    "train": {"evaluate", "detect", "deploy", "app", "claims"},
-    "detect": {"deploy", "explain", "app", "claims"},
-    "deploy": {"serve", "app", "claims"},
-    "serve": {"train", "evaluate", "detect", "explain", "app", "claims"},
-    "explain": {"app", "claims"},
-    "app": {"claims"},
-    "claims": {"detect", "deploy", "explain", "app"},
-}
-WITHOUT_TORCH = {"papers", "drawing", "errors", "preprocess"}  # the standard library only
+FILES = sorted(path.relative_to(SOURCE.parent) for path in SOURCE.rglob("*.py"))
+DOORS = {
+    "__init__",
+    "__main__",
+    "cli",
+    "notation",
+}  # what people come in by: they may import everything, and no room imports them
 
 
-def imports(source, module):
-    """The modules that the file of `module` imports, anywhere in it, by their full names."""
-    package = module.split(".") if module.endswith(".__init__") else module.split(".")[:-1]
-    package = [part for part in package if part != "__init__"]
-    for node in ast.walk(ast.parse(source)):
+def floors(page: str) -> tuple[set[str], dict[str, tuple[set[str], str]]]:
+    """The ground floor of a page's section on rooms, and its table: room -> the rooms it may import besides, what it holds."""
+    section = re.split(r"^## ", read(page), flags=re.M)
+    text = next(part for part in section if "tests/test_rooms.py" in part)
+    paragraph, _, rows = text.partition("\n| ")
+    ground = set(re.findall(r"`(\w+)`", paragraph.partition("tests/test_rooms.py`")[2]))
+    table = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) ?\|$", rows, re.M)
+    return ground, {room: (set(re.findall(r"`(\w+)`", cell)), holds) for room, holds, cell in table}
+
+
+GROUND, TABLE = floors("docs/en/architecture.md")
+ROOMS = GROUND | set(TABLE)
+ALLOWED = {room: GROUND | TABLE[room][0] if room in TABLE else GROUND for room in ROOMS}
+STANDARD_LIBRARY_ONLY = {room for room, (_, holds) in TABLE.items() if "standard library only" in holds}
+WITHOUT_TORCH = {room for room, (_, holds) in TABLE.items() if "no torch" in holds} | GROUND - {"tensor_files"} | {"__init__"}
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(file) for file in FILES}
+
+
+def for_types_only(tree: ast.AST) -> set[ast.AST]:
+    """The nodes under `if TYPE_CHECKING:`, which no program runs."""
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")]
+    return {node for block in blocks for statement in block.body for node in ast.walk(statement)}
+
+
+def imports(source: str, file: Path, types: bool = True) -> Iterator[str]:
+    """What a file imports, anywhere in it, by full names: "godeeper.papers.shape.row_output"; `types`: for types too."""
+    package = list(file.parts[:-1])
+    tree = ast.parse(source)
+    skipped = set() if types else for_types_only(tree)
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -53,99 +68,159 @@ def imports(source, module):
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def room(module):
-    """The room of godeeper that a full name is in; the house itself is `godeeper`; None for others' modules."""
-    first, *rest = module.split(".")
+def room_of(name: str) -> str | None:
+    """The room that a full name is in; `__init__` is the package's own face; None for what is not godeeper's."""
+    first, *rest = name.split(".")
     if first != "godeeper":
         return None
-    return rest[0] if rest and rest[0] in ROOMS else "godeeper"
+    return rest[0] if rest and f"godeeper.{rest[0]}" in MODULES else "__init__"
 
 
-def violations(source, module):
-    """The imports of a file that the rules forbid."""
-    here = room(module)
-    for imported in imports(source, module):
-        there = room(imported)
+def trespasses(source: str, file: Path) -> list[str]:
+    """The imports of a file that the table does not allow."""
+    here = room_of(module_of(file)) or "__init__"
+    allowed = {"cli", *ROOMS} if here == "__main__" else ALLOWED.get(here, ROOMS) - DOORS
+    lines = []
+    for name in imports(source, file):
+        there = room_of(name)
         if there is None:
-            if here in WITHOUT_TORCH and imported.split(".")[0] not in sys.stdlib_module_names:
-                yield f"{module}: {imported} is not in the standard library"
-        elif there not in (here, "godeeper") or (there == "godeeper" and here in MAY):
-            allowed = there in MAY[here] if here in MAY else there not in MAY_NOT.get(here, set())
-            if not allowed or (there == "cli" and here != "__main__"):
-                yield f"{module}: {here} may not import {there} ({imported})"
+            if here in STANDARD_LIBRARY_ONLY and name.split(".")[0] not in sys.stdlib_module_names:
+                lines.append(f"{file}: {name} is not in the standard library")
+        elif there != here and there not in allowed and (here not in DOORS or there in DOORS):
+            lines.append(f"{file}: {here} may not import {there} ({name})")
+    return lines
 
 
-def module_of(file):
-    return ".".join(file.with_suffix("").parts)
+def imports_torch(source: str) -> bool:
+    """Whether a file imports torch when it is itself imported: outside functions, and not for types."""
+    tree = ast.parse(source)
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    later = for_types_only(tree) | {node for function in functions for node in ast.walk(function)}
+    for node in set(ast.walk(tree)) - later:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "") or ""]
+        if any(name.split(".")[0] in ("torch", "torchvision") for name in names):
+            return True
+    return False
+
+
+def file_graph(sources: dict[Path, str]) -> dict[str, set[str]]:
+    """Module -> the modules that it imports as it runs, also those imported within functions."""
+    modules = {module_of(file): file for file in sources}
+
+    def target(name: str) -> str | None:
+        return next((module for module in (name, name.rpartition(".")[0]) if module in modules), None)
+
+    graph: dict[str, set[str]] = {}
+    for module, file in modules.items():
+        targets = {target(name) for name in imports(sources[file], file, types=False)}
+        graph[module] = {other for other in targets if other is not None} - {module}
+    return graph
+
+
+def circle(sources: dict[Path, str]) -> list[str]:
+    """The modules of a circle of imports, in order, or nothing."""
+    try:
+        TopologicalSorter(file_graph(sources)).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def source_files() -> dict[Path, str]:
+    """All but the package's face, which loads what it names when it is used."""
+    return {file: (SOURCE.parent / file).read_text() for file in FILES if file != Path("godeeper/__init__.py")}
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_every_file_keeps_to_its_room(file):
-    assert list(violations((SOURCE.parent / file).read_text(), module_of(file))) == []
+    source = (SOURCE.parent / file).read_text()
+    assert trespasses(source, file) == []
+    assert not (room_of(module_of(file)) in WITHOUT_TORCH and imports_torch(source))
 
 
-def test_the_front_door_opens_every_room_but_the_command_line():
-    found = list(imports((SOURCE / "__init__.py").read_text(), "godeeper.__init__"))
-    assert "godeeper.models.registry.create_model" in found
-    lazily = [f"godeeper.{home}" for home in godeeper._HOME.values()]
-    assert not any(room(module) == "cli" for module in found + lazily)
+def test_no_circle_of_imports():
+    assert circle(source_files()) == []
 
 
-def test_the_rooms_are_there():
-    assert {"papers", "models", "data", "train", "evaluate", "deploy", "serve", "explain", "claims", "cli", "errors"} <= ROOMS
-    assert len(FILES) > 20
-    assert "godeeper.papers.facts.Fact" in imports((SOURCE / "papers/audit.py").read_text(), "godeeper.papers.audit")
-    assert "godeeper.errors.GodeeperError" in imports((SOURCE / "papers/audit.py").read_text(), "godeeper.papers.audit")
+def test_the_table_is_complete_and_the_same_in_both_languages():
+    there = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert there == ROOMS | DOORS
+    chinese, table = floors("docs/zh/architecture.md")
+    assert chinese == GROUND
+    assert {room: rooms for room, (rooms, _) in table.items()} == {room: rooms for room, (rooms, _) in TABLE.items()}
+    TopologicalSorter({room: rooms for room, (rooms, _) in TABLE.items()}).prepare()  # no floor is above itself
+    assert {"papers"} == STANDARD_LIBRARY_ONLY
+    assert {"drawing", "errors", "preprocess"} <= WITHOUT_TORCH
+    assert len(FILES) > 100
 
 
-@pytest.mark.parametrize(
-    ("module", "source"),
-    [
-        ("godeeper.papers.describe", "import torch"),
-        ("godeeper.papers.describe", "from numpy import array"),
-        ("godeeper.papers.describe", "def f():\n    from ..models.network import Network"),
-        ("godeeper.papers.describe", "from .. import models"),
-        ("godeeper.papers.__init__", "from ..preprocess import Preprocess"),
-        ("godeeper.papers.describe", "import godeeper"),
-        ("godeeper.data.dataset", "from ..models import network"),
-        ("godeeper.data.dataset", "import godeeper.train.loop"),
-        ("godeeper.data.dataset", "from .. import explain"),
-        ("godeeper.drawing.draw", "import torch"),
-        ("godeeper.drawing.draw", "from ..explain.cam import overlay"),
-        ("godeeper.explain.explanation_page", "from ..app.html import table"),
-        ("godeeper.app.runs", "from ..claims.figures import figure_png"),
-        ("godeeper.claims.rmsprop", "from ..deploy.fuse import fuse"),
-        ("godeeper.evaluate.classify", "if TYPE_CHECKING:\n    from ..models.network import Network"),
-        ("godeeper.evaluate.classify", "from godeeper.train import loop"),
-        ("godeeper.train.loop", "from ..evaluate.classify import evaluate"),
-        ("godeeper.train.loop", "from ..deploy import predictor"),
-        ("godeeper.train.task", "from ..detect.faster_rcnn_task import Detection"),
-        ("godeeper.data.voc", "from ..detect.iou import box_iou"),
-        ("godeeper.detect.rcnn", "from ..explain.draw_detections import draw_detections"),
-        ("godeeper.models.network", "from ..data.crops import views"),
-        ("godeeper.models.network", "from ..train.loss import Objective"),
-        ("godeeper.deploy.predictor", "from ..cli.output import print_json"),
-        ("godeeper.deploy.predictor", "from ..serve.server import serve"),
-        ("godeeper.errors", "from .cli import main"),
-        ("godeeper.preprocess", "import torch"),
-    ],
-)
-def test_a_trespasser_is_caught(module, source):
-    assert len(list(violations(source, module))) == 1
+def test_the_face_opens_every_room_but_the_command_line():
+    names = [f"godeeper.{home}" for home in godeeper._HOME.values()]
+    assert "godeeper.models.registry" in names
+    assert {room_of(name) for name in names} <= ROOMS - {"cli"}
 
 
 @pytest.mark.parametrize(
-    ("module", "source"),
+    ("file", "source"),
     [
-        ("godeeper.papers.describe", "import re\nfrom collections.abc import Mapping\nfrom . import facts"),
-        ("godeeper.papers.describe", "from ..errors import GodeeperError"),
-        ("godeeper.papers.__init__", "from .describe import describe"),
-        ("godeeper.models.network", "import torch\nfrom ..papers.shape import FeatureShape\nfrom ..preprocess import Preprocess"),
-        ("godeeper.train.loop", "from ..models.network import Network\nfrom ..data.loader import Batch"),
-        ("godeeper.evaluate.classify", "import torch\nfrom ..data.dataset import Images"),
-        ("godeeper.cli.train", "from ..train.loop import train\nfrom ..version import __version__\nfrom . import output"),
-        ("godeeper.__main__", "from .cli.main import main"),
+        ("papers/describe.py", "import torch"),
+        ("papers/describe.py", "from numpy import array"),
+        ("papers/describe.py", "def f():\n    from ..models.network import Network"),
+        ("papers/describe.py", "from .. import models"),
+        ("papers/describe.py", "import godeeper"),
+        ("data/factory.py", "from ..papers.describe import describe"),
+        ("data/factory.py", "import godeeper.train.loop"),
+        ("train/loop.py", "from ..explain import cam"),
+        ("train/loop.py", "from ..evaluate.classify import evaluate"),
+        ("evaluate/classify.py", "from ..deploy.fuse import fuse"),
+        ("evaluate/classify.py", "if TYPE_CHECKING:\n    from ..models.network import Network"),
+        ("models/network.py", "from ..data.crops import views"),
+        ("deploy/predictor.py", "from ..cli.output import print_json"),
+        ("deploy/predictor.py", "from .. import __version__"),
+        ("explain/page.py", "from ..app.runs import runs"),
+        ("errors.py", "from .papers.describe import describe"),
+        ("errors.py", "from .cli import main"),
+        ("papers/googlenet.py", "from ..notation import Conv"),
+        ("errors.py", "from .__main__ import main"),
     ],
 )
-def test_a_guest_is_let_in(module, source):
-    assert list(violations(source, module)) == []
+def test_a_trespasser_is_caught(file, source):
+    assert len(trespasses(source, Path("godeeper", file))) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        (
+            "papers/describe.py",
+            "import re\nfrom collections.abc import Mapping\nfrom . import facts\nfrom ..errors import unknown",
+        ),
+        ("models/network.py", "import torch\nfrom ..papers.notation import Definition"),
+        ("train/loop.py", "from ..models.network import Network\nfrom ..data.loader import Batch"),
+        ("cli/train.py", "from ..train.loop import train\nfrom . import output"),
+        ("__main__.py", "from .cli.main import main"),
+        ("__init__.py", "from .models.registry import create_model"),
+    ],
+)
+def test_a_guest_is_let_in(file, source):
+    assert trespasses(source, Path("godeeper", file)) == []
+
+
+@pytest.mark.parametrize(
+    "how", ["import godeeper.b", "from .b import x", "def f():\n    from . import b", "class C:\n    from .b import x"]
+)
+def test_a_planted_circle_is_seen(how):
+    planted = {Path("godeeper/a.py"): how, Path("godeeper/b.py"): "from .c import x", Path("godeeper/c.py"): "from . import a"}
+    assert set(circle(planted)) == {"godeeper.a", "godeeper.b", "godeeper.c"}
+
+
+def test_torch_is_seen_where_it_is_imported():
+    assert imports_torch("import torch.nn as nn")
+    assert imports_torch("from torchvision import models")
+    assert not imports_torch("def f():\n    import torch")
+    assert not imports_torch("if TYPE_CHECKING:\n    from torch import Tensor")
+
+
+def test_what_is_imported_for_types_makes_no_circle():
+    a = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .b import x"
+    assert circle({Path("godeeper/a.py"): a, Path("godeeper/b.py"): "from .a import x"}) == []
