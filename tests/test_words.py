@@ -20,7 +20,7 @@ UNIQUE_FILES = {"words", "card", "boxes", "crops", "metrics", "report"}
 
 KINDS = ("parts", "parts_of_names", "names", "prose")
 
-FINISHED: set[str] = set()  # rooms and pages; the others may fail for now: pytest --runxfail shows by what
+UNFINISHED = {"app", "claims", "cli", "data", "drawing", "evaluate"}  # may fail for now: pytest --runxfail shows by what
 
 
 def words(name: str) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ def in_file(file: Path, room: str) -> list[str]:
 
 def marked(names: list[str]) -> list[Any]:
     unfinished = pytest.mark.xfail(strict=False, reason="its words are not finished")
-    return [pytest.param(name, marks=() if name in FINISHED else unfinished) for name in names]
+    return [pytest.param(name, marks=() if name not in UNFINISHED else unfinished) for name in names]
 
 
 @pytest.mark.parametrize("room", marked(ROOMS))
