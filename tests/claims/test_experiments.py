@@ -134,12 +134,11 @@ def test_the_extra_batch_norm_is_on_the_residual():
 
 
 def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch):
-    monkeypatch.setattr(auxiliary_heads, "STEPS", 1)
     monkeypatch.setattr(auxiliary_heads, "BATCH", 16)
     monkeypatch.setattr(auxiliary_heads, "best_device", lambda: torch.device("cpu"))  # elsewhere dropout draws otherwise
     images = ClaimData("digits", 64, 32)
     source = images.open()
-    norms = auxiliary_heads.gradients(images, SMALL, network="googlenet_bn", seed=3)
+    norms = auxiliary_heads.gradients(images, SMALL, network="googlenet_bn", steps=1, seed=3)
     for name, weight in (("classifier", 0.0), ("with heads", 0.3)):
         torch.manual_seed(3)
         table = variant(definition("googlenet_bn"), num_classes=10, width=0.125, small=True)

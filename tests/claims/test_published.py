@@ -11,6 +11,7 @@ from godeeper.claims import (
     CLAIMS,
     auxiliary_heads,
     average_pooling,
+    counting,
     factorised_filters,
     residual_connections,
     residual_scaling,
@@ -145,6 +146,11 @@ def test_published_verdicts_follow_from_the_published_runs(name):
     claim = CLAIMS[name]
     published = map(Statement.from_dict, published_results(name)["cpu"]["statements"])
     assert [claim.describe(statement) for statement in recomputed(name)] == [claim.describe(statement) for statement in published]
+
+
+def test_published_counts_are_the_audits():
+    published = [Statement.from_dict(data) for data in published_results("counting")["cpu"]["statements"]]
+    assert counting.counts() == published[:6]
 
 
 def test_the_pages_say_what_the_results_say():

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from godeeper.claims import CLAIMS, counting, lab, residual_scaling
+from godeeper.claims import CLAIMS, auxiliary_heads, counting, lab, residual_scaling
 from godeeper.claims.average_pooling import HEADS
 from godeeper.claims.claim import ClaimResult, Statement
 from godeeper.claims.claim_folder import reproduce
@@ -181,6 +181,7 @@ def test_a_killed_run_is_resumed_and_ends_with_the_same_numbers(pooled, tmp_path
 def test_every_claim_runs_to_its_verdicts(name, tmp_path, monkeypatch):
     monkeypatch.setattr(residual_scaling, "WIDTHS", (32, 48, 64))
     monkeypatch.setattr(counting, "INFERENCE_BATCH", 1)
+    monkeypatch.setattr(auxiliary_heads, "STEPS", 6)  # of which two are measured
     claim = small(name, epochs=1)
     result = reproduce(claim, "cpu", None, tmp_path)
     described = [claim.describe(Statement.from_dict(data)) for data in result["statements"]]

@@ -36,7 +36,8 @@ def experiment(lab: Lab) -> ClaimResult:
         for name, network in NETWORKS.items()
         for heads, weight in (("heads", WEIGHT), ("no heads", 0.0))
     ])  # fmt: skip
-    measured = lab.measure(gradients, {f"gradients, {name}": {"network": network} for name, network in NETWORKS.items()})
+    settings = {f"gradients, {name}": {"network": network, "steps": STEPS} for name, network in NETWORKS.items()}
+    measured = lab.measure(gradients, settings)
     norms = {name: measured[f"gradients, {name}"] for name in NETWORKS}
     ratios = {name: [sum(run["with heads"]) / sum(run["classifier"]) for run in seeds] for name, seeds in norms.items()}
     statements = []
@@ -47,7 +48,7 @@ def experiment(lab: Lab) -> ClaimResult:
     return ClaimResult(statements, tables, {"curves": error_curves(runs), "gradients": _gradient_figure(norms)})
 
 
-def gradients(images: ClaimData, scale: Scale, network: str, seed: int) -> dict[str, Any]:
+def gradients(images: ClaimData, scale: Scale, network: str, steps: int, seed: int) -> dict[str, Any]:
     """The norm of the gradient at 3a's filters over the first steps: of the classifier's loss, and with the heads' added."""
     torch.manual_seed(seed)
     source = images.open()
@@ -58,7 +59,7 @@ def gradients(images: ClaimData, scale: Scale, network: str, seed: int) -> dict[
     train, order = source.train, torch.Generator().manual_seed(seed)
     assert isinstance(train, ImageDataset)
     norms: dict[str, list[float]] = {"step": [], "classifier": [], "with heads": []}
-    for step in range(STEPS):
+    for step in range(steps):
         batch = torch.randint(len(train), (BATCH,), generator=order).tolist()
         pixels = torch.cat([take_views(train.image(index), model.preprocess) for index in batch])
         x = normalise(pixels.to(best_device()), model.preprocess)  # (BATCH, 3, H, W)

@@ -37,9 +37,7 @@ INFERENCE_BATCH, TRAINING_BATCH = 4, 2  # images of a timed pass, and of a timed
 
 def experiment(lab: Lab) -> ClaimResult:
     """The audit's verdicts; passes and steps timed side by side, in turns."""
-    statements = [printed_values("table-1", _table_1())]
-    for name, (model, quantities) in COUNTED.items():
-        statements.append(printed_values(name, [finding for finding in audit(model) if finding.quantity in quantities]))
+    statements = counts()
     inference = _timed({name: _pass(name) for name in ("googlenet", *RIVALS)}, lab.scale.seeds)
     statements.append(faster(inference))
     rows = _rows("inference, per image", inference, INFERENCE_BATCH)
@@ -51,6 +49,15 @@ def experiment(lab: Lab) -> ClaimResult:
         rows += _rows("training step, per image", steps, TRAINING_BATCH)
     head = ["network", "timed", *(f"round {number}" for number in range(1, lab.scale.seeds + 1)), "multiply-adds"]
     return ClaimResult(statements, {"seconds": Table(head, rows)})
+
+
+def counts() -> list[Statement]:
+    """What the papers print and the audit of our tables counts."""
+    table_1 = [finding for finding in audit("googlenet") if finding.source == "Table 1" and finding.stage != "softmax"]
+    statements = [printed_values("table-1", table_1)]
+    for name, (model, quantities) in COUNTED.items():
+        statements.append(printed_values(name, [finding for finding in audit(model) if finding.quantity in quantities]))
+    return statements
 
 
 def printed_values(name: str, findings: Sequence[Finding]) -> Statement:
@@ -75,10 +82,6 @@ def slower(pair: str, plain: Sequence[float], residual: Sequence[float], cost: f
     """
     times = mean([a / b for a, b in zip(plain, residual, strict=True)])
     return Statement("slower", verdict_above(times, cost), {"pair": pair, "times": times, "cost": cost})
-
-
-def _table_1() -> list[Finding]:
-    return [finding for finding in audit("googlenet") if finding.source == "Table 1" and finding.stage != "softmax"]
 
 
 def _network(name: str) -> Network:
