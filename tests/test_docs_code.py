@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
+from detectors import faster_rcnn
 from godeeper import create_model, export, save
 from godeeper.cli.main import status
 from godeeper.deploy.detector_export import export_detector
-from godeeper.detect.faster_rcnn import FasterRCNN
 from pages import PAIRS, blocks
 
 RUN = {"python", "pycon", "sh"}
@@ -55,7 +55,7 @@ def what_a_reader_has(folder):
     network.classes = tuple("0123456789")
     save(network, folder / "runs/mine/model.safetensors")
     export(network, folder / "mine.onnx", with_preprocessing=True)
-    detector = FasterRCNN(create_model("googlenet_bn", num_classes=2, width=0.125), ("RBC", "WBC"), image_size=96, longest=160)
+    detector = faster_rcnn(classes=("RBC", "WBC"), image_size=96, longest=160)
     torch.nn.init.normal_(detector.rcnn.roi_heads.box_predictor.cls_score.weight, std=0.1)
     export_detector(detector.eval(), folder / "cells.onnx")
     Image.fromarray(load_sample_image("china.jpg")).save(folder / "photo.jpg")

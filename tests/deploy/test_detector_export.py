@@ -10,12 +10,12 @@ import onnx
 import pytest
 import torch
 
-from godeeper import GodeeperError, Predictor, create_model
+from detectors import faster_rcnn
+from godeeper import GodeeperError, Predictor
 from godeeper.cli.main import status
 from godeeper.deploy.detector_export import SUFFIXES, ExportedDetector, export_detector
 from godeeper.deploy.export_formats import ONNXExporter
 from godeeper.detect.detector_files import load_detector, save_detector
-from godeeper.detect.faster_rcnn import FasterRCNN
 from godeeper.errors import BadCheckpoint
 from scenes import scene, voc_folder
 
@@ -31,11 +31,9 @@ def make_confident(detector):
     return detector.eval()
 
 
-def make(**options):
-    torch.manual_seed(0)
-    network = create_model("googlenet_bn", num_classes=1, width=0.125)
+def make(classes=("disc", "金鱼"), **options):
     anchors = (16, 32, 64, 96, 128) if options.get("pyramid") else (16, 32)
-    return make_confident(FasterRCNN(network, ("disc", "金鱼"), image_size=96, longest=160, anchors=anchors, **options))
+    return make_confident(faster_rcnn(classes=classes, image_size=96, longest=160, anchors=anchors, **options))
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +125,7 @@ def test_it_runs_where_godeeper_is_not(exported, detector, tmp_path):
 @pytest.mark.parametrize("suffix", [".onnx", pytest.param(".xml", marks=pytest.mark.slow)])
 def test_commands_take_it_as_a_run(run, tmp_path, capsys, suffix):
     voc = voc_folder(tmp_path / "voc", {"test": range(3), "train": range(4, 6)})
-    detector = load_detector(run)
-    detector.classes = ("disc", "square")
-    save_detector(detector, tmp_path / "model.safetensors")
+    save_detector(make(("disc", "square")), tmp_path / "model.safetensors")
     file = tmp_path / f"detector{suffix}"
     assert status(["detect", "export", str(tmp_path / "model.safetensors"), "--out", str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["check"]["images"] == 26

@@ -1,32 +1,34 @@
 """Faster R-CNN on the whole family: shapes from the tables, one training step each, frozen batch norm, weights on disk."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
+from detectors import CLASSES, faster_rcnn
 from godeeper import BadCheckpoint, GodeeperError, create_model, list_models
 from godeeper.detect.detector_files import load_detector, save_detector
+from godeeper.detect.detector_spec import DetectorSpec
 from godeeper.detect.faster_rcnn import FasterRCNN, ResizeNormalize
 from godeeper.models.build import build_stages
 from godeeper.models.network import Network
+from godeeper.models.spec import ModelSpec
 from godeeper.papers.detection import aligned, levels, split, stage_outputs, trunk
 from godeeper.papers.registry import definition, variant
 from godeeper.papers.shape import FeatureShape
 from godeeper.tensor_files import load_tensors, save_tensors
 from networks import alive
 
-CLASSES = ["disc", "square"]
 SMALL = {"image_size": 96, "longest": 128, "anchors": (8, 16, 32, 64, 128), "regions": 16}
 
 
 def detector(name="googlenet_bn", **options):
-    torch.manual_seed(0)
-    return FasterRCNN(create_model(name, num_classes=10, width=0.125), CLASSES, **{**SMALL, **options})
+    return faster_rcnn(name, **{**SMALL, **options})
 
 
 def images_and_targets():
@@ -124,7 +126,7 @@ def test_atrous_filters_see_what_they_were_trained_to_see():
 
 def test_weights_of_the_classifier_are_taken_over():
     network = create_model("inception_v4", num_classes=10, width=0.125)
-    made = FasterRCNN(network, CLASSES, **SMALL)
+    made = FasterRCNN(DetectorSpec.of(network.spec, CLASSES), network)
     ours = made.state_dict()
     for key, tensor in network.state_dict().items():
         if key.startswith("stages."):
@@ -156,7 +158,7 @@ def test_weights_on_disk_find_the_same(tmp_path, options):
     save_detector(made, tmp_path / "model.safetensors")
     loaded = load_detector(tmp_path)
     assert loaded.classes == ("disc", "square")
-    assert loaded.arguments == made.arguments
+    assert loaded.spec == made.spec
     image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 100, 3), dtype=np.uint8))
     ours, theirs = made.find(image), loaded.find(image)
     assert len(ours) > 0
@@ -167,23 +169,51 @@ def test_weights_on_disk_find_the_same(tmp_path, options):
     assert (np.diff(ours.scores) <= 0).all()
 
 
-def test_weights_that_do_not_fit_are_refused(tmp_path):
-    save_detector(detector(), tmp_path / "model.safetensors")
-    tensors = load_file(tmp_path / "model.safetensors")
+def test_an_edited_table_is_as_good_as_a_registered_one(tmp_path):
+    """One filter count changed, and a name that no registry knows: it is saved, and built again from its file alone."""
+    table = variant(definition("googlenet_bn"), num_classes=1, width=0.125)
+    reduce, conv = table.stages["conv2"]
+    table = replace(table, name="mine", stages={**table.stages, "conv2": (reduce, replace(conv, filters=conv.filters + 8))})
+    spec = DetectorSpec.of(ModelSpec.of(table), CLASSES, image_size=96, longest=128)
+    assert DetectorSpec.from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
+    torch.manual_seed(0)
+    made = FasterRCNN(spec).eval()
+    save_detector(made, tmp_path / "model.safetensors")
+    loaded = load_detector(tmp_path)
+    assert loaded.spec == spec
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 100, 3), dtype=np.uint8))
+    assert loaded.find(image).boxes.tolist() == made.find(image).boxes.tolist()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    save_detector(detector(), folder / "model.safetensors")
+    return load_tensors(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("change", [
+    {"image_size": 0}, {"image_size": "x"}, {"image_size": None}, {"longest": 0}, {"longest": 20}, {"anchors": []},
+    {"anchors": [0, 0]}, {"anchors": 5}, {"classes": ["a", "a"]}, {"classes": "ab"}, {"classes": [1, 2]}, {"classes": None},
+    {"classes": []}, {"pyramid": 1}, {"pyramid": True, "atrous": True}, {"pyramid_units": 10**9}, {"model": None},
+    {"model": {}}, {"format_version": 2}, {"flavour": 1},
+], ids=str)  # fmt: skip
+def test_an_unsound_spec_in_a_file_is_refused(tmp_path, saved, change):
+    tensors, metadata = saved
+    save_tensors(tmp_path / "bad.safetensors", tensors, {"detector": {**metadata["detector"], **change}})
+    with pytest.raises(BadCheckpoint, match="describes a detector that cannot be built") as refused:
+        load_detector(tmp_path / "bad.safetensors")
+    assert "\n" not in str(refused.value)
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path, saved):
+    tensors, metadata = saved
     save_file(tensors, tmp_path / "plain.safetensors")
     with pytest.raises(BadCheckpoint, match="holds no Faster R-CNN"):
         load_detector(tmp_path / "plain.safetensors")
-    tensors, metadata = load_tensors(tmp_path / "model.safetensors")
-    for change, words in (
-        ({"detector": {**metadata["detector"], "name": "googlenet_xx"}}, "describes a detector that this version cannot build"),
-        ({"detector": {**metadata["detector"], "flavour": 1}}, "describes a detector that this version cannot build"),
-        ({"detector": {**metadata["detector"], "width": 0.25}}, "does not fit the network that it describes"),
-        ({"classes": ["one"]}, "does not fit the network that it describes"),
-        ({"classes": None}, "describes a detector that this version cannot build"),
-    ):
-        save_tensors(tmp_path / "bad.safetensors", tensors, {**metadata, **change})
-        with pytest.raises(BadCheckpoint, match=words):
-            load_detector(tmp_path / "bad.safetensors")
+    save_tensors(tmp_path / "bad.safetensors", tensors, {"detector": {**metadata["detector"], "classes": ["cat"]}})
+    with pytest.raises(BadCheckpoint, match="does not fit the network that it describes"):
+        load_detector(tmp_path / "bad.safetensors")
     name = next(iter(tensors))
     save_tensors(tmp_path / "nan.safetensors", {**tensors, name: tensors[name] * float("nan")}, metadata)
     with pytest.raises(BadCheckpoint, match="not finite"):
@@ -196,7 +226,7 @@ def test_impossible_detectors_are_refused():
     with pytest.raises(GodeeperError, match="has 5 levels, each with one side of anchor: give 5 anchors, not 3"):
         detector(pyramid=True, anchors=(8, 16, 32))
     with pytest.raises(GodeeperError, match="features are 8 pixels apart: a detector needs 16"):
-        FasterRCNN(create_model("googlenet_bn", num_classes=10, width=0.125, small=True), CLASSES, **SMALL)
+        FasterRCNN(DetectorSpec.of(create_model("googlenet_bn", num_classes=10, width=0.125, small=True).spec, CLASSES))
 
 
 @pytest.mark.parametrize(
@@ -222,9 +252,7 @@ def test_images_are_resized_in_whole_numbers(size, longest, shape, expected):
 @pytest.mark.parametrize("options", [{}, {"pyramid": True, "anchors": (16, 32, 64, 96, 128)}], ids=["classical", "pyramid"])
 def test_in_bf16_boxes_keep_their_precision(monkeypatch, options):
     """Between 256 and 512 pixels, bf16 has steps of 2: an object a pixel wide would have no width, and the loss be NaN."""
-    torch.manual_seed(0)
-    network = create_model("googlenet_bn", num_classes=1, width=0.125)
-    detector = FasterRCNN(network, ["a"], image_size=512, longest=512, **options).train()
+    detector = faster_rcnn(classes=("a",), image_size=512, longest=512, **options).train()
     objects = {"boxes": torch.tensor([[401.0, 300.0, 402.0, 330.0]]), "labels": torch.tensor([1])}
     seen = []
     select = detector.rcnn.roi_heads.select_training_samples

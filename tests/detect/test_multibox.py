@@ -9,22 +9,20 @@ import pytest
 import torch
 from PIL import Image
 
+from detectors import multibox
 from godeeper import BadCheckpoint, GodeeperError, create_model
 from godeeper.data.annotations import DetectionDataset, Objects
 from godeeper.data.open_annotations import open_annotations
 from godeeper.detect.detection_recipes import MultiBoxRecipe
-from godeeper.detect.multibox import MultiBox, MultiBoxProposals, cluster_boxes, load_multibox, multibox_loss, save_multibox
+from godeeper.detect.detector_files import load_multibox, save_multibox
+from godeeper.detect.detector_spec import MultiBoxSpec
+from godeeper.detect.multibox import MultiBox, MultiBoxProposals, cluster_boxes, multibox_loss
 from godeeper.detect.multibox_task import MultiBoxTask
 from godeeper.detect.proposals import coverage
 from godeeper.papers.registry import list_models
 from godeeper.tensor_files import load_tensors, save_tensors
 from godeeper.train.loop import learn
 from scenes import scene, voc_folder
-
-
-def multibox(boxes=8, image_size=64, model="googlenet_bn"):
-    torch.manual_seed(0)
-    return MultiBox(create_model(model, num_classes=1, width=0.125), boxes=boxes, image_size=image_size)
 
 
 def sure(log_odds):
@@ -142,7 +140,7 @@ class Alone:
 def test_weights_of_a_classifier_are_taken_over():
     torch.manual_seed(3)
     network = create_model("googlenet_bn", num_classes=5, width=0.125)
-    stages = MultiBox(network, boxes=8, image_size=96).network.stages
+    stages = MultiBox(MultiBoxSpec.of(network.spec, 96, boxes=8), network).network.stages
     assert all(torch.equal(one, other) for one, other in zip(stages.parameters(), network.stages.parameters(), strict=True))
 
 
@@ -170,12 +168,14 @@ def test_files_of_others_are_refused(tmp_path, weights_file):
     save_multibox(multibox(), tmp_path / "good.safetensors")
     tensors, metadata = load_tensors(tmp_path / "good.safetensors")
     bad = tmp_path / "bad.safetensors"
-    save_tensors(bad, tensors, {**metadata, "multibox": {**metadata["multibox"], "boxes": 9}})
+    spec = metadata["multibox"]
+    save_tensors(bad, tensors, {"multibox": {**spec, "boxes": 9}})
     with pytest.raises(BadCheckpoint, match="does not fit the network that it describes: size mismatch"):
         load_multibox(bad)
-    save_tensors(bad, tensors, {**metadata, "multibox": {**metadata["multibox"], "name": "googlenet_bm"}})
-    with pytest.raises(BadCheckpoint, match="unknown model 'googlenet_bm'"):
-        load_multibox(bad)
+    for change in ({"boxes": 0}, {"boxes": "many"}, {"channels": 10**9}, {"image_size": 1}, {"model": {}}, {"format_version": 2}):
+        save_tensors(bad, tensors, {"multibox": {**spec, **change}})
+        with pytest.raises(BadCheckpoint, match="describes a multibox that cannot be built"):
+            load_multibox(bad)
     save_tensors(bad, {**tensors, "priors": tensors["priors"] * math.nan}, metadata)
     with pytest.raises(BadCheckpoint, match="holds values that are not finite"):
         load_multibox(bad)
@@ -183,7 +183,7 @@ def test_files_of_others_are_refused(tmp_path, weights_file):
 
 @pytest.mark.parametrize("model", list_models())
 def test_the_whole_family_learns(model):
-    network = multibox(image_size=96, model=model)
+    network = multibox(model, 96)
     places, odds = network.train()(torch.randn(2, 3, 96, 96))
     assert (places.shape, odds.shape) == ((2, 8, 4), (2, 8))
     losses = multibox_loss(places, odds, network.priors, [torch.tensor([[0.1, 0.2, 0.5, 0.6]]), torch.zeros(0, 4)])
@@ -193,9 +193,9 @@ def test_the_whole_family_learns(model):
 
 def test_a_size_that_does_not_fit_is_named():
     with pytest.raises(GodeeperError, match="inception_v4 takes images of at least 75x75 pixels, not 64x64"):
-        multibox(model="inception_v4")
+        multibox("inception_v4")
     with pytest.raises(GodeeperError, match=r"bn_inception_caffe cannot take images of 240x240 pixels: .* 255x255 fits"):
-        multibox(image_size=240, model="bn_inception_caffe")
+        multibox("bn_inception_caffe", 240)
 
 
 def made(images, **recipe):

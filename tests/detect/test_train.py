@@ -12,14 +12,13 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from godeeper import GodeeperError, create_model
+from detectors import faster_rcnn, multibox
+from godeeper import GodeeperError
 from godeeper.data.open_annotations import open_annotations
 from godeeper.detect.detection_recipes import DetectionRecipe, MultiBoxRecipe
 from godeeper.detect.detections import Detections
 from godeeper.detect.detector import find_all
-from godeeper.detect.faster_rcnn import FasterRCNN
 from godeeper.detect.faster_rcnn_task import FasterRCNNTask
-from godeeper.detect.multibox import MultiBox
 from godeeper.detect.multibox_task import MultiBoxTask
 from godeeper.detect.object_loader import ObjectTrainingSet
 from godeeper.errors import BadImage
@@ -39,15 +38,11 @@ def voc(tmp_path_factory):
 
 def make(kind, images, **changes):
     """A task on fresh weights, always the same ones."""
-    torch.manual_seed(0)
-    network = create_model("googlenet_bn", num_classes=1, width=0.125)
     if kind == "multibox":
         recipe = MultiBoxRecipe(epochs=2, batch_size=2, lr=0.01, boxes=8, image_size=64, checkpoint_minutes=0)
-        return partial(MultiBoxTask, MultiBox(network, boxes=8, image_size=64), images, recipe)
+        return partial(MultiBoxTask, multibox(), images, recipe)
     recipe = DetectionRecipe(**{**RECIPE.as_dict(), **changes})
-    detector = FasterRCNN(
-        network, images.classes, image_size=72, longest=96, anchors=recipe.anchors, regions=recipe.regions
-    )  # fmt: skip
+    detector = faster_rcnn(classes=images.classes, image_size=72, longest=96, anchors=recipe.anchors, regions=recipe.regions)
     return partial(FasterRCNNTask, detector, images, recipe)
 
 
@@ -207,11 +202,7 @@ def test_it_learns_to_find_shapes(tmp_path):
 
     voc = voc_folder(tmp_path / "voc", {"train": range(100), "test": range(100, 130)})
     images, tested = open_annotations(voc, "train"), open_annotations(voc, "test")
-    torch.manual_seed(0)
-    detector = FasterRCNN(
-        create_model("googlenet_bn", num_classes=1, width=0.125), images.classes,
-        image_size=144, longest=192, anchors=(32, 64), regions=16,
-    )  # fmt: skip
+    detector = faster_rcnn(classes=images.classes, image_size=144, longest=192, anchors=(32, 64), regions=16)
     recipe = DetectionRecipe(epochs=12, batch_size=4, image_size=144, longest=192, anchors=(32, 64), regions=16)
 
     def evaluate(detector):

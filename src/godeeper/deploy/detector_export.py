@@ -52,7 +52,7 @@ class ExportedDetector:
         metadata = read_json(file)
         try:
             self.classes = tuple(str(name) for name in metadata["classes"])
-            self.arguments = dict(metadata["detector"])
+            self.spec = DetectorSpec.from_dict(metadata["detector"])
         except (ValueError, KeyError, TypeError):
             raise BadCheckpoint(f"{str(file)!r} holds no Faster R-CNN: make it with `godeeper detect export`") from None
         try:
@@ -84,7 +84,7 @@ def export_detector(
     check_target(out, SUFFIXES)
     detector = (source if isinstance(source, FasterRCNN) else load_detector(source)).eval().cpu()
     samples = photographs(None if images is None else Path(images))
-    metadata = {"detector": detector.arguments, "classes": list(detector.classes), "sha256": digest(detector.state_dict())}
+    metadata = {"detector": detector.spec.as_dict(), "classes": list(detector.classes), "sha256": digest(detector.state_dict())}
     exporter: Exporter = (ONNXExporter if out.suffix.lower() == ".onnx" else OpenVINOExporter)(_graph(detector))
     check, size = write_checked(exporter, out, metadata, lambda run: _check(run, exporter.engine, detector, samples))
     return DetectorExportReport(out, check, size)
@@ -105,7 +105,7 @@ class _FromPixels(nn.Module):
 def _graph(detector: FasterRCNN) -> Any:
     """The ONNX graph, for images of any size: traced, as torch's newer exporter cannot yet take the choices of boxes."""
     onnx = require("onnx", "deploy")
-    size = detector.arguments["image_size"]
+    size = detector.spec.image_size
     with TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         file = Path(folder) / "detector.onnx"
         warnings.simplefilter("ignore")  # of the exporter's age, and of sizes that are constants, which they are

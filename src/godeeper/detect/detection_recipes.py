@@ -8,6 +8,7 @@ from typing import Literal
 from ..errors import GodeeperError
 from ..papers.facts_googlenet import GOOGLENET_MULTIBOX
 from ..train.recipe import Recipe, TrainConfig
+from .detector_spec import DETECTOR_SIZES, MULTIBOX_SIZES, check_geometry
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ObjectRecipe(TrainConfig):
 class DetectionRecipe(ObjectRecipe):
     """One training run of Faster R-CNN; the defaults suit some hundred images and a network that has batch norm."""
 
-    RANGES = TrainConfig.RANGES | {"image_size": (16, 10_000), "longest": (16, 10_000), "regions": (1, 10_000)}
+    RANGES = TrainConfig.RANGES | {"image_size": DETECTOR_SIZES, "longest": DETECTOR_SIZES, "regions": (1, 10_000)}
 
     epochs: int = 36
     batch_size: int = 4
@@ -37,17 +38,17 @@ class DetectionRecipe(ObjectRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.anchors or not all(isinstance(side, int) and side >= 1 for side in self.anchors):
-            raise GodeeperError(f"recipe: anchors are {self.anchors}: they must be sides of at least 1 pixel, such as 32,64,128")
-        if self.longest < self.image_size:
-            raise GodeeperError(f"recipe: longest is {self.longest}, below image_size, {self.image_size}")
+        try:
+            check_geometry(self.image_size, self.longest, self.anchors)
+        except GodeeperError as error:
+            raise GodeeperError(f"recipe: {error}") from None
 
 
 @dataclass(frozen=True)
 class MultiBoxRecipe(ObjectRecipe):
     """One training run of a MultiBox network."""
 
-    RANGES = TrainConfig.RANGES | {"image_size": (0, 10_000), "boxes": (1, 10_000)}
+    RANGES = TrainConfig.RANGES | {"image_size": (0, MULTIBOX_SIZES[1]), "boxes": (1, 10_000)}
 
     epochs: int = 60
     batch_size: int = 16

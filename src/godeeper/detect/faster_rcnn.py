@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -21,55 +22,50 @@ from ..errors import GodeeperError
 from ..models.build import build_stages, initialise
 from ..models.network import Network, device_of
 from ..papers.detection import aligned, levels, split, stage_outputs, trunk
-from ..papers.notation import Stage
-from ..papers.registry import scaled
+from ..papers.notation import Definition, Stage
 from ..papers.shape import FeatureShape
 from .detections import Detections
+from .detector_spec import DetectorSpec
 from .object_loader import pixels
-from .table_width import width_of
 
-PYRAMID_CHANNELS = 256  # of every level of a feature pyramid (arXiv 1612.03144), at width 1,
-PYRAMID_GRID = 7  # the side that regions are pooled to there,
-PYRAMID_UNITS = 1024  # and the units of its two fully connected layers
+PYRAMID_GRID = 7  # the side that regions are pooled to with a feature pyramid (arXiv 1612.03144)
 ASPECT_RATIOS = (0.5, 1.0, 2.0)  # of anchors: height / width
 SCORE_THRESHOLD = 0.05  # of a detection, at least
 
 
 class FasterRCNN(nn.Module):
-    """A detector: `network` up to a stride of 16 pixels on the whole image, the rest of it on each region.
+    """A detector made of a classifier: up to a stride of 16 pixels it runs on the whole image, the rest of it on each region.
 
-    With `pyramid`, all of it on the whole image, and regions from a feature pyramid. `atrous` keeps features 8 pixels apart.
-    Images are resized so that the shorter side has `image_size` pixels, but the longer one at most `longest`. `anchors` are the
-    sides in pixels of the resized image, each at aspect ratios 0.5, 1 and 2. `regions` are sampled from each image to learn
-    from. The network's weights are copied; `classes` are without background. GodeeperError for a network or options that
-    cannot make a detector.
+    `spec` says what it is; the weights are fresh, or copied from `network`. In training, `regions` are sampled from each image
+    to learn from. GodeeperError for a table that no detector can be made of.
     """
 
-    def __init__(
-        self, network: Network, classes: Sequence[str], *, pyramid: bool = False, atrous: bool = False, image_size: int = 600,
-        longest: int = 1000, anchors: Sequence[int] = (32, 64, 128, 256, 512), regions: int = 128,
-    ) -> None:  # fmt: skip
+    def __init__(self, spec: DetectorSpec, network: Network | None = None, *, regions: int = 128) -> None:
         super().__init__()
-        if pyramid and atrous:
-            raise GodeeperError("atrous features and a feature pyramid exclude each other: choose one of them")
-        self.definition = network.definition
-        self.classes, self.preprocess = tuple(classes), network.preprocess
-        self.arguments: dict[str, Any] = {
-            "name": network.definition.name, "width": width_of(network), "pyramid": pyramid, "atrous": atrous,
-            "image_size": image_size, "longest": longest, "anchors": list(anchors), "regions": regions,
-        }  # fmt: skip
-        self.frozen_batch_norm = False
-        normalize = self.preprocess.normalize
-        layout = _pyramid_layout(network, tuple(anchors)) if pyramid else _classical_layout(network, atrous, tuple(anchors))
+        self.spec = spec
+        network = Network(spec.model) if network is None else network
+        layout = _pyramid_layout(spec, network) if spec.pyramid else _classical_layout(spec, network)
+        normalize = spec.model.preprocess.normalize
         self.rcnn = torchvision_detection.FasterRCNN(
-            layout.backbone, min_size=image_size, max_size=longest,
+            layout.backbone, min_size=spec.image_size, max_size=spec.longest,
             image_mean=normalize.mean, image_std=normalize.std,
             rpn_anchor_generator=layout.anchors,
             rpn_head=_ProposalHead(layout.backbone.out_channels, layout.anchors.num_anchors_per_location()[0]),
-            box_roi_pool=layout.pool, box_head=layout.region_head, box_predictor=_box_predictor(layout.units, len(classes)),
+            box_roi_pool=layout.pool, box_head=layout.region_head, box_predictor=_box_predictor(layout.units, len(spec.classes)),
             box_batch_size_per_image=regions, box_score_thresh=SCORE_THRESHOLD, rpn_post_nms_top_n_test=300,
         )  # fmt: skip
-        self.rcnn.transform = ResizeNormalize(image_size, longest, normalize.mean, normalize.std)
+        self.rcnn.transform = ResizeNormalize(spec.image_size, spec.longest, normalize.mean, normalize.std)
+        self.frozen_batch_norm = False
+
+    @property
+    def definition(self) -> Definition:
+        """The table of the classifier."""
+        return self.spec.model.definition
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What is found, in label order."""
+        return self.spec.classes
 
     def losses(self, images: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         """The four losses by name, in training mode.
@@ -189,40 +185,39 @@ class _Layout(NamedTuple):
     units: int
 
 
-def _classical_layout(network: Network, atrous: bool, anchors: tuple[int, ...]) -> _Layout:
+def _classical_layout(spec: DetectorSpec, network: Network) -> _Layout:
     """arXiv 1506.01497: one level of features; the later stages and the head run on each region."""
-    definition = network.definition
+    definition = spec.model.definition
     last, shapes = split(definition), stage_outputs(definition)
-    stages = _with_weights(trunk(definition, atrous), network)
-    later = nn.ModuleDict({name: stage for name, stage in network.stages.items() if name not in stages})
-    head = nn.ModuleDict(dict(list(network.head.items())[:-1]))  # without the classifier
+    stages = _with_weights(trunk(definition, spec.atrous), network)
+    later = nn.ModuleDict({name: copy.deepcopy(stage) for name, stage in network.stages.items() if name not in stages})
+    head = nn.ModuleDict({name: copy.deepcopy(stage) for name, stage in list(network.head.items())[:-1]})  # no classifier
     units: int = list(network.head.values())[-1].linear.in_features  # type: ignore[union-attr, assignment]
     return _Layout(
         Backbone(stages, [last], [shapes[last].channels]),
-        AnchorGenerator((anchors,), (ASPECT_RATIOS,)),
+        AnchorGenerator((spec.anchors,), (ASPECT_RATIOS,)),
         MultiScaleRoIAlign([last], shapes[last].height, sampling_ratio=2),  # the grid that the later stages see of a whole image
         RegionHead(later, head),
         units,
     )
 
 
-def _pyramid_layout(network: Network, anchors: tuple[int, ...]) -> _Layout:
+def _pyramid_layout(spec: DetectorSpec, network: Network) -> _Layout:
     """arXiv 1612.03144: levels of features 4 to 32 pixels apart and one above; two fully connected layers on each region."""
-    taps = levels(network.definition)
-    stages = _with_weights(aligned(network.definition), network)
-    width = width_of(network)
-    channels, units = scaled(PYRAMID_CHANNELS, width), scaled(PYRAMID_UNITS, width)
-    if len(anchors) != len(taps) + 1:
+    taps = levels(spec.model.definition)
+    if len(spec.anchors) != len(taps) + 1:
         raise GodeeperError(
-            f"a pyramid of {network.definition.name} has {len(taps) + 1} levels, each with one side of anchor:"
-            f" give {len(taps) + 1} anchors, not {len(anchors)}"
+            f"a pyramid of {spec.model.definition.name} has {len(taps) + 1} levels, each with one side of anchor:"
+            f" give {len(taps) + 1} anchors, not {len(spec.anchors)}"
         )
+    stages = _with_weights(aligned(spec.model.definition), network)
+    channels = spec.pyramid_channels
     backbone = Backbone(stages, list(taps), [shape.channels for shape in taps.values()], channels)
-    generator = AnchorGenerator(tuple((side,) for side in anchors), (ASPECT_RATIOS,) * len(anchors))
+    generator = AnchorGenerator(tuple((side,) for side in spec.anchors), (ASPECT_RATIOS,) * len(spec.anchors))
     pool = MultiScaleRoIAlign(list(taps), PYRAMID_GRID, sampling_ratio=2)
-    head = TwoMLPHead(channels * PYRAMID_GRID**2, units)
+    head = TwoMLPHead(channels * PYRAMID_GRID**2, spec.pyramid_units)
     initialise(head)
-    return _Layout(backbone, generator, pool, head, units)
+    return _Layout(backbone, generator, pool, head, spec.pyramid_units)
 
 
 def _with_weights(stages: Mapping[str, Stage], network: Network) -> nn.ModuleDict:

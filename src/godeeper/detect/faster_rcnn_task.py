@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -29,9 +28,6 @@ class FasterRCNNTask(ObjectTask):
         super().__init__(network, images, recipe, accelerator)
         if recipe.batch_norm == "frozen":
             network.freeze_batch_norm()
-
-    def description(self) -> dict[str, Any]:
-        return {**super().description(), "classes": list(self.network.classes)}
 
     def module(self) -> nn.Module:
         return FasterRCNNLosses(self.network)

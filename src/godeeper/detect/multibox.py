@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,57 +12,51 @@ from torch.nn import functional as F
 
 from ..data.annotations import Floats
 from ..data.augment import normalise
-from ..errors import BadCheckpoint, GodeeperError
+from ..errors import GodeeperError
 from ..models.network import Network, device_of
-from ..models.registry import create_model
-from ..models.weights.read import weights_file
 from ..packages import require
 from ..papers.describe import describe
-from ..papers.notation import Conv, FullyConnected, Linear, Stage
-from ..papers.registry import scaled
+from ..papers.notation import Definition
 from ..preprocess import Preprocess
-from ..tensor_files import digest, load_tensors, save_tensors
-from .detector_files import fill
+from ..tensor_files import digest
+from .detector_spec import MultiBoxSpec
 from .object_loader import pixels
-from .table_width import width_of
 
 ALPHA = 0.3  # weight of the localization loss against the confidence loss
-CONV, UNITS = 64, 512  # of the head, at width 1
 INITIAL_LOGIT = -2.0  # of every box: few of hundreds hold an object
 
 
 class MultiBox(nn.Module):
-    """`network` up to its last stage, and a head that predicts `boxes` boxes, each with a confidence.
+    """The stages of a classifier and a head that predicts boxes, each with a confidence; `network` gives the stages' weights.
 
-    Boxes are predicted as deltas from priors, the cluster centres of the training boxes. The image becomes a square of
-    `image_size` pixels, whatever its shape; coordinates are relative to its width and height. GodeeperError for a size that
-    the network does not take.
+    Boxes are predicted as deltas from priors, the cluster centres of the training boxes. The image becomes a square, whatever
+    its shape; coordinates are relative to its width and height. GodeeperError for an image size that the table does not take.
     """
 
     priors: Tensor
 
-    def __init__(self, network: Network, *, boxes: int = 200, image_size: int | None = None) -> None:
+    def __init__(self, spec: MultiBoxSpec, network: Network | None = None) -> None:
         super().__init__()
-        width = width_of(network)
-        head: dict[str, Stage] = {
-            "conv": Conv(scaled(CONV, width)),
-            "fc": FullyConnected(scaled(UNITS, width)),
-            "linear": Linear(5 * boxes),
-        }
-        size = image_size or network.preprocess.image_size
-        self.definition = replace(network.definition, head=head, auxiliary={}, image_size=size)
-        describe(self.definition)  # GodeeperError for a size that `Network` would stumble over
-        self.preprocess = network.preprocess.with_size(size)
-        self.network = Network(self.definition)
-        self.network.stages.load_state_dict(network.stages.state_dict())
+        self.spec = spec
+        describe(spec.definition)  # GodeeperError for a size that `Network` would stumble over
+        self.network = Network(spec.definition)
+        if network is not None:
+            self.network.stages.load_state_dict(network.stages.state_dict())
         with torch.no_grad():  # at first, the boxes are the priors, all of low confidence
             linear: nn.Linear = self.network.head["linear"].linear  # type: ignore[assignment]
-            linear.weight.view(boxes, 5, -1)[:, :4] = 0
-            linear.bias.view(boxes, 5)[:, 4] = INITIAL_LOGIT
-        self.register_buffer("priors", torch.tensor([[0.0, 0.0, 1.0, 1.0]]).repeat(boxes, 1))
-        self.arguments: dict[str, Any] = {
-            "name": network.definition.name, "width": width, "boxes": boxes, "image_size": size,
-        }  # fmt: skip
+            linear.weight.view(spec.boxes, 5, -1)[:, :4] = 0
+            linear.bias.view(spec.boxes, 5)[:, 4] = INITIAL_LOGIT
+        self.register_buffer("priors", torch.tensor([[0.0, 0.0, 1.0, 1.0]]).repeat(spec.boxes, 1))
+
+    @property
+    def definition(self) -> Definition:
+        """The whole table."""
+        return self.network.definition
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How images are normalised, and the size of the squares."""
+        return self.spec.model.preprocess.with_size(self.spec.image_size)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, 3, size, size), normalised -> boxes (N, K, 4), and logits (N, K) that they hold objects."""
@@ -139,27 +130,3 @@ class MultiBoxProposals:
 
     def __call__(self, image: Image.Image) -> Floats:
         return self.multibox.propose(image)
-
-
-def save_multibox(multibox: MultiBox, path: str | Path) -> None:
-    """Writes a MultiBox network's weights, arguments and preprocessing."""
-    save_tensors(Path(path), multibox.state_dict(), {"multibox": multibox.arguments, "preprocess": multibox.preprocess.as_dict()})
-
-
-def load_multibox(source: str | Path) -> MultiBox:
-    """The MultiBox network of a run folder or weights file, in evaluation mode; BadCheckpoint where there is none."""
-    file = weights_file(Path(source))
-    tensors, metadata = load_tensors(file)
-    if "multibox" not in metadata:
-        raise BadCheckpoint(f"{str(file)!r} holds no MultiBox network: give a run of `godeeper detect train --method multibox`")
-    try:
-        options = dict(metadata["multibox"])
-        if type(options["boxes"]) is not int or not 1 <= options["boxes"] <= 10_000:
-            raise ValueError(f"boxes is {options['boxes']!r}")
-        network = create_model(options.pop("name"), num_classes=1, width=options.pop("width"))
-        network.preprocess = Preprocess.from_dict(metadata["preprocess"])
-        multibox = MultiBox(network, **options)
-    except (GodeeperError, KeyError, TypeError, ValueError) as error:
-        raise BadCheckpoint(f"{str(file)!r} describes a network that this version cannot build: {error}") from None
-    fill(multibox, tensors, file)
-    return multibox.eval()

@@ -13,7 +13,8 @@ from ..data.annotations import DetectionDataset
 from ..models.network import device_of
 from ..train.task import Loss
 from .detection_recipes import MultiBoxRecipe
-from .multibox import MultiBox, cluster_boxes, multibox_loss, save_multibox
+from .detector_files import save_multibox
+from .multibox import MultiBox, cluster_boxes, multibox_loss
 from .object_loader import ObjectBatch
 from .object_task import ObjectTask, sum_losses
 

@@ -36,8 +36,8 @@ class ObjectTask(Task):
         return {"images": fingerprint(self.images)}
 
     def spec(self) -> dict[str, Any]:
-        network: Any = self.network
-        return {"detector": network.arguments, "preprocess": network.preprocess.as_dict()}
+        spec: dict[str, Any] = self.network.spec.as_dict()
+        return spec
 
     def loader(self, workers: int) -> Iterable[ObjectBatch]:
         dataset = ObjectTrainingSet(self.images, self.recipe.seed, self.recipe.hflip, self.recipe.color_jitter)

@@ -1,0 +1,147 @@
+"""What a Faster R-CNN or a MultiBox network is, as data: the table that it is made of, and what is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+from ..errors import GodeeperError
+from ..models.spec import ModelSpec
+from ..papers.notation import Conv, Definition, FullyConnected, Linear
+
+FORMAT_VERSION = 1
+DETECTOR_SIZES, MULTIBOX_SIZES = (16, 10_000), (1, 10_000)  # pixels
+LONGEST_NAME = 1000  # letters
+MAX_CLASSES = 100_000
+MAX_ANCHORS = 100
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """Everything that is needed to build a Faster R-CNN again: the metadata of every file that holds one.
+
+    `model` is the classifier that the detector is made of; `classes` are the detector's own, without background. Images are
+    resized so that the shorter side has `image_size` pixels, but the longer one at most `longest`. `anchors` are sides in
+    pixels of the resized image, each at aspect ratios 0.5, 1 and 2. With `pyramid`, regions come from a feature pyramid of
+    `pyramid_channels` channels and go through two fully connected layers of `pyramid_units`; without it, the rest of the
+    network runs on each region. `atrous` keeps features 8 pixels apart, not 16. GodeeperError for values out of range.
+    """
+
+    model: ModelSpec
+    classes: tuple[str, ...]
+    pyramid: bool = False
+    atrous: bool = False
+    image_size: int = 600
+    longest: int = 1000
+    anchors: tuple[int, ...] = (32, 64, 128, 256, 512)
+    pyramid_channels: int = 256
+    pyramid_units: int = 1024
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        check_geometry(self.image_size, self.longest, self.anchors)
+        check_classes(self.classes)
+        for name in ("pyramid", "atrous"):
+            if not isinstance(getattr(self, name), bool):
+                raise GodeeperError(f"{name} is {getattr(self, name)!r}: it must be true or false")
+        for name in ("pyramid_channels", "pyramid_units"):
+            check_whole(name, getattr(self, name), 1, 65_536)
+        if self.pyramid and self.atrous:
+            raise GodeeperError("atrous features and a feature pyramid exclude each other: choose one of them")
+
+    @classmethod
+    def of(cls, model: ModelSpec, classes: Sequence[str], **options: Any) -> Self:
+        """The spec of a detector on a classifier, whose auxiliary heads and class names it has no use for."""
+        return cls(replace(model, classes=None, aux=False), tuple(classes), **options)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; `from_dict` is the reverse."""
+        lists = {"classes": list(self.classes), "anchors": list(self.anchors)}
+        return vars(self) | lists | {"model": self.model.as_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """The reverse of `as_dict`, for an untrusted file: GodeeperError for what is no sound spec."""
+        _check_fields(values, cls)
+        for name in ("classes", "anchors"):
+            if not isinstance(values[name], list):
+                raise GodeeperError(f"{name} is {values[name]!r}: it must be a list")
+        lists = {name: tuple(values[name]) for name in ("classes", "anchors")}
+        return cls(**values | lists | {"model": ModelSpec.from_dict(values["model"])})
+
+
+@dataclass(frozen=True)
+class MultiBoxSpec:
+    """Everything that is needed to build a MultiBox network again: the metadata of every file that holds one.
+
+    `model` is the classifier whose stages it has; images become squares of `image_size` pixels; the head predicts `boxes`
+    boxes through a 1x1 convolution of `channels` filters and a fully connected layer of `units`. GodeeperError for values out
+    of range.
+    """
+
+    model: ModelSpec
+    image_size: int
+    boxes: int = 200
+    channels: int = 64
+    units: int = 512
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        check_whole("image_size", self.image_size, *MULTIBOX_SIZES)
+        check_whole("boxes", self.boxes, 1, 10_000)
+        for name in ("channels", "units"):
+            check_whole(name, getattr(self, name), 1, 65_536)
+
+    @classmethod
+    def of(cls, model: ModelSpec, image_size: int = 0, **options: Any) -> Self:
+        """The spec of a MultiBox network on a classifier; `image_size` 0 is the classifier's own."""
+        return cls(replace(model, classes=None, aux=False), image_size or model.preprocess.image_size, **options)
+
+    @property
+    def definition(self) -> Definition:
+        """The whole table: the classifier's stages, then a head that gives the 4 box deltas and the logit of each box."""
+        head = {"conv": Conv(self.channels), "fc": FullyConnected(self.units), "linear": Linear(5 * self.boxes)}
+        return replace(self.model.definition, head=head, auxiliary={}, image_size=self.image_size)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; `from_dict` is the reverse."""
+        return vars(self) | {"model": self.model.as_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """The reverse of `as_dict`, for an untrusted file: GodeeperError for what is no sound spec."""
+        _check_fields(values, cls)
+        return cls(**values | {"model": ModelSpec.from_dict(values["model"])})
+
+
+def _check_fields(values: Any, spec: type[DetectorSpec] | type[MultiBoxSpec]) -> None:
+    names = [field.name for field in fields(spec)]
+    if not isinstance(values, dict) or values.keys() != set(names):
+        raise GodeeperError(f"its spec must have the fields {', '.join(names)}")
+    version = values["format_version"]
+    if version != FORMAT_VERSION:
+        raise GodeeperError(f"its spec has format version {version!r}, this godeeper reads {FORMAT_VERSION}: update godeeper")
+
+
+def check_whole(name: str, value: Any, low: int, high: int) -> None:
+    """GodeeperError unless `value` is a whole number from `low` to `high`."""
+    if type(value) is not int or not low <= value <= high:
+        raise GodeeperError(f"{name} is {value!r}: it must be a whole number from {low} to {high}")
+
+
+def check_geometry(image_size: int, longest: int, anchors: Sequence[int]) -> None:
+    """GodeeperError for sizes in pixels that no detector can have."""
+    check_whole("image_size", image_size, *DETECTOR_SIZES)
+    check_whole("longest", longest, *DETECTOR_SIZES)
+    if longest < image_size:
+        raise GodeeperError(f"longest is {longest}, below image_size, {image_size}")
+    if not 1 <= len(anchors) <= MAX_ANCHORS or not all(type(side) is int and 1 <= side <= 100_000 for side in anchors):
+        raise GodeeperError(f"anchors are {tuple(anchors)}: they must be sides of at least 1 pixel, such as 32,64,128")
+
+
+def check_classes(classes: Sequence[Any]) -> None:
+    """GodeeperError unless `classes` are different names."""
+    names = all(isinstance(name, str) and len(name) <= LONGEST_NAME for name in classes)
+    if not names or not 1 <= len(classes) <= MAX_CLASSES or len(set(classes)) < len(classes):
+        raise GodeeperError(f"its classes are {str(classes)[:100]}: they must be different names")
