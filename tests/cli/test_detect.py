@@ -10,33 +10,21 @@ import pytest
 import torch
 from PIL import Image
 
+from detectors import COARSE, MULTIBOX, RCNN, SETTINGS, SMALL, train_detectors
 from godeeper.cli.main import status
 from godeeper.data.decode import decode
 from godeeper.labels import _CHINESE
-from godeeper.tensor_files import load_tensors, save_tensors
-from scenes import scene, voc_folder, write_annotation
-
-SETTINGS = ["--set", "image_size=72", "--set", "longest=96", "--set", "anchors=16,32", "--set", "regions=8"]
-SMALL = ["--model", "googlenet_bn", "--width", "0.125"]
+from godeeper.tensor_files import load_tensors
+from scenes import scene, write_annotation
 
 
 def detect(*arguments):
     return status(["detect", *map(str, arguments)])
 
 
-@pytest.fixture(scope="module")
-def places(tmp_path_factory):
-    """Scenes as a Pascal VOC folder, and a run of each method on them."""
-    folder = tmp_path_factory.mktemp("detect")
-    voc = voc_folder(folder / "voc")
-    train = ["train", *SMALL, "--data", voc, "--workers", 0]
-    assert detect(*train, "--epochs", 1, "--batch-size", 4, *SETTINGS, "--out", folder / "faster") == 0
-    multibox = ["--method", "multibox", "--epochs", 1, "--set", "boxes=8", "--set", "image_size=64"]
-    assert detect(*train, *multibox, "--out", folder / "multibox") == 0
-    for seed in (1, 2):
-        rcnn = ["--method", "rcnn", "--small", "--epochs", 1, "--set", "image_size=32", "--seed", seed]
-        assert detect(*train, *rcnn, "--out", folder / f"rcnn{seed}") == 0
-    return folder
+@pytest.fixture(scope="session")
+def places(make_once):
+    return make_once("detect-runs", train_detectors)
 
 
 def printed(capsys):
@@ -49,17 +37,19 @@ def test_runs_say_what_they_are_and_how_they_went(places):
         assert 0 <= record[figure] <= 100
         assert np.isfinite(record["loss"])
         recipe = json.loads((places / name / "recipe.json").read_text())
-        assert recipe["detect"]["data"] == str(places / "voc")
+        assert recipe["command"] == "detect train"
+        assert recipe["options"]["data"] == str(places / "voc")
         assert (places / name / "curves.png").is_file()
     assert "mAP" in (places / "faster/log.txt").read_text()
     assert "coverage" in (places / "multibox/log.txt").read_text()
-    assert json.loads((places / "rcnn1/recipe.json").read_text())["classes"] == ["disc", "square", "background"]
+    assert json.loads((places / "rcnn1/recipe.json").read_text())["spec"]["classes"] == ["disc", "square", "background"]
 
 
 @pytest.mark.parametrize(("run", "options"), [("faster", []), ("rcnn1", []), ("rcnn1", ["rcnn2"]), ("rcnn1", ["--multibox"])])
 def test_evaluate(places, capsys, tmp_path, run, options):
     options = [places / one if one == "rcnn2" else one for one in options]
     options += [places / "multibox"] if "--multibox" in options else []
+    options += COARSE if run == "rcnn1" else []
     found, plot = tmp_path / "found.json", tmp_path / "plot.png"
     common = ["evaluate", places / run, *options, "--data", places / "voc"]
     assert detect(*common, "--save", found, "--plot", plot, "--json") == 0
@@ -83,7 +73,7 @@ def test_evaluate(places, capsys, tmp_path, run, options):
 
 def test_predict_draws_and_prints(places, capsys, tmp_path):
     image = places / "voc/JPEGImages/scene012.jpg"
-    assert detect("predict", places / "faster", image, "--threshold", 0, "--image", tmp_path / "drawn.png", "--json") == 0
+    assert detect("predict", places / "faster", image, "--threshold", 0, "--plot", tmp_path / "drawn.png", "--json") == 0
     (document,) = printed(capsys)
     assert document["file"] == str(image)
     for one in document["objects"]:
@@ -94,9 +84,9 @@ def test_predict_draws_and_prints(places, capsys, tmp_path):
     drawn = decode(tmp_path / "drawn.png")
     assert drawn.size == (96, 72)
     assert (np.array(drawn) != np.array(decode(image))).any() == bool(document["objects"])
-    several = [places / "rcnn1", places / "rcnn2", places / "voc/JPEGImages", "--threshold", 0.2]
-    assert detect("predict", *several, "--image", tmp_path / "all") == 0
-    assert len(list((tmp_path / "all").glob("scene*.png"))) == 16
+    several = [places / "rcnn1", places / "rcnn2", *(places / f"voc/JPEGImages/scene00{number}.jpg" for number in range(3))]
+    assert detect("predict", *several, "--threshold", 0.2, *COARSE, "--plot", tmp_path / "all") == 0
+    assert len(list((tmp_path / "all").glob("scene*.png"))) == 3
     assert "scene000.jpg" in capsys.readouterr().out
 
 
@@ -110,15 +100,15 @@ def test_a_bad_image_is_named_and_the_others_are_looked_at(places, capsys, tmp_p
 
 
 def test_coverage(places, capsys):
-    assert detect("coverage", "--data", places / "voc", "--workers", 0, "--superpixels", 1, "--json") == 0
+    coverage = ["coverage", "--data", places / "voc", "--workers", 0, *COARSE]
+    assert detect(*coverage, "--json") == 0
     alone = printed(capsys)
     assert alone["images"] == 4
-    assert detect("coverage", "--data", places / "voc", "--workers", 0, "--superpixels", 1,
-                  "--multibox", places / "multibox", "--json") == 0  # fmt: skip
+    assert detect(*coverage, "--multibox", places / "multibox", "--json") == 0
     both = printed(capsys)
     assert both["coverage"] >= alone["coverage"]
     assert both["proposals"] > alone["proposals"]
-    assert detect("coverage", "--data", places / "voc", "--workers", 0) == 0
+    assert detect(*coverage) == 0
     assert "proposals an image" in capsys.readouterr().out
 
 
@@ -162,7 +152,7 @@ def test_another_plan_is_not_resumed(places, tmp_path, capsys, changes, words):
         (["train", *SMALL, "--data", "VOC", "--out", "TMP/x", "--weights", "FASTER"], "godeeper detect"),
         (["train", "--model", "nosuch", "--data", "VOC", "--out", "TMP/x"], "unknown model 'nosuch'"),
         (["train", "--resume", "--out", "TMP/x"], "no run"),
-        (["evaluate", "FASTER", "RCNN1", "--data", "VOC"], "is a Faster R-CNN, which finds alone"),
+        (["evaluate", "FASTER", "RCNN1", "--data", "VOC"], "is a Faster R-CNN, which works alone"),
         (["evaluate", "FASTER", "--data", "VOC", "--superpixels", "1"], "proposes by itself"),
         (["evaluate", "RCNN1", "--data", "VOC", "--multibox", "FASTER"], "holds no MultiBox network"),
         (["evaluate", "MULTIBOX", "--data", "VOC"], "holds"),
@@ -216,7 +206,7 @@ def test_a_test_image_that_is_damaged(places, capsys, tmp_path):
     assert "skipped" in err
     for name in ("val.txt", "test.txt"):  # training goes on as well, and counts it
         (tmp_path / "voc/ImageSets/Main" / name).write_text("scene013\nscene012\n")
-    for options in (SETTINGS, ["--method", "multibox", "--set", "boxes=8", "--set", "image_size=64"]):
+    for options in (SETTINGS, MULTIBOX):
         out = tmp_path / f"run{len(options)}"
         assert detect("train", *SMALL, "--data", tmp_path / "voc", "--epochs", 1, *options, "--out", out, "--workers", 0) == 0
         assert json.loads((out / "metrics.jsonl").read_text())["test_skipped"] == 1
@@ -238,12 +228,12 @@ def test_drawings_never_replace_each_other_or_a_image_that_is_looked_at(places, 
     for images, drawing in (
         (["a/1.png"], "a/1.png"), (["a/1.png"], "a"), (["a", "b"], "b"), (["a", "b"], "b/2.png"), (["a/1.png"], "c.txt"),
     ):  # fmt: skip
-        assert detect(*predict, *(tmp_path / one for one in images), "--image", tmp_path / drawing) == 2
+        assert detect(*predict, *(tmp_path / one for one in images), "--plot", tmp_path / drawing) == 2
         err = capsys.readouterr().err
-        assert "--image" in err
+        assert "--plot" in err
         assert err.count("\n") == 1
     assert {file: file.read_bytes() for file in tmp_path.rglob("*.*")} == before
-    assert detect(*predict, tmp_path / "a", tmp_path / "b", "--image", tmp_path / "new") == 0
+    assert detect(*predict, tmp_path / "a", tmp_path / "b", "--plot", tmp_path / "new") == 0
     assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["1-2.png", "1.png", "2.png"]
 
 
@@ -253,10 +243,10 @@ def test_two_processes_share_a_run_and_an_evaluation(places, tmp_path, method):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "godeeper", "detect"]
     options = {
         "faster-rcnn": SETTINGS,
-        "rcnn": ["--small", "--set", "image_size=32", "--superpixels", "1"],
-        "multibox": ["--set", "boxes=8", "--set", "image_size=64"],
+        "rcnn": RCNN,
+        "multibox": MULTIBOX,
     }[method]
-    common = ["--method", method, *SMALL, "--data", str(places / "voc"), "--workers", "0", "--epochs", "2", *options]
+    common = [*SMALL, "--data", str(places / "voc"), "--workers", "0", "--epochs", "2", *options]
 
     def run(*arguments):
         done = subprocess.run([*launch, *map(str, arguments)], capture_output=True, text=True, timeout=500, check=False)
@@ -277,7 +267,8 @@ def test_two_processes_share_a_run_and_an_evaluation(places, tmp_path, method):
     again, before = (load_tensors(tmp_path / name / "model.safetensors")[0] for name in ("again", "run"))
     assert all(torch.equal(again[key], before[key]) for key in before)
     if method != "multibox":
-        evaluate = ["evaluate", tmp_path / "run", "--data", places / "voc", "--json"]
+        coarse = COARSE if method == "rcnn" else []
+        evaluate = ["evaluate", tmp_path / "run", "--data", places / "voc", *coarse, "--json"]
         shared, alone = json.loads(run(*evaluate)), subprocess.run(
             [sys.executable, "-m", "godeeper", "detect", *map(str, evaluate)], capture_output=True, text=True, check=True
         )  # fmt: skip
@@ -287,25 +278,30 @@ def test_two_processes_share_a_run_and_an_evaluation(places, tmp_path, method):
 @pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (1, 1)])
 def test_long_thin_images_are_looked_at_like_others(places, capsys, tmp_path, size):
     Image.new("RGB", size).save(tmp_path / "thin.png")
-    for run in ("faster", "rcnn1"):
-        assert detect("predict", places / run, tmp_path / "thin.png", places / "voc/JPEGImages/scene000.jpg", "--json") == 0
+    for run, options in (("faster", []), ("rcnn1", COARSE)):
+        images = [tmp_path / "thin.png", places / "voc/JPEGImages/scene000.jpg"]
+        assert detect("predict", places / run, *images, *options, "--json") == 0
         assert len(printed(capsys)) == 2
 
 
 def test_renamed_classes_are_other_data(places, capsys, tmp_path):
     shutil.copytree(places / "voc", tmp_path / "voc")
-    out = tmp_path / "run"
-    assert detect("train", *SMALL, "--data", tmp_path / "voc", "--epochs", 1, *SETTINGS, "--out", out, "--workers", 0) == 0
     for file in (tmp_path / "voc/Annotations").iterdir():
         file.write_text(file.read_text().replace(">disc<", ">dice<"))
-    assert detect("train", "--resume", "--out", out) == 2
-    assert "the data have changed since the run began" in capsys.readouterr().err
+    for run in ("faster", "rcnn1", "multibox"):
+        shutil.copytree(places / run, tmp_path / run)
+        recipe = json.loads((tmp_path / run / "recipe.json").read_text())
+        recipe["options"]["data"] = str(tmp_path / "voc")
+        (tmp_path / run / "recipe.json").write_text(json.dumps(recipe))
+        assert detect("train", "--resume", "--out", tmp_path / run) == 2
+        assert "the data have changed since the run began" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", [
-    lambda d: d.update(detect=5), lambda d: d.update(detect=None), lambda d: d.update(detect={}),
-    lambda d: d["detect"].pop("data"), lambda d: d["detect"].update(method="x"), lambda d: d["detect"].update(model=5),
-    lambda d: d["detect"].update(split=None), lambda d: d["detect"].update(data="a\0b"),
+    lambda d: d.update(options=5), lambda d: d.update(options=None), lambda d: d.update(options={}),
+    lambda d: d["options"].pop("data"), lambda d: d["options"].update(method="x"), lambda d: d["options"].update(split=None),
+    lambda d: d["options"].update(data="a\0b"), lambda d: d["spec"].update(anchors=[0]), lambda d: d["spec"].pop("model"),
+    lambda d: d["recipe"].update(anchors=[0]), lambda d: d.update(command="train"),
 ])  # fmt: skip
 def test_a_damaged_recipe_is_named(places, capsys, tmp_path, damage):
     shutil.copytree(places / "faster", tmp_path / "run")
@@ -316,26 +312,12 @@ def test_a_damaged_recipe_is_named(places, capsys, tmp_path, damage):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize("damage", [
-    {"image_size": 0}, {"image_size": "x"}, {"image_size": None}, {"longest": 0}, {"anchors": []}, {"anchors": [0, 0]},
-    {"classes": ["a", "a"]}, {"classes": "ab"}, {"classes": [1, 2]}, {"regions": 1.5}, {"name": 5}, {"width": "wide"},
-])  # fmt: skip
-def test_a_damaged_description_is_named(places, capsys, tmp_path, damage):
-    tensors, metadata = load_tensors(places / "faster/model.safetensors")
-    (metadata if "classes" in damage else metadata["detector"]).update(damage)
-    save_tensors(tmp_path / "model.safetensors", tensors, metadata)
-    assert detect("predict", tmp_path, places / "voc/JPEGImages") == 2
-    err = capsys.readouterr().err
-    assert "describes a detector that this version cannot build" in err
-    assert err.count("\n") == 1
-
-
 def test_a_split_without_objects_has_no_coverage_and_no_map(places, capsys, tmp_path):
     shutil.copytree(places / "voc", tmp_path / "voc")
     for name in ("val.txt", "test.txt"):
         (tmp_path / "voc/ImageSets/Main" / name).write_text("scene012\n")
     write_annotation(tmp_path / "voc/Annotations/scene012.xml", (96, 72), [("disc", 1, 1, 20, 20)], difficult={0})
-    assert detect("coverage", "--data", tmp_path / "voc", "--workers", 0, "--json") == 0
+    assert detect("coverage", "--data", tmp_path / "voc", "--workers", 0, *COARSE, "--json") == 0
     assert printed(capsys)["coverage"] is None
     assert detect("evaluate", places / "faster", "--data", tmp_path / "voc", "--json") == 0
     assert printed(capsys)["voc"]["map"] is None
@@ -358,7 +340,7 @@ def test_what_is_found_is_told_in_the_language(places, capsys, tmp_path, monkeyp
 def test_chinese_labels_ask_for_a_font(places, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("godeeper.explain.canvas.CJK_FONTS", ("no-such-font.ttf",))
     predict = ["predict", places / "faster", places / "voc/JPEGImages/scene012.jpg", "--lang", "zh"]
-    assert detect(*predict, "--image", tmp_path / "out.png") == 2
+    assert detect(*predict, "--plot", tmp_path / "out.png") == 2
     assert "no font with Chinese letters is installed: install one" in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
     assert detect(*predict) == 0

@@ -15,7 +15,7 @@ from godeeper import GodeeperError, Predictor
 from godeeper.cli.main import status
 from godeeper.deploy.detector_export import SUFFIXES, ExportedDetector, export_detector
 from godeeper.deploy.export_formats import ONNXExporter
-from godeeper.detect.detector_files import load_detector, save_detector
+from godeeper.detect.detector_files import save_detector
 from godeeper.errors import BadCheckpoint
 from scenes import scene, voc_folder
 

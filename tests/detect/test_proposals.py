@@ -38,7 +38,7 @@ def texture(seed=0):
     """Blots of all sizes."""
     draws, image = np.random.default_rng(seed), Image.new("RGB", (250, 180), (128, 128, 128))
     draw = ImageDraw.Draw(image)
-    for _ in range(120):
+    for _ in range(40):
         (x, y), side = draws.integers(0, (250, 180)).tolist(), int(draws.integers(4, 40))
         draw.ellipse((x, y, x + side, y + side), fill=tuple(draws.integers(0, 255, 3).tolist()))
     return image
@@ -213,9 +213,9 @@ class TestKept:
 def test_a_set_in_its_order_by_any_number_of_processes(tmp_path):
     images = open_annotations(voc_folder(tmp_path), "train")
     wanted = [[[*images.image(index).getpixel((0, 0)), 255]] for index in range(len(images))]
-    for number, workers in enumerate((0, 2, 2)):
+    for number, workers in enumerate((0, 2)):
         told = []
-        found = propose_all(Corner(str(number // 2)), images, workers=workers, progress=lambda *one: told.append(one))  # noqa: B023
+        found = propose_all(Corner(str(number)), images, workers=workers, progress=lambda *one: told.append(one))  # noqa: B023
         assert [boxes.tolist() for boxes in found] == wanted
         assert told == [(done, 8) for done in range(1, 9)]
 

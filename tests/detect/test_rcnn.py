@@ -89,7 +89,8 @@ def greedy(boxes, probabilities):
         while order:
             best, *order = order
             left.append((tuple(boxes[best].tolist()), label, probabilities[best, label].item()))
-            order = [i for i in order if box_iou(boxes[best : best + 1], boxes[i : i + 1])[0, 0] <= 0.3]
+            overlaps = box_iou(boxes[best : best + 1], boxes[order])[0]
+            order = [i for i, overlap in zip(order, overlaps, strict=True) if overlap <= 0.3]
     return sorted(left, key=lambda one: -one[2])[:100]
 
 

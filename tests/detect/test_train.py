@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -41,6 +41,7 @@ def make(kind, images, **changes):
     if kind == "multibox":
         recipe = MultiBoxRecipe(epochs=2, batch_size=2, lr=0.01, boxes=8, image_size=64, checkpoint_minutes=0)
         return partial(MultiBoxTask, multibox(), images, recipe)
+    changes |= {"batch_norm": "frozen"} if kind == "frozen" else {}
     recipe = DetectionRecipe(**{**RECIPE.as_dict(), **changes})
     detector = faster_rcnn(classes=images.classes, image_size=72, longest=96, anchors=recipe.anchors, regions=recipe.regions)
     return partial(FasterRCNNTask, detector, images, recipe)
@@ -50,28 +51,45 @@ def weights(run):
     return digest(load_tensors(run / "model.safetensors")[0])
 
 
-@pytest.mark.parametrize("kind", ["faster-rcnn", "frozen", "multibox"])
-@pytest.mark.parametrize("stop", [2, 3, 5])  # steps done: within the first epoch, at its end, within the second
-def test_an_interrupted_run_ends_with_the_same_bits(voc, tmp_path, monkeypatch, kind, stop):
+@pytest.fixture(scope="module")
+def uninterrupted(voc, tmp_path_factory):
+    """The weights' digest at the end of a run of that kind, which is trained once."""
+
+    @cache
+    def digest_of(kind):
+        run = tmp_path_factory.mktemp("whole")
+        learn(make(kind, open_annotations(voc, "train")), run, trackers=[])
+        return weights(run)
+
+    return digest_of
+
+
+# Steps done: within the first epoch, at its end, within the second.
+KINDS_AND_STOPS = [(kind, stop) for kind in ("faster-rcnn", "frozen", "multibox") for stop in (2, 3, 5)]
+FEW = {("faster-rcnn", 2), ("frozen", 5), ("multibox", 3)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "stop"), [pytest.param(*case, marks=[] if case in FEW else pytest.mark.slow) for case in KINDS_AND_STOPS]
+)
+def test_an_interrupted_run_ends_with_the_same_bits(voc, tmp_path, monkeypatch, uninterrupted, kind, stop):
     images = open_annotations(voc, "train")
-    made = partial(make, kind, images, **({"batch_norm": "frozen"} if kind == "frozen" else {}))
-    learn(made(), tmp_path / "whole", trackers=[])
     task = MultiBoxTask if kind == "multibox" else FasterRCNNTask
     original = task.loss
 
-    def interrupted(self, objective, batch, number):
+    def interrupted(self, module, batch, number):
         if number == stop - 1:
             signal.raise_signal(signal.SIGINT)
-        return original(self, objective, batch, number)
+        return original(self, module, batch, number)
 
     monkeypatch.setattr(task, "loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        learn(made(), tmp_path / "broken", trackers=[])
+        learn(make(kind, images), tmp_path, trackers=[])
     monkeypatch.setattr(task, "loss", original)
-    assert not (tmp_path / "broken/model.safetensors").exists()
-    learn(made(), tmp_path / "broken", trackers=[], resume=True)
-    assert weights(tmp_path / "whole") == weights(tmp_path / "broken")
-    records = [json.loads(line) for line in (tmp_path / "broken/metrics.jsonl").read_text().splitlines()]
+    assert not (tmp_path / "model.safetensors").exists()
+    learn(make(kind, images), tmp_path, trackers=[], resume=True)
+    assert weights(tmp_path) == uninterrupted(kind)
+    records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2]
     assert all(np.isfinite(record["loss"]) for record in records)
 
@@ -159,7 +177,7 @@ def test_recipes_out_of_range_are_refused():
 SCRIPT = """
     import json, sys
     sys.path.insert(0, {tests!r})
-    from functools import partial
+    from functools import cache, partial
     import torch
     from accelerate import PartialState
     from godeeper.data.open_annotations import open_annotations
@@ -180,6 +198,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 def test_evaluation_over_processes_is_that_of_one(voc, tmp_path):
     """Five images: shared evenly by neither two nor three."""
     task = make("faster-rcnn", open_annotations(voc, "train"))(Accelerator(cpu=True))

@@ -7,40 +7,16 @@ from typing import Annotated
 
 import typer
 
-from .detect_find import Data, Split, evaluate_command, percent, predict_command
+from .detect_evaluate import coverage_command, evaluate_command
+from .detect_predict import predict_command
 from .detect_train import train_command
 from .output import Json, print_json, print_table
-from .proposing import Multibox, Superpixels, proposals_of, proposer_of
 
 app = typer.Typer(help="Find objects: Faster R-CNN on any network, and R-CNN as the 2014 paper did it.")
 app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
 app.command("predict")(predict_command)
-
-
-@app.command("coverage")
-def coverage_command(
-    data: Data,
-    split: Split = "test",
-    superpixels: Superpixels = None,
-    multibox: Multibox = None,
-    workers: Annotated[int, typer.Option(min=0, max=999, help="Processes that propose regions.")] = 1,
-    as_json: Json = False,
-) -> None:
-    """Count how many objects the proposals cover, at a Jaccard overlap of 0.5."""
-    from ..data.open_annotations import open_annotations
-    from ..detect.proposals import coverage
-
-    images = open_annotations(data, split)
-    proposer = proposer_of(2.0 if superpixels is None else superpixels, multibox)
-    found = coverage(proposals_of(proposer, images, workers), images.objects)
-    if as_json:
-        percents = found.percent if found.objects else None
-        print_json({"images": len(images), "objects": found.objects, "coverage": percents, "proposals": found.proposals})
-        return
-    print_table(("images", "objects", "covered", "proposals an image"), [
-        (len(images), found.objects, percent(found.percent), f"{found.proposals:.0f}"),
-    ])  # fmt: skip
+app.command("coverage")(coverage_command)
 
 
 @app.command("tables")

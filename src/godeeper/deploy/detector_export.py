@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..detect.detections import Detections
 from ..detect.detector_files import load_detector
+from ..detect.detector_spec import DetectorSpec
 from ..detect.faster_rcnn import FasterRCNN
 from ..detect.iou import box_iou
 from ..errors import BadCheckpoint, GodeeperError
@@ -51,9 +52,8 @@ class ExportedDetector:
         file = Path(file)
         metadata = read_json(file)
         try:
-            self.classes = tuple(str(name) for name in metadata["classes"])
             self.spec = DetectorSpec.from_dict(metadata["detector"])
-        except (ValueError, KeyError, TypeError):
+        except (GodeeperError, KeyError, TypeError):
             raise BadCheckpoint(f"{str(file)!r} holds no Faster R-CNN: make it with `godeeper detect export`") from None
         try:
             self._run = load_onnx(file) if file.suffix.lower() == ".onnx" else load_openvino(file)
@@ -62,6 +62,7 @@ class ExportedDetector:
         except Exception as error:  # the engines' own kinds
             reason = str(error).strip().splitlines()[-1]
             raise BadCheckpoint(f"{str(file)!r} is damaged: {reason}; export it again") from None
+        self.classes = self.spec.classes
 
     def find(self, image: Image.Image) -> Detections:
         """The objects of an RGB image, as `FasterRCNN.find` gives them."""

@@ -42,7 +42,7 @@ def find_all(
     images: DetectionDataset,
     *,
     skip_bad: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> DetectionResults:
     """Runs a detector on each image once, shared by all processes; every process gets all results, in the dataset's order.
 
@@ -56,7 +56,8 @@ def find_all(
             own[index] = detector.find(images.image(index))
         except BadImage as error:
             own[index] = str(error)
-        progress(min(len(own) * ranks, len(images)), len(images))
+        if progress is not None:
+            progress(min(len(own) * ranks, len(images)), len(images))
     of_ranks: list[dict[int, Detections | str]] = [own] * ranks
     if distributed:
         dist.all_gather_object(of_ranks, own)

@@ -113,7 +113,7 @@ def propose_all(
     images: DetectionDataset,
     *,
     workers: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Floats]:
     """The proposals of each image of a dataset, by `workers` processes beside this one.
 
@@ -125,7 +125,8 @@ def propose_all(
     with _process_pool(workers) as each:
         for boxes in each(partial(_propose, proposer), images.files):
             result.append(boxes)
-            progress(len(result), len(images))
+            if progress is not None:
+                progress(len(result), len(images))
     return result
 
 

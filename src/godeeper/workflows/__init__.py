@@ -9,40 +9,61 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .detector_evaluation import CoverageResult, EvaluateDetectorResult, evaluate_detector, measure_coverage
+    from .detector_training import TrainDetectorResult, train_detector
     from .embedding import EmbedResult, embed
     from .evaluation import EvaluateResult, evaluate, recombine
+    from .object_detection import FindResult, find_objects, plot_objects
     from .prediction import PredictResult, TableResult, predict, predict_table
     from .progress import Progress
     from .training import TrainResult, train
 
 __all__ = [
+    "CoverageResult",
     "EmbedResult",
+    "EvaluateDetectorResult",
     "EvaluateResult",
+    "FindResult",
     "PredictResult",
     "Progress",
     "TableResult",
+    "TrainDetectorResult",
     "TrainResult",
     "embed",
     "evaluate",
+    "evaluate_detector",
+    "find_objects",
+    "measure_coverage",
+    "plot_objects",
     "predict",
     "predict_table",
     "recombine",
     "train",
+    "train_detector",
 ]
 
 _MODULE_OF = {
+    "CoverageResult": "detector_evaluation",
     "EmbedResult": "embedding",
+    "EvaluateDetectorResult": "detector_evaluation",
     "EvaluateResult": "evaluation",
+    "FindResult": "object_detection",
     "PredictResult": "prediction",
     "Progress": "progress",
     "TableResult": "prediction",
+    "TrainDetectorResult": "detector_training",
     "TrainResult": "training",
     "embed": "embedding",
     "evaluate": "evaluation",
+    "evaluate_detector": "detector_evaluation",
+    "find_objects": "object_detection",
+    "measure_coverage": "detector_evaluation",
+    "plot_objects": "object_detection",
     "predict": "prediction",
     "predict_table": "prediction",
     "recombine": "evaluation",
     "train": "training",
+    "train_detector": "detector_training",
 }
 
 

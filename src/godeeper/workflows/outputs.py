@@ -30,6 +30,16 @@ def check_save(file: Path, resuming: bool) -> None:
         raise GodeeperError(f"cannot write {str(file)!r}: {error.strerror}") from None
 
 
+def check_file(file: Path | None, suffix: str, option: str) -> None:
+    """GodeeperError unless a file of that kind can be written."""
+    if file is not None and file.is_dir():
+        raise GodeeperError(f"{option} {str(file)!r} is a folder: name a {suffix} file")
+    if file is not None and file.suffix.lower() != suffix:
+        raise GodeeperError(f"{option} {str(file)!r}: name a {suffix} file")
+    if file is not None and not file.parent.is_dir():
+        raise GodeeperError(f"{option} {str(file)!r}: there is no folder {str(file.parent)!r}")
+
+
 def check_report(folder: Path, resuming: bool) -> None:
     """GodeeperError unless a report can be written into this folder; a resumed evaluation goes on in its own."""
     if str(folder) == ".":  # also what an empty name means

@@ -48,7 +48,12 @@ def new_plan(
 
 
 def resumed_plan(
-    out: Path, command: str, recipes: Mapping[str, type[Config]], options: Mapping[str, Any], overrides: Sequence[str]
+    out: Path,
+    command: str,
+    recipes: Mapping[str, type[Config]],
+    options: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    overrides: Sequence[str],
 ) -> Plan[Config]:
     """The plan of the run in `out`; `recipes` are the kinds of recipe by the run's `method`, "" where it has none.
 
@@ -60,7 +65,8 @@ def resumed_plan(
     if saved["command"] != command:
         raise GodeeperError(f"the run in {str(out)!r} goes on by `godeeper {saved['command']} --resume --out {out}`")
     kept = saved["options"]
-    if not isinstance(kept, dict) or kept.keys() != options.keys() or kept.get("method", "") not in recipes:
+    sound = isinstance(kept, dict) and kept.keys() == options.keys() and kept.get("method", "") in recipes
+    if not sound or not all(_is_like(kept[name], default) for name, default in [*defaults.items(), ("data", "")]):
         raise GodeeperError(f"'{out / 'recipe.json'}' is damaged (options): mend it, or begin again with another --out")
     for name, value in options.items():
         if value is not None and value != kept[name]:
@@ -71,6 +77,11 @@ def resumed_plan(
     if recipe.with_overrides(overrides) != recipe:
         raise GodeeperError(f"the run in {str(out)!r} keeps the recipe it began with: leave --set and the like out to resume")
     return Plan(command, kept, recipe, saved)
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether an option of a run, which somebody may have edited, is of its default's type; whole numbers are numbers."""
+    return isinstance(value, int | float if isinstance(default, float) else type(default))
 
 
 def check_outside(out: Path, data: str) -> None:

@@ -7,23 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..data.open import open_data
 from ..data.workers import default_workers
 from ..models.load import load
 from ..models.network import Network
-from ..models.registry import create_model
 from ..models.spec import ModelSpec
 from ..models.weights.fill import name_classes
 from ..train import loop
-from ..train.checkpoint import checkpoints
 from ..train.recipe import Recipe, recipe_named
 from ..train.run import RunFolder
 from .after_epoch import errors_on
 from .models import Model, name_of, spec_of
-from .plan import Plan, check_outside, new_plan, resumed_plan
+from .plan import check_outside, new_plan, resumed_plan
 from .progress import OnMessage, OnProgress, step_counter
+from .starting_network import starting_network
 
 COMMAND = "train"
 DEFAULTS = {"width": 1.0, "small": False}
@@ -71,7 +68,7 @@ def train(
         "width": width, "small": small, "weights": None if weights is None else str(weights),
     }  # fmt: skip
     if resume:
-        plan = resumed_plan(out, COMMAND, {"": Recipe}, options, overrides)
+        plan = resumed_plan(out, COMMAND, {"": Recipe}, options, DEFAULTS, overrides)
         spec = ModelSpec.from_dict(plan.saved["spec"])
     else:
         name = recipe or ("digits" if options["data"] == "digits" else "standard")
@@ -81,7 +78,8 @@ def train(
     splits = open_data(source, spec.classes if plan.resumes else None, download=download)
     check_outside(out, source)
     workers = default_workers(source) if workers is None else workers
-    network = _network(out, plan, spec, len(splits.classes))
+    aux = plan.recipe.auxiliary_weight > 0
+    network = starting_network(out, plan, spec, num_classes=len(splits.classes), aux=aux)
     name_classes(network, splits.classes)
     loop.train(
         network, splits.train, plan.recipe, out, evaluate=errors_on(splits.test, workers), workers=workers, resume=resume,
@@ -89,15 +87,3 @@ def train(
         on_step=step_counter(on_progress),
     )  # fmt: skip
     return TrainResult(out, RunFolder(out).metrics())
-
-
-def _network(out: Path, plan: Plan[Recipe], spec: ModelSpec, num_classes: int) -> Network:
-    """The network to begin with: with the weights that the plan names, unless a checkpoint will bring its own."""
-    torch.manual_seed(plan.recipe.seed)
-    if plan.resumes:
-        begun = checkpoints(RunFolder(out).checkpoints)
-        return create_model(spec, weights=None if begun else plan.options["weights"])
-    return create_model(
-        spec, num_classes=num_classes, width=plan.options["width"], small=plan.options["small"],
-        aux=plan.recipe.auxiliary_weight > 0, weights=plan.options["weights"],
-    )  # fmt: skip

@@ -1,0 +1,86 @@
+"""`detect evaluate` and `detect coverage`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .detect_options import Data, Multibox, Runs, Split, Superpixels, percent
+from .output import Json, print_json, print_table
+from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from ..workflows.detector_evaluation import EvaluateDetectorResult
+
+
+def evaluate_command(
+    runs: Runs,
+    data: Data,
+    split: Split = "test",
+    superpixels: Superpixels = None,
+    multibox: Multibox = None,
+    save: Annotated[Path | None, typer.Option(help="Keep the detections in this .json file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw precision over recall into this .png file.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count images that cannot be decoded.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Count the mean average precision of a detector, as Pascal VOC, ILSVRC and COCO do."""
+    from ..workflows.detector_evaluation import evaluate_detector
+
+    with progress_bar() as on_progress:
+        result = evaluate_detector(
+            runs, data, split=split, superpixels=superpixels, multibox=multibox, save=save, plot=plot, skip_bad=skip_bad,
+            on_progress=on_progress,
+        )  # fmt: skip
+    if result.is_main and as_json:
+        print_json(result.as_dict())
+    elif result.is_main:
+        _print_scores(result)
+
+
+def _print_scores(result: EvaluateDetectorResult) -> None:
+    from ..detect.detection_report import class_rows
+
+    skipped = result.results.skipped
+    head = ("class", "objects", "detections", "recall", "AP (VOC)", "AP (ILSVRC)")
+    print_table(head, class_rows(result.voc, result.ilsvrc), right=head[1:])
+    print()
+    rows = [
+        ("images", f"{result.voc.images}" + (f", {len(skipped)} skipped" if skipped else "")),
+        ("mAP at 0.5, VOC", percent(result.voc.mean_average_precision)),
+        ("mAP at 0.5, ILSVRC", percent(result.ilsvrc.mean_average_precision)),
+    ]
+    if result.coco is None:
+        rows.append(("COCO", "not counted: pip install 'godeeper[detect]'"))
+    else:
+        rows.append(("mAP at 0.5, COCO", percent(result.coco.map_50)))
+        rows.append(("mAP at 0.5 to 0.95, COCO", percent(result.coco.map)))
+    print_table((), rows)
+    for reason in skipped:
+        print(f"skipped {reason}", file=sys.stderr)
+
+
+def coverage_command(
+    data: Data,
+    split: Split = "test",
+    superpixels: Superpixels = None,
+    multibox: Multibox = None,
+    workers: Annotated[int, typer.Option(min=0, max=999, help="Processes that propose regions.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Count how many objects the proposals cover, at an IoU of 0.5."""
+    from ..workflows.detector_evaluation import measure_coverage
+
+    with progress_bar() as on_progress:
+        result = measure_coverage(
+            data, split=split, superpixels=superpixels, multibox=multibox, workers=workers, on_progress=on_progress
+        )
+    if as_json:
+        print_json(result.as_dict())
+        return
+    print_table(("images", "objects", "covered", "proposals an image"), [
+        (result.images, result.coverage.objects, percent(result.coverage.percent), f"{result.coverage.proposals:.0f}"),
+    ])  # fmt: skip

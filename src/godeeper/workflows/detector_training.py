@@ -1,0 +1,194 @@
+"""Train a detector, or a part of one, and leave a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from accelerate import Accelerator
+
+from ..data.annotations import DetectionDataset
+from ..data.open_annotations import open_annotations
+from ..detect.detection_recipes import RCNN_RECIPE, DetectionRecipe, MultiBoxRecipe
+from ..detect.detector_spec import DetectorSpec, MultiBoxSpec
+from ..detect.faster_rcnn import FasterRCNN
+from ..detect.faster_rcnn_task import FasterRCNNTask
+from ..detect.multibox import MultiBox
+from ..detect.multibox_task import MultiBoxTask
+from ..detect.proposals import propose_all
+from ..detect.regions import BACKGROUND, RegionDataset
+from ..errors import GodeeperError, unknown
+from ..models.network import Network
+from ..models.spec import ModelSpec
+from ..models.weights.fill import name_classes
+from ..papers.registry import scaled
+from ..train.checks import check_same
+from ..train.classification import Classification
+from ..train.loop import learn
+from ..train.recipe import Recipe, TrainConfig
+from ..train.run import RunFolder
+from ..train.task import Task
+from .after_epoch import coverage_on, errors_on, mean_average_precision_on
+from .detectors import open_proposer
+from .models import Model, name_of, spec_of
+from .plan import Plan, check_outside, new_plan, resumed_plan
+from .progress import OnMessage, OnProgress, counter, step_counter
+from .starting_network import starting_network
+
+Method = Literal["faster-rcnn", "rcnn", "multibox"]
+COMMAND = "detect train"
+RECIPES: Mapping[str, TrainConfig] = {"faster-rcnn": DetectionRecipe(), "rcnn": RCNN_RECIPE, "multibox": MultiBoxRecipe()}
+DEFAULTS = {
+    "method": "faster-rcnn", "split": "train", "validate": "val", "width": 1.0, "small": False, "pyramid": False,
+    "atrous": False, "superpixels": 2.0,
+}  # fmt: skip
+ONLY = {"pyramid": "faster-rcnn", "atrous": "faster-rcnn", "small": "rcnn", "superpixels": "rcnn", "multibox": "rcnn"}
+Evaluate = Callable[[Any], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainDetectorResult:
+    """A finished run: its folder, and what was measured after each epoch."""
+
+    folder: Path
+    metrics: list[dict[str, Any]]
+
+
+def train_detector(
+    out: str | Path,
+    model: Model | None = None,
+    data: str | Path | None = None,
+    *,
+    method: Method | None = None,
+    split: str | None = None,
+    validate: str | None = None,
+    weights: str | Path | None = None,
+    width: float | None = None,
+    pyramid: bool | None = None,
+    atrous: bool | None = None,
+    small: bool | None = None,
+    superpixels: float | None = None,
+    multibox: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    workers: int = 1,
+    resume: bool = False,
+    on_message: OnMessage | None = None,
+    on_progress: OnProgress | None = None,
+) -> TrainDetectorResult:
+    """Trains a detector on the annotated images in the folder `data`, and leaves a run folder at `out`.
+
+    `method` is "faster-rcnn" (the default), "rcnn" (the region classifier of R-CNN) or "multibox" (proposals for R-CNN). `model`
+    is a registered name, a table or spec, a SPEC.json or a run (of which the table is taken); `weights` is the classifier that
+    training starts from. Learns from the images of `split` ("train") and tests on those of `validate` ("val"; "none": not at
+    all) after each epoch. `overrides` are of the method's recipe, such as "lr=0.01". `pyramid` and `atrous` are Faster R-CNN's;
+    `small`, `superpixels` and `multibox` (a run) R-CNN's. With `resume`, goes on with the run in `out`, for which everything
+    else is known. GodeeperError, naming the thing, for what does not go together.
+    """
+    out = Path(out)
+    options = {
+        "method": method, "model": None if model is None else name_of(model), "data": None if data is None else str(data),
+        "split": split, "validate": validate, "weights": None if weights is None else str(weights), "width": width,
+        "small": small, "pyramid": pyramid, "atrous": atrous, "superpixels": superpixels,
+        "multibox": None if multibox is None else str(multibox),
+    }  # fmt: skip
+    if resume:
+        kinds = {name: type(recipe) for name, recipe in RECIPES.items()}
+        plan: Plan[Any] = resumed_plan(out, COMMAND, kinds, options, DEFAULTS, overrides)
+    else:
+        plan = _new_plan(options, overrides)
+    images = open_annotations(plan.options["data"], plan.options["split"])
+    held_out = None
+    if plan.options["validate"] != "none":
+        held_out = open_annotations(plan.options["data"], plan.options["validate"], images.classes)
+    check_outside(out, plan.options["data"])
+    prepare = {"faster-rcnn": _faster_rcnn, "rcnn": _rcnn, "multibox": _multibox}[plan.options["method"]]
+    make, evaluate = prepare(_Run(out, plan, model, images, held_out, workers, on_progress))
+    learn(
+        make, out, evaluate=evaluate, workers=workers, resume=resume, notes=plan.notes(), on_message=on_message,
+        on_step=step_counter(on_progress),
+    )  # fmt: skip
+    return TrainDetectorResult(out, RunFolder(out).metrics())
+
+
+def _new_plan(options: Mapping[str, Any], overrides: Sequence[str]) -> Plan[Any]:
+    method = options["method"] or DEFAULTS["method"]
+    if method not in RECIPES:
+        raise unknown("method", str(method), RECIPES)
+    plan = new_plan(COMMAND, options, DEFAULTS, RECIPES[method], overrides)
+    for name, only in ONLY.items():
+        if options[name] is not None and method != only:
+            raise GodeeperError(f"--{name} is of --method {only}, not of {method}")
+    return plan
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the three methods are given."""
+
+    out: Path
+    plan: Plan[Any]
+    model: Model | None
+    images: DetectionDataset
+    held_out: DetectionDataset | None
+    workers: int
+    on_progress: OnProgress | None
+
+    def network(self, spec: ModelSpec | None = None, **options: Any) -> Network:
+        """The classifier to begin with; `spec` is that of a run that goes on."""
+        return starting_network(self.out, self.plan, spec_of(self.model or "") if spec is None else spec, **options)
+
+
+def _faster_rcnn(run: _Run) -> tuple[Callable[[Accelerator], Task], Evaluate | None]:
+    options, recipe = run.plan.options, run.plan.recipe
+    if run.plan.resumes:
+        spec = DetectorSpec.from_dict(run.plan.saved["spec"])
+        network = run.network(spec.model)
+    else:
+        network = run.network()
+        spec = DetectorSpec.of(
+            network.spec, run.images.classes, pyramid=options["pyramid"], atrous=options["atrous"],
+            image_size=recipe.image_size, longest=recipe.longest, anchors=recipe.anchors,
+            pyramid_channels=scaled(DetectorSpec.pyramid_channels, options["width"]),
+            pyramid_units=scaled(DetectorSpec.pyramid_units, options["width"]),
+        )  # fmt: skip
+    detector = FasterRCNN(spec, network, regions=recipe.regions)
+    evaluate = None if run.held_out is None else mean_average_precision_on(run.held_out)
+    return partial(FasterRCNNTask, detector, run.images, recipe), evaluate
+
+
+def _multibox(run: _Run) -> tuple[Callable[[Accelerator], Task], Evaluate | None]:
+    width, recipe = run.plan.options["width"], run.plan.recipe
+    if run.plan.resumes:
+        spec = MultiBoxSpec.from_dict(run.plan.saved["spec"])
+        network = run.network(spec.model)
+    else:
+        network = run.network()
+        channels, units = scaled(MultiBoxSpec.channels, width), scaled(MultiBoxSpec.units, width)
+        spec = MultiBoxSpec.of(network.spec, recipe.image_size, boxes=recipe.boxes, channels=channels, units=units)
+    evaluate = None if run.held_out is None else coverage_on(run.held_out)
+    return partial(MultiBoxTask, MultiBox(spec, network), run.images, recipe), evaluate
+
+
+def _rcnn(run: _Run) -> tuple[Callable[[Accelerator], Task], Evaluate | None]:
+    options, recipe = run.plan.options, run.plan.recipe
+    assert isinstance(recipe, Recipe)
+    classes = (*run.images.classes, BACKGROUND)
+    if run.plan.resumes:
+        network = run.network(ModelSpec.from_dict(run.plan.saved["spec"]))
+        check_same(", ".join(network.classes or ()), ", ".join(classes))
+    else:
+        network = run.network(num_classes=len(classes), aux=recipe.auxiliary_weight > 0)
+        name_classes(network, classes)
+    proposer = open_proposer(options["superpixels"], options["multibox"])
+    preprocess = network.preprocess.with_size(recipe.image_size or network.preprocess.image_size)
+
+    def regions(images: DetectionDataset) -> RegionDataset:
+        proposals = propose_all(proposer, images, workers=run.workers, progress=counter("proposing", run.on_progress))
+        return RegionDataset(images, proposals, preprocess, recipe.seed)
+
+    training_regions = regions(run.images)
+    evaluate = None if run.held_out is None else errors_on(regions(run.held_out), run.workers)
+    return partial(Classification, network, training_regions, recipe), evaluate
