@@ -169,7 +169,7 @@ def test_another_plan_is_not_resumed(places, tmp_path, capsys, changes, words):
         (["coverage", "--data", "VOC", "--superpixels", "0"], "superpixels"),
         (["tables", "VOC/ImageSets/Main/train.txt"], "is not what `godeeper detect evaluate --json` prints"),
         (["export", "RCNN1", "--out", "TMP/x.onnx"], "holds no Faster R-CNN"),
-        (["export", "FASTER", "--out", "TMP/x.tflite"], "give .onnx (ONNX) or .xml (OpenVINO)"),
+        (["export", "FASTER", "--out", "TMP/x.tflite"], "give one of .onnx (ONNX), .xml (OpenVINO)"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(places, tmp_path, capsys, arguments, words):

@@ -139,7 +139,7 @@ def test_commands_take_it_as_a_run(run, tmp_path, capsys, suffix):
     ours, theirs = ([row["detections"] for row in result["voc"]["classes"]] for result in results)
     assert ours == theirs
     assert status(["detect", "evaluate", str(file), str(run), "--data", str(voc)]) == 2
-    assert "finds alone" in capsys.readouterr().err
+    assert "works alone" in capsys.readouterr().err
 
 
 def test_another_answer_is_not_written_and_a_folders_images_are_what_it_is_checked_on(run, tmp_path, monkeypatch):

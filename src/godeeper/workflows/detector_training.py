@@ -99,13 +99,10 @@ def train_detector(
         plan: Plan[Any] = resumed_plan(out, COMMAND, kinds, options, DEFAULTS, overrides)
     else:
         plan = _new_plan(options, overrides)
-    images = open_annotations(plan.options["data"], plan.options["split"])
-    held_out = None
-    if plan.options["validate"] != "none":
-        held_out = open_annotations(plan.options["data"], plan.options["validate"], images.classes)
+    run = _Run(out, plan, model, *_open_images(plan), workers, on_progress)
     check_outside(out, plan.options["data"])
     prepare = {"faster-rcnn": _faster_rcnn, "rcnn": _rcnn, "multibox": _multibox}[plan.options["method"]]
-    make, evaluate = prepare(_Run(out, plan, model, images, held_out, workers, on_progress))
+    make, evaluate = prepare(run)
     learn(
         make, out, evaluate=evaluate, workers=workers, resume=resume, notes=plan.notes(), on_message=on_message,
         on_step=step_counter(on_progress),
@@ -122,6 +119,13 @@ def _new_plan(options: Mapping[str, Any], overrides: Sequence[str]) -> Plan[Any]
         if options[name] is not None and method != only:
             raise GodeeperError(f"--{name} is of --method {only}, not of {method}")
     return plan
+
+
+def _open_images(plan: Plan[Any]) -> tuple[DetectionDataset, DetectionDataset | None]:
+    """The images to learn from, and those to test on after each epoch."""
+    data, validate = plan.options["data"], plan.options["validate"]
+    images = open_annotations(data, plan.options["split"])
+    return images, None if validate == "none" else open_annotations(data, validate, images.classes)
 
 
 @dataclass(frozen=True)
