@@ -2,9 +2,9 @@
 
     python benchmarks/evaluation.py FOLDER [--model googlenet] [--images 50] [--workers 0]
 
-FOLDER holds photographs. The obvious loop is what one writes first: for each of the 144 views, resize the image with Pillow,
+FOLDER holds photographs. The obvious loop is what one writes first: for each of the 144 crops, resize the image with Pillow,
 cut, mirror, normalise, classify it alone, average the softmax, with the same weights in the memory format that networks come in.
-The bare passes are as many views of noise, as large and as many at a time as ours, through the same network. All take turns, five
+The bare passes are as many crops of noise, as large and as many at a time as ours, through the same network. All take turns, five
 images at a time (the loop one of them), with the same threads and the same weights; what is printed are medians over the turns.
 """
 
@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from godeeper import create_model, decode, views
+from godeeper import create_model, crop_boxes, decode
 from godeeper.data.dataset import FileDataset
 from godeeper.data.folders import image_files
 from godeeper.evaluate import evaluate
@@ -43,7 +43,7 @@ def main() -> None:
     files = files[:: max(1, len(files) // given.images)][: given.images]
     network = alive(given.model)
     plain = deepcopy(network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    ours_seconds, loop_seconds, bare_seconds, apart = [], [], [], []
+    ours_seconds, loop_seconds, bare_seconds, differences = [], [], [], []
     ours(network, files[:1], 0), bare(network, 1), loop(plain, files[0])  # warm
     for start in range(0, len(files), TURN):
         turn = files[start : start + TURN]
@@ -53,16 +53,16 @@ def main() -> None:
         bare_seconds.append(seconds / len(turn))
         obvious, seconds = timed(lambda turn=turn: loop(plain, turn[0]))
         loop_seconds.append(seconds)
-        apart.append(float((obvious - probabilities[0]).abs().max()))
+        differences.append(float((obvious - probabilities[0]).abs().max()))
     print(f"{given.model}, {len(files)} photographs, {torch.get_num_threads()} threads, {given.workers} workers, 144 crops")
     print(f"ours            {median(ours_seconds):7.2f} s an image")
     print(
-        f"bare passes     {median(bare_seconds):7.2f} s, passes of {default_batch_size(network.preprocess.image_size, CPU)} views"
+        f"bare passes     {median(bare_seconds):7.2f} s, passes of {default_batch_size(network.preprocess.image_size, CPU)} crops"
     )
     print(f"obvious loop    {median(loop_seconds):7.2f} s")
     print(f"loop / ours     {median(a / b for a, b in zip(loop_seconds, ours_seconds, strict=True)):7.2f} x")
     print(f"ours over bare  {100 * (median(a / b for a, b in zip(ours_seconds, bare_seconds, strict=True)) - 1):+7.1f} %")
-    print(f"probabilities differ by at most {max(apart):.1e}")
+    print(f"probabilities differ by at most {max(differences):.1e}")
 
 
 CPU = torch.device("cpu")
@@ -82,9 +82,10 @@ def timed(call: Callable[[], Tensor]) -> tuple[Tensor, float]:
 
 
 def ours(network: Network, files: list[Path], workers: int) -> Tensor:
-    found = evaluate(network, FileDataset(files, [0] * len(files)), network.preprocess, crops=144, workers=workers, keep=True)
-    assert found.probabilities is not None
-    return found.probabilities[:, 0]
+    images = FileDataset(files, [0] * len(files))
+    probabilities = evaluate(network, images, network.preprocess, crops=144, workers=workers, keep=True).probabilities
+    assert probabilities is not None
+    return probabilities[:, 0]
 
 
 @torch.inference_mode()
@@ -103,12 +104,12 @@ def loop(network: Network, file: Path) -> Tensor:
     preprocess = network.preprocess
     image = decode(file)
     total = torch.zeros(network.num_classes)
-    crops = views(image.width, image.height, preprocess.image_size, 144)
-    for view in crops:
-        crop = image.resize(view.resize, Image.Resampling.BILINEAR).crop(view.box)
-        crop = crop.resize(view.out, Image.Resampling.BILINEAR) if crop.size != view.out else crop
+    crops = crop_boxes(*image.size, preprocess.resize, 144)
+    for box in crops:
+        crop = image.resize(box.resized, Image.Resampling.BILINEAR).crop(box.box)
+        crop = crop.resize((box.size, box.size), Image.Resampling.BILINEAR) if crop.width != box.size else crop
         pixels = np.asarray(crop, np.float32) / 255
-        pixels = pixels[:, ::-1] if view.flip else pixels
+        pixels = pixels[:, ::-1] if box.flip else pixels
         pixels = (pixels - np.array(preprocess.normalize.mean, np.float32)) / np.array(preprocess.normalize.std, np.float32)
         x = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32))[None]
         total += network(x).softmax(1)[0]

@@ -5,7 +5,7 @@
 Both sides start from files and end with normalised float32 batches, by one thread: ours decodes, cuts, resizes and collates
 bytes, which it then normalises; the reference is what torchvision's reference script does (RandomResizedCrop, flip, to tensor,
 normalise, collate). Both take turns at the same images, a batch at a time; the processor's time counts, and the median over
-batches of the ratios. The images are compared, too: our patches against the same patches cut and resized by Pillow from the
+batches of the ratios. The images are compared, too: our crops against the same crops cut and resized by Pillow from the
 whole image.
 """
 
@@ -27,24 +27,24 @@ from torch.utils.data import default_collate
 from torchvision.datasets.folder import default_loader
 
 from godeeper import Augment, decode, normalise, open_data
-from godeeper.data.augment import FILTERS
-from godeeper.data.crops import patch
+from godeeper.data.augment import random_resized_crop
 from godeeper.data.dataset import FileDataset, ImageDataset
 from godeeper.data.decode import decode_for
 from godeeper.data.folders import image_files
 from godeeper.data.loader import TrainDataset, collate
+from godeeper.data.pixels import FILTERS
 from godeeper.data.write_shards import write_shards
 from godeeper.preprocess import Preprocess
 
 BATCH = 50
 
 
-Side = Callable[[Sequence[int], int], object]  # makes a batch of the images at those places; the number varies the draw
+Side = Callable[[Sequence[int], int], object]  # makes a batch of the images at those indices; the number varies the draw
 
 
 def ours(images: ImageDataset, size: int) -> Side:
     dataset, preprocess = TrainDataset(images, size, Augment(color_jitter=False), 0), Preprocess.of(size)
-    return lambda places, number: normalise(collate([dataset[number, place] for place in places]).images, preprocess)
+    return lambda indices, number: normalise(collate([dataset[number, index] for index in indices]).images, preprocess)
 
 
 def reference(files: list[Path], size: int) -> Side:
@@ -52,20 +52,20 @@ def reference(files: list[Path], size: int) -> Side:
         T.RandomResizedCrop(size), T.RandomHorizontalFlip(), T.PILToTensor(), T.ConvertImageDtype(torch.float),
         T.Normalize(Preprocess().normalize.mean, Preprocess().normalize.std),
     ])  # fmt: skip
-    return lambda places, number: default_collate([(transform(default_loader(str(files[place]))), 0) for place in places])
+    return lambda indices, number: default_collate([(transform(default_loader(str(files[index]))), 0) for index in indices])
 
 
 def differences(files: list[Path], size: int) -> list[float]:
-    """The mean difference, in levels of 255, of each image's patch from Pillow's of the whole image."""
-    found = []
+    """The mean difference, in levels of 255, of each image's crop from Pillow's of the whole image."""
+    result = []
     for number, file in enumerate(files):
         whole = decode(file)
-        chosen = patch(*whole.size, Random(number))
-        expected = np.asarray(whole.crop(chosen.box).resize((size, size), FILTERS[chosen.interpolation])).astype(float)
-        expected = expected[:, ::-1] if chosen.flip else expected
-        taken = Augment(color_jitter=False)(partial(decode_for, image=file), size, Random(number)).permute(1, 2, 0).numpy()
-        found.append(float(abs(taken - expected).mean()))
-    return found
+        crop = random_resized_crop(*whole.size, Random(number))
+        expected = np.asarray(whole.crop(crop.box).resize((size, size), FILTERS[crop.interpolation])).astype(float)
+        expected = expected[:, ::-1] if crop.flip else expected
+        ours = Augment(color_jitter=False)(partial(decode_for, image=file), size, Random(number)).permute(1, 2, 0).numpy()
+        result.append(float(abs(ours - expected).mean()))
+    return result
 
 
 def compare(images: int, rounds: int, sides: dict[str, Side]) -> None:
@@ -79,9 +79,9 @@ def compare(images: int, rounds: int, sides: dict[str, Side]) -> None:
                 seconds[name].append(time.process_time() - start)
     for name, times in seconds.items():
         print(f"{name:10s} {BATCH / statistics.median(times):7.0f} images/s")
-    one, other = seconds
-    ratios = [a / b for a, b in zip(seconds[one], seconds[other], strict=True)]
-    print(f"{other} / {one}: {statistics.median(ratios):.2f}x (n={len(ratios)}, quartiles {quartiles(ratios)})")
+    first, second = seconds
+    ratios = [a / b for a, b in zip(seconds[first], seconds[second], strict=True)]
+    print(f"{second} / {first}: {statistics.median(ratios):.2f}x (n={len(ratios)}, quartiles {quartiles(ratios)})")
 
 
 def quartiles(values: list[float]) -> str:
@@ -97,13 +97,13 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     files, size = image_files(arguments.folder), arguments.size
-    print(f"{len(files)} photographs, patches of {size}, torch {torch.__version__}, one thread")
+    print(f"{len(files)} photographs, crops of {size}, torch {torch.__version__}, one thread")
 
     images = FileDataset(files, [0] * len(files))
     compare(len(files), arguments.rounds, {"reference": reference(files, size), "ours": ours(images, size)})
-    found = differences(files, size)
+    levels = differences(files, size)
     print(
-        f"difference from Pillow's patches: {statistics.mean(found):.2f} levels of 255 in the mean, {max(found):.2f} in the worst"
+        f"difference from Pillow's crops: {statistics.mean(levels):.2f} levels of 255 in the mean, {max(levels):.2f} in the worst"
     )
 
     with tempfile.TemporaryDirectory() as folder:
@@ -112,11 +112,11 @@ def main() -> None:
             link = root / ("even", "odd")[number % 2] / file.name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(file.resolve())
-        source = open_data(root)
-        write_shards(source, root, Path(folder) / "shards")
+        data = open_data(root)
+        write_shards(data, root, Path(folder) / "shards")
         shards = open_data(f"wds:{folder}/shards")
-        sides = {"folder": ours(source.subset("train"), size), "shards": ours(shards.subset("train"), size)}
-        compare(len(source.subset("train")), arguments.rounds, sides)
+        sides = {"folder": ours(data.subset("train"), size), "shards": ours(shards.subset("train"), size)}
+        compare(len(data.subset("train")), arguments.rounds, sides)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ from pathlib import Path
 import torch
 
 from godeeper import Predictor, load
-from godeeper.data.augment import normalise
 from godeeper.data.decode import decode
 from godeeper.data.folders import image_files
-from godeeper.data.views import take_views
+from godeeper.data.pixels import normalise, take_crops
 from godeeper.deploy.checked_export import MOST_IMAGES
 from godeeper.deploy.engines import PRECISIONS
 from godeeper.deploy.export import export
@@ -35,7 +34,7 @@ def probabilities(predictor, files):
 @torch.inference_mode()
 def eager(network, files):
     """The network as it is trained and evaluated, an image at a time."""
-    prepared = (normalise(take_views(decode(file), network.preprocess), network.preprocess) for file in files)
+    prepared = (normalise(take_crops(decode(file), network.preprocess), network.preprocess) for file in files)
     return torch.cat([network(x).softmax(1) for x in prepared])
 
 

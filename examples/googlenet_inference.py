@@ -25,7 +25,7 @@ classes = network.classes or tuple(map(str, range(network.num_classes)))
 for path, image in images.items():
     # The paper's views: 1, 10 or 144 crops; their probabilities are averaged.
     # 论文的多裁剪测试：1、10 或 144 个视图，概率取平均。
-    x = godeeper.normalise(godeeper.take_views(image, network.preprocess, 10), network.preprocess)  # (10, 3, size, size)
+    x = godeeper.normalise(godeeper.take_crops(image, network.preprocess, 10), network.preprocess)  # (10, 3, size, size)
     with torch.inference_mode():
         probabilities = network(x).softmax(dim=1).mean(dim=0)  # (classes,)
     print(path)

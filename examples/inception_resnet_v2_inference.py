@@ -33,7 +33,7 @@ for photo, prediction in zip(given.photos, predictions, strict=True):
 # What the classifier sees, as unit vectors: their products are cosines, 1 for the same image.
 # 取分类层之前的特征，归一化成单位向量；两两内积就是余弦相似度，同一张图为 1。
 preprocess = network.preprocess
-views = torch.cat([godeeper.take_views(godeeper.decode(photo), preprocess) for photo in given.photos])
+views = torch.cat([godeeper.take_crops(godeeper.decode(photo), preprocess) for photo in given.photos])
 with torch.inference_mode():
     vectors = normalize(network.embed(godeeper.normalise(views, preprocess)))  # (photos, 1536)
 print("cosines / 余弦相似度:")

@@ -27,7 +27,7 @@ except godeeper.GodeeperError as error:
 
 # Resized, cropped and normalised as the weights expect it: getting this wrong costs accuracy without any error.
 # 缩放、裁剪、归一化都按权重自带的约定来：这里弄错不会报错，只会悄悄掉精度。
-x = godeeper.normalise(godeeper.take_views(image, network.preprocess), network.preprocess)  # (1, 3, 299, 299)
+x = godeeper.normalise(godeeper.take_crops(image, network.preprocess), network.preprocess)  # (1, 3, 299, 299)
 with torch.inference_mode():
     probabilities = network(x).softmax(dim=1)[0]  # (classes,)
 classes = network.classes or tuple(map(str, range(network.num_classes)))

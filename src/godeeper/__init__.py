@@ -12,11 +12,11 @@ from .errors import BadCheckpoint, BadImage, GodeeperError
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .data.augment import Augment, normalise
-    from .data.crops import View, views
+    from .data.augment import Augment
+    from .data.crops import CropBox, crop_boxes
     from .data.decode import decode
     from .data.open import open_data
-    from .data.views import take, take_views
+    from .data.pixels import normalise, take_crops
     from .deploy.export import export
     from .deploy.fuse import fuse
     from .deploy.predictor import Predictor
@@ -39,6 +39,7 @@ __all__ = [
     "BadCheckpoint",
     "BadImage",
     "ClassificationLoss",
+    "CropBox",
     "Definition",
     "GodeeperError",
     "ModelSpec",
@@ -49,9 +50,9 @@ __all__ = [
     "RMSpropTF",
     "Recipe",
     "Resize",
-    "View",
     "audit",
     "create_model",
+    "crop_boxes",
     "decode",
     "describe",
     "draw",
@@ -64,9 +65,7 @@ __all__ = [
     "recipes",
     "register",
     "save",
-    "take",
-    "take_views",
-    "views",
+    "take_crops",
 ]
 
 _HOME = {
@@ -80,14 +79,14 @@ _HOME = {
     "Predictor": "deploy.predictor",
     "RMSpropTF": "train.rmsprop",
     "Recipe": "train.recipe",
-    "View": "data.crops",
+    "CropBox": "data.crops",
+    "crop_boxes": "data.crops",
     "audit": "papers.audit",
     "Augment": "data.augment",
     "ClassificationLoss": "train.loss",
-    "normalise": "data.augment",
+    "normalise": "data.pixels",
     "save": "models.load",
-    "take": "data.views",
-    "take_views": "data.views",
+    "take_crops": "data.pixels",
     "create_model": "models.registry",
     "decode": "data.decode",
     "describe": "papers.describe",
@@ -98,7 +97,6 @@ _HOME = {
     "load": "models.load",
     "open_data": "data.open",
     "recipes": "train.recipe",
-    "views": "data.crops",
 }
 
 

@@ -19,9 +19,8 @@ from godeeper.claims.figures import Curve, Figure, band, dashed, figure_png
 from godeeper.claims.residual_connections import epochs_to
 from godeeper.claims.residual_scaling import error_difference, is_dead, last_layer, stack
 from godeeper.claims.scales import Scale
-from godeeper.data.augment import normalise
 from godeeper.data.open import open_data
-from godeeper.data.views import take_views
+from godeeper.data.pixels import normalise, take_crops
 from godeeper.data.write_shards import write_shards
 from godeeper.errors import GodeeperError
 from godeeper.models.network import Network, to_device
@@ -144,7 +143,7 @@ def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch)
         table = variant(definition("googlenet_bn"), num_classes=10, width=0.125, small=True)
         network = to_device(Network(table, aux=True).train(), torch.device("cpu"))  # in the same memory format
         batch = torch.randint(len(source.train), (16,), generator=torch.Generator().manual_seed(3)).tolist()
-        pixels = torch.cat([take_views(source.train.image(index), network.preprocess) for index in batch])
+        pixels = torch.cat([take_crops(source.train.image(index), network.preprocess) for index in batch])
         x = normalise(pixels, network.preprocess)
         logits, auxiliary = network.with_auxiliary(x)
         labels = torch.tensor([source.train.labels[index] for index in batch])

@@ -1,4 +1,5 @@
 import random as python_random
+from collections import Counter
 from dataclasses import replace
 from random import Random
 
@@ -9,9 +10,9 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import godeeper
-from godeeper.data.augment import FILTERS, Augment, jitter_color, normalise
-from godeeper.data.crops import patch
+from godeeper.data.augment import Augment, jitter_color, random_resized_crop
 from godeeper.data.decode import decode_for
+from godeeper.data.pixels import FILTERS, normalise
 from godeeper.preprocess import Preprocess
 
 
@@ -140,10 +141,10 @@ def test_a_patch_of_a_jpeg_decoded_smaller_is_that_of_the_whole(photo, tmp_path,
 
 def test_our_resizing_is_pillows(photo):
     for seed in range(12):
-        chosen = patch(*photo.size, Random(seed))
-        expected = np.asarray(photo.crop(chosen.box).resize((96, 96), FILTERS[chosen.interpolation])).astype(int)
+        crop = random_resized_crop(*photo.size, Random(seed))
+        expected = np.asarray(photo.crop(crop.box).resize((96, 96), FILTERS[crop.interpolation])).astype(int)
         taken = Augment(color_jitter=False)(photo, 96, Random(seed)).permute(1, 2, 0).numpy().astype(int)
-        assert abs(taken - (expected[:, ::-1] if chosen.flip else expected)).max() <= 1
+        assert abs(taken - (expected[:, ::-1] if crop.flip else expected)).max() <= 1
 
 
 def test_normalising_leaves_its_input_alone_and_does_not_care_for_memory_formats():
@@ -155,3 +156,99 @@ def test_normalising_leaves_its_input_alone_and_does_not_care_for_memory_formats
         before = given.clone()
         assert torch.allclose(normalise(given, preprocess).double(), expected, atol=1e-6)
         assert torch.equal(given, before)
+
+
+# Random crops
+
+
+def crops_of(width, height, count, **options):
+    random = Random(1)
+    return [random_resized_crop(width, height, random, **options) for _ in range(count)]
+
+
+def size_of(box):
+    return box[2] - box[0], box[3] - box[1]
+
+
+@pytest.mark.parametrize("width_height", [(640, 480), (480, 640), (500, 500), (2000, 900), (224, 224)])
+def test_random_crops_have_the_printed_share_of_the_area_and_aspect_ratio(width_height):
+    width, height = width_height
+    for crop in crops_of(width, height, 1000):
+        left, top, right, bottom = crop.box
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+        w, h = right - left, bottom - top
+        assert (w + 1) / (h - 1) >= 3 / 4  # a pixel's grace for rounding
+        assert (w - 1) / (h + 1) <= 4 / 3
+        assert (w + 1) * (h + 1) / (width * height) >= 0.08
+        assert (w - 1) * (h - 1) / (width * height) <= 1
+
+
+@pytest.mark.parametrize("width_height", [(1, 1), (2, 1), (1, 10000), (10000, 1), (3, 5), (30, 1000), (8, 8)])
+def test_random_crops_of_tiny_and_thin_images_lie_inside(width_height):
+    width, height = width_height
+    for crop in crops_of(width, height, 500):
+        left, top, right, bottom = crop.box
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+
+
+def test_a_image_too_thin_for_any_crop_gives_its_largest_allowed_centred_box():
+    assert {crop.box for crop in crops_of(1000, 30, 50, scale=(0.9, 1.0))} == {(480, 0, 520, 30)}  # 40 / 30 = 4 / 3
+    assert {crop.box for crop in crops_of(30, 1000, 50, scale=(0.9, 1.0))} == {(0, 480, 30, 520)}  # 30 / 40 = 3 / 4
+
+
+def test_the_same_seed_gives_the_same_random_crops_and_another_seed_others():
+    def crops_by(seed):
+        random = Random(seed)
+        return [random_resized_crop(640, 480, random) for _ in range(20)]
+
+    assert crops_by(5) == crops_by(5)
+    assert crops_by(5) != crops_by(6)
+    assert len(set(crops_by(5))) == 20
+
+
+def test_all_interpolations_and_both_mirrorings_are_equally_frequent():
+    seen = Counter((crop.interpolation, crop.flip) for crop in crops_of(640, 480, 8000))
+    assert set(seen) == {(how, flip) for how in ("bilinear", "area", "nearest", "bicubic") for flip in (False, True)}
+    assert all(850 < count < 1150 for count in seen.values()), seen  # 1000 each; the deviation is 30
+
+
+def test_without_mirroring_nothing_is_flipped():
+    crops = crops_of(640, 480, 500, hflip=False)
+    assert len({crop.box for crop in crops}) > 400
+    assert not any(crop.flip for crop in crops)
+
+
+def test_the_area_is_even_between_8_and_100_percent():
+    boxes = [crop.box for crop in crops_of(1000, 1000, 8000, ratio=(1.0, 1.0))]  # squares of a square always fit
+    shares = [w * h / 1e6 for w, h in map(size_of, boxes)]
+    tenths = Counter(min(9, int((share - 0.08) / 0.092)) for share in shares)
+    assert sorted(tenths) == list(range(10))
+    assert all(680 < count < 920 for count in tenths.values()), tenths  # 800 each; the deviation is 27
+
+
+def test_the_area_is_even_with_the_printed_aspect_ratios_where_all_of_them_fit():
+    boxes = [crop.box for crop in crops_of(1000, 1000, 8000)]
+    shares = [w * h / 1e6 for w, h in map(size_of, boxes)]
+    fits = Counter(int((share - 0.08) / 0.067) for share in shares if 0.08 <= share < 0.75)  # 1 / (4 / 3) = 0.75
+    mean = sum(fits.values()) / 10
+    assert sorted(fits) == list(range(10))
+    assert mean > 500
+    assert all(0.85 * mean < count < 1.15 * mean for count in fits.values()), fits
+
+
+def test_wide_and_tall_random_crops_are_equals():
+    boxes = [crop.box for crop in crops_of(1000, 1000, 4000, scale=(0.08, 0.5))]
+    wide = sum(w > h for w, h in map(size_of, boxes))
+    tall = sum(w < h for w, h in map(size_of, boxes))
+    assert abs(wide - tall) < 260  # the deviation is 63
+    assert wide + tall > 3900
+
+
+def test_random_crops_reach_every_edge_of_the_image():
+    boxes = [crop.box for crop in crops_of(640, 480, 3000)]
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    assert (min(lefts), min(tops), max(rights), max(bottoms)) == (0, 0, 640, 480)
+    centre = sum(left + right for left, _, right, _ in boxes) / len(boxes) / 2
+    assert abs(centre - 320) < 10

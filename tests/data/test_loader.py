@@ -1,49 +1,16 @@
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from godeeper import BadImage, GodeeperError
+from godeeper import GodeeperError
 from godeeper.data.augment import Augment
 from godeeper.data.batches import EpochBatches
-from godeeper.data.dataset import ArrayDataset, FileDataset, ImageDataset
+from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.data.loader import training_loader
-from godeeper.data.view_loader import view_loader
-from godeeper.data.views import cut, layout, take_views
-from godeeper.preprocess import Preprocess
+from noise import SomeBad, noise
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # two workers on a machine of one core
-
-
-def noise(count):
-    """Images that differ everywhere; each one's label is its index."""
-    arrays = np.random.default_rng(0).integers(0, 256, (count, 12, 16), dtype=np.uint8)
-    return ArrayDataset(arrays, list(range(count)), "noise")
-
-
-@dataclass(frozen=True)
-class SomeBad(ImageDataset):
-    """Noise, of which the images at `bad` cannot be decoded."""
-
-    images: ArrayDataset
-    bad: tuple[int, ...]
-
-    @property
-    def labels(self):
-        return self.images.labels
-
-    def __len__(self):
-        return len(self.images)
-
-    def name(self, index):
-        return self.images.name(index)
-
-    def raw(self, index):
-        if index in self.bad:
-            raise BadImage(f"{self.name(index)}: damaged")
-        return self.images.raw(index)
 
 
 def epoch(batches, number):
@@ -211,110 +178,3 @@ def test_a_batch_with_nothing_but_bad_images_is_empty():
     (batch,) = loaded(SomeBad(noise(3), (0, 1, 2)), 3, 0)
     assert len(batch.images) == len(batch.labels) == 0
     assert len(batch.bad) == 3
-
-
-def views_of(one, preprocess, scheme, which=0):
-    """The views of an image, cut from what the loader gave."""
-    _, places = layout(one.size, preprocess, scheme)
-    side = preprocess.image_size
-    return torch.stack([cut(one.sheets[which], place, (side, side)) for place in places])
-
-
-@pytest.mark.parametrize("scheme", [1, 10, 12, 144])
-@pytest.mark.parametrize("workers", [0, 2])
-def test_views_come_in_the_order_asked_for(scheme, workers):
-    arrays = noise(9).arrays
-    images, indices = ArrayDataset(arrays, [50 - index for index in range(9)], "noise"), [7, 0, 3, 8, 1]
-    preprocess = Preprocess.of(10)
-    batches = list(view_loader(images, indices, [preprocess], scheme, 2, workers))
-    assert [len(list(batch)) for batch in batches] == [2, 2, 1]
-    assert [batch.bad for batch in batches] == [[], [], []]
-    given = [one for batch in batches for one in batch]
-    assert [one.index for one in given] == indices
-    assert [one.label for one in given] == [43, 50, 47, 42, 49]
-    assert {one.size for one in given} == {(16, 12)}
-    for one in given:
-        assert {sheet.dtype for sheet in one.sheets[0]} == {torch.uint8}
-        assert {sheet.shape[2] for sheet in one.sheets[0]} == {3}
-        expected = take_views(images.image(one.index), preprocess, scheme)
-        assert expected.shape == (scheme, 3, 10, 10)
-        assert torch.equal(views_of(one, preprocess, scheme), expected)
-
-
-def test_views_of_images_of_different_sizes_make_one_batch(tmp_path):
-    files, sizes = [tmp_path / f"{number}.png" for number in range(3)], [(9, 9), (40, 20), (1, 300)]
-    for number, (file, width_height) in enumerate(zip(files, sizes, strict=True)):
-        Image.new("RGB", width_height, (50 + number, 60, 70)).save(file)
-    (batch,) = view_loader(FileDataset(files, [6, 4, 5]), range(3), [Preprocess.of(16)], 10, 3)
-    assert [(one.index, one.label, one.size) for one in batch] == list(zip(range(3), [6, 4, 5], sizes, strict=True))
-    for number, one in enumerate(batch):
-        shown = views_of(one, Preprocess.of(16), 10)
-        assert shown.shape == (10, 3, 16, 16)
-        assert shown.amin((0, 2, 3)).tolist() == shown.amax((0, 2, 3)).tolist() == [50 + number, 60, 70]
-
-
-SEVERAL = [  # two of them alike but for what is done to the numbers later
-    Preprocess.of(10),
-    Preprocess.of(14, interpolation="bicubic", crop_fraction=0.8),
-    Preprocess.of(10, mean=(0, 0, 0), std=(1, 1, 1)),
-    Preprocess.of(10, interpolation="area", crop_fraction=1),
-]
-
-
-@pytest.mark.parametrize("scheme", [1, 12, 144])
-def test_a_image_is_given_once_for_each_preprocessing(scheme):
-    images = noise(3)
-    (batch,) = view_loader(images, [2, 0, 1], SEVERAL, scheme, 5)
-    assert len(list(batch)) == 3
-    for one in batch:
-        assert len(one.sheets) == 4
-        expected = [take_views(images.image(one.index), preprocess, scheme) for preprocess in SEVERAL]
-        for which, preprocess in enumerate(SEVERAL):
-            assert torch.equal(views_of(one, preprocess, scheme, which), expected[which])
-        assert torch.equal(expected[0], expected[2])
-        assert not torch.equal(expected[0], expected[3])  # what each asks for does show
-    assert batch.pixels.numel() == sum(sheet.numel() for one in batch for drawn in one.sheets for sheet in drawn)
-
-
-def test_workers_change_nothing_in_evaluation():
-    def given(workers):
-        return list(view_loader(SomeBad(noise(7), (1, 4)), [6, 4, 0, 1, 2, 5], SEVERAL, 12, 2, workers))
-
-    alone = given(0)
-    assert [[one.index for one in batch] for batch in alone] == [[6], [0], [2, 5]]
-    assert min(len(batch.pixels) for batch in alone) > 1000
-    for workers in (1, 2):
-        for one, other in zip(alone, given(workers), strict=True):
-            assert torch.equal(one.pixels, other.pixels)
-            assert (one.images, one.bad) == (other.images, other.bad)
-
-
-def test_bad_images_are_named_when_evaluating():
-    images = SomeBad(noise(6), (1, 4))
-    batches = list(view_loader(images, range(6), [Preprocess.of(10)], 1, 3))
-    assert [[one.index for one in batch] for batch in batches] == [[0, 2], [3, 5]]
-    assert [batch.bad for batch in batches] == [[(1, "noise[1]: damaged")], [(4, "noise[4]: damaged")]]
-    for batch in batches:
-        for one in batch:  # the one after a bad image is its own self
-            assert torch.equal(views_of(one, Preprocess.of(10), 1), take_views(images.image(one.index), Preprocess.of(10)))
-
-
-def test_bad_files_are_named_with_the_reason_when_evaluating(tmp_path):
-    files = [tmp_path / f"{number}.png" for number in range(3)]
-    Image.new("RGB", (9, 9), (50, 60, 70)).save(files[0])
-    files[1].write_bytes(b"")
-    (batch,) = view_loader(FileDataset(files, [0, 1, 2]), range(3), [Preprocess.of(8)], 10, 3)
-    assert [one.index for one in batch] == [0]
-    (first, why_first), (second, why_second) = batch.bad
-    assert (first, second) == (1, 2)
-    assert why_first.startswith(f"{files[1]}: ")
-    assert "empty" in why_first
-    assert why_second.startswith(f"{files[2]}: ")
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_an_evaluation_batch_with_nothing_but_bad_images_is_empty(workers):
-    (batch,) = view_loader(SomeBad(noise(3), (0, 1, 2)), range(3), SEVERAL, 144, 3, workers)
-    assert list(batch) == []
-    assert len(batch.pixels) == 0
-    assert batch.bad == [(index, f"noise[{index}]: damaged") for index in range(3)]

@@ -14,9 +14,7 @@ import torch
 from PIL import Image
 
 from godeeper import GodeeperError, Predictor, create_model, load
-from godeeper.data.augment import normalise
-from godeeper.data.crops import views
-from godeeper.data.views import take
+from godeeper.data.pixels import normalise, take_crops
 from godeeper.deploy import engine_choice, predictor
 from godeeper.deploy.engines import check_engine, from_onnx, make_engine
 from godeeper.deploy.fuse import fuse
@@ -339,7 +337,7 @@ IMAGES = "JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM"
 @pytest.mark.parametrize("crops", [10, 144])
 def test_views_are_averaged_after_the_softmax(crops, network, by_torch):
     for image in made_images(2, (90, 61)):
-        x = normalise(take(image, views(*image.size, 32, crops, network.preprocess.resize.shorter_side)), network.preprocess)
+        x = normalise(take_crops(image, network.preprocess, crops), network.preprocess)
         assert len(x) == crops
         expected = probabilities(network, x).mean(0)
         (found,) = by_torch([image], top=20, crops=crops)
@@ -420,7 +418,7 @@ def test_seconds_are_counted(network, monkeypatch, tmp_path):
     assert predictor.seconds["network"] < took
 
 
-@pytest.mark.parametrize(("what", "place"), [("as_image", "decode"), ("resample", "preprocess"), ("normalise", "preprocess")])
+@pytest.mark.parametrize(("what", "place"), [("as_image", "decode"), ("take_crops", "preprocess"), ("normalise", "preprocess")])
 def test_time_goes_to_the_account_where_it_was_spent(what, place, network, monkeypatch, tmp_path):
     made_images(1)[0].save(tmp_path / "a.png")
     running = Predictor(network, "torch")

@@ -15,8 +15,7 @@ from made_images import made_images
 
 from godeeper import GodeeperError, Predictor, create_model, load
 from godeeper.cli.main import status
-from godeeper.data.augment import normalise
-from godeeper.data.views import take_views
+from godeeper.data.pixels import normalise, take_crops
 from godeeper.deploy import checked_export
 from godeeper.deploy.export import export
 from godeeper.deploy.export_formats import ONNXExporter, OpenVINOExporter
@@ -63,7 +62,7 @@ def in_another_process(engine, file, x, folder):
 
 
 def prepared(images, preprocess):
-    return torch.cat([normalise(take_views(image, preprocess), preprocess) for image in images])
+    return torch.cat([normalise(take_crops(image, preprocess), preprocess) for image in images])
 
 
 @torch.no_grad()

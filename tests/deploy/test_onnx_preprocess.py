@@ -10,8 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from godeeper.data.augment import normalise
-from godeeper.data.views import take_views
+from godeeper.data.pixels import normalise, take_crops
 from godeeper.deploy.onnx_preprocess import with_preprocessing
 from godeeper.errors import GodeeperError
 from godeeper.preprocess import Normalize, Preprocess, Resize
@@ -83,7 +82,7 @@ def test_pixels_are_within_one_grey_level_of_pillows(interpolation, side, fracti
     for width, height in SIZES:
         noise = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
         for image in (photograph(width, height), noise):
-            expected = normalise(take_views(Image.fromarray(image), preprocess), preprocess).numpy()
+            expected = normalise(take_crops(Image.fromarray(image), preprocess), preprocess).numpy()
             difference = np.abs(levels(run(image[None]), preprocess) - levels(expected, preprocess))
             assert difference.max() < 1.001, (width, height)
             assert (difference > 0.5).mean() < 0.05, (width, height)

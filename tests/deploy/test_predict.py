@@ -8,10 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from godeeper import GodeeperError, Predictor, decode, export, load, views
+from godeeper import GodeeperError, Predictor, Preprocess, decode, export, load, take_crops
 from godeeper.cli.main import status
-from godeeper.data.augment import normalise
-from godeeper.data.views import take
+from godeeper.data.pixels import normalise
 from godeeper.models.spec import ModelSpec
 from godeeper.papers.registry import variant
 
@@ -64,7 +63,7 @@ def test_probabilities_are_those_of_the_network(difficult, weights_file):
     found = Predictor(weights_file)([difficult / name for name in names], top=3, crops=10)
     for name, prediction in zip(names, found, strict=True):
         image = decode(difficult / name)
-        x = normalise(take(image, views(*image.size, 32, 10)), network.preprocess)
+        x = normalise(take_crops(image, network.preprocess, 10), network.preprocess)
         with torch.no_grad():
             expected = dict(zip(network.classes, network(x).softmax(1).mean(0).tolist(), strict=True))
         assert dict(zip(prediction.labels, prediction.probabilities, strict=True)) == pytest.approx(expected, abs=1e-4)
@@ -120,7 +119,7 @@ def test_real_photographs_go_through_144_views_and_predict(shared, tmp_path):
     predictor = Predictor(create_model("googlenet", width=0.25))
     for file in files:
         image = decode(file)
-        crops = take(image, views(*image.size, 224, 144))
+        crops = take_crops(image, Preprocess.of(224), 144)
         assert crops.shape == (144, 3, 224, 224)
         assert crops.float().std() > 1
         assert len(predictor([image])[0].labels) == 5

@@ -11,7 +11,7 @@ from torch import nn
 
 from godeeper import GodeeperError, create_model
 from godeeper.data.annotations import Objects
-from godeeper.data.augment import normalise
+from godeeper.data.pixels import normalise
 from godeeper.detect import rcnn
 from godeeper.detect.average_precision import score_detections
 from godeeper.detect.iou import box_iou

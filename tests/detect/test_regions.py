@@ -10,8 +10,8 @@ from PIL import Image
 
 from godeeper import BadImage
 from godeeper.data.annotations import DetectionDataset, Objects
-from godeeper.data.augment import normalise
 from godeeper.data.open_annotations import open_annotations
+from godeeper.data.pixels import normalise
 from godeeper.detect import regions
 from godeeper.detect.regions import RegionDataset, region_labels, warp, warp_all
 from godeeper.preprocess import Preprocess

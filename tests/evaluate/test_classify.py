@@ -3,10 +3,10 @@ import pytest
 import torch
 from PIL import Image
 
-from godeeper import BadImage, GodeeperError, load, views
-from godeeper.data.augment import normalise
-from godeeper.data.crops import nested
+from godeeper import BadImage, GodeeperError, crop_boxes, load
+from godeeper.data.crops import crops_within
 from godeeper.data.dataset import ArrayDataset, FileDataset
+from godeeper.data.pixels import normalise
 from godeeper.evaluate import evaluate
 from godeeper.preprocess import Preprocess
 
@@ -31,11 +31,13 @@ def test_errors_of_a_known_classifier(crops, batch_size):
     document = result.as_dict()
     expected = {"top1_error": 40.0, "top5_error": 0.0, "images": 5, "crops": crops, "skipped": []}
     assert {name: document[name] for name in expected} == expected
-    assert {number: one["top1_error"] for number, one in document["by_crops"].items()} == {str(n): 40.0 for n in nested(crops)}
+    assert {number: one["top1_error"] for number, one in document["by_crops"].items()} == {
+        str(n): 40.0 for n in crops_within(crops)
+    }
 
 
-def test_probabilities_not_logits_are_averaged_over_views():
-    """Left half white, right half black: views disagree, and the average of softmax differs from that of logits."""
+def test_probabilities_not_logits_are_averaged_over_crops():
+    """Left half white, right half black: crops disagree, and the average of softmax differs from that of logits."""
     array = np.zeros((1, 8, 8), np.uint8)
     array[:, :, :4] = 255
     image = ArrayDataset(array, [1], "half")
@@ -50,7 +52,7 @@ def test_probabilities_not_logits_are_averaged_over_views():
     assert steep.outcomes().top1_errors == 1  # (0 + 0.622) / 2 = 0.31
 
 
-def test_144_crops_equal_one_view_at_a_time(weights_file, tmp_path):
+def test_144_crops_equal_one_crop_at_a_time(weights_file, tmp_path):
     """The obvious way, with Pillow alone: resize the whole image, cut, resize, mirror, classify, average."""
     network = load(weights_file)
     file = tmp_path / "photo.png"
@@ -59,14 +61,14 @@ def test_144_crops_equal_one_view_at_a_time(weights_file, tmp_path):
     image = Image.open(file).convert("RGB")
     ours = evaluate(network, FileDataset([file], [0]), network.preprocess, crops=144, keep=True).probabilities[0, 0]
     slow = []
-    for view in views(90, 60, 32, 144):
-        crop = image.resize(view.resize, Image.Resampling.BILINEAR).crop(view.box).resize(view.out, Image.Resampling.BILINEAR)
-        pixels = np.array(crop)[:, ::-1].copy() if view.flip else np.array(crop)
+    for box in crop_boxes(90, 60, network.preprocess.resize, 144):
+        crop = image.resize(box.resized, Image.Resampling.BILINEAR).crop(box.box).resize((32, 32), Image.Resampling.BILINEAR)
+        pixels = np.array(crop)[:, ::-1].copy() if box.flip else np.array(crop)
         x = normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None], network.preprocess)
         with torch.no_grad():
             slow.append(network(x).softmax(1)[0])
     assert len(slow) == 144
-    assert torch.stack(slow).std(0).max() > 1e-3  # the views differ, so the average says something
+    assert torch.stack(slow).std(0).max() > 1e-3  # the crops differ, so the average says something
     assert torch.allclose(ours, torch.stack(slow).mean(0), atol=1e-3)
 
 

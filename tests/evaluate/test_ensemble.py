@@ -12,10 +12,10 @@ from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.evaluate import Member, evaluate, evaluate_members
 from godeeper.evaluate.ensemble import (
     check_images,
+    class_order,
+    combine,
     images_digest,
-    order_of,
     read_probabilities,
-    recombined,
     save_probabilities,
     subsets,
 )
@@ -29,9 +29,9 @@ ABOUT = {"models": ["a"], "architectures": ["x"]}
 
 
 def test_orders_are_found_by_name():
-    assert order_of("a", CLASSES, 3, CLASSES, "data") is None
-    assert order_of("a", ("fish", "cat", "dog"), 3, CLASSES, "data") == (1, 2, 0)
-    assert order_of("a", None, 3, CLASSES, "data") is None
+    assert class_order("a", CLASSES, 3, CLASSES, "data") is None
+    assert class_order("a", ("fish", "cat", "dog"), 3, CLASSES, "data") == (1, 2, 0)
+    assert class_order("a", None, 3, CLASSES, "data") is None
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_orders_are_found_by_name():
 )
 def test_other_classes_are_refused_with_the_difference(own, count, words):
     with pytest.raises(GodeeperError) as caught:
-        order_of("a", own, count, CLASSES, "data")
+        class_order("a", own, count, CLASSES, "data")
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
@@ -83,7 +83,7 @@ def test_saved_probabilities_recombine_to_what_one_pass_gives(tmp_path):
     members = [Member(str(seed), random_network(seed), PLAIN) for seed in range(3)]
     together = evaluate_members(members, random_images(), crops=12, keep=True)
     files = [saved(tmp_path, seed, crops=12) for seed in range(3)]
-    again = recombined([read_probabilities(file) for file in files])
+    again = combine([read_probabilities(file) for file in files])
     assert torch.equal(again.probabilities, together.probabilities)
     for column in range(4):
         assert torch.equal(again.outcomes(column).decisions, together.outcomes(column).decisions)
@@ -92,9 +92,9 @@ def test_saved_probabilities_recombine_to_what_one_pass_gives(tmp_path):
 
 
 def test_other_class_orders_are_turned(tmp_path):
-    plain = recombined([read_probabilities(saved(tmp_path, seed)) for seed in (0, 1)])
+    plain = combine([read_probabilities(saved(tmp_path, seed)) for seed in (0, 1)])
     turned = saved(tmp_path, 1, classes=("fish", "cat", "dog"))
-    mixed = recombined([read_probabilities(saved(tmp_path, 0)), read_probabilities(turned)])
+    mixed = combine([read_probabilities(saved(tmp_path, 0)), read_probabilities(turned)])
     assert torch.allclose(mixed.probabilities, plain.probabilities, atol=1e-6)  # softmax adds up in another order
     assert torch.equal(mixed.decisions, plain.decisions)
 
@@ -102,12 +102,12 @@ def test_other_class_orders_are_turned(tmp_path):
 def test_what_does_not_fit_together_is_said(tmp_path):
     first = read_probabilities(saved(tmp_path, 0))
     with pytest.raises(GodeeperError, match="crops 1 and 10"):
-        recombined([first, read_probabilities(saved(tmp_path, 1, crops=10))])
+        combine([first, read_probabilities(saved(tmp_path, 1, crops=10))])
     file = tmp_path / "others.safetensors"
     others = ArrayDataset(random_images().arrays[:20], LABELS[:20], "other")
     save_probabilities(file, evaluate(random_network(1), others, PLAIN, keep=True), CLASSES, others, ABOUT)
     with pytest.raises(GodeeperError, match="different images: 30 and 20"):
-        recombined([first, read_probabilities(file)])
+        combine([first, read_probabilities(file)])
     with pytest.raises(GodeeperError, match="not of the 20 images of 'data'"):
         check_images(first, others, CLASSES, "data")
     check_images(first, random_images(), CLASSES, "data")
@@ -115,7 +115,7 @@ def test_what_does_not_fit_together_is_said(tmp_path):
     named = ("cat", "dog", "bird")
     save_probabilities(birds, evaluate(random_network(1), random_images(), PLAIN, keep=True), named, random_images(), ABOUT)
     with pytest.raises(GodeeperError, match=r"different"):
-        recombined([first, read_probabilities(birds)])
+        combine([first, read_probabilities(birds)])
 
 
 def test_images_that_only_one_could_decode_are_said(tmp_path):
@@ -131,7 +131,7 @@ def test_images_that_only_one_could_decode_are_said(tmp_path):
         files[1].write_text("broken")
     assert len(results[1].skipped) == 1
     with pytest.raises(GodeeperError, match="1 stand in one only, such as number 1"):
-        recombined(results)
+        combine(results)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path, weights_file):
@@ -145,7 +145,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, weights_file):
 
 
 def test_every_subset_is_the_average_of_its_members(tmp_path):
-    found = recombined([read_probabilities(saved(tmp_path, seed)) for seed in range(4)])
+    found = combine([read_probabilities(saved(tmp_path, seed)) for seed in range(4)])
     every = {one.members: one.outcomes for one in subsets(found)}
     assert list(every) == [one for size in (1, 2, 3, 4) for one in combinations(range(4), size)]
     for members, outcomes in every.items():
@@ -155,7 +155,7 @@ def test_every_subset_is_the_average_of_its_members(tmp_path):
 
 
 def test_more_than_seven_models_have_too_many_subsets(tmp_path):
-    eight = recombined([read_probabilities(saved(tmp_path, seed)) for seed in range(8)])
+    eight = combine([read_probabilities(saved(tmp_path, seed)) for seed in range(8)])
     with pytest.raises(GodeeperError, match="8 models have 255 subsets"):
         list(subsets(eight))
 
@@ -196,4 +196,4 @@ def test_other_labels_of_the_same_images_are_refused(tmp_path):
     old, told = load_tensors(second)
     save_tensors(second, old | {"labels": (old["labels"] + 1) % 3}, told)
     with pytest.raises(GodeeperError, match="different labels"):
-        recombined([read_probabilities(first), read_probabilities(second)])
+        combine([read_probabilities(first), read_probabilities(second)])

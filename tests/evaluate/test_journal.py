@@ -50,10 +50,10 @@ def test_an_interrupted_evaluation_ends_as_if_it_had_not_been(tmp_path):
     again = evaluate(
         counting, IMAGES, PLAIN, crops=10, batch_size=20, keep=True, journal=Journal(tmp_path, {"crops": 10}, resume=True)
     )
-    assert sum(seen) < 200 - 40  # views left of 20 images with 10 each, settled ones among them
+    assert sum(seen) == 200 - 7 * 20  # crops left of 20 images with 10 each
     assert torch.equal(again.index, whole.index)
     assert torch.equal(again.decisions, whole.decisions)
-    assert torch.equal(again.probabilities, whole.probabilities)
+    assert torch.allclose(again.probabilities, whole.probabilities, rtol=2e-5)
     assert json.dumps(again.as_dict()) == json.dumps(whole.as_dict())
 
 
@@ -121,8 +121,8 @@ def test_a_part_written_twice_counts_once(tmp_path):
 def test_a_part_of_something_else_is_refused(tmp_path, change):
     evaluate(network, IMAGES, PLAIN, crops=10, journal=Journal(tmp_path, {}))
     (part,) = tmp_path.glob("*.safetensors")
-    tensors, words = load_tensors(part)
-    save_tensors(part, {name: change.get(name, lambda t: t)(tensor) for name, tensor in tensors.items()}, words)
+    tensors, metadata = load_tensors(part)
+    save_tensors(part, {name: change.get(name, lambda t: t)(tensor) for name, tensor in tensors.items()}, metadata)
     with pytest.raises(GodeeperError, match="is damaged"):
         evaluate(network, IMAGES, PLAIN, crops=10, journal=Journal(tmp_path, {}, resume=True))
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from godeeper import Predictor, load, normalise, take_views, views
+from godeeper import Predictor, Resize, crop_boxes, load, normalise, take_crops
 from godeeper.explain.crop_predictions import (
     COLOURS,
     GREY,
@@ -37,16 +37,16 @@ def colour(text):
 def test_each_crop_is_predicted_as_the_crop_that_pillow_cuts(weights_file, image, scheme):
     network = load(weights_file)
     predictions = crop_predictions(network, image, scheme)
-    crops = views(90, 61, 32, scheme, network.preprocess.resize.shorter_side)
-    assert [prediction.view for prediction in predictions] == crops
+    crops = crop_boxes(90, 61, network.preprocess.resize, scheme)
+    assert [prediction.crop_box for prediction in predictions] == crops
     cuts = []
-    for view in crops:
-        cut = image.resize(view.resize, Image.Resampling.BILINEAR).crop(view.box).resize(view.out, Image.Resampling.BILINEAR)
-        cuts.append((np.array(cut)[:, ::-1] if view.flip else np.array(cut)).copy())
+    for crop in crops:
+        cut = image.resize(crop.resized, Image.Resampling.BILINEAR).crop(crop.box).resize((32, 32), Image.Resampling.BILINEAR)
+        cuts.append((np.array(cut)[:, ::-1] if crop.flip else np.array(cut)).copy())
     pixels = torch.tensor(np.stack(cuts)).permute(0, 3, 1, 2)
     with torch.no_grad():
         by_pillow = network(normalise(pixels, network.preprocess)).softmax(1)
-        at_once = network(normalise(take_views(image, network.preprocess, scheme), network.preprocess)).softmax(1)
+        at_once = network(normalise(take_crops(image, network.preprocess, scheme), network.preprocess)).softmax(1)
     for prediction, expected in zip(predictions, by_pillow, strict=True):
         assert expected[prediction.label] >= expected.max() - 0.01
         assert prediction.probability == pytest.approx(expected[prediction.label].item(), abs=0.01)  # within a level of 255
@@ -74,9 +74,9 @@ def test_the_network_is_left_as_it_was(weights_file, image):
 
 
 def test_crops_are_drawn_in_the_colour_of_their_class_and_bars_in_its_probability():
-    crops = views(40, 32, 32, 144)
+    crops = crop_boxes(40, 32, Resize(32), 144)
     image = Image.new("RGB", (40, 32), "white")
-    predictions = [CropPrediction(view, [7, 5][n % 3 == 0], [0.25, 1.0][n % 2]) for n, view in enumerate(crops)]
+    predictions = [CropPrediction(crop, [7, 5][n % 3 == 0], [0.25, 1.0][n % 2]) for n, crop in enumerate(crops)]
     sheet = draw_crop_predictions(image, predictions)
     assert sheet.size == (12 * 64, 12 * 70)
     for n, prediction in enumerate(predictions):
@@ -89,12 +89,12 @@ def test_crops_are_drawn_in_the_colour_of_their_class_and_bars_in_its_probabilit
         assert not drawn[68:].any()
 
 
-def test_a_row_holds_a_squares_crops_in_the_order_of_the_views():
+def test_a_row_holds_a_squares_crops_in_the_order_of_crop_boxes():
     image = Image.new("RGB", (300, 256))
     image.putpixel((0, 0), (255, 255, 255))
     left_half = Image.new("RGB", (100, 256), "red")
     image.paste(left_half, (0, 0))
-    sheet = draw_crop_predictions(image, [CropPrediction(view, 0, 0.5) for view in views(300, 256, 224, 144)])
+    sheet = draw_crop_predictions(image, [CropPrediction(crop, 0, 0.5) for crop in crop_boxes(300, 256, Resize(224), 144)])
     first, mirrored, last = tile(sheet, 0), tile(sheet, 1), tile(sheet, 24)
     assert tuple(first[32, 8, :3]) == tuple(mirrored[32, 55, :3]) == (255, 0, 0)
     assert tuple(first[32, 55, :3]) == tuple(mirrored[32, 8, :3]) == (0, 0, 0)
@@ -102,9 +102,9 @@ def test_a_row_holds_a_squares_crops_in_the_order_of_the_views():
 
 
 def test_colours_go_by_votes_and_end_in_grey():
-    (view,) = views(32, 32, 32, 1)
-    predictions = [CropPrediction(view, label, 0.5) for label in range(8) for _ in range(label + 1)]
+    (crop,) = crop_boxes(32, 32, Resize(32))
+    predictions = [CropPrediction(crop, label, 0.5) for label in range(8) for _ in range(label + 1)]
     colours = class_colours(predictions)
     assert [colours[label] for label in range(7, -1, -1)] == [*COLOURS, GREY, GREY]
-    assert class_colours([CropPrediction(view, 3, 0.5), CropPrediction(view, 1, 0.5)]) == {1: COLOURS[0], 3: COLOURS[1]}
+    assert class_colours([CropPrediction(crop, 3, 0.5), CropPrediction(crop, 1, 0.5)]) == {1: COLOURS[0], 3: COLOURS[1]}
     assert draw_crop_predictions(Image.new("RGB", (40, 40)), predictions[:1]).size == (64, 70)

@@ -1,10 +1,10 @@
-"""Crops drawn on an image, found again by their colours and held against `godeeper.views`."""
+"""Crops drawn on an image, found again by their colours and held against `godeeper.crop_boxes`."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from godeeper import GodeeperError, views
+from godeeper import GodeeperError, Resize, crop_boxes
 from godeeper.explain.crop_predictions import COLOURS
 from godeeper.explain.draw_crops import PANEL, draw_crops
 
@@ -39,19 +39,19 @@ def test_each_crop_is_framed_once_and_its_mirror_image_counted(scheme, counts, s
 
 
 @pytest.mark.parametrize(("width", "height"), [(500, 400), (300, 700), (320, 320)])
-def test_144_crops_lie_where_views_has_them(width, height):
+def test_144_crops_lie_where_crop_boxes_has_them(width, height):
     sheet = draw_crops(position_image(width, height), 224)
     pixels = np.array(sheet).astype(float)
-    crops = [view for view in views(width, height, 224, 144) if not view.flip]
+    crops = [crop for crop in crop_boxes(width, height, Resize(224), 144) if not crop.flip]
     scale = PANEL / 352
     for place, boxes in enumerate(frames(sheet)):
-        for (left, top, right, bottom), view in zip(boxes, crops[place::6], strict=True):
-            x0, y0, x1, y1 = view.box
+        for (left, top, right, bottom), crop in zip(boxes, crops[place::6], strict=True):
+            x0, y0, x1, y1 = crop.box
             assert (right - left, bottom - top) == pytest.approx(((x1 - x0) * scale, (y1 - y0) * scale), abs=1.01)
             inside = pixels[top + 4 : bottom - 4, left + 4 : right - 4]
             assert abs(inside[..., 2] - 128).max() <= 2  # the image itself, not a faint copy
             middle = inside.mean((0, 1))
-            expected = [200 * (x0 + x1) / 2 / view.resize[0], 200 * (y0 + y1) / 2 / view.resize[1]]
+            expected = [200 * (x0 + x1) / 2 / crop.resized[0], 200 * (y0 + y1) / 2 / crop.resized[1]]
             assert middle[:2] == pytest.approx(expected, abs=2)
 
 

@@ -17,7 +17,7 @@ from sklearn.datasets import load_sample_image
 from torch import nn
 from torchvision import models as torchvision
 
-from godeeper import BadCheckpoint, GodeeperError, create_model, normalise, save, take_views
+from godeeper import BadCheckpoint, GodeeperError, create_model, normalise, save, take_crops
 from godeeper.models import comparators
 from godeeper.models.comparators import Comparator, is_comparator, load_classifier, load_comparator
 from godeeper.models.network import Network
@@ -64,7 +64,7 @@ def hub_file(folder, model, name="model.safetensors"):
 
 def check_pixels(comparator, theirs):
     """What our views of the photograph give is what the library's own transform gives: `theirs`."""
-    ours = normalise(take_views(PHOTO, comparator.preprocess), comparator.preprocess)[0]
+    ours = normalise(take_crops(PHOTO, comparator.preprocess), comparator.preprocess)[0]
     assert ours.shape == theirs.shape
     grey = (ours - theirs).abs() * torch.tensor(comparator.preprocess.normalize.std).view(3, 1, 1) * 255
     assert grey.max() < 1.01

@@ -16,7 +16,7 @@ from sklearn.datasets import load_sample_image
 from torch import nn
 from torchvision import models as torchvision
 
-from godeeper import BadCheckpoint, GodeeperError, Predictor, create_model, list_models, load, normalise, save, take_views
+from godeeper import BadCheckpoint, GodeeperError, Predictor, create_model, list_models, load, normalise, save, take_crops
 from godeeper.models.weights.fill import fill, name_classes
 from godeeper.models.weights.foreign import fetch, most_likely
 from godeeper.models.weights.layouts import LAYOUTS
@@ -113,7 +113,7 @@ def test_a_file_as_published_gives_the_publishers_logits(name, offline):
     ship(name, network.state_dict(), offline)
     ours = load(name)
     theirs = prepare(PHOTO)
-    pixels = take_views(centre(PHOTO) if name.startswith("facenet") else PHOTO, ours.preprocess)
+    pixels = take_crops(centre(PHOTO) if name.startswith("facenet") else PHOTO, ours.preprocess)
     own = normalise(pixels, ours.preprocess)
     fed = theirs[None]
     if getattr(network, "transform_input", False):  # it undoes ImageNet's normalisation itself; ours is fed what comes of that

@@ -14,7 +14,7 @@ from PIL import Image
 from ..data.decode import decode
 from ..errors import BadImage, GodeeperError
 from ..explain.cam import class_maps, overlay
-from ..explain.centre_crop import crop_views
+from ..explain.centre_crop import boxes_of
 from ..explain.crop_predictions import CropPrediction as Vote
 from ..explain.crop_predictions import class_colours, crop_probabilities, draw_crop_predictions, most_likely
 from ..explain.explanation import display_size
@@ -96,7 +96,7 @@ def evidence(network: Network | None, seen: Seen, lang: Lang) -> str:
 def vote(network: Network, seen: Seen, scheme: int) -> Seen:
     """The same with the votes of the image's crops."""
     if seen.image is not None:
-        crops = crop_views(network, seen.image.size, scheme)
+        crops = boxes_of(network, seen.image.size, scheme)
         seen.votes = most_likely(crops, crop_probabilities(network, seen.image, scheme))
     return seen
 

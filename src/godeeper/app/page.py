@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from ..data.crops import SCHEMES
+from ..data.crops import CROPS
 from ..models.network import Network
 from ..papers.registry import list_models
 from . import classify, compare, explore, runs
@@ -67,7 +67,7 @@ class Page:
             on = network is not None
             with gr.Row(equal_height=True):
                 self.scheme = self._word(
-                    gr.Radio(list(SCHEMES), value=144, label=say("crops", lang), interactive=on), label="crops"
+                    gr.Radio(list(CROPS), value=144, label=say("crops", lang), interactive=on), label="crops"
                 )
                 self.vote = self._word(gr.Button(say("vote", lang), interactive=on, elem_id="vote"), value="vote")
             self.votes = gr.HTML(elem_id="votes")

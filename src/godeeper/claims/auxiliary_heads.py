@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from ..data.augment import normalise
 from ..data.dataset import ImageDataset
-from ..data.views import take_views
+from ..data.pixels import normalise, take_crops
 from ..models.network import Network, best_device, to_device
 from ..papers.registry import definition, variant
 from .claim import Claim, ClaimResult, Statement
@@ -61,7 +60,7 @@ def gradients(images: ClaimData, scale: Scale, network: str, steps: int, seed: i
     norms: dict[str, list[float]] = {"step": [], "classifier": [], "with heads": []}
     for step in range(steps):
         batch = torch.randint(len(train), (BATCH,), generator=order).tolist()
-        pixels = torch.cat([take_views(train.image(index), model.preprocess) for index in batch])
+        pixels = torch.cat([take_crops(train.image(index), model.preprocess) for index in batch])
         x = normalise(pixels.to(best_device()), model.preprocess)  # (BATCH, 3, H, W)
         labels = torch.tensor([train.labels[index] for index in batch], device=best_device())
         logits, heads = model.with_auxiliary(x)

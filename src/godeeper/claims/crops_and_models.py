@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..evaluate.classify import Average, Member, evaluate_members
+from ..evaluate.classify import Member, evaluate_members
+from ..evaluate.evaluation import Average
 from ..models.network import best_device
 from .claim import Claim, ClaimResult, Statement
 from .claim_data import ClaimData

@@ -12,9 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data.augment import normalise
 from ..data.dataset import ImageDataset
-from ..data.views import take_views
+from ..data.pixels import normalise, take_crops
 from ..models.network import Network, best_device, to_device
 from ..papers.inception_resnet import c
 from ..papers.inception_v4 import BATCH_NORM
@@ -120,7 +119,7 @@ def _tensors(images: ClaimData, split: str, preprocess: Preprocess, device: torc
     """The "train" or "test" images, normalised (N, 3, H, W), and labels (N,): read once by a process, for all its runs."""
     dataset = getattr(images.open(), split)
     assert isinstance(dataset, ImageDataset)
-    pixels = torch.cat([take_views(dataset.image(index), preprocess) for index in range(len(dataset))])
+    pixels = torch.cat([take_crops(dataset.image(index), preprocess) for index in range(len(dataset))])
     return normalise(pixels.to(device), preprocess), torch.tensor(list(dataset.labels), device=device)
 
 

@@ -37,15 +37,15 @@ def tables_command(
     as_json: Json = False,
 ) -> None:
     """Print the papers' tables of errors, with ours beside theirs where it was run by the table's own rule."""
-    from ..evaluate.tables import HEAD, rows, runs_of
+    from ..evaluate.tables import HEAD, ilsvrc_results, table_rows
 
     runs = []
     for file in results or []:
         try:
-            runs += runs_of(json.loads(file.read_text("utf-8")))
+            runs += ilsvrc_results(json.loads(file.read_text("utf-8")))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise GodeeperError(f"{str(file)!r} is not what `godeeper evaluate --json` prints") from None
-    table = rows(runs)
+    table = table_rows(runs)
     if as_json:
         print_json([dict(zip(FIELDS, row, strict=True)) for row in table])
     else:

@@ -32,7 +32,7 @@ def explain_command(
     as_json: Json = False,
 ) -> None:
     """Show why a network classifies an image as it does: where, by which branches, in which crops."""
-    from ..data.crops import check_scheme
+    from ..data.crops import check_crops
     from ..data.decode import decode
     from ..explain.branches import check_module
     from ..explain.explanation import explain
@@ -42,7 +42,7 @@ def explain_command(
     from ..models.network import best_device, to_device
     from .progress import counting
 
-    check_scheme(crops)
+    check_crops(crops)
     check_folder(out)
     search = _channel_search(channel, folder)
     decoded = decode(image)

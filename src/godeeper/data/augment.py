@@ -1,9 +1,10 @@
-"""Training patches as pixels, with their distortions; and what every image goes through last, `normalise`."""
+"""Training images: a random crop, resized, flipped and with its colours changed."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -12,23 +13,63 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..preprocess import Interpolation, Preprocess
-from .crops import Patch, patch
+from ..preprocess import Interpolation
+from .crops import Box
 from .decode import Shrink
+from .pixels import FILTERS
 
-FILTERS = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "area": Image.Resampling.BOX,
-    "nearest": Image.Resampling.NEAREST,
-    "bicubic": Image.Resampling.BICUBIC,
-}
 Opener = Callable[[Shrink], Image.Image | Tensor]
-TORCH_MODES = {"bilinear": "bilinear", "bicubic": "bicubic"}  # with antialias, what Pillow computes, several times as fast
+TORCH_MODES = ("bilinear", "bicubic")  # with antialias, what Pillow computes, several times as fast
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """One training crop: cut `box` out of the image, resize it with `interpolation`, flip it if `flip`."""
+
+    box: Box
+    interpolation: Interpolation
+    flip: bool
+
+    def scaled(self, scale: float) -> RandomCrop:
+        """The same crop of the image made smaller by `scale`, at most 1; never empty."""
+        left, top, right, bottom = (round(side * scale) for side in self.box)
+        return replace(self, box=(left, top, max(right, left + 1), max(bottom, top + 1)))
+
+
+def random_resized_crop(
+    width: int,
+    height: int,
+    random: Random,
+    scale: tuple[float, float] = (0.08, 1.0),
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    hflip: bool = True,
+) -> RandomCrop:
+    """Draws a crop: a share of the image's area, an aspect ratio (width / height), a position, an interpolation and a flip.
+
+    arXiv 1409.4842, Section 6. The share is drawn evenly, the ratio evenly in its logarithm, so that 3/4 and 4/3 are equals;
+    a draw that does not fit into the image is repeated. After ten, the largest centred box of an allowed ratio is taken.
+    """
+    interpolation: Interpolation = random.choice(("bilinear", "area", "nearest", "bicubic"))
+    flip = hflip and random.random() < 0.5
+    for _ in range(10):
+        pixels = width * height * random.uniform(*scale)
+        aspect_ratio = math.exp(random.uniform(math.log(ratio[0]), math.log(ratio[1])))
+        w, h = round(math.sqrt(pixels * aspect_ratio)), round(math.sqrt(pixels / aspect_ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left, top = random.randint(0, width - w), random.randint(0, height - h)
+            return RandomCrop((left, top, left + w, top + h), interpolation, flip)
+    w, h = min(width, max(1, int(height * ratio[1]))), min(height, max(1, int(width / ratio[0])))
+    left, top = (width - w) // 2, (height - h) // 2
+    return RandomCrop((left, top, left + w, top + h), interpolation, flip)
 
 
 @dataclass(frozen=True)
 class Augment:
-    """How training images are varied; the defaults are arXiv 1409.4842, Section 6."""
+    """How training images are varied; the defaults are arXiv 1409.4842, Section 6.
+
+    `crop_scale`: the crop's share of the image's area, from and to; `crop_ratio`: its width / height; `hflip`: whether half of
+    the crops are flipped left to right; `color_jitter`: whether brightness, contrast and colour vary.
+    """
 
     crop_scale: tuple[float, float] = (0.08, 1.0)
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
@@ -38,45 +79,45 @@ class Augment:
     def __call__(self, image: Image.Image | Opener, size: int, random: Random) -> Tensor:
         """One training image: uint8, (3, size, size).
 
-        `image` may also be what opens one, given how many times smaller than its own size will do for the patch drawn.
+        `image` may also be a function that opens the image: it is given how many times smaller will do for the crop drawn.
         """
         if isinstance(image, Image.Image):
             return self._cut(image, self._draw(*image.size, random), size, random)
-        drawn: list[tuple[int, Patch]] = []  # the image's full width, and the patch
+        draws: list[tuple[int, RandomCrop]] = []  # the image's full width, and the crop
 
         def shrink(width: int, height: int) -> float:
-            chosen = self._draw(width, height, random)
-            drawn.append((width, chosen))
-            left, top, right, bottom = chosen.box
-            if chosen.interpolation == "nearest":
+            crop = self._draw(width, height, random)
+            draws.append((width, crop))
+            left, top, right, bottom = crop.box
+            if crop.interpolation == "nearest":
                 return 1
             return min(right - left, bottom - top) / (2 * size)  # leaves two pixels a side to resample from
 
         opened = image(shrink)
         width, height = opened.size if isinstance(opened, Image.Image) else (opened.shape[2], opened.shape[1])
-        full_width, chosen = drawn[0] if drawn else (width, self._draw(width, height, random))  # only JPEGs ask
-        return self._cut(opened, chosen.at(width / full_width), size, random)
+        full_width, crop = draws[0] if draws else (width, self._draw(width, height, random))  # only JPEGs ask
+        return self._cut(opened, crop.scaled(width / full_width), size, random)
 
-    def _draw(self, width: int, height: int, random: Random) -> Patch:
-        return patch(width, height, random, self.crop_scale, self.crop_ratio, self.hflip)
+    def _draw(self, width: int, height: int, random: Random) -> RandomCrop:
+        return random_resized_crop(width, height, random, self.crop_scale, self.crop_ratio, self.hflip)
 
-    def _cut(self, image: Image.Image | Tensor, chosen: Patch, size: int, random: Random) -> Tensor:
+    def _cut(self, image: Image.Image | Tensor, crop: RandomCrop, size: int, random: Random) -> Tensor:
         if isinstance(image, Image.Image):
-            pixels = torch.from_numpy(np.array(image.crop(chosen.box)))
+            pixels = torch.from_numpy(np.array(image.crop(crop.box)))  # (H, W, 3)
         else:
-            left, top, right, bottom = chosen.box
+            left, top, right, bottom = crop.box
             pixels = image[:, top:bottom, left:right].permute(1, 2, 0).contiguous()
-        pixels = _resized(pixels, size, chosen.interpolation)
+        pixels = _resized(pixels, size, crop.interpolation)  # (3, size, size)
         if self.color_jitter:
             pixels = _tensor(jitter_color(Image.fromarray(pixels.permute(1, 2, 0).numpy()), random))
-        return pixels.flip(-1) if chosen.flip else pixels
+        return pixels.flip(-1) if crop.flip else pixels
 
 
 def _resized(pixels: Tensor, size: int, interpolation: Interpolation) -> Tensor:
     """(H, W, 3) -> (3, size, size)."""
     if interpolation in TORCH_MODES:
         channels_last = pixels[None].permute(0, 3, 1, 2)
-        return F.interpolate(channels_last, (size, size), mode=TORCH_MODES[interpolation], antialias=True)[0]
+        return F.interpolate(channels_last, (size, size), mode=interpolation, antialias=True)[0]
     return _tensor(Image.fromarray(pixels.numpy()).resize((size, size), FILTERS[interpolation]))
 
 
@@ -90,15 +131,3 @@ def jitter_color(image: Image.Image, random: Random) -> Image.Image:
 
 def _tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)  # (H, W, 3) -> (3, H, W)
-
-
-def normalise(images: Tensor, preprocess: Preprocess) -> Tensor:
-    """uint8 images (N, 3, H, W) -> what the network is fed, float32 in the same memory format."""
-    normalize = preprocess.normalize
-    mean, std = (255 * torch.tensor(values, device=images.device) for values in (normalize.mean, normalize.std))
-    x = images.to(torch.float32, copy=True)  # changed in place from here: new memory costs more than the arithmetic
-    if x.is_contiguous(memory_format=torch.channels_last):
-        width = x.shape[3]
-        x.permute(0, 2, 3, 1).flatten(2).sub_(mean.repeat(width)).div_(std.repeat(width))  # by rows of pixels, (N, H, 3 W)
-        return x
-    return x.sub_(mean.view(3, 1, 1)).div_(std.view(3, 1, 1))

@@ -10,8 +10,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from ..data.augment import normalise
-from ..data.views import take_views
+from ..data.pixels import normalise, take_crops
 from ..models.network import Network, best_device, to_device
 from .checked_export import photographs
 from .engine_choice import measure
@@ -91,6 +90,6 @@ def images(network: Network, count: int) -> Tensor:
     """Normalised pieces of real photographs (count, 3, S, S)."""
     pieces = photographs(None)
     prepared = torch.cat(
-        [normalise(take_views(pieces[i % len(pieces)], network.preprocess), network.preprocess) for i in range(count)]
+        [normalise(take_crops(pieces[i % len(pieces)], network.preprocess), network.preprocess) for i in range(count)]
     )
     return prepared.contiguous()

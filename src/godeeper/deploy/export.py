@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..data.augment import normalise
-from ..data.views import take_views
+from ..data.pixels import normalise, take_crops
 from ..errors import GodeeperError
 from ..models.load import load
 from ..models.network import Network, count_parameters
@@ -122,7 +121,7 @@ def _exporter(suffix: str, network: Network, metadata: ExportMetadata, calibrati
 
 def _prepared(image: Image.Image, network: Network) -> Tensor:
     """The centre crop of an image, normalised: float32 (1, 3, S, S)."""
-    return normalise(take_views(image, network.preprocess), network.preprocess)
+    return normalise(take_crops(image, network.preprocess), network.preprocess)
 
 
 @torch.inference_mode()

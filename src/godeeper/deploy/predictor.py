@@ -17,10 +17,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..data.augment import normalise
-from ..data.crops import check_scheme
+from ..data.crops import check_crops
 from ..data.decode import ImageInput, as_image
-from ..data.views import Laid, layout, passes, resample
+from ..data.pixels import normalise, take_crops
 from ..errors import BadImage, GodeeperError
 from ..models.load import load
 from ..models.network import Network
@@ -29,8 +28,8 @@ from .engine_choice import candidates, fastest
 from .engines import Engine, EngineName, Precision, check_engine, from_onnx, make_engine
 from .export_metadata import ExportMetadata, is_exported, read_metadata
 
-PASS_PIXELS, PASS_VIEWS = 8 * 299 * 299, 32  # of a batch on the CPU: more do not run faster there
-MEASURED_VIEWS = 4  # of the batch that the choice of an engine is measured on
+CPU_PIXELS, CPU_CROPS = 8 * 299 * 299, 32  # of a batch on the CPU: more do not run faster there
+MEASURED_CROPS = 4  # of the batch that the choice of an engine is measured on
 
 T = TypeVar("T")
 
@@ -45,11 +44,11 @@ class Prediction:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """An image decoded and resized, or why it cannot be, and the seconds that both took."""
+    """The crops of an image, uint8 (crops, 3, S, S), or why there are none, and the seconds that decoding and cutting took."""
 
-    image: Laid | BadImage
+    crops: Tensor | BadImage
     decode_seconds: float
-    resize_seconds: float = 0.0
+    cut_seconds: float = 0.0
 
 
 class Predictor:
@@ -82,7 +81,7 @@ class Predictor:
         self.seconds = {"decode": 0.0, "preprocess": 0.0, "network": 0.0}
 
     def __call__(self, images: Iterable[ImageInput], *, top: int = 5, crops: int = 1) -> list[Prediction]:
-        """A prediction for each image, the probabilities averaged over `crops` views (1, 10, 12 or 144).
+        """A prediction for each image, the probabilities averaged over `crops` crops (1, 10, 12 or 144).
 
         An image is a path, a file's bytes, a PIL image or an array, uint8 (height, width, 3) RGB. BadImage for one that cannot
         be decoded.
@@ -103,7 +102,7 @@ class Predictor:
         """
         if isinstance(images, str | bytes | Path | Image.Image) or (isinstance(images, np.ndarray) and images.ndim == 3):
             raise GodeeperError("give the images as a list, even a single one")
-        check_scheme(crops)
+        check_crops(crops)
         group = max(1, self.batch_size // crops)
         with ThreadPoolExecutor(os.cpu_count() or 1, "godeeper-decode") as pool:
             prepared = _map_ahead(pool, lambda image: self._prepare(image, crops), images, 3 * group)
@@ -113,17 +112,17 @@ class Predictor:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def logits(self, images: Sequence[Laid]) -> list[Tensor]:
-        """The logits of images' views, (views, classes) each, on the CPU."""
+    def logits(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """The logits of images' crops, uint8 (crops, 3, S, S) each: (crops, classes) each, on the CPU."""
         logits = []
-        for batch in passes(images, self.preprocess.image_size, self.batch_size):  # uint8 (N, 3, S, S)
+        for batch in torch.cat(list(images)).split(self.batch_size):  # uint8 (N, 3, S, S)
             start = perf_counter()
             x = normalise(batch.to(self.engine.device), self.preprocess)
             normalised = perf_counter()
             logits.append(self.engine(x).cpu())
             self.seconds["preprocess"] += normalised - start
             self.seconds["network"] += perf_counter() - normalised
-        return list(torch.cat(logits).split([len(image.places) for image in images]))
+        return list(torch.cat(logits).split([len(image) for image in images]))
 
     def _prepare(self, value: ImageInput, crops: int) -> _Prepared:
         """Runs in a thread."""
@@ -133,21 +132,19 @@ class Predictor:
         except BadImage as error:
             return _Prepared(error, perf_counter() - start)
         decoded = perf_counter()
-        sheets, positions = layout(image.size, self.preprocess, crops)
-        resized = Laid(resample(image, sheets, self.preprocess.resize.interpolation), positions)
-        return _Prepared(resized, decoded - start, perf_counter() - decoded)
+        return _Prepared(take_crops(image, self.preprocess, crops), decoded - start, perf_counter() - decoded)
 
     def _predict(self, batch: Sequence[_Prepared], top: int) -> list[Prediction | BadImage]:
         self.seconds["decode"] += sum(prepared.decode_seconds for prepared in batch)
-        self.seconds["preprocess"] += sum(prepared.resize_seconds for prepared in batch)
-        images = [prepared.image for prepared in batch if isinstance(prepared.image, Laid)]
+        self.seconds["preprocess"] += sum(prepared.cut_seconds for prepared in batch)
+        images = [prepared.crops for prepared in batch if isinstance(prepared.crops, Tensor)]
         logits = iter(self.logits(images) if images else [])
         return [
-            prepared.image if isinstance(prepared.image, BadImage) else self._prediction(next(logits), top) for prepared in batch
+            prepared.crops if isinstance(prepared.crops, BadImage) else self._prediction(next(logits), top) for prepared in batch
         ]
 
     def _prediction(self, logits: Tensor, top: int) -> Prediction:
-        """`logits` are (views, classes)."""
+        """`logits` are (crops, classes)."""
         probabilities = logits.softmax(1).mean(0)
         if len(probabilities) != len(self.classes):
             raise GodeeperError(
@@ -160,8 +157,8 @@ class Predictor:
 
 
 def default_batch_size(image_size: int, device: torch.device) -> int:
-    """Views a batch: on the CPU, as few as run at full speed; elsewhere enough to fill it."""
-    return 256 if device.type != "cpu" else max(1, min(PASS_VIEWS, PASS_PIXELS // image_size**2))
+    """Crops a batch: on the CPU, as few as run at full speed; elsewhere enough to fill it."""
+    return 256 if device.type != "cpu" else max(1, min(CPU_CROPS, CPU_PIXELS // image_size**2))
 
 
 def _network_engine(network: Network, engine: str, precision: str, compiled: bool) -> Engine:
@@ -195,7 +192,7 @@ def _exported_engine(file: Path, metadata: ExportMetadata, engine: str, precisio
 
 def _measured_shape(spec: ModelSpec) -> tuple[int, int, int, int]:
     """(N, channels, S, S) of the batch that engines are measured on."""
-    return MEASURED_VIEWS, spec.definition.in_channels, spec.preprocess.image_size, spec.preprocess.image_size
+    return MEASURED_CROPS, spec.definition.in_channels, spec.preprocess.image_size, spec.preprocess.image_size
 
 
 def _map_ahead(pool: ThreadPoolExecutor, function: Callable[[Any], T], values: Iterable[Any], ahead: int) -> Iterator[T]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.annotations import Floats
-from ..data.augment import normalise
+from ..data.pixels import normalise
 from ..errors import GodeeperError
 from ..models.network import Network, device_of
 from ..packages import require

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from ..data.annotations import Floats
-from ..data.augment import normalise
+from ..data.pixels import normalise
 from ..errors import GodeeperError
 from ..models.network import Network, device_of
 from ..preprocess import Preprocess

@@ -1,109 +1,40 @@
-"""Top-1 and top-5 error of one classifier or of several together."""
+"""Top-1 and top-5 error of one classifier or of several together.
+
+`evaluate_members` reads from top to bottom: load a batch of crops, run each member over them, average the crops, decide, note.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from ..data.crops import check_scheme, nested
+from ..data.crop_loader import CropBatch, crop_loader
+from ..data.crops import check_crops, crops_within
 from ..data.dataset import ImageDataset
-from ..data.view_loader import Resized, ResizedBatch, view_loader
-from ..data.views import Laid, layout, passes
+from ..data.pixels import normalise
 from ..errors import BadImage, GodeeperError, unknown
-from ..preprocess import Normalize, Preprocess
-from .journal import Journal, Part
-from .outcome import Outcomes, decide, doubtful, wilson
+from ..preprocess import Preprocess
+from .evaluation import Average, Evaluation
+from .journal import ImageResults, Journal
+from .outcome import decide
 
 Classifier = Callable[[Tensor], Tensor]  # normalised images (N, 3, H, W) -> logits (N, classes)
-Average = Literal["softmax", "logits", "max"]
-PLAIN = Normalize((0, 0, 0), (1, 1, 1))
-SETTLING_PASS = 16  # views; of the one pass whose bits depend on nothing but the image
-PASS_VIEWS, PASS_PIXELS = 48, 12 * 224 * 224  # of a pass on the CPU, at most: larger ones leave its caches
+CPU_CROPS, CPU_PIXELS = 48, 12 * 224 * 224  # of one forward pass on the CPU, at most: larger ones leave its caches
 
 
 @dataclass(frozen=True)
 class Member:
-    """One classifier of an evaluation; `order` has the place among its logits of each class of the images, if they differ."""
+    """One classifier of an evaluation; `order` has the number among its logits of each class of the images, if they differ."""
 
     name: str
     logits_of: Classifier
     preprocess: Preprocess
     order: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What the members and, last, all of them together decided, at each number of crops that the views hold.
-
-    `counts` are those numbers; `index` (N,) has the places of the images in their set, `decisions` is (N, members + 1 if
-    several, counts, 4); `probabilities` (N, members, classes) if they were kept; `skipped` says which could not be decoded, and
-    why.
-    """
-
-    members: tuple[str, ...]
-    crops: int
-    counts: tuple[int, ...]
-    average: Average
-    index: Tensor
-    labels: Tensor
-    decisions: Tensor
-    probabilities: Tensor | None
-    skipped: list[str]
-
-    @property
-    def images(self) -> int:
-        """How many images were evaluated."""
-        return len(self.labels)
-
-    @property
-    def top1_error(self) -> float:
-        """Of all together, at all crops, in percent."""
-        return self.outcomes().top1_error
-
-    @property
-    def top5_error(self) -> float:
-        """Of all together, at all crops, in percent."""
-        return self.outcomes().top5_error
-
-    def outcomes(self, member: int = -1, crops: int | None = None) -> Outcomes:
-        """What a member (-1: all together) decided at a number of crops, by default all."""
-        return Outcomes(self.labels, self.decisions[:, member, self.counts.index(crops or self.crops)])
-
-    def as_dict(self) -> dict[str, Any]:
-        """What `--json` gives."""
-        together = _errors(self.outcomes())
-        members = [
-            {"model": name, **_errors(self.outcomes(number)), "by_crops": self._by_crops(number)}
-            for number, name in enumerate(self.members)
-        ]
-        return {
-            **together,
-            "crops": self.crops,
-            "average": self.average,
-            "by_crops": self._by_crops(-1),
-            "calibration_error": round(self.outcomes().calibration_error(), 6),
-            "members": members,
-            "skipped": self.skipped,
-        }
-
-    def _by_crops(self, member: int) -> dict[str, dict[str, float]]:
-        found = {crops: self.outcomes(member, crops) for crops in self.counts}
-        return {str(crops): {"top1_error": one.top1_error, "top5_error": one.top5_error} for crops, one in found.items()}
-
-
-def _errors(found: Outcomes) -> dict[str, Any]:
-    return {
-        "top1_error": found.top1_error,
-        "top5_error": found.top5_error,
-        "top1_interval": wilson(found.top1_errors, found.images),
-        "top5_interval": wilson(found.top5_errors, found.images),
-        "images": found.images,
-    }
 
 
 def evaluate(logits_of: Classifier, images: ImageDataset, preprocess: Preprocess, **options: Any) -> Evaluation:
@@ -128,122 +59,87 @@ def evaluate_members(
 ) -> Evaluation:
     """The errors of classifiers, and of their averaged probabilities, in one pass over the images.
 
-    Each image is shown in `crops` views (1, 10, 12 or 144), whose softmax is averaged; or their logits, or the largest softmax
-    is taken and scaled to sum to 1. `batch_size` counts views; `keep` keeps the probabilities. A `journal` keeps what is done,
-    and what it holds already is not done again. Under torch.distributed each process takes every n-th image, and all return
-    the whole result. On the CPU its decisions depend on neither batch size nor processes, threads or workers. BadImage for a
-    image that cannot be decoded unless `skip_bad`; GodeeperError if nothing is left to count.
+    Each image is shown in `crops` crops (1, 10, 12 or 144), whose softmax is averaged; or their logits, or the largest softmax
+    is taken and scaled to sum to 1. `batch_size` counts crops; `keep` keeps the probabilities. A `journal` keeps what is done,
+    and what it holds already is not done again. Under torch.distributed each process takes every n-th image, each image counts
+    once, and all return the whole result.
+
+    Batch size, threads and processes change the order of float additions: probabilities agree within a relative 2e-5, so that an
+    image whose decision hangs on less may be decided otherwise.
+
+    BadImage for an image that cannot be decoded unless `skip_bad`; GodeeperError if no image is left to count.
     """
-    check_scheme(crops)
+    check_crops(crops)
     if average not in get_args(Average):
         raise unknown("average", average, get_args(Average))
-    rows = len(members) + (len(members) > 1)
-    done = journal.read(images.labels, (rows, len(nested(crops)), 4)) if journal else []
-    seen = {place for part in done for place in part.places}
     rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    done = journal.read(images.labels, _decisions_shape(members, crops)) if journal else []
     if ranks > 1:
         dist.barrier()  # all have read the journal before anyone writes into it
-    todo = [place for place in range(len(images)) if place not in seen][rank::ranks]
-    panel = _Panel(members, crops, average, batch_size, device, keep)
-    mine: list[Part] = done if rank == 0 else []
-    counted = len(seen)
+    seen = {index for results in done for index in results.seen}
+    todo = [index for index in range(len(images)) if index not in seen][rank::ranks]
+    results = done if rank == 0 else []
+    count = len(seen)
+    batch_sizes = [batch_size or default_batch_size(member.preprocess.image_size, device) for member in members]
+    resizes = [member.preprocess.resize for member in members]
+    loader = crop_loader(images, todo, resizes, crops, max(1, max(batch_sizes) // crops), workers)
     try:
-        for batch in panel.loader(images, todo, workers):
+        for batch in loader:
             if batch.bad and not skip_bad:
                 raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such images out, and counts them)")
-            mine.append(panel.judge(batch))
-            counted += len(mine[-1].places)
+            results.append(_evaluate_batch(members, batch, crops, average, batch_sizes, device, keep))
             if journal is not None:
-                journal.add(mine[-1])
+                journal.add(results[-1])
+            count += len(results[-1].seen)
             if progress is not None:
-                progress(counted, len(seen) + len(todo))
+                progress(count, len(seen) + len(todo))
     finally:
         if journal is not None:
             journal.flush()
-    return _summed(members, crops, average, Part.joined(_gathered(mine) if ranks > 1 else mine))
+    return _evaluation(members, crops, average, _gather(results) if ranks > 1 else results)
 
 
-class _Panel:
-    """The members before a batch of images."""
-
-    def __init__(
-        self,
-        members: Sequence[Member],
-        crops: int,
-        average: Average,
-        batch_size: int | None,
-        device: torch.device | str,
-        keep: bool,
-    ) -> None:
-        self.members, self.crops, self.average, self.device, self.keep = members, crops, average, torch.device(device), keep
-        plain = [replace(member.preprocess, normalize=PLAIN) for member in members]  # what resizing depends on
-        self.resizings = tuple(dict.fromkeys(plain))
-        self.resizing_of = [self.resizings.index(one) for one in plain]
-        self.batch_sizes = [batch_size or default_batch_size(one.preprocess.image_size, self.device) for one in members]
-
-    def loader(self, images: ImageDataset, todo: Sequence[int], workers: int) -> Any:
-        """Batches of as many images as the largest pass has views for."""
-        together = max(1, max(self.batch_sizes) // self.crops)
-        return view_loader(images, todo, self.resizings, self.crops, together, workers)
-
-    def judge(self, batch: ResizedBatch) -> Part:
-        """What all members decide about the batch."""
-        images = list(batch)
-        places, labels = [one.index for one in images], torch.tensor([one.label for one in images], dtype=torch.long)
-        if not images:
-            return Part(places, labels, None, None, batch.bad)
-        probabilities = self._probabilities(images, self.batch_sizes)
-        if self.device.type == "cpu":
-            self._settle(images, labels, probabilities)
-        decisions = [[decide(one, labels) for one in row] for row in _with_mean(probabilities)]
-        kept = torch.stack([row[-1] for row in probabilities], 1) if self.keep else None
-        return Part(places, labels, torch.stack([torch.stack(row, 1) for row in decisions], 1), kept, batch.bad)
-
-    def _probabilities(self, images: Sequence[Resized], batch_sizes: Sequence[int]) -> list[list[Tensor]]:
-        """(N, classes) of each member at each number of crops."""
-        result = []
-        for number, member in enumerate(self.members):
-            preprocess, which = member.preprocess, self.resizing_of[number]
-            shown = [
-                Laid(one.sheets[which], layout(one.size, self.resizings[which], self.crops)[1]).normalised(
-                    preprocess, self.device
-                )
-                for one in images
-            ]
-            parts = [member.logits_of(x).float().cpu() for x in passes(shown, preprocess.image_size, batch_sizes[number])]
-            logits = torch.cat(parts).unflatten(0, (len(images), self.crops))  # (N, views, classes)
-            if member.order is not None:
-                logits = logits[..., list(member.order)]
-            result.append([averaged(logits[:, list(which)], self.average) for which in nested(self.crops).values()])
-        return result
-
-    def _settle(self, images: Sequence[Resized], labels: Tensor, probabilities: list[list[Tensor]]) -> None:
-        """Computes once more, alone and in one thread, the images whose decisions hang on the last bits."""
-        *others, last = (one for row in _with_mean(probabilities) for one in row)  # of the others, only errors are told
-        doubts = doubtful(last, labels)
-        for one in others:
-            doubts |= doubtful(one, labels, errors_only=True)
-        if not doubts.any():
-            return
-        threads = torch.get_num_threads()
-        try:
-            torch.set_num_threads(1)
-            for place in doubts.nonzero()[:, 0].tolist():
-                alone = self._probabilities([images[place]], [SETTLING_PASS] * len(self.members))
-                for row, settled in zip(probabilities, alone, strict=True):
-                    for one, value in zip(row, settled, strict=True):
-                        one[place] = value[0]
-        finally:
-            torch.set_num_threads(threads)
+def _evaluate_batch(
+    members: Sequence[Member],
+    batch: CropBatch,
+    crops: int,
+    average: Average,
+    batch_sizes: Sequence[int],
+    device: torch.device | str,
+    keep: bool,
+) -> ImageResults:
+    """What the members, and last all together, decide about the N images of a batch at each number of crops."""
+    if not batch.indices:
+        return ImageResults(
+            [], batch.labels, torch.empty((0, *_decisions_shape(members, crops)), dtype=torch.int32), None, batch.bad
+        )
+    probabilities = []  # of each member, at each number of crops: (N, classes)
+    for member, batch_size in zip(members, batch_sizes, strict=True):
+        logits = _logits(member, batch.crops[member.preprocess.resize], batch_size, device)  # (N, crops, classes)
+        probabilities.append([averaged(logits[:, list(which)], average) for which in crops_within(crops).values()])
+    rows = list(probabilities)
+    if len(members) > 1:
+        rows.append([mean_of(of_members) for of_members in zip(*probabilities, strict=True)])
+    decisions = torch.stack([torch.stack([decide(p, batch.labels) for p in row], 1) for row in rows], 1)  # (N, rows, counts, 4)
+    kept = torch.stack([row[-1] for row in probabilities], 1) if keep else None  # (N, members, classes)
+    return ImageResults(batch.indices, batch.labels, decisions, kept, batch.bad)
 
 
-def default_batch_size(image_size: int, device: torch.device) -> int:
-    """Views a pass: on the CPU few enough for its caches, elsewhere enough to fill it."""
-    return 256 if device.type != "cpu" else max(1, min(PASS_VIEWS, PASS_PIXELS // image_size**2))
+def _logits(member: Member, crops: Tensor, batch_size: int, device: torch.device | str) -> Tensor:
+    """Crops uint8 (N, crops, 3, S, S) -> logits (N, crops, classes) on the CPU, `batch_size` crops at a time."""
+    passes = crops.flatten(0, 1).split(batch_size)  # (batch, 3, S, S) each
+    logits = [member.logits_of(normalise(x.to(device), member.preprocess)).float().cpu() for x in passes]
+    of_images = torch.cat(logits).unflatten(0, crops.shape[:2])  # (N, crops, classes)
+    return of_images if member.order is None else of_images[..., list(member.order)]
+
+
+def default_batch_size(image_size: int, device: torch.device | str) -> int:
+    """Crops of one forward pass: on the CPU few enough for its caches, elsewhere enough to fill it."""
+    return 256 if torch.device(device).type != "cpu" else max(1, min(CPU_CROPS, CPU_PIXELS // image_size**2))
 
 
 def averaged(logits: Tensor, average: Average) -> Tensor:
-    """Logits of views (N, views, classes) -> probabilities (N, classes)."""
+    """Logits of crops (N, crops, classes) -> probabilities (N, classes)."""
     if average == "logits":
         return logits.double().mean(1).softmax(1).float()
     softmax = logits.softmax(2)
@@ -254,28 +150,34 @@ def averaged(logits: Tensor, average: Average) -> Tensor:
 
 
 def mean_of(members: Sequence[Tensor]) -> Tensor:
-    """The members' probabilities, averaged: the same whether they were just computed or saved."""
+    """The members' probabilities (N, classes), averaged: the same whether they were just computed or saved."""
     return torch.stack(list(members)).double().mean(0).float()
 
 
-def _with_mean(probabilities: list[list[Tensor]]) -> list[list[Tensor]]:
-    """The members' rows and, if there are several, that of all together."""
-    if len(probabilities) == 1:
-        return probabilities
-    return [*probabilities, [mean_of(column) for column in zip(*probabilities, strict=True)]]
+def _decisions_shape(members: Sequence[Member], crops: int) -> tuple[int, int, int]:
+    """Of the decisions about one image: members and all together, numbers of crops, what `decide` gives."""
+    return len(members) + (len(members) > 1), len(crops_within(crops)), 4
 
 
-def _summed(members: Sequence[Member], crops: int, average: Average, part: Part) -> Evaluation:
-    skipped = [reason for _, reason in part.bad]
-    if part.decisions is None:
-        raise GodeeperError("there is no image to evaluate on" + (": none could be decoded" if skipped else ""))
-    names, index = tuple(member.name for member in members), torch.tensor(part.indices)
+def _gather(results: list[ImageResults]) -> list[ImageResults]:
+    """The results of all processes, in each of them."""
+    of_ranks: list[list[ImageResults] | None] = [None] * dist.get_world_size()
+    dist.all_gather_object(of_ranks, results)
+    return [each for of_rank in of_ranks for each in of_rank or []]
+
+
+def _evaluation(members: Sequence[Member], crops: int, average: Average, results: list[ImageResults]) -> Evaluation:
+    if not any(each.indices for each in results):
+        raise GodeeperError("there is no image to evaluate on" + (": none could be decoded" if results else ""))
+    every = ImageResults.concatenated(results)
     return Evaluation(
-        names, crops, tuple(nested(crops)), average, index, part.labels, part.decisions, part.probabilities, skipped
-    )  # fmt: skip
-
-
-def _gathered(mine: list[Part]) -> list[Part]:
-    everyones: list[list[Part] | None] = [None] * dist.get_world_size()
-    dist.all_gather_object(everyones, mine)
-    return [part for parts in everyones for part in parts or []]
+        members=tuple(member.name for member in members),
+        crops=crops,
+        counts=tuple(crops_within(crops)),
+        average=average,
+        index=torch.tensor(every.indices),
+        labels=every.labels,
+        decisions=every.decisions,
+        probabilities=every.probabilities,
+        skipped=[reason for _, reason in every.bad],
+    )

@@ -12,11 +12,12 @@ from typing import Any, cast, get_args
 import torch
 from torch import Tensor
 
-from ..data.crops import SCHEMES
+from ..data.crops import CROPS
 from ..data.dataset import ImageDataset
 from ..errors import BadCheckpoint, GodeeperError
 from ..tensor_files import load_tensors, save_tensors
-from .classify import Average, Evaluation, mean_of
+from .classify import mean_of
+from .evaluation import Average, Evaluation
 from .outcome import Outcomes, decide
 
 SUBSETS_OF = 7  # models, at most: 127 subsets
@@ -25,8 +26,8 @@ CHUNK = 2048  # images at a time
 Classes = tuple[str, ...]
 
 
-def order_of(name: str, own: Classes | None, count: int, classes: Classes, other: str) -> tuple[int, ...] | None:
-    """The place among a model's `count` classes of each of `other`'s `classes`; None if they are in the same order.
+def class_order(name: str, own: Classes | None, count: int, classes: Classes, other: str) -> tuple[int, ...] | None:
+    """For each of `other`'s `classes`, its number among a model's `count` classes; None if they are in the same order.
 
     A model that does not name its classes is taken to have them in the same order. GodeeperError, with the difference, where
     the classes are others.
@@ -37,29 +38,29 @@ def order_of(name: str, own: Classes | None, count: int, classes: Classes, other
         return None
     if own == classes:
         return None
-    missing, unknown = [one for one in classes if one not in set(own)], [one for one in own if one not in set(classes)]
-    if missing or unknown or len(set(own)) != len(own) or len(own) != len(classes):
-        raise GodeeperError(f"{name!r} and {other} have different classes: {_difference(missing, unknown, name, other)}")
-    return tuple(own.index(one) for one in classes)
+    only_own, only_other = [each for each in own if each not in set(classes)], [each for each in classes if each not in set(own)]
+    if only_own or only_other or len(set(own)) != len(own) or len(own) != len(classes):
+        raise GodeeperError(f"{name!r} and {other} have different classes: {_difference(only_other, only_own, name, other)}")
+    return tuple(own.index(each) for each in classes)
 
 
 def _difference(missing: Sequence[str], unknown: Sequence[str], name: str, other: str) -> str:
-    parts = []
+    differences = []
     for classes, whose in ((unknown, repr(name)), (missing, other)):
         if classes:
             more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
-            parts.append(f"only {whose} knows {', '.join(classes[:5])}{more}")
-    return "; ".join(parts) or "a name stands twice, so that their order cannot be told"
+            differences.append(f"only {whose} knows {', '.join(classes[:5])}{more}")
+    return "; ".join(differences) or "a name stands twice, so that their order is not known"
 
 
 def images_digest(images: ImageDataset, classes: Classes) -> str:
-    """What tells one set of labelled images from another: of their files' names and their classes."""
+    """The SHA-256 of a dataset's file names and classes, by which one is known from another."""
     lines = (f"{Path(images.name(index)).name} {classes[label]}" for index, label in enumerate(images.labels))
     return sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedProbabilities:
     """Probabilities (N, members, classes) of the images at `index`, and what they are of; `about` is what the caller added."""
 
     file: str
@@ -75,111 +76,111 @@ class Saved:
     probabilities: Tensor
 
 
-def save_probabilities(file: Path, found: Evaluation, classes: Classes, images: ImageDataset, about: dict[str, Any]) -> None:
-    """Writes an evaluation's probabilities, whole or not at all."""
-    assert found.probabilities is not None
-    words = {
-        "members": found.members, "classes": classes, "crops": found.crops, "average": found.average,
-        "images": images_digest(images, classes), "skipped": found.skipped, "about": about,
+def save_probabilities(file: Path, evaluation: Evaluation, classes: Classes, images: ImageDataset, about: dict[str, Any]) -> None:
+    """Writes an evaluation's probabilities, atomically."""
+    assert evaluation.probabilities is not None
+    tensors = {"index": evaluation.index, "labels": evaluation.labels, "probabilities": evaluation.probabilities}
+    metadata = {
+        "members": evaluation.members, "classes": classes, "crops": evaluation.crops, "average": evaluation.average,
+        "images": images_digest(images, classes), "skipped": evaluation.skipped, "about": about,
     }  # fmt: skip
-    save_tensors(file, {"index": found.index, "labels": found.labels, "probabilities": found.probabilities}, words)
+    save_tensors(file, tensors, metadata)
 
 
-def read_probabilities(file: Path) -> Saved:
+def read_probabilities(file: Path) -> SavedProbabilities:
     """What `save_probabilities` wrote; GodeeperError for anything else."""
     try:
-        tensors, words = load_tensors(file)
-        words |= {name: tuple(words[name]) for name in ("members", "classes")}
-        saved = Saved(file=str(file), **words, **cast(dict[str, Any], tensors))
+        tensors, metadata = load_tensors(file)
+        metadata |= {name: tuple(metadata[name]) for name in ("members", "classes")}
+        saved = SavedProbabilities(file=str(file), **metadata, **cast(dict[str, Any], tensors))
     except (KeyError, TypeError) as error:
         raise BadCheckpoint(f"{str(file)!r} was not saved by `godeeper evaluate --save`: {error}") from None
-    for what, sound in _soundness(saved).items():
+    for fault, sound in _soundness(saved).items():
         if not sound:
-            raise BadCheckpoint(f"{str(file)!r} is damaged: its {what}; evaluate again with --save")
+            raise BadCheckpoint(f"{str(file)!r} is damaged: its {fault}; evaluate again with --save")
     return saved
 
 
-def _soundness(saved: Saved) -> dict[str, bool]:
+def _soundness(saved: SavedProbabilities) -> dict[str, bool]:
     """What may be wrong with probabilities, and whether it is not."""
     names, shape = (*saved.members, *saved.classes), (len(saved.index), len(saved.members), len(saved.classes))
-    whole = all(one.dtype == torch.long and one.shape == shape[:1] for one in (saved.index, saved.labels)) and shape[0] > 0
+    whole = shape[0] > 0 and all(each.dtype == torch.long and each.shape == shape[:1] for each in (saved.index, saved.labels))
     about, p = saved.about, saved.probabilities
     lists = isinstance(about, dict) and all(
         isinstance(about.get(name), list) and len(about[name]) == len(saved.members) for name in ("models", "architectures")
     )
+    in_range = p.dtype == torch.float32 and p.shape == shape and bool(((p >= 0) & (p <= 1) | p.isnan()).all())
     return {
         "names are no names": all(isinstance(name, str) for name in names) and isinstance(saved.skipped, list),
-        "crops or average are none": saved.crops in SCHEMES and saved.average in get_args(Average),
+        "crops or average are none": saved.crops in CROPS and saved.average in get_args(Average),
         "description is incomplete": lists,
         "labels are incomplete or out of range": whole and bool(((saved.labels >= 0) & (saved.labels < shape[2])).all()),
-        "probabilities are incomplete or no probabilities": p.dtype == torch.float32
-        and p.shape == shape
-        and bool(((p >= 0) & (p <= 1) | p.isnan()).all()),
+        "probabilities are incomplete or no probabilities": in_range,
     }
 
 
-def check_images(saved: Saved, images: ImageDataset, classes: Classes, data: str) -> None:
+def check_images(saved: SavedProbabilities, images: ImageDataset, classes: Classes, data: str) -> None:
     """GodeeperError unless the probabilities are of these images."""
     if images_digest(images, classes) != saved.images:
         raise GodeeperError(f"{saved.file!r} is not of the {len(images):,} images of {data!r}, but of others")
 
 
-def recombined(saved: Sequence[Saved]) -> Evaluation:
+def combine(saved: Sequence[SavedProbabilities]) -> Evaluation:
     """The evaluation of all saved models together; GodeeperError, with the difference, unless they saw the same images."""
     first = saved[0]
     for other in saved[1:]:
         _check_alike(first, other)
     probabilities = []
-    for one in saved:
-        order = order_of(one.file, one.classes, len(one.classes), first.classes, repr(first.file))
-        probabilities.append(one.probabilities if order is None else one.probabilities[..., list(order)])
-    together = torch.cat(probabilities, 1)
-    columns = [together[:, number] for number in range(together.shape[1])]
+    for each in saved:
+        order = class_order(each.file, each.classes, len(each.classes), first.classes, repr(first.file))
+        probabilities.append(each.probabilities if order is None else each.probabilities[..., list(order)])
+    together = torch.cat(probabilities, 1)  # (N, members, classes)
+    columns = list(together.unbind(1))
     if len(columns) > 1:
         columns.append(mean_of(columns))
     decisions = torch.stack([decide(column, first.labels) for column in columns], 1)[:, :, None]
-    members = tuple(name for one in saved for name in one.members)
+    members = tuple(name for each in saved for name in each.members)
     return Evaluation(
         members, first.crops, (first.crops,), first.average, first.index, first.labels, decisions, together, first.skipped
     )
 
 
-def _check_alike(first: Saved, other: Saved) -> None:
-    what = f"{first.file!r} and {other.file!r}"
+def _check_alike(first: SavedProbabilities, other: SavedProbabilities) -> None:
+    files = f"{first.file!r} and {other.file!r}"
     for name in ("crops", "average"):
         mine, theirs = getattr(first, name), getattr(other, name)
         if mine != theirs:
-            raise GodeeperError(f"{what} do not fit together: {name} {mine} and {theirs}; evaluate both alike")
+            raise GodeeperError(f"{files} do not fit together: {name} {mine} and {theirs}; evaluate both alike")
     if first.images != other.images:
-        raise GodeeperError(f"{what} are of different images: {len(first.index)} and {len(other.index)}, other names or labels")
-    names = [[one.classes[label] for label in one.labels.tolist()] for one in (first, other)]
+        raise GodeeperError(f"{files} are of different images: {len(first.index)} and {len(other.index)}, other names or labels")
+    names = [[saved.classes[label] for label in saved.labels.tolist()] for saved in (first, other)]
     if torch.equal(first.index, other.index) and names[0] != names[1]:
-        raise GodeeperError(f"{what} have different labels for the same images")
+        raise GodeeperError(f"{files} have different labels for the same images")
     if not torch.equal(first.index, other.index):
-        apart = set(first.index.tolist()) ^ set(other.index.tolist())
-        raise GodeeperError(f"{what} are of different images: {len(apart)} stand in one only, such as number {min(apart)}")
+        unshared = set(first.index.tolist()) ^ set(other.index.tolist())
+        raise GodeeperError(f"{files} are of different images: {len(unshared)} are in one only, such as number {min(unshared)}")
 
 
 @dataclass(frozen=True)
-class Subset:
-    """Some of the models together: their places, and what they decided."""
+class MemberSubset:
+    """Some of the members together: their numbers, and what they decided."""
 
     members: tuple[int, ...]
     outcomes: Outcomes
 
 
-def subsets(found: Evaluation) -> Iterator[Subset]:
-    """Every subset of the models, small ones first; GodeeperError for more than seven models."""
-    assert found.probabilities is not None
-    count = len(found.members)
+def subsets(evaluation: Evaluation) -> Iterator[MemberSubset]:
+    """Every subset of the members, small ones first; GodeeperError for more than seven members."""
+    assert evaluation.probabilities is not None
+    count = len(evaluation.members)
     if count > SUBSETS_OF:
         raise GodeeperError(f"{count} models have {2**count - 1:,} subsets: --subsets takes at most {SUBSETS_OF} models")
-    chosen = [one for size in range(1, count + 1) for one in combinations(range(count), size)]
-    decisions: dict[tuple[int, ...], list[Tensor]] = {one: [] for one in chosen}
-    for start in range(0, len(found.labels), CHUNK):
-        labels = found.labels[start : start + CHUNK]
-        columns = found.probabilities[start : start + CHUNK].unbind(1)
-        for one in chosen:
-            decisions[one].append(decide(mean_of([columns[number] for number in one]), labels))
-    for one in chosen:
-        yield Subset(one, Outcomes(found.labels, torch.cat(decisions[one])))
+    combined = [members for size in range(1, count + 1) for members in combinations(range(count), size)]
+    decisions: dict[tuple[int, ...], list[Tensor]] = {members: [] for members in combined}
+    for start in range(0, len(evaluation.labels), CHUNK):
+        labels = evaluation.labels[start : start + CHUNK]
+        columns = evaluation.probabilities[start : start + CHUNK].unbind(1)
+        for members in combined:
+            decisions[members].append(decide(mean_of([columns[number] for number in members]), labels))
+    for members in combined:
+        yield MemberSubset(members, Outcomes(evaluation.labels, torch.cat(decisions[members])))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.dataset import ImageDataset
 from ..templating import render
-from .classify import Evaluation
+from .evaluation import Evaluation
 from .report_sections import ReportTable, Section, sections
 
 

@@ -17,104 +17,104 @@ from ..errors import GodeeperError
 from ..files import atomic_write
 from ..tensor_files import load_tensors, save_tensors
 
-IDENTITY, PARTS = "evaluation.json", "*.safetensors"
+IDENTITY, RESULTS = "evaluation.json", "*.safetensors"
 SECONDS = 30  # between writes: what a power cut may cost
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some images' results: their places and labels, decisions and probabilities, as an `Evaluation` has them; and the bad."""
+class ImageResults:
+    """Results of some images: indices, labels, decisions and probabilities as an `Evaluation` has them; and the bad images.
+
+    `bad` has the index of each image that could not be decoded, and why.
+    """
 
     indices: list[int]
     labels: Tensor
-    decisions: Tensor | None  # None: no image could be decoded
+    decisions: Tensor
     probabilities: Tensor | None
     bad: list[tuple[int, str]]
 
     @property
-    def places(self) -> list[int]:
+    def seen(self) -> list[int]:
         """Of all images that need not be looked at again."""
-        return [*self.indices, *(place for place, _ in self.bad)]
+        return [*self.indices, *(index for index, _ in self.bad)]
 
-    def without(self, seen: set[int]) -> Part:
+    def without(self, seen: set[int]) -> ImageResults:
         """The same, but for images already seen."""
-        rows = [row for row, place in enumerate(self.indices) if place not in seen]
-        decisions, probabilities = (None if one is None else one[rows] for one in (self.decisions, self.probabilities))
-        bad = [(place, reason) for place, reason in self.bad if place not in seen]
-        return Part([self.indices[row] for row in rows], self.labels[rows], decisions, probabilities, bad)
+        rows = [row for row, index in enumerate(self.indices) if index not in seen]
+        probabilities = None if self.probabilities is None else self.probabilities[rows]
+        bad = [(index, reason) for index, reason in self.bad if index not in seen]
+        return ImageResults([self.indices[row] for row in rows], self.labels[rows], self.decisions[rows], probabilities, bad)
 
     @staticmethod
-    def joined(parts: Sequence[Part]) -> Part:
-        """All of them, images in the order of their places."""
-        indices = [place for part in parts for place in part.indices]
+    def concatenated(results: Sequence[ImageResults]) -> ImageResults:
+        """All of at least one results, in the order of the indices."""
+        indices = [index for each in results for index in each.indices]
         order = torch.tensor(sorted(range(len(indices)), key=indices.__getitem__), dtype=torch.long)
-        filled = [part for part in parts if part.decisions is not None]
-
-        def stacked(tensors: list[Tensor | None]) -> Tensor | None:
-            found = [tensor for tensor in tensors if tensor is not None]
-            return torch.cat(found)[order] if found else None
-
-        labels = stacked([part.labels for part in filled])
-        return Part(
+        probabilities = [each.probabilities for each in results if each.probabilities is not None]
+        return ImageResults(
             sorted(indices),
-            torch.empty(0, dtype=torch.long) if labels is None else labels,
-            stacked([part.decisions for part in filled]),
-            stacked([part.probabilities for part in filled]),
-            sorted(bad for part in parts for bad in part.bad),
+            torch.cat([each.labels for each in results])[order],
+            torch.cat([each.decisions for each in results])[order],
+            torch.cat(probabilities)[order] if probabilities else None,
+            sorted(bad for each in results for bad in each.bad),
         )
 
 
 class Journal:
-    """Parts in a folder, written every half minute; `identity` says of which evaluation.
+    """Results in a folder, written every half minute; `identity` says of which evaluation.
 
-    GodeeperError where the folder holds parts and `resume` does not ask for them, or they are another evaluation's.
+    GodeeperError where the folder holds results and `resume` does not ask for them, or they are another evaluation's.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], *, resume: bool = False, rank: int = 0) -> None:
         self.folder, self.rank, self.written = folder, rank, time.monotonic()
-        self.pending: list[Part] = []
+        self.pending: list[ImageResults] = []
         identity = json.loads(json.dumps(identity))
         file = folder / IDENTITY
         if resume and file.is_file():
             _check_same(_identity(file), identity, folder)
         elif rank == 0:
-            if any(folder.glob(PARTS)):
+            if any(folder.glob(RESULTS)):
                 hint = f"its {IDENTITY} is gone, so remove the folder" if resume else "go on with --resume, or remove it"
                 raise GodeeperError(f"{str(folder)!r} holds an interrupted evaluation: {hint}")
             with atomic_write(file) as partial:
                 partial.write_text(json.dumps(identity, indent=1), "utf-8")
 
-    def read(self, labels: Sequence[int], shape: tuple[int, ...]) -> list[Part]:
-        """What is there already, each image once, of images with these labels and decisions of `shape` each."""
-        parts: list[Part] = []
+    def read(self, labels: Sequence[int], decisions_shape: tuple[int, ...]) -> list[ImageResults]:
+        """What is there already, each image once, of images with these labels and decisions of that shape each."""
+        results: list[ImageResults] = []
         seen: set[int] = set()
-        for file in sorted(self.folder.glob(PARTS)):
-            part = _read(file, labels, shape).without(seen)  # a signal may have come between writing a part and noting it
-            seen |= set(part.places)
-            parts.append(part)
-        return parts
+        for file in sorted(self.folder.glob(RESULTS)):
+            # A signal may have come between writing results and forgetting that they were pending: they are there twice.
+            results.append(_read(file, labels, decisions_shape).without(seen))
+            seen |= set(results[-1].seen)
+        return results
 
-    def add(self, part: Part) -> None:
-        """Notes a part, and writes those noted if the last time is half a minute ago."""
-        self.pending.append(part)
+    def add(self, results: ImageResults) -> None:
+        """Keeps results, and writes those kept if the last time is half a minute ago."""
+        self.pending.append(results)
         if time.monotonic() - self.written > SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what is noted; a file appears whole or not at all."""
+        """Writes what is pending, atomically."""
         if not self.pending:
             return
-        part = Part.joined(self.pending)
-        tensors = {"indices": torch.tensor(part.indices, dtype=torch.long), "labels": part.labels}
-        for name, tensor in (("decisions", part.decisions), ("probabilities", part.probabilities)):
-            if tensor is not None:
-                tensors[name] = tensor
-        save_tensors(self.folder / f"{time.time_ns()}-{self.rank}.safetensors", tensors, {"bad": part.bad})
+        results = ImageResults.concatenated(self.pending)
+        tensors = {
+            "indices": torch.tensor(results.indices, dtype=torch.long),
+            "labels": results.labels,
+            "decisions": results.decisions,
+        }
+        if results.probabilities is not None:
+            tensors["probabilities"] = results.probabilities
+        save_tensors(self.folder / f"{time.time_ns()}-{self.rank}.safetensors", tensors, {"bad": results.bad})
         self.pending, self.written = [], time.monotonic()
 
     def remove(self) -> None:
-        """What it wrote, once the evaluation is done; and the folder, if nothing else is in it."""
-        for file in [*self.folder.glob(PARTS), *self.folder.glob(".*.partial"), self.folder / IDENTITY]:
+        """Removes what it wrote, once the evaluation is done; and the folder, if nothing else is in it."""
+        for file in [*self.folder.glob(RESULTS), *self.folder.glob(".*.partial"), self.folder / IDENTITY]:
             file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
@@ -130,35 +130,36 @@ def _identity(file: Path) -> dict[str, Any]:
     return identity
 
 
-def _read(file: Path, labels: Sequence[int], shape: tuple[int, ...]) -> Part:
+def _read(file: Path, labels: Sequence[int], decisions_shape: tuple[int, ...]) -> ImageResults:
     try:
-        found, words = load_tensors(file)
-        bad = [(int(place), str(reason)) for place, reason in words["bad"]]
-        part = Part(found["indices"].tolist(), found["labels"], found.get("decisions"), found.get("probabilities"), bad)
-        _check_sound(part, labels, shape)
-        return part
+        tensors, metadata = load_tensors(file)
+        bad = [(int(index), str(reason)) for index, reason in metadata["bad"]]
+        indices = tensors["indices"].tolist()
+        results = ImageResults(indices, tensors["labels"], tensors["decisions"], tensors.get("probabilities"), bad)
+        _check_sound(results, labels, decisions_shape)
+        return results
     except (GodeeperError, KeyError, TypeError, ValueError, IndexError) as error:
         raise GodeeperError(f"{str(file)!r} is damaged ({error}): remove it to go on; its images are evaluated again") from None
 
 
-def _check_sound(part: Part, labels: Sequence[int], shape: tuple[int, ...]) -> None:
-    """ValueError unless a part is of images that there are, with their labels."""
-    count = len(part.indices)
-    if any(not isinstance(place, int) or not 0 <= place < len(labels) for place in part.places):
+def _check_sound(results: ImageResults, labels: Sequence[int], decisions_shape: tuple[int, ...]) -> None:
+    """ValueError unless results are of images that there are, with their labels."""
+    count = len(results.indices)
+    if any(not isinstance(index, int) or not 0 <= index < len(labels) for index in results.seen):
         raise ValueError("it is of images that are not there")
-    if part.labels.tolist() != [labels[place] for place in part.indices]:
+    if results.labels.tolist() != [labels[index] for index in results.indices]:
         raise ValueError("its labels are others")
-    if count and (part.decisions is None or part.decisions.shape != (count, *shape)):
+    if results.decisions.shape != (count, *decisions_shape):
         raise ValueError("its decisions are incomplete")
-    if part.probabilities is not None and len(part.probabilities) != count:
+    if results.probabilities is not None and len(results.probabilities) != count:
         raise ValueError("its probabilities are incomplete")
 
 
-def _check_same(then: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
-    for name in then.keys() | now.keys():
-        if then.get(name) != now.get(name):
+def _check_same(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
+    for name in before.keys() | now.keys():
+        if before.get(name) != now.get(name):
             raise GodeeperError(
-                f"{str(folder)!r} holds another evaluation: its {name} is {_short(then.get(name))}, now {_short(now.get(name))}"
+                f"{str(folder)!r} holds another evaluation: its {name} is {_short(before.get(name))}, now {_short(now.get(name))}"
             )
 
 

@@ -15,9 +15,9 @@ from ..data.dataset import ImageDataset
 from ..errors import BadImage
 from ..templating import PageImage
 from .charts import calibration_chart, crops_chart
-from .classify import Evaluation
+from .evaluation import Evaluation
 from .outcome import Outcomes
-from .tables import HEAD, difference, printed_for, rows, runs_of
+from .tables import HEAD, difference, ilsvrc_results, printed_errors, table_rows
 
 WORST_CLASSES = 10  # in the confusion matrix
 MISTAKES, SIDE = 24, 160  # images shown, and their longer side in pixels
@@ -55,7 +55,7 @@ def sections(result: dict[str, Any], evaluation: Evaluation, names: Sequence[str
         "Errors in percent. Our cells are filled where this evaluation keeps to the table's rule: its network, its crops, and"
         " ILSVRC 2012's 50,000 validation images (Table 2 of 1602.07261: without the 1,762 blacklisted ones)."
     )
-    yield Section("The papers' tables", [rule, ReportTable(HEAD, rows(runs_of(result)))])
+    yield Section("The papers' tables", [rule, ReportTable(HEAD, table_rows(ilsvrc_results(result)))])
     if evaluation.skipped:
         reasons = ReportTable(["reason"], [[reason] for reason in evaluation.skipped])
         yield Section("Skipped", ["Images that could not be decoded:", reasons])
@@ -73,12 +73,12 @@ def _summary(result: dict[str, Any], evaluation: Evaluation) -> str:
 def _errors(result: dict[str, Any], evaluation: Evaluation) -> ReportTable:
     """Top-1 and top-5 error of all members together and of each, with the paper's."""
     head = ("model", "top-1 error", "interval", "paper", "difference", "top-5 error", "interval", "paper", "difference")
-    runs = runs_of(result)
+    runs = ilsvrc_results(result)
     members = result["members"]
     combined = [(ALL_TOGETHER, result)] if len(members) > 1 else []
     lines: list[Sequence[object]] = []
     for index, (name, errors) in enumerate([*combined, *((member["model"], member) for member in members)]):
-        printed = printed_for(runs[index]) if runs else (None, None)
+        printed = printed_errors(runs[index]) if runs else (None, None)
         line = [name]
         for number, paper in zip((1, 5), printed, strict=True):
             error, (low, high) = errors[f"top{number}_error"], errors[f"top{number}_interval"]

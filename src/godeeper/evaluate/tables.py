@@ -29,8 +29,8 @@ DENSE = 0  # not a number of crops: the network slid over the whole image, which
 
 
 @dataclass(frozen=True)
-class Run:
-    """An evaluation on ILSVRC 2012: the architectures evaluated together, their crops and errors, and on which images."""
+class IlsvrcResult:
+    """Errors on ILSVRC 2012 (percent): of which architectures together, on how many crops and images."""
 
     architectures: tuple[str, ...]
     crops: int
@@ -41,7 +41,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Line:
+class TableRow:
     """A row of a paper's table: the models (the paper's names, as often as they take part), crops, errors in percent."""
 
     label: str
@@ -52,33 +52,33 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Table:
+class PaperTable:
     """A table of a paper; `blacklisted` says how many images its rule leaves out."""
 
     title: str
     blacklisted: int
-    lines: tuple[Line, ...]
+    rows: tuple[TableRow, ...]
 
 
-def _one_model(printed: dict[str, tuple[float, float]], crops: int, resnet: int) -> tuple[Line, ...]:
-    return tuple(Line(name, (name,), resnet if name == RESNET else crops, *errors) for name, errors in printed.items())
+def _one_model(printed: dict[str, tuple[float, float]], crops: int, resnet: int) -> tuple[TableRow, ...]:
+    return tuple(TableRow(name, (name,), resnet if name == RESNET else crops, *errors) for name, errors in printed.items())
 
 
 _TOGETHER = {RESNET: (RESNET,) * 6, V3: (V3,) * 4, "Inception-v4 + 3 x Inception-ResNet-v2": (V4, *(RESNET_V2,) * 3)}
 TABLES = (
-    Table(
+    PaperTable(
         "arXiv 1409.4842, Table 3", 0,
         tuple(
-            Line(f"{row.models} x GoogLeNet", ("GoogLeNet",) * row.models, row.crops, None, row.top5_error)
+            TableRow(f"{row.models} x GoogLeNet", ("GoogLeNet",) * row.models, row.crops, None, row.top5_error)
             for row in GOOGLENET_TABLE_3
         ),
     ),
-    Table("arXiv 1602.07261, Table 2", BLACKLISTED, _one_model(TABLE_2, 1, 1)),
-    Table("arXiv 1602.07261, Table 3", 0, _one_model(TABLE_3, 12, 10)),
-    Table("arXiv 1602.07261, Table 4", 0, _one_model(TABLE_4, 144, DENSE)),
-    Table(
+    PaperTable("arXiv 1602.07261, Table 2", BLACKLISTED, _one_model(TABLE_2, 1, 1)),
+    PaperTable("arXiv 1602.07261, Table 3", 0, _one_model(TABLE_3, 12, 10)),
+    PaperTable("arXiv 1602.07261, Table 4", 0, _one_model(TABLE_4, 144, DENSE)),
+    PaperTable(
         "arXiv 1602.07261, Table 5", 0,
-        tuple(Line(name, _TOGETHER[name], DENSE if name == RESNET else 144, *errors) for name, errors in TABLE_5.items()),
+        tuple(TableRow(name, _TOGETHER[name], DENSE if name == RESNET else 144, *errors) for name, errors in TABLE_5.items()),
     ),
 )  # fmt: skip
 HEAD = ("table", "row", "crops", "printed top-1", "ours", "printed top-5", "ours", "difference in top-5, 95 %")
@@ -89,8 +89,8 @@ def paper_name(architecture: str) -> str:
     return next((name for name, ours in STANDS_FOR.items() if architecture in ours), architecture)
 
 
-def runs_of(result: dict[str, Any]) -> list[Run]:
-    """The runs that `godeeper evaluate --json` tells of; none where the images are not ILSVRC 2012's.
+def ilsvrc_results(result: dict[str, Any]) -> list[IlsvrcResult]:
+    """Of `godeeper evaluate --json`: all models together, and each alone; nothing where the images are not ILSVRC 2012's.
 
     KeyError, TypeError or ValueError for something else.
     """
@@ -99,27 +99,30 @@ def runs_of(result: dict[str, Any]) -> list[Run]:
         return []
     crops, blacklisted = int(result["crops"]), int(result["blacklisted"])
 
-    def run(who: Sequence[str], errors: dict[str, Any]) -> Run:
+    def parse(architectures: Sequence[str], errors: dict[str, Any]) -> IlsvrcResult:
         top1, top5, images = float(errors["top1_error"]), float(errors["top5_error"]), int(errors["images"])
-        if not (0 <= top1 <= 100 and 0 <= top5 <= 100 and images > 0 and all(isinstance(name, str) for name in who)):
+        are_names = all(isinstance(name, str) for name in architectures)
+        if not (0 <= top1 <= 100 and 0 <= top5 <= 100 and images > 0 and are_names):
             raise ValueError("errors out of range")
-        return Run(tuple(who), crops, images, blacklisted, top1, top5)
+        return IlsvrcResult(tuple(architectures), crops, images, blacklisted, top1, top5)
 
-    members = [run([name], errors) for name, errors in zip(names, result["members"], strict=True)]
-    return [run(names, result), *members] if len(names) > 1 else members
+    members = [parse([name], errors) for name, errors in zip(names, result["members"], strict=True)]
+    return [parse(names, result), *members] if len(names) > 1 else members
 
 
-def rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
-    """All tables, a row a line: the first run that keeps to a table's rule fills its cells."""
-    result: list[tuple[str, ...]] = []
+def table_rows(results: Sequence[IlsvrcResult]) -> list[tuple[str, ...]]:
+    """All tables, in columns as `HEAD` names them: the first result that keeps to a table's rule fills the cells of a row."""
+    cells: list[tuple[str, ...]] = []
     for table in TABLES:
-        for line in table.lines:
-            run = next((run for run in runs if _fits(run, table, line)), None)
-            crops = "dense" if line.crops == DENSE else str(line.crops)
-            printed = [_number(line.top1_error), _number(line.top5_error)]
-            ours = ["", "", ""] if run is None else [f"{run.top1_error:.2f}", f"{run.top5_error:.2f}", _apart(run, line)]
-            result.append((table.title, line.label, crops, printed[0], ours[0], printed[1], ours[1], ours[2]))
-    return result
+        for row in table.rows:
+            result = next((result for result in results if _fits(result, table, row)), None)
+            crops = "dense" if row.crops == DENSE else str(row.crops)
+            printed = [_number(row.top1_error), _number(row.top5_error)]
+            ours = ["", "", ""]
+            if result is not None:
+                ours = [f"{result.top1_error:.2f}", f"{result.top5_error:.2f}", _top5_difference(result, row)]
+            cells.append((table.title, row.label, crops, printed[0], ours[0], printed[1], ours[1], ours[2]))
+    return cells
 
 
 def difference(errors: int, images: int, printed: float) -> str:
@@ -128,25 +131,25 @@ def difference(errors: int, images: int, printed: float) -> str:
     return f"{100 * errors / images - printed:+.2f} ({low - printed:+.2f} to {high - printed:+.2f})"
 
 
-def _fits(run: Run, table: Table, line: Line) -> bool:
-    models = Counter(paper_name(name) for name in run.architectures)
-    whole = run.images == VALIDATION_IMAGES - table.blacklisted and run.blacklisted == table.blacklisted
-    return models == Counter(line.models) and run.crops == line.crops and whole
+def _fits(result: IlsvrcResult, table: PaperTable, row: TableRow) -> bool:
+    models = Counter(paper_name(name) for name in result.architectures)
+    whole = result.images == VALIDATION_IMAGES - table.blacklisted and result.blacklisted == table.blacklisted
+    return models == Counter(row.models) and result.crops == row.crops and whole
 
 
-def _apart(run: Run, line: Line) -> str:
-    errors = round(run.top5_error * run.images / 100)
-    return "" if line.top5_error is None else difference(errors, run.images, line.top5_error)
+def _top5_difference(result: IlsvrcResult, row: TableRow) -> str:
+    errors = round(result.top5_error * result.images / 100)
+    return "" if row.top5_error is None else difference(errors, result.images, row.top5_error)
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
 
 
-def printed_for(run: Run) -> tuple[float | None, float | None]:
-    """The top-1 and top-5 errors that a paper prints for such a run; None where none does."""
+def printed_errors(result: IlsvrcResult) -> tuple[float | None, float | None]:
+    """The top-1 and top-5 errors that a paper prints for such an evaluation; None where none does."""
     for table in reversed(TABLES):  # the 2016 paper prints both
-        for line in table.lines:
-            if _fits(run, table, line):
-                return line.top1_error, line.top5_error
+        for row in table.rows:
+            if _fits(result, table, row):
+                return row.top1_error, row.top5_error
     return None, None

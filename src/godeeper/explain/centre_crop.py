@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..data.augment import normalise
-from ..data.crops import Box, View, views
-from ..data.views import take
+from ..data.crops import Box, CropBox, crop_boxes
+from ..data.pixels import normalise, take_crops
 from ..models.network import Network, device_of
 from .receptive_field import Extent, ReceptiveField
 
@@ -29,23 +28,21 @@ def eval_mode(network: Network) -> Iterator[None]:
             module.training = True
 
 
-def crop_views(network: Network, size: tuple[int, int], scheme: int = 1) -> list[View]:
+def boxes_of(network: Network, size: tuple[int, int], scheme: int = 1) -> list[CropBox]:
     """The 1, 10, 12 or 144 crops that the network is given of an image of that width and height."""
-    resize = network.preprocess.resize
-    return views(*size, resize.size, scheme, resize.shorter_side)
+    return crop_boxes(*size, network.preprocess.resize, scheme)
 
 
 def centre_crop(network: Network, image: Image.Image) -> Tensor:
     """The centre crop of an RGB image as the network's input: (1, 3, size, size), normalised, on its device."""
-    pixels = take(image, crop_views(network, image.size), network.preprocess.resize.interpolation)
-    return normalise(pixels.to(device_of(network)), network.preprocess)
+    return normalise(take_crops(image, network.preprocess).to(device_of(network)), network.preprocess)
 
 
 def crop_box(network: Network, size: tuple[int, int]) -> Box:
     """The centre crop in the pixels of an image of that width and height."""
-    (view,) = crop_views(network, size)
-    x, y = (side / resized for side, resized in zip(size, view.resize, strict=True))
-    return scale_box(view.box, x, y)
+    (crop,) = boxes_of(network, size)
+    x, y = (side / resized for side, resized in zip(size, crop.resized, strict=True))
+    return scale_box(crop.box, x, y)
 
 
 def scale_box(box: Box, x: float, y: float) -> Box:
@@ -63,10 +60,10 @@ def spread_over_image(
     `field` is the units' receptive field, `image` the image's width and height. Each value stands in the middle of what its
     unit sees; values are linear in between, constant beyond the outermost unit, and 0 outside the crop.
     """
-    (view,) = crop_views(network, image)
+    (crop,) = boxes_of(network, image)
     width, height = size or image
-    across = _weights(width, view.resize[0], (view.box[0], view.box[2]), grid.shape[1], field[1])
-    down = _weights(height, view.resize[1], (view.box[1], view.box[3]), grid.shape[0], field[0])
+    across = _weights(width, crop.resized[0], (crop.box[0], crop.box[2]), grid.shape[1], field[1])
+    down = _weights(height, crop.resized[1], (crop.box[1], crop.box[3]), grid.shape[0], field[0])
     return down @ grid @ across.T
 
 

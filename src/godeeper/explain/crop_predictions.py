@@ -10,13 +10,12 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..data.augment import normalise
-from ..data.crops import View, sheets
+from ..data.crops import CropBox
 from ..data.decode import ImageInput, as_image
-from ..data.views import Laid, passes, resample, take
+from ..data.pixels import cut_crops, normalise
 from ..deploy.predictor import default_batch_size
 from ..models.network import Network, device_of
-from .centre_crop import crop_views, eval_mode
+from .centre_crop import boxes_of, eval_mode
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe and Ito's, safe for colour-blind readers
 GREY = "#9aa0a6"  # of the classes that few crops predict
@@ -27,15 +26,15 @@ TILE, GAP, BAR, COLUMNS = 56, 4, 6, 12  # pixels: a crop, the space around it, t
 class CropPrediction:
     """The most likely class of one crop, and its probability (0..1)."""
 
-    view: View
+    crop_box: CropBox
     label: int
     probability: float
 
 
 def crop_predictions(network: Network, image: ImageInput, scheme: int = 144) -> list[CropPrediction]:
-    """The prediction for each of the 1, 10, 12 or 144 crops of an image, in the order of `godeeper.views`."""
+    """The prediction for each of the 1, 10, 12 or 144 crops of an image, in the order of `godeeper.crop_boxes`."""
     image = as_image(image)
-    return most_likely(crop_views(network, image.size, scheme), crop_probabilities(network, image, scheme))
+    return most_likely(boxes_of(network, image.size, scheme), crop_probabilities(network, image, scheme))
 
 
 @torch.inference_mode()
@@ -46,24 +45,22 @@ def crop_probabilities(
 
     `progress` is called with the number of crops done and the number of all crops.
     """
-    resize = network.preprocess.resize
-    layers, places = sheets(crop_views(network, image.size, scheme))
-    resized = Laid(resample(image, layers, resize.interpolation), places)
-    device = device_of(network)
+    resize, device = network.preprocess.resize, device_of(network)
+    crops = cut_crops(image, boxes_of(network, image.size, scheme), resize)  # (crops, 3, size, size)
     batches: list[Tensor] = []
     with eval_mode(network):
-        for batch in passes([resized], resize.size, default_batch_size(resize.size, device)):
+        for batch in crops.split(default_batch_size(resize.size, device)):
             batches.append(network(normalise(batch.to(device), network.preprocess)).softmax(1).cpu())
-            progress(sum(map(len, batches)), len(places))
+            progress(sum(map(len, batches)), len(crops))
     return torch.cat(batches)
 
 
-def most_likely(crops: Sequence[View], probabilities: Tensor) -> list[CropPrediction]:
+def most_likely(crops: Sequence[CropBox], probabilities: Tensor) -> list[CropPrediction]:
     """The most likely class of each crop, from probabilities (crops, classes)."""
     best, labels = probabilities.max(1)
     return [
-        CropPrediction(view, label, probability)
-        for view, label, probability in zip(crops, labels.tolist(), best.tolist(), strict=True)
+        CropPrediction(crop_box, label, probability)
+        for crop_box, label, probability in zip(crops, labels.tolist(), best.tolist(), strict=True)
     ]
 
 
@@ -84,7 +81,7 @@ def draw_crop_predictions(image: Image.Image, predictions: Sequence[CropPredicti
     columns, lines = min(COLUMNS, len(predictions)), -(-len(predictions) // COLUMNS)
     canvas = Image.new("RGBA", (columns * step, lines * (step + BAR)))
     draw = ImageDraw.Draw(canvas)
-    crops = take(image, [crop.view for crop in predictions])
+    crops = cut_crops(image, [crop.crop_box for crop in predictions])
     for index, (crop, pixels) in enumerate(zip(predictions, crops, strict=True)):
         left, top, colour = index % COLUMNS * step, index // COLUMNS * (step + BAR), colours[crop.label]
         draw.rectangle((left + 1, top + 1, left + step - 2, top + step - 2), fill=colour)

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from PIL import Image, ImageDraw
 
-from ..data.crops import Box, View, views
+from ..data.crops import Box, CropBox, crop_boxes
+from ..preprocess import Resize
 from .canvas import INK, MUTED, PAPER, font_for
 from .crop_predictions import COLOURS
 
@@ -18,21 +19,21 @@ PANEL = 104  # pixels: the side of a square at the largest scale
 INSET = 6  # pixels: by which the second and third square are drawn less high, or less wide
 MINIMUM_WIDTH = 480  # pixels: room for the heading
 POSITIONS = ("top left", "top right", "bottom left", "bottom right", "centre", "whole square")
-Square = Sequence[View]  # its crops, none of them mirrored
+Square = Sequence[CropBox]  # its crops, none of them mirrored
 T = TypeVar("T")
 
 
 def draw_crops(image: Image.Image, size: int = 224, scheme: int = 144) -> Image.Image:
-    """The crops of `godeeper.views` on an RGB image: a row per scale, in it the image with its squares, and their crops.
+    """The crops of `godeeper.crop_boxes` on an RGB image: a row per scale, in it the image with its squares, and their crops.
 
     Mirrored crops are counted, not drawn. GodeeperError for another scheme than 1, 10, 12 and 144.
     """
-    crops = views(*image.size, size, scheme)
+    crops = crop_boxes(*image.size, Resize(size), scheme)
     scales, squares = (4, 3) if scheme == 144 else (1, 1)
-    scale_rows = [_split(row, squares) for row in _split([view for view in crops if not view.flip], scales)]
+    scale_rows = [_split(row, squares) for row in _split([crop for crop in crops if not crop.flip], scales)]
     largest = scale_rows[-1][0]
-    shrink = min(most / side for most, side in zip(PHOTOGRAPH, largest[0].resize, strict=True))
-    left = MARGIN + max(220, round(largest[0].resize[0] * shrink)) + MARGIN
+    shrink = min(most / side for most, side in zip(PHOTOGRAPH, largest[0].resized, strict=True))
+    left = MARGIN + max(220, round(largest[0].resized[0] * shrink)) + MARGIN
     width = max(MINIMUM_WIDTH, left + BADGE + GAP + len(largest) * (PANEL + GAP) + MARGIN)
     strips = [
         _heading(scale_rows, len(crops), size, left, width),
@@ -54,7 +55,7 @@ def _split(items: Sequence[T], count: int) -> list[Sequence[T]]:
 
 def _bounds(square: Square) -> Box:
     """The square itself: what its crops cover together."""
-    lefts, tops, rights, bottoms = zip(*(view.box for view in square), strict=True)
+    lefts, tops, rights, bottoms = zip(*(crop.box for crop in square), strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
@@ -96,7 +97,7 @@ def _scale_row(image: Image.Image, squares: Sequence[Square], shrink: float, pan
 
 def _photograph(image: Image.Image, squares: Sequence[Square], shrink: float) -> Image.Image:
     """The image, as large relative to the other rows as its scale is, each square framed and numbered."""
-    width, height = squares[0][0].resize
+    width, height = squares[0][0].resized
     resized = image.resize((max(1, round(width * shrink)), max(1, round(height * shrink))), Image.Resampling.BICUBIC)
     caption, font = f"{min(width, height)}: the image at {width}x{height}", font_for("", 15)
     canvas = Image.new("RGB", (max(resized.width, round(font.getlength(caption)) + 2), resized.height + CAPTION), PAPER)
@@ -120,16 +121,16 @@ def _photograph(image: Image.Image, squares: Sequence[Square], shrink: float) ->
 def _panels(image: Image.Image, square: Square, shrink: float) -> Image.Image:
     """The square once for each of its crops, which is framed; the rest of it is faint."""
     left, top, right, bottom = _bounds(square)
-    width, height = (own / side for own, side in zip(image.size, square[0].resize, strict=True))
+    width, height = (own / side for own, side in zip(image.size, square[0].resized, strict=True))
     side = round((right - left) * shrink)
     source = (left * width, top * height, min(right * width, image.width), min(bottom * height, image.height))
     resized = image.resize((side, side), Image.Resampling.BICUBIC, source)
     faint = Image.blend(resized, Image.new("RGB", resized.size, PAPER), 0.7)
     line = Image.new("RGB", (len(square) * (PANEL + GAP), side), PAPER)
     draw = ImageDraw.Draw(line)
-    for index, view in enumerate(square):
+    for index, crop in enumerate(square):
         start = index * (PANEL + GAP) + (PANEL - side) // 2
-        x0, y0, x1, y1 = (round((edge - origin) * shrink) for edge, origin in zip(view.box, (left, top) * 2, strict=True))
+        x0, y0, x1, y1 = (round((edge - origin) * shrink) for edge, origin in zip(crop.box, (left, top) * 2, strict=True))
         line.paste(faint, (start, 0))
         line.paste(resized.crop((x0, y0, x1, y1)), (start + x0, y0))
         draw.rectangle((start + x0, y0, start + x1 - 1, y1 - 1), outline=COLOURS[index], width=LINE)

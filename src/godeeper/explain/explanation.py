@@ -16,7 +16,7 @@ from ..errors import GodeeperError
 from ..models.network import Network
 from .branches import BranchContribution, branch_contributions, branch_maps, check_module, stages_with_branches
 from .cam import class_maps, last_features
-from .centre_crop import centre_crop, crop_box, crop_views, eval_mode
+from .centre_crop import boxes_of, centre_crop, crop_box, eval_mode
 from .crop_predictions import CropPrediction, crop_probabilities, most_likely
 
 SMALLEST, LARGEST = 320, 640  # pixels: the longer side of an image as it is displayed
@@ -85,7 +85,7 @@ def explain(
         module=stage,
         branches=branch_contributions(network, image, labels, stage) if stage else [],
         branch_maps=branch_maps(network, image, labels[0], stage, size) if stage else [],
-        crop_predictions=most_likely(crop_views(network, image.size, crops), by_crop),
+        crop_predictions=most_likely(boxes_of(network, image.size, crops), by_crop),
         mean_probabilities=by_crop.mean(0).tolist(),
     )
 

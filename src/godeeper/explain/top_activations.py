@@ -16,7 +16,7 @@ from ..data.decode import decode
 from ..deploy.predictor import default_batch_size
 from ..errors import BadImage, GodeeperError
 from ..models.network import Network, device_of
-from .centre_crop import centre_crop, crop_views, eval_mode, scale_box
+from .centre_crop import boxes_of, centre_crop, eval_mode, scale_box
 from .receptive_field import Extent, ReceptiveField, receptive_field
 
 COUNT = 12  # images kept
@@ -85,12 +85,10 @@ def _decoded(files: Iterable[Path], bad: list[str]) -> Iterator[tuple[Path, Imag
 
 def _patch(network: Network, size: tuple[int, int], field: ReceptiveField, row: int, column: int) -> Box:
     """What the unit at that position sees of an image of that width and height, in the image's pixels."""
-    (view,) = crop_views(network, size)
-    (top, bottom), (left, right) = (
-        _edges(extent, unit, side) for extent, unit, side in zip(field, (row, column), view.out[::-1], strict=True)
-    )
-    x, y = (side / resized for side, resized in zip(size, view.resize, strict=True))
-    crop_left, crop_top = view.box[:2]
+    (crop,) = boxes_of(network, size)
+    (top, bottom), (left, right) = (_edges(extent, unit, crop.size) for extent, unit in zip(field, (row, column), strict=True))
+    x, y = (side / resized for side, resized in zip(size, crop.resized, strict=True))
+    crop_left, crop_top = crop.box[:2]
     return scale_box((crop_left + left, crop_top + top, crop_left + right, crop_top + bottom), x, y)
 
 

@@ -11,10 +11,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ..data.augment import normalise
 from ..data.batches import batches_of
 from ..data.dataset import ImageDataset, ImageStream
 from ..data.loader import Batch, training_loader
+from ..data.pixels import normalise
 from ..errors import BadCheckpoint, GodeeperError
 from ..models.load import save
 from ..models.network import Network, device_of

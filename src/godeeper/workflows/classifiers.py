@@ -14,7 +14,7 @@ from ..data.ilsvrc import without_blacklisted
 from ..data.open import open_data
 from ..errors import GodeeperError
 from ..evaluate.classify import Member
-from ..evaluate.ensemble import order_of
+from ..evaluate.ensemble import class_order
 from ..labels import imagenet, imagenet_names
 from ..models.comparators import Comparator, load_classifier
 from ..models.network import Network
@@ -72,7 +72,7 @@ def members_of(
     members = []
     for name, network in zip(names, networks, strict=True):
         classes = network.classes if network.classes == splits.classes else in_synsets(network.classes)
-        order = order_of(name, classes, network.num_classes, splits.classes, f"the data {data!r}")
+        order = class_order(name, classes, network.num_classes, splits.classes, f"the data {data!r}")
         on_device = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         members.append(Member(name, on_device, network.preprocess, order))
     return members

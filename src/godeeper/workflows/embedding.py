@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..data.augment import normalise
 from ..data.decode import ImageInput, as_image
-from ..data.views import take_views
+from ..data.pixels import normalise, take_crops
 from ..errors import BadImage
 from ..models.load import load
 from ..models.network import Network, best_device, device_of, to_device
@@ -48,7 +47,7 @@ def embed(
         crops = []
         for position, image in enumerate(images[start : start + batch_size], start):
             try:
-                crops.append(take_views(as_image(image), preprocess))  # (1, 3, size, size)
+                crops.append(take_crops(as_image(image), preprocess))  # (1, 3, size, size)
                 index.append(position)
             except BadImage as error:
                 bad.append(error)

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from accelerate import PartialState
 
-from ..data.crops import check_scheme
+from ..data.crops import check_crops
 from ..data.dataset import DataSplits, ImageDataset, Split
 from ..data.workers import default_workers
 from ..errors import GodeeperError
-from ..evaluate.classify import Average, Evaluation, Member, evaluate_members
-from ..evaluate.ensemble import check_images, images_digest, read_probabilities, recombined, save_probabilities, subsets
+from ..evaluate.classify import Member, evaluate_members
+from ..evaluate.ensemble import check_images, combine, images_digest, read_probabilities, save_probabilities, subsets
+from ..evaluate.evaluation import Average, Evaluation
 from ..evaluate.evaluation_report import write_report
 from ..evaluate.journal import Journal
 from ..labels import Lang, display_names
@@ -74,7 +75,7 @@ def evaluate(
     that cannot be decoded, unless `skip_bad`.
     """
     data = str(data)
-    check_scheme(crops)
+    check_crops(crops)
     _check_outputs(save, report, resume)
     processes = PartialState(cpu=best_device().type == "cpu")
     names, networks = open_classifiers(models)
@@ -118,7 +119,7 @@ def recombine(
             raise GodeeperError(f"{option} needs the images: name them with --data")
     _check_outputs(None, report, False)
     saved = [read_probabilities(file) for file in files]
-    evaluation = recombined(saved)
+    evaluation = combine(saved)
     about = dict(saved[0].about)
     for field in ("models", "architectures"):
         about[field] = [name for file in saved for name in file.about[field]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from ..data.crops import check_scheme
+from ..data.crops import check_crops
 from ..data.decode import ImageInput
 from ..deploy.prediction_table import check_table, fingerprint, write_predictions
 from ..deploy.predictor import Prediction, Predictor
@@ -56,7 +56,7 @@ def predict(
     Images are paths, bytes, PIL images or arrays (H, W, 3) of uint8. GodeeperError where model, engine and precision do not go
     together; an image that cannot be decoded stops nothing.
     """
-    check_scheme(crops)
+    check_crops(crops)
     predictor = Predictor(model, engine, precision)
     outcomes: list[Prediction | BadImage] = []
     for outcome in predictor.outcomes(images, top=top, crops=crops):
@@ -83,7 +83,7 @@ def predict_table(
     Under torchrun the processes share the files. GodeeperError where the table is there already, or its parts are of another
     call.
     """
-    check_scheme(crops)
+    check_crops(crops)
     check_table(out)
     predictor = Predictor(model, engine, precision)
     identity = {"weights": fingerprint(model), "classes": list(predictor.classes), "precision": predictor.engine.precision}
