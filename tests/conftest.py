@@ -20,6 +20,7 @@ from godeeper.models.load import save
 from godeeper.preprocess import Preprocess
 
 os.environ.setdefault("HF_HOME", tempfile.mkdtemp(prefix="godeeper-hf-"))  # before `datasets` is imported: no test writes at home
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GODEEPER_CACHE", tempfile.mkdtemp(prefix="godeeper-cache-"))
 # A launcher in the background (`nohup make test &`, a shell script) leaves SIGINT ignored, and children inherit that. The tests
 # of Ctrl-C need the usual handler, here and in the processes that they start.

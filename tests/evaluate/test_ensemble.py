@@ -130,7 +130,7 @@ def test_images_that_only_one_could_decode_are_said(tmp_path):
         results.append(read_probabilities(tmp_path / f"{number}.safetensors"))
         files[1].write_text("broken")
     assert len(results[1].skipped) == 1
-    with pytest.raises(GodeeperError, match="1 stand in one only, such as number 1"):
+    with pytest.raises(GodeeperError, match="1 are in one only, such as number 1"):
         combine(results)
 
 
