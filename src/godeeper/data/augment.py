@@ -53,8 +53,8 @@ def random_resized_crop(
     flip = hflip and random.random() < 0.5
     for _ in range(10):
         pixels = width * height * random.uniform(*scale)
-        aspect_ratio = math.exp(random.uniform(math.log(ratio[0]), math.log(ratio[1])))
-        w, h = round(math.sqrt(pixels * aspect_ratio)), round(math.sqrt(pixels / aspect_ratio))
+        width_to_height = math.exp(random.uniform(math.log(ratio[0]), math.log(ratio[1])))
+        w, h = round(math.sqrt(pixels * width_to_height)), round(math.sqrt(pixels / width_to_height))
         if 0 < w <= width and 0 < h <= height:
             left, top = random.randint(0, width - w), random.randint(0, height - h)
             return RandomCrop((left, top, left + w, top + h), interpolation, flip)

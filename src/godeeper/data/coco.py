@@ -18,7 +18,7 @@ BOXES = "instances_"  # beside COCO's captions and key points of the same images
 
 
 def is_coco(folder: Path) -> bool:
-    """Whether the folder is laid out as COCO's."""
+    """Whether the folder has COCO's layout."""
     return any((folder / "annotations").glob("*.json")) or any(folder.glob(f"*/{EXPORTED}"))
 
 

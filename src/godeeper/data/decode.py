@@ -35,7 +35,7 @@ Shrink = Callable[[int, int], float]  # upright width and height -> how many tim
 def decode(image: str | Path | bytes, name: str | None = None) -> Image.Image:
     """One RGB image, upright, of a file or of its bytes; `name` is what errors call it.
 
-    The content decides the format, not the file's name. EXIF orientation is applied; transparent pixels are laid over white;
+    The content decides the format, not the file's name. EXIF orientation is applied; transparent pixels are put over white;
     16-bit grey is scaled to 8; of an animation, the first frame counts. BadImage, naming file and reason, for what is not
     there, is not one of `FORMATS`, is damaged, or has more than `MAX_PIXELS` pixels.
     """
@@ -47,7 +47,7 @@ def decode(image: str | Path | bytes, name: str | None = None) -> Image.Image:
 def as_image(image: ImageInput, name: str | None = None) -> Image.Image:
     """One RGB image, upright, of what people have: a path, a file's bytes, a PIL image, or an array (H, W, 3), uint8, in RGB.
 
-    PIL images are treated as files are: EXIF orientation is applied, transparent pixels are laid over white, 16-bit grey is
+    PIL images are treated as files are: EXIF orientation is applied, transparent pixels are put over white, 16-bit grey is
     scaled to 8. `name` is what errors call the image. BadImage as for `decode`; GodeeperError, code `not-an-image-input`, for
     anything else.
     """

@@ -17,8 +17,8 @@ TIMEOUT = 60  # seconds without a byte, after which a web server is given up
 
 def data_root() -> Path:
     """Where downloaded datasets and shards are kept: the folder that GODEEPER_DATA names, or `data/` in the cache folder."""
-    named = os.environ.get("GODEEPER_DATA")
-    return Path(named).expanduser() if named else cache_folder() / "data"
+    folder = os.environ.get("GODEEPER_DATA")
+    return Path(folder).expanduser() if folder else cache_folder() / "data"
 
 
 def is_url(name: str) -> bool:

@@ -19,7 +19,7 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def is_voc(folder: Path) -> bool:
-    """Whether the folder is laid out as Pascal VOC's."""
+    """Whether the folder has Pascal VOC's layout."""
     return (folder / "Annotations").is_dir() and (folder / LISTS).is_dir()
 
 
