@@ -1,6 +1,6 @@
 """Top-1 and top-5 error of one classifier or of several together.
 
-`evaluate_members` reads from top to bottom: load a batch of crops, run each member over them, average the crops, decide, note.
+`evaluate_members` reads from top to bottom: load a batch of crops, run each member over them, average, decide, write it down.
 """
 
 from __future__ import annotations
@@ -79,15 +79,14 @@ def evaluate_members(
     seen = {index for results in done for index in results.seen}
     todo = [index for index in range(len(images)) if index not in seen][rank::ranks]
     results = done if rank == 0 else []
-    count = len(seen)
-    batch_sizes = [batch_size or default_batch_size(member.preprocess.image_size, device) for member in members]
-    resizes = [member.preprocess.resize for member in members]
-    loader = crop_loader(images, todo, resizes, crops, max(1, max(batch_sizes) // crops), workers)
+    batch_size = batch_size or default_batch_size(max(member.preprocess.image_size for member in members), device)
+    resizes, count = [member.preprocess.resize for member in members], len(seen)
     try:
-        for batch in loader:
+        for batch in crop_loader(images, todo, resizes, crops, max(1, batch_size // crops), workers):
             if batch.bad and not skip_bad:
                 raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such images out, and counts them)")
-            results.append(_evaluate_batch(members, batch, crops, average, batch_sizes, device, keep))
+            probabilities = [_probabilities(member, batch, average, batch_size, device) for member in members]
+            results.append(_decided(torch.stack(probabilities), batch, keep))
             if journal is not None:
                 journal.add(results[-1])
             count += len(results[-1].seen)
@@ -99,38 +98,27 @@ def evaluate_members(
     return _evaluation(members, crops, average, _gather(results) if ranks > 1 else results)
 
 
-def _evaluate_batch(
-    members: Sequence[Member],
-    batch: CropBatch,
-    crops: int,
-    average: Average,
-    batch_sizes: Sequence[int],
-    device: torch.device | str,
-    keep: bool,
-) -> ImageResults:
-    """What the members, and last all together, decide about the N images of a batch at each number of crops."""
-    if not batch.indices:
-        return ImageResults(
-            [], batch.labels, torch.empty((0, *_decisions_shape(members, crops)), dtype=torch.int32), None, batch.bad
-        )
-    probabilities = []  # of each member, at each number of crops: (N, classes)
-    for member, batch_size in zip(members, batch_sizes, strict=True):
-        logits = _logits(member, batch.crops[member.preprocess.resize], batch_size, device)  # (N, crops, classes)
-        probabilities.append([averaged(logits[:, list(which)], average) for which in crops_within(crops).values()])
+def _probabilities(member: Member, batch: CropBatch, average: Average, batch_size: int, device: torch.device | str) -> Tensor:
+    """What a member says of a batch of N images at each number of crops: (counts, N, classes) on the CPU."""
+    crops = batch.crops[member.preprocess.resize]  # uint8 (N, crops, 3, S, S)
+    if not len(crops):
+        return torch.empty((len(crops_within(crops.shape[1])), 0, 1))
+    passes = crops.flatten(0, 1).split(batch_size)  # (batch_size, 3, S, S) each
+    logits = torch.cat([member.logits_of(normalise(x.to(device), member.preprocess)).float().cpu() for x in passes])
+    logits = logits.unflatten(0, crops.shape[:2])  # (N, crops, classes)
+    if member.order is not None:
+        logits = logits[..., list(member.order)]
+    return torch.stack([averaged(logits[:, list(numbers)], average) for numbers in crops_within(crops.shape[1]).values()])
+
+
+def _decided(probabilities: Tensor, batch: CropBatch, keep: bool) -> ImageResults:
+    """What the members, and last all together, decide, from probabilities (members, counts, N, classes)."""
     rows = list(probabilities)
-    if len(members) > 1:
-        rows.append([mean_of(of_members) for of_members in zip(*probabilities, strict=True)])
+    if len(rows) > 1:
+        rows.append(mean_of(rows))
     decisions = torch.stack([torch.stack([decide(p, batch.labels) for p in row], 1) for row in rows], 1)  # (N, rows, counts, 4)
-    kept = torch.stack([row[-1] for row in probabilities], 1) if keep else None  # (N, members, classes)
+    kept = probabilities[:, -1].transpose(0, 1).contiguous() if keep and batch.indices else None  # (N, members, classes)
     return ImageResults(batch.indices, batch.labels, decisions, kept, batch.bad)
-
-
-def _logits(member: Member, crops: Tensor, batch_size: int, device: torch.device | str) -> Tensor:
-    """Crops uint8 (N, crops, 3, S, S) -> logits (N, crops, classes) on the CPU, `batch_size` crops at a time."""
-    passes = crops.flatten(0, 1).split(batch_size)  # (batch, 3, S, S) each
-    logits = [member.logits_of(normalise(x.to(device), member.preprocess)).float().cpu() for x in passes]
-    of_images = torch.cat(logits).unflatten(0, crops.shape[:2])  # (N, crops, classes)
-    return of_images if member.order is None else of_images[..., list(member.order)]
 
 
 def default_batch_size(image_size: int, device: torch.device | str) -> int:
@@ -150,7 +138,7 @@ def averaged(logits: Tensor, average: Average) -> Tensor:
 
 
 def mean_of(members: Sequence[Tensor]) -> Tensor:
-    """The members' probabilities (N, classes), averaged: the same whether they were just computed or saved."""
+    """The members' probabilities, averaged: the same whether they were just computed or saved."""
     return torch.stack(list(members)).double().mean(0).float()
 
 
