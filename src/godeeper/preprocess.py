@@ -100,7 +100,9 @@ class Preprocess:
         how = self.resize
         mode = v2.InterpolationMode("box" if how.interpolation == "area" else how.interpolation)
         resized = [how.size, how.size] if how.mode == "squash" else how.shorter_side
+        to_tensor = [] if how.antialias else [v2.ToImage()]  # PIL images are always resized with antialiasing
         return v2.Compose([
+            *to_tensor,
             v2.Resize(resized, mode, antialias=how.antialias),
             v2.CenterCrop(how.size),
             v2.ToImage(),

@@ -222,6 +222,16 @@ def test_many_crops_of_squashed_images_without_antialiasing_are_cut_from_torchvi
         assert abs(crop - (expected.flip(-1) if box.flip else expected)).max() <= 2  # rounded twice
 
 
+@pytest.mark.parametrize("antialias", [True, False])
+@pytest.mark.parametrize("mode", ["crop", "squash"])
+def test_the_pipeline_for_torchvision_gives_what_we_give(photo, mode, antialias):
+    preprocess = Preprocess.of(96, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25), mode=mode, antialias=antialias, interpolation="bicubic")
+    ours, theirs = normalise(take_crops(photo, preprocess), preprocess)[0], preprocess.transforms()(photo)
+    assert theirs.shape == ours.shape
+    assert theirs.dtype == torch.float32
+    assert (ours - theirs).abs().mean() < 0.5 / 255 / 0.2  # half a grey level
+
+
 UPRIGHT = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_270}  # what undoes orientations of EXIF
 
 
