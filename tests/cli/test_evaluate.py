@@ -259,7 +259,7 @@ def test_a_network_of_one_class_is_right(tmp_path, capsys):
 
 @pytest.mark.parametrize("change", ["classes", "preprocess", "skip"])
 def test_resuming_with_another_network_of_the_same_weights_is_refused(pets, tmp_path, capsys, monkeypatch, change):
-    from godeeper.evaluate import report
+    from godeeper.workflows import evaluation
 
     def no_disk(*_):
         raise OSError(28, "No space left on device")
@@ -268,7 +268,7 @@ def test_resuming_with_another_network_of_the_same_weights_is_refused(pets, tmp_
     line = ["evaluate", network, "--data", pets, "--split", "all", "--workers", "0", "--report", str(tmp_path / "r")]
     line += ["--save", str(tmp_path / "p.safetensors")]
     with monkeypatch.context() as patched:
-        patched.setattr(report, "write_report", no_disk)
+        patched.setattr(evaluation, "write_report", no_disk)
         assert "No space" in refused(line, capsys)
     assert (tmp_path / "r" / "partial").is_dir()
     assert "--resume" in refused(line[:-2], capsys)
