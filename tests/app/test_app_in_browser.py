@@ -1,4 +1,4 @@
-"""The page as people use it: in a browser, with a mouse, a keyboard and a phone's width."""
+"""The web app as people use it: in a browser, with a mouse, a keyboard and a phone's width."""
 
 import asyncio
 import gc
@@ -32,12 +32,12 @@ def free_port():
 
 @pytest.fixture(scope="module")
 def address(ten_things, tmp_path_factory):
-    from godeeper.app.serving import served
+    from godeeper.app.launch import launched
 
     folder = tmp_path_factory.mktemp("runs")
     (folder / "one").mkdir()
     (folder / "one" / "metrics.jsonl").write_text('{"epoch": 1, "lr": 0.1, "loss": 2.0, "top1_error": 50.0, "seconds": 1.0}\n')
-    with served(ten_things, folder, "en", free_port()) as address:
+    with launched(ten_things, folder, "en", free_port()) as address:
         uploads = Path(os.environ["GRADIO_TEMP_DIR"])
         assert uploads.stat().st_mode & 0o077 == 0  # nobody else's business
         yield address
@@ -77,28 +77,28 @@ def upload(page, file):
     page.locator("#image input[type=file]").first.set_input_files(str(file))
 
 
-def test_a_photograph_gets_five_labels_a_heat_map_and_votes(page, files):
+def test_a_photograph_gets_five_predictions_a_heat_map_and_those_of_its_crops(page, files):
     upload(page, files["photograph"])
-    page.locator("#answer .answer button").nth(4).wait_for()
-    assert page.locator("#answer .answer button").count() == 5
-    page.locator("#heat img").wait_for()
-    before = page.locator("#heat img").get_attribute("src")
-    page.locator("#answer .answer button").nth(1).click()
-    page.wait_for_function("before => document.querySelector('#heat img')?.src != before", arg=before)
-    page.locator("#vote").click()
-    page.locator("#votes img").wait_for()
-    assert page.locator("#votes li").count() >= 1
+    page.locator("#predictions .predictions button").nth(4).wait_for()
+    assert page.locator("#predictions .predictions button").count() == 5
+    page.locator("#heat-map img").wait_for()
+    before = page.locator("#heat-map img").get_attribute("src")
+    page.locator("#predictions .predictions button").nth(1).click()
+    page.wait_for_function("before => document.querySelector('#heat-map img')?.src != before", arg=before)
+    page.locator("#predict-crops").click()
+    page.locator("#crop-predictions img").wait_for()
+    assert page.locator("#crop-predictions li").count() >= 1
 
 
-def test_the_language_changes_everywhere_without_a_reload_and_keeps_the_answer(page, files):
+def test_the_language_changes_everywhere_without_a_reload_and_keeps_the_predictions(page, files):
     upload(page, files["photograph"])
-    page.locator("#answer .answer button").nth(4).wait_for()
-    english = page.locator("#answer .percent").all_inner_texts()
+    page.locator("#predictions .predictions button").nth(4).wait_for()
+    english = page.locator("#predictions .percent").all_inner_texts()
     page.evaluate("window.still = true")
     page.locator("#lang").get_by_text("中文").click()
     page.get_by_role("tab", name="浏览").wait_for()
-    page.locator("#answer h3", has_text="最可能的五个类别").wait_for()
-    assert page.locator("#answer .percent").all_inner_texts() == english
+    page.locator("#predictions h3", has_text="前五个预测").wait_for()
+    assert page.locator("#predictions .percent").all_inner_texts() == english
     assert page.get_by_role("tab").all_inner_texts() == ["分类", "浏览", "对比", "训练记录"]
     assert page.evaluate("window.still")
     assert page.locator("#samples").get_by_text("示例").is_visible()
@@ -113,23 +113,23 @@ def test_a_block_opens_by_keyboard_and_by_its_drawing(page):
     described = describe("googlenet")
     page.locator('#table [data-open="4a"]').focus()
     page.keyboard.press("Enter")
-    page.locator("#opened h3", has_text="4a of googlenet").wait_for()
-    assert page.locator("#opened .counts dd").all_inner_texts()[1:3] == [
+    page.locator("#stage h3", has_text="4a of googlenet").wait_for()
+    assert page.locator("#stage .counts dd").all_inner_texts()[1:3] == [
         f"{described['4a'].parameters:,}", f"{described['4a'].multiply_adds:,}",
     ]  # fmt: skip
-    assert page.locator("#opened td", has_text="erratum").count() == 2
+    assert page.locator("#stage td", has_text="erratum").count() == 2
     assert page.evaluate("document.activeElement.dataset.open") == "4a"  # the keyboard stays where it was
     page.locator('#table [data-open="aux1"]').focus()
     page.keyboard.press("Enter")
-    page.locator("#opened h3", has_text="aux1 of googlenet").wait_for()
-    page.locator("#whole [data-stage='5b']").first.click()
-    page.locator("#opened h3", has_text="5b of googlenet").wait_for()
+    page.locator("#stage h3", has_text="aux1 of googlenet").wait_for()
+    page.locator("#drawing [data-stage='5b']").first.click()
+    page.locator("#stage h3", has_text="5b of googlenet").wait_for()
 
 
 @pytest.mark.parametrize("page", [390], indirect=True)
 def test_nothing_is_wider_than_a_phone(page, files):
     upload(page, files["photograph"])
-    page.locator("#answer .answer button").nth(4).wait_for()
+    page.locator("#predictions .predictions button").nth(4).wait_for()
     for tab in ("Classify", "Explore", "Compare", "Runs"):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(300)
@@ -141,19 +141,19 @@ def test_bad_files_are_answered_and_the_page_lives_on(page, files, lang):
     if lang == "zh":  # Gradio makes a component anew when its words change, and ours must still be asked
         page.locator("#lang").get_by_text("中文").click()
         page.get_by_text("把图片拖到这里").wait_for()
-    answers = {"en": ("no image that can be read", "larger than 20 MB"), "zh": ("这张图读不了", "文件超过 20 MB")}[lang]
+    answers = {"en": ("This image cannot be read", "larger than 20 MB"), "zh": ("这张图读不了", "文件超过 20 MB")}[lang]
     for name, answer in zip(("text", "bomb", "huge"), (answers[0], *answers), strict=True):
         upload(page, files[name])
-        page.locator("#answer .note", has_text=answer).wait_for()
-        assert page.locator("#answer .answer button").count() == 0
+        page.locator("#predictions .note", has_text=answer).wait_for()
+        assert page.locator("#predictions .predictions button").count() == 0
         page.get_by_label("Remove Image").click()
         page.locator("#image input[type=file]").first.wait_for(state="attached")
     for name in ("single", "animation", "photograph"):
         upload(page, files[name])
-        page.locator("#answer .answer button").nth(4).wait_for()
-        assert page.locator("#heat img").count() == 1
+        page.locator("#predictions .predictions button").nth(4).wait_for()
+        assert page.locator("#heat-map img").count() == 1
         page.get_by_label("Remove Image").click()
-        page.locator("#answer .note").wait_for()
+        page.locator("#predictions .note").wait_for()
 
 
 def ask(address, event, data, **more):
@@ -225,14 +225,14 @@ def test_a_crafted_request_fetches_nothing_and_finds_no_other_door(address, even
 
 
 def test_a_file_from_elsewhere_is_seen_at_any_depth(tmp_path):
-    from godeeper.app.serving import reaches_out
+    from godeeper.app.launch import names_other_file
 
     (tmp_path / "link").symlink_to("/etc")
     mine, url = str(tmp_path / "a" / "x.png"), "https://x/y"
     for path, elsewhere in {mine: False, url: True, "/tmp/x": True, f"{tmp_path}/../x": True, f"{tmp_path}/link/x": True}.items():
         body = json.dumps({"data": [[{"a": {"path": path, "b": {"path": mine}}}]]})
-        assert reaches_out(body.encode(), tmp_path) is elsewhere
-    assert not reaches_out(json.dumps({"data": [{"path": mine, "url": url}, url, None, {"path": None}]}).encode(), tmp_path)
-    assert reaches_out(f'{{"path": "{url}", "path": "{mine}"}}'.encode(), tmp_path)
+        assert names_other_file(body.encode(), tmp_path) is elsewhere
+    assert not names_other_file(json.dumps({"data": [{"path": mine, "url": url}, url, None, {"path": None}]}).encode(), tmp_path)
+    assert names_other_file(f'{{"path": "{url}", "path": "{mine}"}}'.encode(), tmp_path)
     for body in (b"no JSON", b"[" * 1_000_000, b'{"path": 3}'):
-        assert reaches_out(body, tmp_path)
+        assert names_other_file(body, tmp_path)

@@ -1,118 +1,151 @@
-"""What the page's tabs say, without a browser."""
+"""What the web app's tabs show, without a browser."""
 
+import base64
+import io
 import re
 import string
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from godeeper import BadImage, decode, describe, list_models
-from godeeper.app import classify, compare, explore, runs
-from godeeper.app.words import WORDS, reason, say
+from godeeper.app import classify_tab, compare_tab, explore_tab, runs_tab
+from godeeper.app.app_texts import REASONS, TEXTS, reason, text
 from godeeper.papers.audit import AUDITED, audit
 from godeeper.train.run import RunFolder
 
+CHINESE = "[\u4e00-\u9fff]"
 
-def test_every_phrase_is_there_in_both_languages_with_the_same_gaps():
-    for key, phrases in WORDS.items():
-        english, chinese = ({field for _, field, _, _ in string.Formatter().parse(text) if field} for text in phrases)
+
+def shown_image(html):
+    """The pixels of the only image in a fragment."""
+    (source,) = re.findall('src="data:image/png;base64,([^"]+)"', html)
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(source))).convert("RGB")).astype(int)
+
+
+@pytest.fixture(scope="module")
+def photograph(ten_things, files):
+    return classify_tab.open_image(ten_things, str(files["photograph"]))
+
+
+def test_every_text_is_there_in_both_languages_with_the_same_placeholders():
+    for key, both in (TEXTS | REASONS).items():
+        english, chinese = ({field for _, field, _, _ in string.Formatter().parse(one) if field} for one in (both.en, both.zh))
         assert english == chinese, key
-        assert all(phrases), key
-    same = {key for key, (english, chinese) in WORDS.items() if english == chinese}
-    assert same == {"title"}
-    assert all(re.search("[\u4e00-\u9fff]", chinese) for key, (_, chinese) in WORDS.items() if key not in {"title", "epochs"})
+        assert both.en, key
+        assert re.search(CHINESE, both.zh) or key in {"title", "epochs"}, key
+    assert {key for key, both in TEXTS.items() if both.en == both.zh} == {"title"}
 
 
-def test_five_classes_the_likeliest_first(ten_things, files):
-    seen = classify.look(ten_things, str(files["photograph"]))
-    page = classify.answer(ten_things, seen, "en")
-    percents = [float(one) for one in re.findall(r'class="percent">([\d.]+) %', page)]
+def test_five_classes_the_most_likely_first(ten_things, photograph):
+    page = classify_tab.predictions(ten_things, photograph, "en")
+    percents = [float(number) for number in re.findall(r'class="percent">([\d.]+) %', page)]
     assert len(percents) == 5
     assert percents == sorted(percents, reverse=True)
-    assert sum(seen.probabilities) == pytest.approx(1, abs=1e-4)
-    chinese = classify.answer(ten_things, seen, "zh")
-    assert ten_things.classes[seen.chosen] in page
-    assert re.findall('data-open="(.+?)"[^>]*aria-current', page) == [str(seen.chosen)]
-    assert ten_things.classes[seen.chosen] not in chinese.replace("data-open", "")
+    assert sum(photograph.probabilities) == pytest.approx(1, abs=1e-4)
+    assert ten_things.classes[photograph.chosen] in page
+    assert re.findall('data-open="(.+?)"[^>]*aria-current', page) == [str(photograph.chosen)]
+    chinese = classify_tab.predictions(ten_things, photograph, "zh")
+    assert ten_things.classes[photograph.chosen] not in chinese.replace("data-open", "")
+    assert re.search(f'class="name">{CHINESE}', chinese)
 
 
-def test_the_evidence_is_of_the_chosen_class_and_the_votes_are_as_many_as_crops(ten_things, files):
-    seen = classify.look(ten_things, str(files["photograph"]))
-    first = classify.evidence(ten_things, seen, "en")
-    seen.chosen = seen.best[1]
-    second = classify.evidence(ten_things, seen, "en")
-    assert f"“{ten_things.classes[seen.best[0]]}”" in first
-    assert f"“{ten_things.classes[seen.best[1]]}”" in second
-    assert re.search('src="([^"]+)"', first)[1] != re.search('src="([^"]+)"', second)[1]
-    for scheme in (1, 10, 12, 144):
-        classify.vote(ten_things, seen, scheme)
-        page = classify.ballots(ten_things, seen, "zh")
-        assert len(seen.votes) == scheme
-        assert sum(map(int, re.findall(r"<b>(\d+)</b>", page))) <= scheme
-    assert sum(map(int, re.findall(r"<b>(\d+)</b>", page))) > 100
+def test_the_evidence_is_of_the_chosen_class(ten_things, files):
+    state = classify_tab.open_image(ten_things, str(files["photograph"]))
+    pages = []
+    for label in state.top[:2]:
+        state.chosen = label
+        pages.append(classify_tab.heat_map(ten_things, state, "en"))
+        assert f"“{ten_things.classes[label]}”" in pages[-1]
+    first, second = map(shown_image, pages)
+    assert first.shape == second.shape == (240, 360, 3)
+    assert (first != second).any()
+    colourful = [np.ptp(pixels, axis=2) > 20 for pixels in (first, second)]  # where there is evidence; elsewhere all is grey
+    assert all(0.01 < mask.mean() < 0.9 for mask in colourful)
+
+
+@pytest.mark.parametrize("scheme", [1, 10, 144])
+def test_there_are_as_many_predictions_as_crops(ten_things, files, scheme):
+    state = classify_tab.open_image(ten_things, str(files["photograph"]))
+    classify_tab.predict_crops(ten_things, state, scheme)
+    page = classify_tab.crop_predictions(ten_things, state, "zh")
+    assert len(state.crops) == scheme
+    counts = list(map(int, re.findall(r"<b>(\d+)</b>", page)))
+    assert 0.7 * scheme < sum(counts) <= scheme
+    assert shown_image(page).shape == (70 * max(1, scheme // 12), 64 * min(scheme, 12), 3)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_file_that_is_no_image_is_answered_in_one_line(ten_things, files, lang):
     for name in ("text", "bomb", "huge"):
-        seen = classify.look(ten_things, str(files[name]))
-        page = classify.answer(ten_things, seen, lang)
-        assert seen.image is None
+        state = classify_tab.open_image(ten_things, str(files[name]))
+        page = classify_tab.predictions(ten_things, state, lang)
+        assert state.image is None
         assert page.startswith('<p class="note"')
         assert "\n" not in page
         assert str(files[name].parent) not in page  # the server's folders are nobody's business
-        assert name == "huge" or lang == "en" or re.search("：[\u4e00-\u9fff]", page)  # the reason, too, in Chinese
-        assert classify.evidence(ten_things, seen, lang) == classify.ballots(ten_things, seen, lang) == ""
+        assert lang == "en" or re.search(f"：{CHINESE}", page)  # the reason, too, in Chinese
+        assert classify_tab.heat_map(ten_things, state, lang) == classify_tab.crop_predictions(ten_things, state, lang) == ""
     for name in ("single", "animation"):
-        assert 'class="answer"' in classify.answer(ten_things, classify.look(ten_things, str(files[name])), lang)
+        state = classify_tab.open_image(ten_things, str(files[name]))
+        assert 'class="predictions"' in classify_tab.predictions(ten_things, state, lang)
 
 
 @pytest.mark.parametrize(
-    "broken",
+    "content",
     [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n" + b"x" * 99, b"\xff\xd8\xff\xe0" + bytes(99)],
     ids=["empty", "gif", "png", "jpeg"],
 )
-def test_every_reason_is_known_in_chinese(tmp_path, broken):
-    (tmp_path / "broken").write_bytes(broken)
+def test_every_reason_is_known_in_both_languages(content):
     with pytest.raises(BadImage) as refused:
-        decode(tmp_path / "broken", "image")
-    english = str(refused.value).removeprefix("image: ")
-    assert reason(english, "en") == english
-    assert re.match("[\u4e00-\u9fff]", reason(english, "zh"))
+        decode(content, "image")
+    assert refused.value.code in REASONS
+    assert re.match(CHINESE, reason(refused.value, "zh"))
+    assert not re.search(CHINESE, reason(refused.value, "en"))
 
 
-def test_without_a_network_the_page_says_what_to_do():
-    for lang, word in (("en", "make demo"), ("zh", "make demo")):
-        assert word in classify.answer(None, classify.Seen(), lang)
+def test_an_error_without_a_text_keeps_its_message():
+    assert reason(BadImage("image: gone", code="something-new"), "zh") == "image: gone"
 
 
-@pytest.mark.parametrize("name", list_models())
+def test_without_a_network_the_app_says_what_to_do():
+    for lang in ("en", "zh"):
+        assert "make demo" in classify_tab.predictions(None, classify_tab.ImageState(), lang)
+
+
+FAST = {"googlenet", "inception_v3", "inception_resnet_v2_printed", "vgg16"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in list_models()])
 def test_every_stage_of_every_network_opens_with_its_counts(name):
-    described = describe(name)
-    table = explore.rows(name, "en")
-    assert re.findall('data-open="([^"]+)"', table) == [*[line.name for line in described], *described.auxiliary]
-    for lines in described.auxiliary.values():
+    description = describe(name)
+    table = explore_tab.stage_table(name, "en")
+    assert re.findall('data-open="([^"]+)"', table) == [*[line.name for line in description], *description.auxiliary]
+    for lines in description.auxiliary.values():
         assert f">{sum(line.parameters for line in lines):,}<" in table
-    marked = explore.rows(name, "zh", described.stages[1].name)
-    assert re.findall('data-open="([^"]+)" aria-current', marked) == [described.stages[1].name]
-    assert re.findall("data-stage=", explore.whole(name, "en"))
-    for stage in (*[line.name for line in described][:: max(1, len(described) // 4)], *described.auxiliary):
-        page = explore.opened(name, stage, "zh")
+    second = next(line.name for number, line in enumerate(description) if number == 1)
+    marked = explore_tab.stage_table(name, "zh", second)
+    assert re.findall('data-open="([^"]+)" aria-current', marked) == [second]
+    assert re.findall("data-stage=", explore_tab.drawing(name, "en"))
+    for stage in (*[line.name for line in description][:: max(1, len(description) // 4)], *description.auxiliary):
+        page = explore_tab.stage(name, stage, "zh")
         assert "<svg" in page
-        if stage not in described.auxiliary:
-            assert f"<dd>{described[stage].parameters:,}</dd>" in page
-            assert f"<dd>{described[stage].multiply_adds:,}</dd>" in page
-    assert say("no_stage", "en") in explore.opened(name, "<script>", "en")
+        if stage not in description.auxiliary:
+            assert f"<dd>{description[stage].parameters:,}</dd>" in page
+            assert f"<dd>{description[stage].multiply_adds:,}</dd>" in page
+    assert text("no_stage", "en") in explore_tab.stage(name, "<script>", "en")
 
 
 def test_a_stage_shows_what_the_paper_prints_of_it():
-    page = explore.opened("googlenet", "4a", "en")
+    page = explore_tab.stage("googlenet", "4a", "en")
     assert "<td" in page
     assert "364K" in page
     assert "367K" in page
     assert "erratum" in page
-    assert "Figure 19, C linear" in explore.opened("inception_resnet_v2_printed", "C", "en")
-    assert say("no_audit", "zh", network="vgg16") in explore.opened("vgg16", describe("vgg16").stages[0].name, "zh")
-    assert "122" in explore.summary("googlenet", "en")
+    assert "Figure 19, C linear" in explore_tab.stage("inception_resnet_v2_printed", "C", "en")
+    assert text("no_audit", "zh", network="vgg16") in explore_tab.stage("vgg16", "conv1", "zh")
+    assert "122" in explore_tab.audit_summary("googlenet", "en")
 
 
 @pytest.mark.parametrize("name", AUDITED)
@@ -124,15 +157,18 @@ def test_every_stage_of_a_finding_is_one_of_the_networks(name):
 
 
 def test_two_networks_side_by_side():
-    page = compare.totals("googlenet", "inception_v4", "en")
-    ours, other = describe("googlenet"), describe("inception_v4")
-    for value in (ours.parameters, other.parameters, ours.multiply_adds, other.multiply_adds):
-        assert f"{value:,}" in page
-    assert f"{other.parameters / ours.parameters:.2f}" in page
-    assert "<svg" in compare.costs("googlenet", "zh")
+    page = compare_tab.totals("googlenet", "inception_v4", "en")
+    first, second = describe("googlenet"), describe("inception_v4")
+    for value in (first.parameters, second.parameters, first.multiply_adds, second.multiply_adds):
+        assert f">{value:,}<" in page
+    assert f">{second.parameters / first.parameters:.2f}<" in page
+    assert f">{second.minimum_size}x{second.minimum_size}<" in page
+    assert "<svg" in compare_tab.costs("googlenet", "zh")
 
 
-def test_runs_are_found_drawn_and_named(tmp_path):
+@pytest.fixture
+def runs_folder(tmp_path):
+    """Two runs, the description of the second damaged."""
     for name, losses in (("a", (2.0, 1.0)), ("deeper/b", (3.0, 1.5))):
         folder = tmp_path / name
         folder.mkdir(parents=True)
@@ -142,17 +178,34 @@ def test_runs_are_found_drawn_and_named(tmp_path):
         )
         (folder / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     recipe = '{"optimizer": "rmsprop", "batch_size": 96, "lr": 0.045}'
-    (tmp_path / "a" / "recipe.json").write_text(
-        f'{{"model": {{"name": "googlenet_bn"}}, "data": "<digits>", "recipe": {recipe}}}'
-    )
+    spec = '{"definition": {"name": "googlenet_bn"}}'
+    (tmp_path / "a" / "recipe.json").write_text(f'{{"spec": {spec}, "data": "<digits>", "recipe": {recipe}}}')
     (tmp_path / "deeper/b" / "recipe.json").write_text("{")
-    assert sorted(runs.found(tmp_path)) == ["a", "deeper/b"]
-    page = runs.page(tmp_path, ["a", "deeper/b", "../secret"], "en")
+    return tmp_path
+
+
+def test_runs_are_found_drawn_and_named(runs_folder):
+    assert sorted(runs_tab.find_runs(runs_folder)) == ["a", "deeper/b"]
+    page = runs_tab.curves(runs_folder, ["a", "deeper/b", "../secret"], "en")
     assert "googlenet_bn" in page
     assert "&lt;digits&gt;" in page
     assert "15.00" in page
     assert all(f">{fact}<" in page for fact in ("rmsprop", "96", "0.045"))
-    assert "data:image/png" in page
     assert "secret" not in page
-    assert str(tmp_path / "none") in runs.page(tmp_path / "none", [], "zh")
-    assert len(RunFolder(tmp_path / "a").metrics()) == 2
+    assert str(runs_folder / "none") in runs_tab.curves(runs_folder / "none", [], "zh")
+    assert len(RunFolder(runs_folder / "a").metrics()) == 2
+
+
+def test_the_curves_of_each_run_have_their_colour(runs_folder):
+    for names in (["a"], ["a", "deeper/b"]):
+        pixels = shown_image(runs_tab.curves(runs_folder, names, "en"))
+        for number, colour in enumerate(((0x1F, 0x77, 0xB4), (0xFF, 0x7F, 0x0E))):  # matplotlib's C0 and C1
+            assert (abs(pixels - colour).max(2) < 30).sum() > 100 * (number < len(names)) - 1
+        assert (pixels == 255).all(2).mean() > 0.5
+
+
+def test_a_run_without_an_epoch_is_named(runs_folder):
+    (runs_folder / "a" / "metrics.jsonl").write_text("{torn")
+    page = runs_tab.curves(runs_folder, ["a"], "en")
+    assert "a cannot be read" in page
+    assert "<img" not in page

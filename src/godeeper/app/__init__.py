@@ -1,4 +1,4 @@
-"""The page for the browser: classify, explore a network's table, compare two, look at runs."""
+"""The web app: classify an image, explore a network's table, compare two networks, look at training runs."""
 
 import os
 

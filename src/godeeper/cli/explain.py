@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import GodeeperError
-from ..labels import Lang
+from ..labels import Lang, display_names
 from .output import Json, print_json, print_table
+from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..explain.explanation import Explanation
-    from ..explain.top_activations import Activation
-    from ..models.network import Network
 
 
 def explain_command(
@@ -32,64 +30,20 @@ def explain_command(
     as_json: Json = False,
 ) -> None:
     """Show why a network classifies an image as it does: where, by which branches, in which crops."""
-    from ..data.crops import check_crops
-    from ..data.decode import decode
-    from ..explain.branches import check_module
-    from ..explain.explanation import explain
-    from ..explain.explanation_page import PageSubject, check_folder, write_page
-    from ..labels import display_names
-    from ..models.load import load
-    from ..models.network import best_device, to_device
-    from .progress import counting
+    from ..workflows.explanation import explain
 
-    check_crops(crops)
-    check_folder(out)
-    search = _channel_search(channel, folder)
-    decoded = decode(image)
-    network = to_device(load(run), best_device())
-    classes = network.classes or tuple(map(str, range(network.num_classes)))
-    if module is not None:
-        check_module(network.definition, module)
-    activations, skipped = _top_activations(network, *search) if search else ([], [])
-    with counting("predicting crops", crops) as progress:
-        explanation = explain(network, decoded, top=top, module=module, crops=crops, progress=progress)
-    result = {"model": run, "image": str(image), **explanation.as_dict(classes)}
-    if search:
-        result |= {"channel": channel, "top_activations": [item.as_dict() for item in activations], "skipped": skipped}
-    names = display_names(classes, lang)
-    subject = PageSubject(decoded, image.name, Path(run).name, network.preprocess.image_size, names, lang)
-    page = write_page(out, subject, explanation, result, (str(channel), activations) if search else None)
-    for reason in skipped:
+    with progress_bar() as on_progress:
+        result = explain(
+            run, image, out, top=top, module=module, crops=crops, channel=channel, folder=folder, lang=lang,
+            on_progress=on_progress,
+        )  # fmt: skip
+    for reason in result.skipped:
         print(f"skipped {reason}", file=sys.stderr)
-    print(f"explained: {page}", file=sys.stderr)
+    print(f"explained: {result.page}", file=sys.stderr)
     if as_json:
-        print_json(result)
+        print_json(result.as_dict())
     else:
-        _print(explanation, names)
-
-
-def _channel_search(channel: str | None, folder: Path | None) -> tuple[str, int, list[Path]] | None:
-    """The stage, the channel's number and the images to search; GodeeperError for a channel or a folder alone."""
-    from ..workflows.image_files import files_of
-
-    if channel is None and folder is None:
-        return None
-    if channel is None or folder is None:
-        raise GodeeperError("--channel and --folder go together: name a channel, such as 4a:17, and a folder of images")
-    stage, colon, number = channel.rpartition(":")
-    if not colon or not number.isdecimal():
-        raise GodeeperError(f"--channel {channel!r}: name a stage and a channel's number, such as 4a:17")
-    if not folder.is_dir():
-        raise GodeeperError(f"--folder {str(folder)!r} is not a folder")
-    return stage, int(number), files_of([str(folder)])
-
-
-def _top_activations(network: Network, stage: str, channel: int, files: Sequence[Path]) -> tuple[list[Activation], list[str]]:
-    from ..explain.top_activations import top_activations
-    from .progress import counting
-
-    with counting("searching images", len(files)) as progress:
-        return top_activations(network, files, stage, channel, progress=progress)
+        _print(result.explanation, display_names(result.classes, lang))
 
 
 def _print(explanation: Explanation, names: Sequence[str]) -> None:

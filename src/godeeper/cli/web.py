@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-
-from ..app.words import Lang
 
 
 def app_command(
@@ -17,24 +15,24 @@ def app_command(
         str | None, typer.Argument(help="A run folder, weights file or published name; without, nothing is classified.")
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port, on this machine alone.")] = 7860,
-    runs: Annotated[Path, typer.Option(help="The folder whose runs can be looked at.")] = Path("runs"),
-    lang: Annotated[Lang, typer.Option(help="The language to begin with.")] = "en",
+    runs: Annotated[Path, typer.Option(help="The folder with the runs to look at.")] = Path("runs"),
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="The language to start with.")] = "en",
 ) -> None:
-    """Show a page in the browser: classify images, explore and compare networks, look at runs."""
+    """Serve the web app: classify images, explore and compare networks, look at runs."""
     from ..models.load import load
     from ..models.network import best_device, to_device
     from ..packages import require
 
     for package in ("gradio", "captum"):
         require(package, "app")
-    from ..app.classify import warm
-    from ..app.serving import served
+    from ..app.classify_tab import warm_up
+    from ..app.launch import launched
 
     network = None
     if run is not None:
         network = to_device(load(run), best_device()).eval()
-        warm(network)
-    with served(network, runs, lang, port) as address:
+        warm_up(network)
+    with launched(network, runs, lang, port) as address:
         print(f"open {address} (Ctrl-C ends it)", file=sys.stderr)
         while True:
             time.sleep(3600)

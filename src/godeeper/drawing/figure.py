@@ -34,7 +34,7 @@ def figure(title: str, subtitle: Sequence[str], body: Layout, notes: Sequence[st
         y += 14
         foot.append(svg.text(svg.MARGIN, y, line, NOTE_SIZE, tone="muted"))
     description = ". ".join((title, *subtitle))
-    return svg.document(inner + 2 * svg.MARGIN, y + svg.MARGIN, [*head, *elements, *foot], title, description)
+    return svg.svg_file(inner + 2 * svg.MARGIN, y + svg.MARGIN, [*head, *elements, *foot], title, description)
 
 
 def wrap(words: Iterable[str], size: float, width: float) -> list[str]:

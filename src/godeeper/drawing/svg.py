@@ -96,7 +96,7 @@ def group(elements: Iterable[str], stage: str, title: str) -> str:
     return f"<g data-stage={quoteattr(_printable(stage))}><title>{_escaped(title)}</title>\n" + "\n".join(elements) + "\n</g>"
 
 
-def document(width: float, height: float, elements: Sequence[str], title: str, description: str) -> str:
+def svg_file(width: float, height: float, elements: Sequence[str], title: str, description: str) -> str:
     """The whole SVG on its card."""
     across, down = _n(width), _n(height)
     return "\n".join((

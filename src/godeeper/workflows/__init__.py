@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .detector_training import TrainDetectorResult, train_detector
     from .embedding import EmbedResult, embed
     from .evaluation import EvaluateResult, evaluate, recombine
+    from .explanation import ExplainResult, explain
     from .object_detection import FindResult, find_objects, plot_objects
     from .prediction import PredictResult, TableResult, predict, predict_table
     from .progress import Progress
@@ -23,6 +24,7 @@ __all__ = [
     "EmbedResult",
     "EvaluateDetectorResult",
     "EvaluateResult",
+    "ExplainResult",
     "FindResult",
     "PredictResult",
     "Progress",
@@ -32,6 +34,7 @@ __all__ = [
     "embed",
     "evaluate",
     "evaluate_detector",
+    "explain",
     "find_objects",
     "measure_coverage",
     "plot_objects",
@@ -47,6 +50,7 @@ _MODULE_OF = {
     "EmbedResult": "embedding",
     "EvaluateDetectorResult": "detector_evaluation",
     "EvaluateResult": "evaluation",
+    "ExplainResult": "explanation",
     "FindResult": "object_detection",
     "PredictResult": "prediction",
     "Progress": "progress",
@@ -56,6 +60,7 @@ _MODULE_OF = {
     "embed": "embedding",
     "evaluate": "evaluation",
     "evaluate_detector": "detector_evaluation",
+    "explain": "explanation",
     "find_objects": "object_detection",
     "measure_coverage": "detector_evaluation",
     "plot_objects": "object_detection",

@@ -1,4 +1,4 @@
-"""The page served: on this machine alone, and of what Gradio answers only what the page asks for."""
+"""The web app on this machine alone; of what Gradio serves, only what the app itself asks for."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import GodeeperError
 from ..models.network import Network
-from .page import Page
-from .style import STYLE
-from .words import Lang
+from .app_texts import AppLang
+from .web_app import WebApp, static
 
-MOST = 200  # MB that the server takes at all; the page says its own, smaller limit in the reader's language
-JOIN = "/gradio_api/queue/join"
-ASKED = re.compile(
+LARGEST_BODY = 200  # MB that the server takes at all; the app has its own, smaller limit and says so in the user's language
+JOIN_QUEUE = "/gradio_api/queue/join"
+ALLOWED_PATHS = re.compile(
     r"/|/config|/theme\.css|/favicon\.ico|/(assets|static)/.*"
     r"|/gradio_api/(startup-events|app_id|heartbeat/.*|queue/(join|data)|upload|upload_progress|file=.*)"
 )
 
 
 class Guard:
-    """Lets through what the page asks for, and of files only those that were uploaded or shown: no other one, no URL.
+    """ASGI middleware that passes on what the app itself asks for, and of files only those that were uploaded or shown.
 
-    Gradio asks that of a file which says that it is one, and fetches what a URL names, wherever in a request it stands.
+    Gradio itself reads any file and fetches any URL that a request names, wherever in its JSON.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -44,23 +43,23 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif not ASKED.fullmatch(scope["path"]) or "://" in scope["path"]:
-            await PlainTextResponse("the page has no such part", 404)(scope, receive, send)
-        elif scope["path"] != JOIN:
+        elif not ALLOWED_PATHS.fullmatch(scope["path"]) or "://" in scope["path"]:
+            await PlainTextResponse("the app has no such part", 404)(scope, receive, send)
+        elif scope["path"] != JOIN_QUEUE:
             await self.app(scope, receive, send)
         else:
             try:
                 body = await Request(scope, receive).body()
             except ClientDisconnect:
                 return
-            if reaches_out(body, Path(os.environ["GRADIO_TEMP_DIR"])):
-                await PlainTextResponse("the page has no such file: upload it", 403)(scope, receive, send)
+            if names_other_file(body, Path(os.environ["GRADIO_TEMP_DIR"])):
+                await PlainTextResponse("the app has no such file: upload it", 403)(scope, receive, send)
             else:
-                await self.app(scope, _again(body, receive), send)
+                await self.app(scope, _replay(body, receive), send)
 
 
-def reaches_out(body: bytes, folder: Path) -> bool:
-    """Whether JSON names a file outside a folder, at whatever depth; what cannot be read as JSON is taken to."""
+def names_other_file(body: bytes, folder: Path) -> bool:
+    """Whether JSON names a file outside a folder, at any depth; True for what cannot be read as JSON."""
     paths: list[Any] = []
     try:
         json.loads(body, object_pairs_hook=lambda pairs: paths.extend(value for key, value in pairs if key == "path"))
@@ -69,8 +68,8 @@ def reaches_out(body: bytes, folder: Path) -> bool:
         return True
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Gives the body that has been read, then what comes after it."""
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Receives the body that has been read already, then what comes after it."""
     unread = [body]
 
     async def message() -> Message:
@@ -80,14 +79,14 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 @contextmanager
-def served(network: Network | None, runs: Path, lang: Lang, port: int) -> Iterator[str]:
-    """Serves the page on 127.0.0.1 and gives its address; GodeeperError where the port is taken.
+def launched(network: Network | None, runs: Path, lang: AppLang, port: int) -> Iterator[str]:
+    """Serves the web app on 127.0.0.1 and yields its address; GodeeperError if the port is taken.
 
-    What is uploaded lies in a folder that only this user can read, and that is gone at the end.
+    Uploads lie in a folder that only this user can read and that is removed at the end.
     """
-    with TemporaryDirectory(prefix="godeeper-", ignore_cleanup_errors=True) as place:
-        os.environ["GRADIO_TEMP_DIR"] = place
-        blocks = Page(network, runs, lang).blocks
+    with TemporaryDirectory(prefix="godeeper-", ignore_cleanup_errors=True) as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = uploads
+        blocks = WebApp(network, runs, lang).blocks
         try:
             yield _launch(blocks, port)
         finally:
@@ -101,7 +100,7 @@ def _launch(blocks: gr.Blocks, port: int) -> str:
     try:
         _, address, _ = blocks.launch(
             server_name="127.0.0.1", server_port=port, share=False, quiet=True, prevent_thread_lock=True, inbrowser=False,
-            max_file_size=MOST * 1_000_000, theme=theme, head=f"<style>{STYLE}</style>", footer_links=[],
+            max_file_size=LARGEST_BODY * 1_000_000, theme=theme, head=f"<style>{static('app.css')}</style>", footer_links=[],
             ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False, show_error=False,
             app_kwargs={"middleware": guards},
         )  # fmt: skip

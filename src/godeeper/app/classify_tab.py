@@ -1,0 +1,130 @@
+"""The first tab: the predictions for an image, where the evidence for a class lies, and the prediction for each crop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ..data.decode import decode
+from ..errors import BadImage, GodeeperError
+from ..explain.cam import class_maps, overlay
+from ..explain.centre_crop import boxes_of
+from ..explain.crop_predictions import CropPrediction, class_colours, crop_probabilities, draw_crop_predictions, most_likely
+from ..explain.explanation import display_size
+from ..labels import display_names
+from ..models.network import Network, device_of
+from .app_texts import LARGEST_UPLOAD, AppLang, reason, text
+from .fragments import fragment, note, png
+
+TOP = 5
+CLASSES_LISTED = 6  # with their numbers of crops
+
+
+@dataclass
+class ImageState:
+    """The image of a session, or why there is none, and what the network predicts for it."""
+
+    image: Image.Image | None = None
+    error: GodeeperError | None = None
+    probabilities: list[float] = field(default_factory=list)  # of each class, for the centre crop
+    chosen: int = 0  # the class whose evidence is shown
+    crops: list[CropPrediction] = field(default_factory=list)
+
+    @property
+    def top(self) -> list[int]:
+        """The most likely classes, most likely first."""
+        order = sorted(range(len(self.probabilities)), key=lambda label: -self.probabilities[label])
+        return order[:TOP]
+
+
+def open_image(network: Network, file: str | None) -> ImageState:
+    """Decodes an uploaded file and predicts its classes; the state has the error if it cannot be read."""
+    if file is None:
+        return ImageState()
+    path = Path(file)
+    try:
+        if path.stat().st_size > LARGEST_UPLOAD * 1_000_000:
+            raise BadImage(f"the file is larger than {LARGEST_UPLOAD} MB", code="file-too-large")
+        image = decode(path, "image")
+    except BadImage as error:
+        return ImageState(error=error)
+    state = ImageState(image, probabilities=crop_probabilities(network, image, 1)[0].tolist())
+    state.chosen = state.top[0]
+    return state
+
+
+def predictions(network: Network | None, state: ImageState, lang: AppLang) -> str:
+    """The top-5 predictions, each a button with a bar; or why there are none."""
+    if network is None:
+        return note(text("no_network", lang))
+    if state.error is not None:
+        return note(text("bad_image", lang, reason=reason(state.error, lang)))
+    if state.image is None:
+        return note(text("no_image", lang))
+    names = class_names(network, lang)
+    top = [(label, names[label], 100 * state.probabilities[label]) for label in state.top]
+    return fragment("predictions.html", lang, predictions=top, chosen=state.chosen)
+
+
+def heat_map(network: Network | None, state: ImageState, lang: AppLang) -> str:
+    """The image with the evidence for the chosen class."""
+    if network is None or state.image is None:
+        return ""
+    size = display_size(state.image.size)
+    heat = class_maps(network, state.image, [state.chosen], size)[0]
+    image = png(overlay(state.image.resize(size), heat))
+    return fragment("heat_map.html", lang, name=class_names(network, lang)[state.chosen], image=image)
+
+
+def predict_crops(network: Network, state: ImageState, crops: int) -> ImageState:
+    """The state with the prediction for each of the image's crops."""
+    if state.image is not None:
+        boxes = boxes_of(network, state.image.size, crops)
+        state.crops = most_likely(boxes, crop_probabilities(network, state.image, crops))
+    return state
+
+
+def crop_predictions(network: Network | None, state: ImageState, lang: AppLang) -> str:
+    """Every crop in the colour of its most likely class, and the number of crops of each class."""
+    if network is None or state.image is None or not state.crops:
+        return ""
+    names, colours = class_names(network, lang), class_colours(state.crops)
+    counts = Counter(crop.label for crop in state.crops)
+    classes = [(colours[label], names[label], counts[label]) for label in list(colours)[:CLASSES_LISTED]]
+    image = png(draw_crop_predictions(state.image, state.crops))
+    return fragment("crop_predictions.html", lang, classes=classes, image=image)
+
+
+def class_names(network: Network, lang: AppLang) -> Sequence[str]:
+    """The names of the network's classes; numbers where it has none."""
+    return display_names(network.classes or tuple(map(str, range(network.num_classes))), lang)
+
+
+def samples(network: Network | None) -> list[Image.Image]:
+    """A few real images to begin with: digits for a network of digits, otherwise photographs; none without scikit-learn."""
+    if network is None:
+        return []
+    try:
+        if network.classes == tuple("0123456789"):
+            from ..data.open import open_data
+
+            images = open_data("digits").test
+            firsts = [list(images.labels).index(label) for label in (3, 5, 7, 8)]
+            return [images.image(index).resize((64, 64), Image.Resampling.NEAREST) for index in firsts]
+        from sklearn.datasets import load_sample_image
+
+        return [Image.fromarray(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")]
+    except (GodeeperError, ImportError):
+        return []
+
+
+def warm_up(network: Network) -> None:
+    """Runs the network once, so that the first visitor does not wait for it."""
+    size = network.preprocess.resize.size
+    with torch.inference_mode():
+        network.eval()(torch.zeros(1, network.definition.in_channels, size, size, device=device_of(network)))

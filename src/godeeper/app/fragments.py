@@ -1,0 +1,31 @@
+"""Fragments of HTML that the tabs show, from the templates of this package."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from ..templating import render
+from .app_texts import AppLang, text
+
+
+def fragment(template: str, lang: AppLang, **values: object) -> str:
+    """A template rendered with `text(key, ...)`, the app's texts in the language; all values are escaped."""
+
+    def in_language(key: str, **gaps: object) -> str:
+        return text(key, lang, **gaps)
+
+    return render("godeeper.app", template, text=in_language, **values).strip()
+
+
+def note(message: str) -> str:
+    """A line that says why there is nothing else."""
+    return render("godeeper.app", "note.html", message=message).strip()
+
+
+def png(image: Image.Image) -> bytes:
+    """An image as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

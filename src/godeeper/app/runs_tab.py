@@ -1,0 +1,78 @@
+"""The fourth tab: the run folders below a folder, their curves and their recipes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..errors import GodeeperError
+from ..train.curves import TESTED, draw_curves
+from ..train.run import RECIPE_FILE, RunFolder
+from .app_texts import AppLang, text
+from .fragments import fragment, note
+
+DEPTH = 3  # levels of folders searched
+MAX_RUNS = 50  # the newest
+FACTS = ("run", "model", "data", "optimizer")
+SETTINGS = ("batch_size", "lr")
+
+
+def find_runs(folder: Path) -> list[str]:
+    """The run folders below a folder, the newest first, by their paths from there."""
+    if not folder.is_dir():
+        return []
+    metrics = [path for depth in range(1, DEPTH + 1) for path in folder.glob("/".join(["*"] * depth) + "/metrics.jsonl")]
+    newest = sorted(metrics, key=lambda path: -path.stat().st_mtime)
+    return [path.parent.relative_to(folder).as_posix() for path in newest[:MAX_RUNS]]
+
+
+def curves(folder: Path, chosen: Sequence[str], lang: AppLang) -> str:
+    """The curves of the chosen runs and a row for each; names that are not among `find_runs` are ignored."""
+    known = find_runs(folder)
+    if not known:
+        return note(text("no_runs", lang, folder=folder))
+    names = [name for name in chosen if name in known]
+    if not names:
+        return note(text("choose_one", lang))
+    records = {name: RunFolder(folder / name).metrics() for name in names}
+    metrics = {name: lines for name, lines in records.items() if lines}
+    unreadable = [name for name in names if not records[name]]
+    chart, problem = _chart(metrics)
+    tested = [name for name in TESTED if any(name in lines[-1] for lines in metrics.values())]
+    rows = [_row(folder / name, name, lines, tested) for name, lines in metrics.items()]
+    titles = [text(key, lang) for key in (*FACTS, *SETTINGS, "epochs", "loss", *tested, "seconds")]
+    return fragment(
+        "runs.html", lang, unreadable=unreadable, chart=chart, problem=problem, titles=titles, rows=rows, texts=len(FACTS)
+    )
+
+
+def _chart(metrics: Mapping[str, Sequence[dict[str, Any]]]) -> tuple[bytes | None, str]:
+    """The curves as a PNG, or why there are none."""
+    if not metrics:
+        return None, ""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "curves.png"
+        try:
+            draw_curves(metrics, file)
+        except GodeeperError as error:
+            return None, str(error)
+        return file.read_bytes(), ""
+
+
+def _row(run: Path, name: str, records: Sequence[dict[str, Any]], tested: Sequence[str]) -> list[object]:
+    """A run: its model, data and recipe, and the metrics of its last epoch."""
+    try:
+        description = dict(json.loads((run / RECIPE_FILE).read_text(encoding="utf-8")))
+        model, recipe = str(description["spec"]["definition"]["name"]), dict(description["recipe"])
+    except (OSError, ValueError, KeyError, TypeError):  # a run whose description is damaged still has its curves
+        description, model, recipe = {}, "", {}
+    last = records[-1]
+    seconds = [record["seconds"] for record in records if isinstance(record.get("seconds"), float | int)]
+    settings = [recipe.get(key, "") for key in ("optimizer", *SETTINGS)]
+    results = [f"{last[key]:.2f}" if isinstance(last.get(key), float | int) else "" for key in tested]
+    pace = f"{median(seconds):.1f}" if seconds else ""
+    return [name, model, description.get("data", ""), *settings, last["epoch"], f"{last['loss']:.3f}", *results, pace]
