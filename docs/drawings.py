@@ -1,8 +1,8 @@
-"""Makes the drawings that the pages name, from the tables, and removes those that none names: `python docs/drawings.py`.
+"""Makes the drawings that the pages show, from the tables, and removes those that none shows: `python docs/drawings.py`.
 
 `images/drawings/NETWORK.svg` is a network, `NETWORK-BLOCK.svg` one of its stages, `NETWORK-cost.svg` and
-`NETWORK-receptive-field.svg` its charts. They are kept with the pages; `--check` changes none of them and names those that
-differ. The crops on a photograph, `images/generated/crops-144.jpg`, are not kept: they are made wherever the site is.
+`NETWORK-receptive-field.svg` its charts. They are committed with the pages; `--check` changes none of them and names those that
+differ. The crops on a photograph, `images/generated/crops-144.jpg`, are not committed: they are made whenever the site is built.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from godeeper import GodeeperError, draw
 from godeeper.files import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMED = re.compile(r"images/drawings/([^)\s\"'#]+)\.svg")
+SHOWN = re.compile(r"images/drawings/([^)\s\"'#]+)\.svg")
 
 
 def drawing(name: str) -> str:
-    """The drawing that a file's name, without its ending, stands for."""
+    """The drawing for a file's name without its suffix."""
     network, _, what = name.partition("-")
     if what in ("cost", "receptive-field"):
         return draw(network, show=what)  # type: ignore[arg-type]
     return draw(network, what or None)
 
 
-def named(root: Path) -> dict[str, Path]:
-    """The drawings that pages name, each with the first that does."""
-    found: dict[str, Path] = {}
+def shown(root: Path) -> dict[str, Path]:
+    """The drawings that pages show, each with the first page that does."""
+    pages: dict[str, Path] = {}
     for page in [*sorted((root / "docs").rglob("*.md")), *sorted(root.glob("README*.md"))]:
-        for name in NAMED.findall(page.read_text(encoding="utf-8")):
-            found.setdefault(name, page)
-    return found
+        for name in SHOWN.findall(page.read_text(encoding="utf-8")):
+            pages.setdefault(name, page)
+    return pages
 
 
 def changes(root: Path) -> Iterator[tuple[Path, str | None]]:
-    """The files that are not as the tables and pages have them, and what they should be: None for those no page names."""
-    folder, wanted = root / "docs/images/drawings", named(root)
-    for name, page in wanted.items():
+    """The files that differ from the tables and pages, and their new text: None for those that no page shows."""
+    folder, expected = root / "docs/images/drawings", shown(root)
+    for name, page in expected.items():
         try:
             text = drawing(name)
         except GodeeperError as error:
-            raise SystemExit(f"{page.relative_to(root)} names {name}.svg: {error}") from None
+            raise SystemExit(f"{page.relative_to(root)} shows {name}.svg: {error}") from None
         file = folder / f"{name}.svg"
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             yield file, text
     for file in folder.glob("*.svg"):
-        if file.stem not in wanted:
+        if file.stem not in expected:
             yield file, None
 
 
@@ -64,7 +64,7 @@ def photograph(file: Path) -> None:
 
 
 def main(check: bool) -> int:
-    """Writes and removes; or, with `check`, only names what it would, and returns 1 where there is anything."""
+    """Writes and removes files; with `check`, only names them, and returns 1 if there are any."""
     changed = list(changes(ROOT))
     for file, text in changed:
         print(f"{'removed' if text is None else 'drawn'}: {file.relative_to(ROOT)}", file=sys.stderr)

@@ -64,7 +64,7 @@ def test_the_script_draws_what_pages_name_and_removes_the_rest(root, capsys):
 
 def test_a_page_that_names_what_is_not_a_drawing(root):
     (root / "docs/en/guide/two.md").write_text("![x](../../images/drawings/googlenet-9z.svg)")
-    with pytest.raises(SystemExit, match=r"two\.md names googlenet-9z\.svg: unknown stage '9z'"):
+    with pytest.raises(SystemExit, match=r"two\.md shows googlenet-9z\.svg: unknown stage '9z'"):
         drawings.main(check=False)
 
 

@@ -1,4 +1,4 @@
-"""Boxes and wires laid out one below the other or side by side; every layout knows its size before it is painted."""
+"""Boxes and wires, one below the other or side by side; every layout knows its size before it is painted."""
 
 from __future__ import annotations
 
