@@ -1,4 +1,4 @@
-"""The web app as people use it: in a browser, with a mouse, a keyboard and a phone's width."""
+"""The web app served: as people use it in a browser, with a mouse, a keyboard and a phone's width; and crafted requests."""
 
 import asyncio
 import gc
@@ -15,19 +15,15 @@ import pytest
 from godeeper import describe
 
 gradio = pytest.importorskip("gradio", reason="gradio is not installed")
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("there is no chromium", allow_module_level=True)
 pytestmark = pytest.mark.filterwarnings("ignore")  # Gradio's and its server's own
 
 LAST = 8_000  # milliseconds that anything may take
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +45,12 @@ def address(ten_things, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("Chromium is not installed")
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield chromium
         chromium.close()
 
@@ -61,7 +61,7 @@ def page(address, browser, request):
     width = getattr(request, "param", 1440)
     page = browser.new_page(viewport={"width": width, "height": 900})
     elsewhere, wrong = [], []
-    page.on("request", lambda one: elsewhere.append(one.url))
+    page.on("request", lambda request: elsewhere.append(request.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
     page.set_default_timeout(LAST)
@@ -176,7 +176,7 @@ def refusal(request):
 def events(address):
     with urllib.request.urlopen(address + "config", timeout=30) as answer:
         config = json.load(answer)
-    names = {one["id"]: one["props"].get("elem_id") for one in config["components"]}
+    names = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
     return {(names[part], what): event for event in config["dependencies"] for part, what in event["targets"]}
 
 
@@ -203,14 +203,14 @@ def test_a_crafted_request_reads_no_file(address, events, files, switched):
 
 
 def test_a_crafted_request_fetches_nothing_and_finds_no_other_door(address, events, monkeypatch):
-    looked_up = []
+    hosts = []
     there = socket.getaddrinfo
 
     def counted(host, *rest, **more):
-        looked_up.append(host)
+        hosts.append(host)
         return there(host, *rest, **more)
 
-    monkeypatch.setattr(socket, "getaddrinfo", counted)  # the page is served by a thread of this process
+    monkeypatch.setattr(socket, "getaddrinfo", counted)  # the server is a thread of this process
     url = "http://images.invalid/x.png"
     for (_, _), event in events.items():
         for place in range(len(event["inputs"])):
@@ -221,7 +221,7 @@ def test_a_crafted_request_fetches_nothing_and_finds_no_other_door(address, even
     for part in (f"file={url}", f"proxy={url}", "runs", "run-history/buckets", "openapi.json", "info", "vibe-code"):
         assert refusal(f"{address}gradio_api/{part}") == 404
     assert refusal(urllib.request.Request(address, headers={"Host": "elsewhere.example"})) == 400  # a name that leads here
-    assert set(looked_up) <= {"127.0.0.1"}
+    assert set(hosts) <= {"127.0.0.1"}
 
 
 def test_a_file_from_elsewhere_is_seen_at_any_depth(tmp_path):
