@@ -206,7 +206,9 @@ class WebApp:
             lang: AppLang, state: classify_tab.ImageState, explored: str, opened: str | None, first: str, second: str,
             chosen: list[str],
         ) -> list[Any]:  # fmt: skip
-            updates = [gr.update(**{name: text(key, lang) for name, key in keys.items()}) for _, keys in self.texts]
+            updates: list[Any] = [
+                gr.update(**dict[str, Any]((name, text(key, lang)) for name, key in keys.items())) for _, keys in self.texts
+            ]
             return [
                 _title(lang), classify_tab.predictions(network, state, lang), classify_tab.heat_map(network, state, lang),
                 classify_tab.crop_predictions(network, state, lang), *_explored(explored, opened, lang),

@@ -17,7 +17,10 @@ from .detections import Detections
 class Detector(Protocol):
     """Finds objects, one image at a time, so that the result depends on that image alone."""
 
-    classes: tuple[str, ...]
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the classes are called, without background."""
+        ...
 
     def find(self, image: Image.Image) -> Detections:
         """The objects of an RGB image."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from ..errors import GodeeperError
 from ..models.spec import ModelSpec
-from ..papers.notation import Conv, Definition, FullyConnected, Linear
+from ..papers.notation import Conv, Definition, FullyConnected, Linear, Stage
 
 FORMAT_VERSION = 1
 DETECTOR_SIZES, MULTIBOX_SIZES = (16, 10_000), (1, 10_000)  # pixels
@@ -101,7 +101,7 @@ class MultiBoxSpec:
     @property
     def definition(self) -> Definition:
         """The whole table: the classifier's stages, then a head that gives the 4 box deltas and the logit of each box."""
-        head = {"conv": Conv(self.channels), "fc": FullyConnected(self.units), "linear": Linear(5 * self.boxes)}
+        head: dict[str, Stage] = {"conv": Conv(self.channels), "fc": FullyConnected(self.units), "linear": Linear(5 * self.boxes)}
         return replace(self.model.definition, head=head, auxiliary={}, image_size=self.image_size)
 
     def as_dict(self) -> dict[str, Any]:

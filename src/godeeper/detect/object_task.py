@@ -36,8 +36,8 @@ class ObjectTask(Task):
         return {"images": fingerprint(self.images)}
 
     def spec(self) -> dict[str, Any]:
-        spec: dict[str, Any] = self.network.spec.as_dict()
-        return spec
+        spec: Any = self.network.spec
+        return dict(spec.as_dict())
 
     def loader(self, workers: int) -> Iterable[ObjectBatch]:
         dataset = ObjectTrainingSet(self.images, self.recipe.seed, self.recipe.hflip, self.recipe.color_jitter)

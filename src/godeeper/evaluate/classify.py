@@ -69,17 +69,15 @@ def evaluate_members(
 
     BadImage for an image that cannot be decoded unless `skip_bad`; GodeeperError if no image is left to count.
     """
-    check_crops(crops)
-    if average not in get_args(Average):
-        raise unknown("average", average, get_args(Average))
-    rank, ranks = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    _check(crops, average)
+    rank, ranks = _rank()
     done = journal.read(images.labels, _decisions_shape(members, crops)) if journal else []
     if ranks > 1:
         dist.barrier()  # all have read the journal before anyone writes into it
     seen = {index for results in done for index in results.seen}
     todo = [index for index in range(len(images)) if index not in seen][rank::ranks]
     results = done if rank == 0 else []
-    batch_size = batch_size or default_batch_size(max(member.preprocess.image_size for member in members), device)
+    batch_size = batch_size or _batch_size(members, device)
     resizes, count = [member.preprocess.resize for member in members], len(seen)
     try:
         for batch in crop_loader(images, todo, resizes, crops, max(1, batch_size // crops), workers):
@@ -90,12 +88,31 @@ def evaluate_members(
             if journal is not None:
                 journal.add(results[-1])
             count += len(results[-1].seen)
-            if progress is not None:
-                progress(count, len(seen) + len(todo))
+            _report(progress, count, len(seen) + len(todo))
     finally:
         if journal is not None:
             journal.flush()
     return _evaluation(members, crops, average, _gather(results) if ranks > 1 else results)
+
+
+def _check(crops: int, average: str) -> None:
+    check_crops(crops)
+    if average not in get_args(Average):
+        raise unknown("average", average, get_args(Average))
+
+
+def _report(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
+    if progress is not None:
+        progress(done, total)
+
+
+def _rank() -> tuple[int, int]:
+    """The number of this process, and how many there are."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def _batch_size(members: Sequence[Member], device: torch.device | str) -> int:
+    return default_batch_size(max(member.preprocess.image_size for member in members), device)
 
 
 def _probabilities(member: Member, batch: CropBatch, average: Average, batch_size: int, device: torch.device | str) -> Tensor:

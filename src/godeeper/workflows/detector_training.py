@@ -99,10 +99,9 @@ def train_detector(
         plan: Plan[Any] = resumed_plan(out, COMMAND, kinds, options, DEFAULTS, overrides)
     else:
         plan = _new_plan(options, overrides)
-    run = _Run(out, plan, model, *_open_images(plan), workers, on_progress)
     check_outside(out, plan.options["data"])
     prepare = {"faster-rcnn": _faster_rcnn, "rcnn": _rcnn, "multibox": _multibox}[plan.options["method"]]
-    make, evaluate = prepare(run)
+    make, evaluate = prepare(_Run(out, plan, model, *_open_images(plan), workers, on_progress))
     learn(
         make, out, evaluate=evaluate, workers=workers, resume=resume, notes=plan.notes(), on_message=on_message,
         on_step=step_counter(on_progress),
@@ -111,9 +110,9 @@ def train_detector(
 
 
 def _new_plan(options: Mapping[str, Any], overrides: Sequence[str]) -> Plan[Any]:
-    method = options["method"] or DEFAULTS["method"]
+    method = str(options["method"] or DEFAULTS["method"])
     if method not in RECIPES:
-        raise unknown("method", str(method), RECIPES)
+        raise unknown("method", method, RECIPES)
     plan = new_plan(COMMAND, options, DEFAULTS, RECIPES[method], overrides)
     for name, only in ONLY.items():
         if options[name] is not None and method != only:
