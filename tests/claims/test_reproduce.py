@@ -29,6 +29,7 @@ from godeeper.cli import reproduce as cli
 from godeeper.cli.main import status
 from godeeper.errors import GodeeperError
 from godeeper.papers.notation import Conv, Definition
+from godeeper.papers.registry import definition, variant
 from godeeper.text import Text
 from godeeper.workflows.progress import Progress
 
@@ -180,7 +181,7 @@ def test_a_killed_run_is_resumed_and_ends_with_the_same_numbers(pooled, tmp_path
 @pytest.mark.parametrize("name", CLAIMS)
 def test_every_claim_runs_to_its_verdicts(name, tmp_path, monkeypatch):
     monkeypatch.setattr(residual_scaling, "WIDTHS", (32, 48, 64))
-    monkeypatch.setattr(counting, "INFERENCE_BATCH", 1)
+    monkeypatch.setattr(counting, "definition", lambda network: variant(definition(network), width=0.125))  # what is timed
     monkeypatch.setattr(auxiliary_heads, "STEPS", 6)  # of which two are measured
     claim = small(name, epochs=1)
     result = reproduce(claim, "cpu", None, tmp_path)

@@ -1,4 +1,4 @@
-"""Figures of a result: curves with the intervals of their seeds, laid out as the paper's where the paper has them."""
+"""Figures of a result: curves with the intervals of their seeds, as in the paper where it has them."""
 
 from __future__ import annotations
 
