@@ -22,6 +22,13 @@ FILTERS = {
     "area": Image.Resampling.BOX,
 }
 
+CPU_CROPS, CPU_PIXELS = 48, 12 * 224 * 224  # of one forward pass on the CPU, at most: larger ones leave its caches
+
+
+def default_batch_size(image_size: int, device: torch.device | str) -> int:
+    """Crops of one forward pass without gradients: on the CPU few enough for its caches, elsewhere enough to fill it."""
+    return 256 if torch.device(device).type != "cpu" else max(1, min(CPU_CROPS, CPU_PIXELS // image_size**2))
+
 
 def take_crops(image: Image.Image, preprocess: Preprocess, crops: int = 1) -> Tensor:
     """The crops of an RGB image as a network takes them, before `normalise`: uint8, (crops, 3, size, size).

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..data.crops import check_crops
 from ..data.decode import ImageInput, as_image
-from ..data.pixels import normalise, take_crops
+from ..data.pixels import default_batch_size, normalise, take_crops
 from ..errors import BadImage, GodeeperError
 from ..models.load import load
 from ..models.network import Network
@@ -28,7 +28,6 @@ from .engine_choice import candidates, fastest
 from .engines import Engine, EngineName, Precision, check_engine, from_onnx, make_engine
 from .export_metadata import ExportMetadata, is_exported, read_metadata
 
-CPU_PIXELS, CPU_CROPS = 8 * 299 * 299, 32  # of a batch on the CPU: more do not run faster there
 MEASURED_CROPS = 4  # of the batch that the choice of an engine is measured on
 
 T = TypeVar("T")
@@ -154,11 +153,6 @@ class Predictor:
             raise GodeeperError("the network's answers are not numbers: its weights are damaged")
         best = probabilities.topk(min(top, len(self.classes)))
         return Prediction(tuple(self.classes[index] for index in best.indices.tolist()), tuple(best.values.tolist()))
-
-
-def default_batch_size(image_size: int, device: torch.device) -> int:
-    """Crops a batch: on the CPU, as few as run at full speed; elsewhere enough to fill it."""
-    return 256 if device.type != "cpu" else max(1, min(CPU_CROPS, CPU_PIXELS // image_size**2))
 
 
 def _network_engine(network: Network, engine: str, precision: str, compiled: bool) -> Engine:

@@ -16,7 +16,7 @@ from torch import distributed as dist
 from ..data.crop_loader import CropBatch, crop_loader
 from ..data.crops import check_crops, crops_within
 from ..data.dataset import ImageDataset
-from ..data.pixels import normalise
+from ..data.pixels import default_batch_size, normalise
 from ..errors import BadImage, GodeeperError, unknown
 from ..preprocess import Preprocess
 from .evaluation import Average, Evaluation
@@ -24,7 +24,6 @@ from .journal import ImageResults, Journal
 from .outcome import decide
 
 Classifier = Callable[[Tensor], Tensor]  # normalised images (N, 3, H, W) -> logits (N, classes)
-CPU_CROPS, CPU_PIXELS = 48, 12 * 224 * 224  # of one forward pass on the CPU, at most: larger ones leave its caches
 
 
 @dataclass(frozen=True)
@@ -136,11 +135,6 @@ def _decided(probabilities: Tensor, batch: CropBatch, keep: bool) -> ImageResult
     decisions = torch.stack([torch.stack([decide(p, batch.labels) for p in row], 1) for row in rows], 1)  # (N, rows, counts, 4)
     kept = probabilities[:, -1].transpose(0, 1).contiguous() if keep and batch.indices else None  # (N, members, classes)
     return ImageResults(batch.indices, batch.labels, decisions, kept, batch.bad)
-
-
-def default_batch_size(image_size: int, device: torch.device | str) -> int:
-    """Crops of one forward pass: on the CPU few enough for its caches, elsewhere enough to fill it."""
-    return 256 if torch.device(device).type != "cpu" else max(1, min(CPU_CROPS, CPU_PIXELS // image_size**2))
 
 
 def averaged(logits: Tensor, average: Average) -> Tensor:

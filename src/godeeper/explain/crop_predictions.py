@@ -12,8 +12,7 @@ from torch import Tensor
 
 from ..data.crops import CropBox
 from ..data.decode import ImageInput, as_image
-from ..data.pixels import cut_crops, normalise
-from ..deploy.predictor import default_batch_size
+from ..data.pixels import cut_crops, default_batch_size, normalise
 from ..models.network import Network, device_of
 from .centre_crop import boxes_of, eval_mode
 

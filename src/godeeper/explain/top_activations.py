@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..data.crops import Box
 from ..data.decode import decode
-from ..deploy.predictor import default_batch_size
+from ..data.pixels import default_batch_size
 from ..errors import BadImage, GodeeperError
 from ..models.network import Network, device_of
 from .centre_crop import boxes_of, centre_crop, eval_mode, scale_box
