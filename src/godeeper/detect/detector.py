@@ -19,7 +19,7 @@ class Detector(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What the classes are called, without background."""
+        """What it finds, in label order."""
         ...
 
     def find(self, image: Image.Image) -> Detections:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -28,6 +29,9 @@ class FasterRCNNTask(ObjectTask):
         super().__init__(network, images, recipe, accelerator)
         if recipe.batch_norm == "frozen":
             network.freeze_batch_norm()
+
+    def spec(self) -> dict[str, Any]:
+        return self.network.spec.as_dict()
 
     def module(self) -> nn.Module:
         return FasterRCNNLosses(self.network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,9 @@ class MultiBoxTask(ObjectTask):
         sides = [np.array([width, height] * 2, np.float32) for width, height in images.sizes]
         relative = [objects.boxes[~objects.difficult] / side for objects, side in zip(images.objects, sides, strict=True)]
         network.priors.copy_(torch.from_numpy(cluster_boxes(np.concatenate(relative), len(network.priors), recipe.seed)))
+
+    def spec(self) -> dict[str, Any]:
+        return self.network.spec.as_dict()
 
     def module(self) -> nn.Module:
         return MultiBoxLosses(self.network)

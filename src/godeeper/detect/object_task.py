@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.annotations import DetectionDataset
 from ..data.batches import EpochBatches
@@ -23,7 +23,7 @@ class ObjectTask(Task):
 
     recipe: ObjectRecipe
 
-    def __init__(self, network: Any, images: DetectionDataset, recipe: ObjectRecipe, accelerator: Accelerator) -> None:
+    def __init__(self, network: nn.Module, images: DetectionDataset, recipe: ObjectRecipe, accelerator: Accelerator) -> None:
         self.network, self.images, self.recipe = network, images, recipe
         self.rank, ranks = accelerator.process_index, accelerator.num_processes
         self.batches = EpochBatches(len(images), recipe.batch_size, recipe.seed, self.rank, ranks)
@@ -34,10 +34,6 @@ class ObjectTask(Task):
 
     def description(self) -> dict[str, Any]:
         return {"images": fingerprint(self.images)}
-
-    def spec(self) -> dict[str, Any]:
-        spec: Any = self.network.spec
-        return dict(spec.as_dict())
 
     def loader(self, workers: int) -> Iterable[ObjectBatch]:
         dataset = ObjectTrainingSet(self.images, self.recipe.seed, self.recipe.hflip, self.recipe.color_jitter)
