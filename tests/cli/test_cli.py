@@ -240,12 +240,13 @@ def test_an_empty_name_is_not_the_folder_here(line, places, capsys):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda d: d.pop("model"),
-        lambda d: d.update(model=None),
-        lambda d: d["model"].pop("width"),
-        lambda d: d.update(classes=5),
+        lambda d: d.pop("spec"),
+        lambda d: d.update(spec=None),
+        lambda d: d["spec"].pop("definition"),
+        lambda d: d["spec"].update(classes=5),
+        lambda d: d["spec"]["preprocess"].pop("normalize"),
         lambda d: d["recipe"].update(epochs=2.5),
-        lambda d: d["preprocess"].pop("normalize"),
+        lambda d: d["options"].pop("width"),
     ],
 )
 def test_a_damaged_run_description_is_one_line(tmp_path, digits_run, damage, capsys):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ..errors import GodeeperError
 from ..train.recipe import TrainConfig
-from ..train.run import RunFolder
+from ..train.run import RECIPE_FILE, RunFolder
 
 Config = TypeVar("Config", bound=TrainConfig)
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,24 @@ def resumed_plan(
     kept = saved["options"]
     sound = isinstance(kept, dict) and kept.keys() == options.keys() and kept.get("method", "") in recipes
     if not sound or not all(_is_like(kept[name], default) for name, default in [*defaults.items(), ("data", "")]):
-        raise GodeeperError(f"'{out / 'recipe.json'}' is damaged (options): mend it, or begin again with another --out")
+        raise GodeeperError(f"'{out / RECIPE_FILE}' is damaged (options): mend it, or begin again with another --out")
     for name, value in options.items():
         if value is not None and value != kept[name]:
             raise GodeeperError(
                 f"--{name} {value} differs from {kept[name]!r} of the run in {str(out)!r}: leave it out to resume"
             )
-    recipe = recipes[kept.get("method", "")].from_dict(saved["recipe"])
+    recipe = read_saved(out, recipes[kept.get("method", "")].from_dict, saved["recipe"])
     if recipe.with_overrides(overrides) != recipe:
         raise GodeeperError(f"the run in {str(out)!r} keeps the recipe it began with: leave --set and the like out to resume")
     return Plan(command, kept, recipe, saved)
+
+
+def read_saved(out: Path, read: Callable[[Any], Value], value: Any) -> Value:
+    """`read(value)`, of the description of the run in `out`; GodeeperError, naming the file, where the value is damaged."""
+    try:
+        return read(value)
+    except GodeeperError as error:
+        raise GodeeperError(f"'{out / RECIPE_FILE}' is damaged ({error}): mend it, or begin again with another --out") from None
 
 
 def _is_like(value: Any, default: Any) -> bool:

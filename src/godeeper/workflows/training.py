@@ -18,7 +18,7 @@ from ..train.recipe import Recipe, recipe_named
 from ..train.run import RunFolder
 from .after_epoch import errors_on
 from .models import Model, name_of, spec_of
-from .plan import check_outside, new_plan, resumed_plan
+from .plan import check_outside, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, step_counter
 from .starting_network import starting_network
 
@@ -69,7 +69,7 @@ def train(
     }  # fmt: skip
     if resume:
         plan = resumed_plan(out, COMMAND, {"": Recipe}, options, DEFAULTS, overrides)
-        spec = ModelSpec.from_dict(plan.saved["spec"])
+        spec = read_saved(out, ModelSpec.from_dict, plan.saved["spec"])
     else:
         name = recipe or ("digits" if options["data"] == "digits" else "standard")
         plan = new_plan(COMMAND, options, DEFAULTS | {"recipe": name}, recipe_named(name), overrides)
