@@ -20,8 +20,6 @@ UNIQUE_FILES = {"words", "card", "boxes", "crops", "metrics", "report"}
 
 KINDS = ("parts", "parts_of_names", "names", "prose")
 
-UNFINISHED = {"cli", "data", "evaluate"}  # may fail for now: pytest --runxfail shows by what
-
 
 def words(name: str) -> tuple[str, ...]:
     """The parts of a name, in lower case: `open_HTMLPage` -> open, html, page."""
@@ -119,12 +117,7 @@ def in_file(file: Path, room: str) -> list[str]:
     return [f"{where}: {old!r} {how}: say {new[old]!r}" for old, how in found if not excepted(where, old)]
 
 
-def marked(names: list[str]) -> list[Any]:
-    unfinished = pytest.mark.xfail(strict=False, reason="its words are not finished")
-    return [pytest.param(name, marks=() if name not in UNFINISHED else unfinished) for name in names]
-
-
-@pytest.mark.parametrize("room", marked(ROOMS))
+@pytest.mark.parametrize("room", ROOMS)
 def test_no_old_word_is_in_a_room(room):
     files = [SOURCE / f"{room}.py"] if (SOURCE / f"{room}.py").exists() else sorted((SOURCE / room).rglob("*.*"))
     files = [file for file in files if "__pycache__" not in file.parts]
@@ -133,13 +126,12 @@ def test_no_old_word_is_in_a_room(room):
     assert not old, "\n".join(old)
 
 
-@pytest.mark.parametrize("page", marked(PAGES))
+@pytest.mark.parametrize("page", PAGES)
 def test_no_old_word_is_on_a_page(page):
     old = {word for word in old_in_prose((ROOT / page).read_text(encoding="utf-8")) if not excepted(page, word)}
     assert not old, f"{page}: {sorted(old)}"
 
 
-@pytest.mark.xfail(strict=False, reason="not finished")
 def test_a_name_that_meant_several_things_means_one():
     files = [file for file in SOURCE.rglob("*.py") if "__pycache__" not in file.parts]
     for stem in UNIQUE_FILES:
