@@ -28,9 +28,9 @@ def eval_mode(network: Network) -> Iterator[None]:
             module.training = True
 
 
-def boxes_of(network: Network, size: tuple[int, int], scheme: int = 1) -> list[CropBox]:
+def boxes_of(network: Network, size: tuple[int, int], crops: int = 1) -> list[CropBox]:
     """The 1, 10, 12 or 144 crops that the network is given of an image of that width and height."""
-    return crop_boxes(*size, network.preprocess.resize, scheme)
+    return crop_boxes(*size, network.preprocess.resize, crops)
 
 
 def centre_crop(network: Network, image: Image.Image) -> Tensor:

@@ -30,27 +30,27 @@ class CropPrediction:
     probability: float
 
 
-def crop_predictions(network: Network, image: ImageInput, scheme: int = 144) -> list[CropPrediction]:
+def crop_predictions(network: Network, image: ImageInput, crops: int = 144) -> list[CropPrediction]:
     """The prediction for each of the 1, 10, 12 or 144 crops of an image, in the order of `godeeper.crop_boxes`."""
     image = as_image(image)
-    return most_likely(boxes_of(network, image.size, scheme), crop_probabilities(network, image, scheme))
+    return most_likely(boxes_of(network, image.size, crops), crop_probabilities(network, image, crops))
 
 
 @torch.inference_mode()
 def crop_probabilities(
-    network: Network, image: Image.Image, scheme: int = 144, progress: Callable[[int, int], None] = lambda done, total: None
+    network: Network, image: Image.Image, crops: int = 144, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Tensor:
     """The probabilities of each crop of an RGB image: (crops, classes), on the CPU; their mean is what `predict --crops` gives.
 
     `progress` is called with the number of crops done and the number of all crops.
     """
     resize, device = network.preprocess.resize, device_of(network)
-    crops = cut_crops(image, boxes_of(network, image.size, scheme), resize)  # (crops, 3, size, size)
+    pixels = cut_crops(image, boxes_of(network, image.size, crops), resize)  # (crops, 3, size, size)
     batches: list[Tensor] = []
     with eval_mode(network):
-        for batch in crops.split(default_batch_size(resize.size, device)):
+        for batch in pixels.split(default_batch_size(resize.size, device)):
             batches.append(network(normalise(batch.to(device), network.preprocess)).softmax(1).cpu())
-            progress(sum(map(len, batches)), len(crops))
+            progress(sum(map(len, batches)), len(pixels))
     return torch.cat(batches)
 
 

@@ -23,20 +23,20 @@ Square = Sequence[CropBox]  # its crops, none of them mirrored
 T = TypeVar("T")
 
 
-def draw_crops(image: Image.Image, size: int = 224, scheme: int = 144) -> Image.Image:
+def draw_crops(image: Image.Image, size: int = 224, crops: int = 144) -> Image.Image:
     """The crops of `godeeper.crop_boxes` on an RGB image: a row per scale, in it the image with its squares, and their crops.
 
-    Mirrored crops are counted, not drawn. GodeeperError for another scheme than 1, 10, 12 and 144.
+    Mirrored crops are counted, not drawn. GodeeperError for another number of crops than 1, 10, 12 and 144.
     """
-    crops = crop_boxes(*image.size, Resize(size), scheme)
-    scales, squares = (4, 3) if scheme == 144 else (1, 1)
-    scale_rows = [_split(row, squares) for row in _split([crop for crop in crops if not crop.flip], scales)]
+    boxes = crop_boxes(*image.size, Resize(size), crops)
+    scales, squares = (4, 3) if crops == 144 else (1, 1)
+    scale_rows = [_split(row, squares) for row in _split([crop for crop in boxes if not crop.flip], scales)]
     largest = scale_rows[-1][0]
     shrink = min(most / side for most, side in zip(PHOTOGRAPH, largest[0].resized, strict=True))
     left = MARGIN + max(220, round(largest[0].resized[0] * shrink)) + MARGIN
     width = max(MINIMUM_WIDTH, left + BADGE + GAP + len(largest) * (PANEL + GAP) + MARGIN)
     strips = [
-        _heading(scale_rows, len(crops), size, left, width),
+        _heading(scale_rows, crops, size, left, width),
         *(_scale_row(image, row, shrink, PANEL / _side(largest), left, width) for row in scale_rows),
     ]
     sheet = Image.new("RGB", (width, sum(strip.height for strip in strips)), PAPER)
