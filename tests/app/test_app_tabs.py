@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import string
 
@@ -12,7 +13,9 @@ from PIL import Image
 from godeeper import BadImage, decode, describe, list_models
 from godeeper.app import classify_tab, compare_tab, explore_tab, runs_tab
 from godeeper.app.app_texts import REASONS, TEXTS, reason, text
+from godeeper.models.spec import ModelSpec
 from godeeper.papers.audit import AUDITED, audit
+from godeeper.papers.registry import definition, variant
 from godeeper.train.run import RunFolder
 
 CHINESE = "[\u4e00-\u9fff]"
@@ -178,8 +181,9 @@ def runs_folder(tmp_path):
         )
         (folder / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     recipe = '{"optimizer": "rmsprop", "batch_size": 96, "lr": 0.045}'
-    spec = '{"definition": {"name": "googlenet_bn"}}'
-    (tmp_path / "a" / "recipe.json").write_text(f'{{"spec": {spec}, "data": "<digits>", "recipe": {recipe}}}')
+    spec = json.dumps(ModelSpec.of(variant(definition("googlenet_bn"), width=0.25)).as_dict())
+    options = '{"data": "<digits>"}'
+    (tmp_path / "a" / "recipe.json").write_text(f'{{"spec": {spec}, "options": {options}, "recipe": {recipe}}}')
     (tmp_path / "deeper/b" / "recipe.json").write_text("{")
     return tmp_path
 
@@ -187,7 +191,7 @@ def runs_folder(tmp_path):
 def test_runs_are_found_drawn_and_named(runs_folder):
     assert sorted(runs_tab.find_runs(runs_folder)) == ["a", "deeper/b"]
     page = runs_tab.curves(runs_folder, ["a", "deeper/b", "../secret"], "en")
-    assert "googlenet_bn" in page
+    assert "googlenet_bn (width 0.25)" in page
     assert "&lt;digits&gt;" in page
     assert "15.00" in page
     assert all(f">{fact}<" in page for fact in ("rmsprop", "96", "0.045"))

@@ -34,12 +34,12 @@ def closed_loops():
 def test_it_names_its_address_serves_and_ends_by_ctrl_c(tmp_path, capsys, monkeypatch, closed_loops):
     port, pages = free_port(), []
 
-    def ctrl_c(seconds):
+    def ctrl_c():
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
             pages.append(answer.read().decode())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(web.time, "sleep", ctrl_c)
+    monkeypatch.setattr(web, "_wait", ctrl_c)
     assert status(["app", "--port", str(port), "--runs", str(tmp_path), "--lang", "zh"]) == 130
     assert capsys.readouterr().err.startswith(f"open http://127.0.0.1:{port}/ (Ctrl-C ends it)\n")
     assert "godeeper" in pages[0]

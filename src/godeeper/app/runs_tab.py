@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -10,8 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import GodeeperError
+from ..papers.serialize import definition_from_dict
 from ..train.curves import TESTED, draw_curves
-from ..train.run import RECIPE_FILE, RunFolder
+from ..train.run import RunFolder
 from .app_texts import AppLang, text
 from .fragments import fragment, note
 
@@ -65,14 +65,23 @@ def _chart(metrics: Mapping[str, Sequence[dict[str, Any]]]) -> tuple[bytes | Non
 
 def _row(run: Path, name: str, records: Sequence[dict[str, Any]], tested: Sequence[str]) -> list[object]:
     """A run: its model, data and recipe, and the metrics of its last epoch."""
-    try:
-        description = dict(json.loads((run / RECIPE_FILE).read_text(encoding="utf-8")))
-        model, recipe = str(description["spec"]["definition"]["name"]), dict(description["recipe"])
-    except (OSError, ValueError, KeyError, TypeError):  # a run whose description is damaged still has its curves
-        description, model, recipe = {}, "", {}
+    model, data, recipe = _description(run)
     last = records[-1]
     seconds = [record["seconds"] for record in records if isinstance(record.get("seconds"), float | int)]
     settings = [recipe.get(key, "") for key in ("optimizer", *SETTINGS)]
     results = [f"{last[key]:.2f}" if isinstance(last.get(key), float | int) else "" for key in tested]
     pace = f"{median(seconds):.1f}" if seconds else ""
-    return [name, model, description.get("data", ""), *settings, last["epoch"], f"{last['loss']:.3f}", *results, pace]
+    return [name, model, data, *settings, last["epoch"], f"{last['loss']:.3f}", *results, pace]
+
+
+def _description(run: Path) -> tuple[str, str, Mapping[str, Any]]:
+    """The title of a run's model, its data and its recipe; empty if its description is damaged."""
+    try:
+        description = RunFolder(run).read()
+        spec = description["spec"].get("model", description["spec"])  # a detector's spec contains its classifier's
+        model = definition_from_dict(spec.get("definition")).title
+    except (GodeeperError, OSError, AttributeError):
+        return "", "", {}
+    options = description.get("options")
+    data = options.get("data") if isinstance(options, dict) else description.get("images")  # a run from Python has no options
+    return model, str(data or ""), description["recipe"]

@@ -141,7 +141,7 @@ class WebApp:
             self.opened = gr.State(None)  # the name of the stage that is open
             self.audit = gr.HTML(explore_tab.audit_summary(FIRST, lang), elem_id="audit")
             with gr.Row():
-                with gr.Column(scale=6, min_width=300):
+                with gr.Column(scale=7, min_width=300):
                     self.table = clickable(explore_tab.stage_table(FIRST, lang), elem_id="table")
                 with gr.Column(scale=5, min_width=300):
                     closed = explore_tab.stage(FIRST, None, lang)
@@ -231,6 +231,12 @@ def _explored(network: str, opened: str | None, lang: AppLang) -> list[str]:
 
 def _compared(first: str, second: str, lang: AppLang) -> list[str]:
     return [compare_tab.totals(first, second, lang), compare_tab.costs(first, lang), compare_tab.costs(second, lang)]
+
+
+def _updated(keys: dict[str, str], lang: AppLang) -> Any:
+    """The properties of a component in another language."""
+    properties: dict[str, Any] = {name: text(key, lang) for name, key in keys.items()}
+    return gr.update(**properties)
 
 
 def _choices(names: list[str]) -> list[tuple[str, str | int | float]]:

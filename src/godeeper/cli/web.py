@@ -34,8 +34,13 @@ def app_command(
         warm_up(network)
     with launched(network, runs, lang, port) as address:
         print(f"open {address} (Ctrl-C ends it)", file=sys.stderr)
-        while True:
-            time.sleep(3600)
+        _wait()
+
+
+def _wait() -> None:
+    """Waits for Ctrl-C."""
+    while True:
+        time.sleep(3600)
 
 
 COMMANDS = (app_command,)
