@@ -233,11 +233,5 @@ def _compared(first: str, second: str, lang: AppLang) -> list[str]:
     return [compare_tab.totals(first, second, lang), compare_tab.costs(first, lang), compare_tab.costs(second, lang)]
 
 
-def _updated(keys: dict[str, str], lang: AppLang) -> Any:
-    """The properties of a component in another language."""
-    properties: dict[str, Any] = {name: text(key, lang) for name, key in keys.items()}
-    return gr.update(**properties)
-
-
 def _choices(names: list[str]) -> list[tuple[str, str | int | float]]:
     return [(name, name) for name in names]
