@@ -155,6 +155,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_and_ends_with_the_same_numbers(pooled, tmp_path, monkeypatch):
     result, _ = pooled
     folder, script = tmp_path / "killed", tmp_path / "run.py"

@@ -156,6 +156,7 @@ def test_train_resume_evaluate_predict(class_folder, tmp_path, capsys, monkeypat
     assert json.loads(capsys.readouterr().out)["images"] == 24
 
 
+@pytest.mark.slow
 def test_a_run_from_weights_resumed_before_its_first_checkpoint_starts_from_them_again(class_folder, tmp_path):
     first = create_model("googlenet_bn", num_classes=2, width=0.25, small=True)
     first.preprocess = Preprocess.of(first.preprocess.image_size, (0.5, 0.5, 0.5), interpolation="bicubic")
@@ -214,6 +215,7 @@ def test_ctrl_c_ends_training_with_its_status_and_keeps_checkpoints(tmp_path, cl
     assert error.startswith("godeeper: interrupted")
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_whole_job_still_saves(tmp_path, class_folder):
     """Job managers send SIGTERM to every process, also to those that decode."""
     code, error = stopped(tmp_path / "run", class_folder, 2, lambda process: os.killpg(process.pid, signal.SIGTERM))
@@ -260,6 +262,7 @@ def test_a_damaged_run_description_is_one_line(tmp_path, digits_run, damage, cap
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_resuming_with_other_data_is_refused_and_damaged_metrics_do_no_harm(tmp_path, class_folder, capsys):
     run = tmp_path / "run"
     line = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--data", str(class_folder), "--epochs", "1"]

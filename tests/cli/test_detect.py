@@ -193,6 +193,7 @@ def test_other_commands_send_a_detector_on(places, capsys):
         assert "godeeper detect" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_test_image_that_is_damaged(places, capsys, tmp_path):
     shutil.copytree(places / "voc", tmp_path / "voc")
     file = tmp_path / "voc/JPEGImages/scene013.jpg"

@@ -10,6 +10,7 @@ from godeeper.models.peers import peer_of
 from godeeper.models.registry import create_model
 
 
+@pytest.mark.slow
 def test_every_engine_and_precision_has_a_line(weights_file, capsys, monkeypatch):
     monkeypatch.setattr(bench, "TURNS", 1)
     monkeypatch.setattr(bench, "SECONDS", 0.02)

@@ -83,6 +83,7 @@ def test_it_finds_the_same_in_images_of_any_shape(suffix, exported, detector):
     assert exported[suffix].size == sum(file.stat().st_size for file in files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "options"),
     [
@@ -122,6 +123,7 @@ def test_it_runs_where_godeeper_is_not(exported, detector, tmp_path):
     assert np.allclose(scores, expected.scores, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".onnx", pytest.param(".xml", marks=pytest.mark.slow)])
 def test_commands_take_it_as_a_run(run, tmp_path, capsys, suffix):
     voc = voc_folder(tmp_path / "voc", {"test": range(3), "train": range(4, 6)})
@@ -142,6 +144,7 @@ def test_commands_take_it_as_a_run(run, tmp_path, capsys, suffix):
     assert "works alone" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_another_answer_is_not_written_and_a_folders_images_are_what_it_is_checked_on(run, tmp_path, monkeypatch):
     for number in range(20):
         (tmp_path / "images").mkdir(exist_ok=True)

@@ -26,6 +26,7 @@ def logits(network, x):
     return network(x)
 
 
+@pytest.mark.slow
 def test_a_pte_gives_the_networks_logits_wholly_by_xnnpack(exported, weights_file, capfd):
     fused, file, memory = fuse(load(weights_file)), exported[".pte"].file, exported[".pte"].memory
     assert memory["slow_operators"] == []
@@ -37,6 +38,7 @@ def test_a_pte_gives_the_networks_logits_wholly_by_xnnpack(exported, weights_fil
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_pte_of_the_wrong_size_of_image(exported, capfd):
     with pytest.raises(GodeeperError, match=r"cannot run .*net\.pte"):
         run_pte(exported[".pte"].file, torch.zeros(1, 3, 33, 33))

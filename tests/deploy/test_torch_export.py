@@ -77,6 +77,7 @@ def test_a_pt2_holds_no_pickle_and_gives_its_metadata_to_torch(pt2):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_both_formats_run_without_godeeper_in_another_process(pt2, fused, images, tmp_path):
     x, y, z = (tmp_path / f"{name}.npy" for name in "xyz")
     np.save(x, images.numpy())

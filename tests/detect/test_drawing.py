@@ -7,7 +7,7 @@ from PIL import Image
 from godeeper import GodeeperError
 from godeeper.data.decode import decode
 from godeeper.detect.detections import Detections
-from godeeper.explain import boxes as drawing
+from godeeper.explain import draw_detections as drawing
 from godeeper.explain.draw_detections import COLOURS, draw_detections
 
 FOUND = Detections(np.float32([[40, 60, 140, 160], [200, 80, 260, 130]]), np.array([0, 1]), np.float32([0.987, 0.5]))
@@ -31,13 +31,13 @@ def test_lines_lie_on_the_boxes_own_pixels(tmp_path):
 
 def test_labels(monkeypatch, tmp_path):
     written = []
-    letters = drawing.letters
+    font_for = drawing.font_for
 
-    def noted(size, text):
+    def recorded(size, text):
         written.append(text)
-        return letters(size, text)
+        return font_for(size, text)
 
-    monkeypatch.setattr(drawing, "letters", noted)
+    monkeypatch.setattr(drawing, "font_for", recorded)
     draw_detections(Image.new("RGB", (300, 200)), FOUND, ("红细胞 RBC", "thing"), tmp_path / "out.png")
     assert sorted(written) == ["thing 50 %", "红细胞 RBC 99 %"]
 

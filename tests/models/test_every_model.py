@@ -210,6 +210,7 @@ def test_exported_it_gives_the_same_logits(name):
     torch.testing.assert_close(exported(x), network(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", representative(MODELS, ["googlenet"]))
 @torch.no_grad()
 def test_compiled_it_gives_the_same_logits(name):

@@ -96,6 +96,7 @@ def test_changed_notes_are_noticed_too(tmp_path):
         load_newest(tmp_path, fresh(), pytest.fail)
 
 
+@pytest.mark.slow
 def test_a_full_disk_warns_keeps_the_old_checkpoint_and_training_goes_on(tmp_path):
     """A limit on the size of files stands in for the disk: the second checkpoint does not fit."""
     script = dedent("""

@@ -121,6 +121,7 @@ def test_a_signal_that_is_ignored_stays_so():
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 def test_checkpoints_within_an_epoch_come_by_the_clock(tmp_path, whole):
     def die():
         raise OSError("the power fails")

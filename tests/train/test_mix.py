@@ -20,9 +20,9 @@ def test_nothing_is_mixed_unless_asked():
 @pytest.mark.parametrize("step", range(5))
 def test_mixup_is_a_weighted_mean_with_the_image_half_a_batch_on(step):
     mixed = mix(IMAGES, LABELS, Recipe(mixup=1.0), step)
-    assert 0 < mixed.share < 1
+    assert 0 < mixed.lam < 1
     assert torch.equal(mixed.others, PARTNERS)
-    expected = mixed.share * LABELS + (1 - mixed.share) * PARTNERS
+    expected = mixed.lam * LABELS + (1 - mixed.lam) * PARTNERS
     assert torch.allclose(mixed.images, expected.view(6, 1, 1, 1).expand_as(IMAGES), atol=1e-6)
 
 
@@ -31,7 +31,7 @@ def test_cutmix_pastes_one_box_whose_area_is_the_share(step):
     mixed = mix(IMAGES, LABELS, Recipe(cutmix=1.0), step)
     foreign = mixed.images != IMAGES  # (6, 3, 8, 10)
     assert all(torch.equal(foreign[0, 0], one) for image in foreign for one in image)
-    assert foreign[0, 0].float().mean().item() == pytest.approx(1 - mixed.share)
+    assert foreign[0, 0].float().mean().item() == pytest.approx(1 - mixed.lam)
     rows, columns = foreign[0, 0].any(1).nonzero(), foreign[0, 0].any(0).nonzero()
     if len(rows):
         box = foreign[0, 0, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]

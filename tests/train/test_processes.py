@@ -19,7 +19,7 @@ SCRIPT = dedent("""
     from godeeper.data.dataset import ArrayDataset
     from godeeper.evaluate import evaluate
     from godeeper.train import train
-    from godeeper.data import views
+    from godeeper.evaluate import classify
     from godeeper.train import classification
     from torch import distributed as dist
 
@@ -31,7 +31,7 @@ SCRIPT = dedent("""
     network = create_model(model, num_classes=10, width=0.25, small=True, aux=True)
     if sys.argv[4] == "float64":
         network.double()
-        for module in (classification, views):
+        for module in (classification, classify):
             module.normalise = lambda images, preprocess, normalise=module.normalise: normalise(images, preprocess).double()
     recipe = Recipe(
         epochs=8, batch_size=24, image_size=16, lr=0.001, warmup_epochs=0, clip_norm=2.0, mixup=0.2, cutmix=1.0,

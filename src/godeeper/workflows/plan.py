@@ -43,7 +43,7 @@ def new_plan(
     """The plan of a new run: options that are None take their default. GodeeperError for a missing one and a bad override."""
     chosen = {name: defaults.get(name) if value is None else value for name, value in options.items()}
     for name in ("model", "data"):
-        if not chosen[name]:
+        if chosen[name] is None:
             raise GodeeperError(f"--{name} is needed (or --resume, to go on with a run)")
     return Plan(command, chosen, recipe.with_overrides(overrides))
 
