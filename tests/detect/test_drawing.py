@@ -33,9 +33,9 @@ def test_labels(monkeypatch, tmp_path):
     written = []
     font_for = drawing.font_for
 
-    def recorded(size, text):
+    def recorded(text, size):
         written.append(text)
-        return font_for(size, text)
+        return font_for(text, size)
 
     monkeypatch.setattr(drawing, "font_for", recorded)
     draw_detections(Image.new("RGB", (300, 200)), FOUND, ("红细胞 RBC", "thing"), tmp_path / "out.png")

@@ -21,7 +21,7 @@ def test_nothing_is_mixed_unless_asked():
 def test_mixup_is_a_weighted_mean_with_the_image_half_a_batch_on(step):
     mixed = mix(IMAGES, LABELS, Recipe(mixup=1.0), step)
     assert 0 < mixed.lam < 1
-    assert torch.equal(mixed.others, PARTNERS)
+    assert torch.equal(mixed.other_labels, PARTNERS)
     expected = mixed.lam * LABELS + (1 - mixed.lam) * PARTNERS
     assert torch.allclose(mixed.images, expected.view(6, 1, 1, 1).expand_as(IMAGES), atol=1e-6)
 
