@@ -1,4 +1,4 @@
-"""An equal, faster copy of a network: the definition stays the paper's, this rewrites a copy of its module from outside."""
+"""A faster copy of a network with the same outputs: the definition stays the paper's, a copy of its module is rewritten."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fuse(network: Network) -> Network:
 
 
 def _fused(module: nn.Module) -> nn.Module:
-    """The module without what inference does not need; its parts may be used in it."""
+    """The module without what inference does not need; it may share parts with the original."""
     match module:
         case nn.Sequential():
             layers = _folded({name: _fused(layer) for name, layer in module.named_children()})

@@ -1,4 +1,4 @@
-"""A network as an ONNX graph, written module by module: the file that every engine reads."""
+"""A network as an ONNX graph, written module by module: what every engine but torch reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .fuse import Added, PooledConv, SharedConcat
 if TYPE_CHECKING:
     import onnx
 
-OPSET, IR_VERSION = 20, 10  # of early 2024: what engines of the last two years read
+OPSET, IR_VERSION = 20, 10  # of early 2024, which engines of the last two years read
 INPUT, OUTPUT = "x", "logits"
 
 
@@ -60,13 +60,13 @@ class _Writer:
         self.grids = _adaptive_inputs(network)
 
     def chain(self, modules: Sequence[nn.Module], x: str) -> str:
-        """Writes modules one after the other; the name of what comes out, as with all below."""
+        """Writes modules one after the other; returns the name of the output, as all methods below do."""
         for module in modules:
             x = self.write(module, x)
         return x
 
     def write(self, module: nn.Module, x: str) -> str:
-        """Writes one module that is fed `x`."""
+        """Writes one module whose input is called `x`."""
         match module:
             case nn.Sequential():
                 return self.chain(list(module), x)
@@ -119,13 +119,13 @@ class _Writer:
     def _concat(self, module: Concat | SharedConcat, x: str) -> str:
         inputs = [x] * len(module.branches)
         if isinstance(module, SharedConcat):
-            parts = self._apart(module, x)
+            parts = self._unshared(module, x)
             inputs = [next(parts) if shares else x for shares in module.sharing]
         outputs = [self.write(branch, given) for branch, given in zip(module.branches, inputs, strict=True)]
         return self._node("Concat", module, outputs, axis=1)
 
-    def _apart(self, module: SharedConcat, x: str) -> Iterator[str]:
-        """The convolutions that torch runs as one: ONNX Runtime loses more by splitting what comes out than it gains."""
+    def _unshared(self, module: SharedConcat, x: str) -> Iterator[str]:
+        """The convolutions that torch runs as one, separately: ONNX Runtime loses more by splitting the output than it gains."""
         layers: Any = list(module.shared)
         conv, relu = layers
         weights, biases = conv.weight.split(module.widths), conv.bias.split(module.widths)
@@ -155,7 +155,7 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def _adaptive_inputs(network: Network) -> dict[nn.Module, tuple[int, int]]:
-    """Height and width of what each adaptive pool is fed: its windows depend on them."""
+    """Height and width of each adaptive pool's input: its windows depend on them."""
     pools = [module for module in network.modules() if isinstance(module, nn.AdaptiveAvgPool2d)]
     sizes: dict[nn.Module, tuple[int, int]] = {}
     if not pools:

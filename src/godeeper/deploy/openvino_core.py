@@ -9,10 +9,10 @@ from ..packages import require
 
 
 def openvino_core() -> Any:
-    """OpenVINO's one core in this process, for its whole life; GodeeperError where OpenVINO is missing.
+    """The process's one `openvino.Core`, which is never freed; GodeeperError where OpenVINO is missing.
 
-    Each core of the CPU sets a stack of its own for signals and frees it when it goes, whether or not another core has
-    noted it down as the one to go back to (openvino pull request 11894): of two, the next signal could end the process.
+    A core sets a signal stack of its own and frees it at its end, although another core may restore that stack later (openvino
+    pull request 11894): with two cores, the next signal could end the process.
     """
     return _only_core(require("openvino", "deploy"))
 
