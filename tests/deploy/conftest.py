@@ -5,14 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 from made_images import made_images
+from small_table import STAGES
 
 from godeeper import create_model
 from godeeper.deploy.export import export
 from godeeper.models.load import save
 from godeeper.preprocess import Preprocess
 from networks import alive
-
-STAGES = ("conv1", "pool1", "conv2", "pool2", "3a", "pool3", "5b")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_table import STAGES
 
 from godeeper import GodeeperError, Predictor, create_model, load
 from godeeper.data.pixels import normalise, take_crops
@@ -295,13 +296,10 @@ def test_the_predictors_choice_is_one_of_the_measured(network, cache):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU there is no choice")
 def test_networks_without_a_name_of_their_own_are_not_mixed_up(cache):
     """Two edited tables of the same name, and one of them again."""
-    small = create_model("googlenet_bn", num_classes=3, width=0.25, small=True).definition
-    first = next(iter(small.stages))
-    tables = [
-        replace(small, stages={**small.stages, first: replace(small.stages[first], filters=filters)}) for filters in (8, 24, 8)
-    ]
-    for table, entries in zip(tables, (1, 2, 2), strict=True):
-        network = create_model(table).eval()
+    full = create_model("googlenet_bn", num_classes=3, width=0.25, small=True).definition
+    for filters, entries in ((8, 1), (24, 2), (8, 2)):
+        stages = {name: full.stages[name] for name in STAGES} | {"conv1": replace(full.stages["conv1"], filters=filters)}
+        network = create_model(replace(full, stages=stages, auxiliary={})).eval()
         network.preprocess = Preprocess.of(32)
         Predictor(network)
         assert len(json.loads(cache.read_text())) == entries

@@ -8,6 +8,7 @@ from made_images import made_images
 
 from godeeper import GodeeperError, Predictor
 from godeeper.cli.main import status
+from godeeper.deploy.openvino_core import openvino_core
 from godeeper.errors import BadCheckpoint
 
 
@@ -43,7 +44,7 @@ def test_an_onnx_file_of_another_program(exported, tmp_path, capsys):
 def test_an_openvino_file_of_another_program(exported, tmp_path, capsys):
     import openvino
 
-    openvino.save_model(openvino.convert_model(exported[".onnx"].file), tmp_path / "other.xml")
+    openvino.save_model(openvino_core().read_model(exported[".onnx"].file), tmp_path / "other.xml")
     assert "says nothing of classes and preprocessing" in refused(tmp_path / "other.xml", tmp_path, capsys)
 
 

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
+from small_table import STAGES
 
 from godeeper import GodeeperError, Predictor, create_model, load
 from godeeper.cli.main import status
@@ -20,7 +22,8 @@ from godeeper.preprocess import Preprocess
 def eight_bits(tmp_path_factory, sixty_images):
     """A network of 300 classes near one another, its weights, and its files of eight bits: .onnx and .xml."""
     torch.manual_seed(5)
-    network = create_model("googlenet_bn", num_classes=300, width=0.25, small=True)
+    full = create_model("googlenet_bn", num_classes=300, width=0.25, small=True).definition
+    network = create_model(replace(full, stages={name: full.stages[name] for name in STAGES}, auxiliary={}))
     torch.nn.init.normal_(network.head["linear"].linear.weight, std=0.02)
     network.preprocess = Preprocess.of(32)
     into = tmp_path_factory.mktemp("eight")

@@ -143,12 +143,10 @@ def ended(weights, number):
         server.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "expected"),
-    [
-        (signal.SIGTERM, (143, "godeeper: terminated\n")),
-        pytest.param(signal.SIGINT, (130, "godeeper: interrupted\n"), marks=pytest.mark.slow),
-    ],
+    [(signal.SIGTERM, (143, "godeeper: terminated\n")), (signal.SIGINT, (130, "godeeper: interrupted\n"))],
 )
 def test_a_signal_ends_it(number, expected, weights):
     assert ended(weights, number) == expected
