@@ -117,7 +117,7 @@ from PIL import Image
 file, image = sys.argv[1:]
 session = onnxruntime.InferenceSession(file)
 boxes, labels, scores = session.run(None, {"image": np.array(Image.open(image))})
-classes = json.loads(session.get_modelmeta().custom_metadata_map["godeeper"])["classes"]
+classes = json.loads(session.get_modelmeta().custom_metadata_map["godeeper"])["detector"]["classes"]
 assert "torch" not in sys.modules and "godeeper" not in sys.modules
 print(json.dumps([boxes.tolist(), [classes[label] for label in labels], scores.tolist()]))
 """

@@ -22,6 +22,7 @@ from ..detect.iou import box_iou
 from ..errors import BadCheckpoint, GodeeperError
 from ..packages import require
 from ..tensor_files import digest
+from ..version import __version__
 from .checked_export import check_target, photographs, write_checked
 from .export_formats import Exporter, ONNXExporter, OpenVINOExporter, Run, load_onnx, load_openvino
 from .export_metadata import read_json
@@ -77,7 +78,7 @@ def export_detector(
 ) -> DetectorExportReport:
     """Writes a Faster R-CNN as `out`, .onnx or .xml (OpenVINO).
 
-    The file takes an image, uint8 (H, W, 3), and gives boxes (M, 4), labels (M,) and scores (M,); its classes are inside. It is
+    The file takes an image, uint8 (H, W, 3), and gives boxes (M, 4), labels (M,) and scores (M,); its spec is inside. It is
     run against the detector on the photographs of a folder, `images`, or on pieces of the two that scikit-learn has: where the
     two find different objects, nothing is left behind. GodeeperError for that, and for a file that exists.
     """
@@ -85,7 +86,12 @@ def export_detector(
     check_target(out, SUFFIXES)
     detector = (source if isinstance(source, FasterRCNN) else load_detector(source)).eval().cpu()
     samples = photographs(None if images is None else Path(images))
-    metadata = {"detector": detector.spec.as_dict(), "classes": list(detector.classes), "sha256": digest(detector.state_dict())}
+    name = detector.spec.model.definition.name if isinstance(source, FasterRCNN) else Path(source).name
+    metadata = {
+        "detector": detector.spec.as_dict(),
+        "source": {"weights": name, "sha256": digest(detector.state_dict())},
+        "version": __version__,
+    }
     exporter: Exporter = (ONNXExporter if out.suffix.lower() == ".onnx" else OpenVINOExporter)(_graph(detector))
     check, size = write_checked(exporter, out, metadata, lambda run: _check(run, exporter.engine, detector, samples))
     return DetectorExportReport(out, check, size)
