@@ -167,6 +167,7 @@ def test_words_stand_out_in_light_and_dark():
 def test_a_built_network_and_another_size_draw():
     network = godeeper.create_model("googlenet_bn", num_classes=5, width=0.25, small=True)
     assert draw(network) == draw(network.definition)
+    assert ">googlenet_bn (width 0.25, small)<" in draw(network)
     assert "linear 5" in draw(network)
     assert "image 96x96x3" in draw("googlenet", image_size=96)
     assert "aux1" not in draw("googlenet", image_size=48)  # too small for them, as `describe` has it

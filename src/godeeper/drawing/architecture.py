@@ -29,7 +29,7 @@ def draw_architecture(definition: Definition, description: Description, stages: 
     if description.auxiliary:
         parameters = description.parameters_with_heads
         subtitle.append(f"with the auxiliary heads, which serve training only: {parameters:,} parameters")
-    return figure(description.name, subtitle, _table(stages, definition.batch_norm), [], legend=True)
+    return figure(definition.title, subtitle, _table(stages, definition.batch_norm), [], legend=True)
 
 
 def _table(stages: Sequence[StageSummary], batch_norm: BatchNorm | None) -> Layout:

@@ -15,8 +15,8 @@ GAP = 14.0  # between columns
 BAR = 120.0  # the longest bar
 
 
-def draw_cost(description: Description, stages: Sequence[StageSummary]) -> str:
-    """The SVG of each stage's multiply-adds and parameters."""
+def draw_cost(title: str, description: Description, stages: Sequence[StageSummary]) -> str:
+    """The SVG of each stage's multiply-adds and parameters; `title` is the network's."""
     shown = sorted((stage for stage in stages if stage.parameters), key=lambda stage: stage.auxiliary)
     subtitle = [
         f"{description.multiply_adds:,} multiply-adds on an image of {description.image_size}x{description.image_size},"
@@ -25,7 +25,7 @@ def draw_cost(description: Description, stages: Sequence[StageSummary]) -> str:
     notes = ["Stages without parameters (pools, norms, dropout) are left out."]
     if description.auxiliary:
         notes.append("Auxiliary heads, in broken lines, serve training only and are no part of the sums.")
-    return figure(f"Cost of {description.name}", subtitle, _bars(description, shown), notes, legend=False)
+    return figure(f"Cost of {title}", subtitle, _bars(description, shown), notes, legend=False)
 
 
 def _bars(description: Description, shown: Sequence[StageSummary]) -> Layout:

@@ -36,11 +36,11 @@ def draw(
     description, definition = describe(network, image_size), _definition(network)
     stages = stage_summaries(definition, description)
     if block is not None:
-        return draw_block(_stage(block, stages, definition, description), description.name, definition.batch_norm)
+        return draw_block(_stage(block, stages, definition, description), definition.title, definition.batch_norm)
     if show == "cost":
-        return draw_cost(description, stages)
+        return draw_cost(definition.title, description, stages)
     if show == "receptive-field":
-        return draw_receptive_field(description)
+        return draw_receptive_field(definition.title, description)
     return draw_architecture(definition, description, stages)
 
 

@@ -16,8 +16,8 @@ FIELD_BAR = 190.0  # the longest bar
 LARGEST_SQUARE = 2.0  # sides of the image: larger receptive fields are bars only
 
 
-def draw_receptive_field(description: Description) -> str:
-    """The SVG of the receptive field of every stage that sees more than the stage before it."""
+def draw_receptive_field(title: str, description: Description) -> str:
+    """The SVG of the receptive field of every stage that sees more than the stage before it; `title` is the network's."""
     lines: list[StageDescription] = []
     for line in description.stages:
         if not lines or line.receptive_field > lines[-1].receptive_field:
@@ -28,7 +28,7 @@ def draw_receptive_field(description: Description) -> str:
         "Left: what outputs in the middle see, the image's border drawn thick; over the border there are zeros only.",
         "Right: the same as bars, on a scale of powers of ten. Stages that see no more than the one before are left out.",
     ]
-    return figure(f"Receptive field of {description.name}", subtitle, _chart(lines, side), notes, legend=False)
+    return figure(f"Receptive field of {title}", subtitle, _chart(lines, side), notes, legend=False)
 
 
 def _chart(lines: Sequence[StageDescription], side: int) -> Layout:
