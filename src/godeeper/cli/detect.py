@@ -44,7 +44,7 @@ def export_command(
     """Write a Faster R-CNN for another engine, and check the file against it on photographs."""
     from dataclasses import asdict
 
-    from ..deploy.detector_export import export_detector
+    from ..workflows.exporting import export_detector
 
     report = export_detector(run, out, images=images)
     if as_json:

@@ -25,7 +25,7 @@ def export_command(
     as_json: Json = False,
 ) -> None:
     """Write a network for another engine, and check the file against the network on photographs."""
-    from ..deploy.export import export
+    from ..workflows.exporting import export
 
     report = export(
         run,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .embedding import EmbedResult, embed
     from .evaluation import EvaluateResult, evaluate, recombine
     from .explanation import ExplainResult, explain
+    from .exporting import DetectorExportReport, ExportReport, export, export_detector
     from .object_detection import FindResult, find_objects, plot_objects
     from .prediction import PredictResult, TableResult, predict, predict_table
     from .progress import Progress
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CoverageResult",
+    "DetectorExportReport",
     "EmbedResult",
     "EvaluateDetectorResult",
     "EvaluateResult",
     "ExplainResult",
+    "ExportReport",
     "FindResult",
     "PredictResult",
     "Progress",
@@ -35,6 +38,8 @@ __all__ = [
     "evaluate",
     "evaluate_detector",
     "explain",
+    "export",
+    "export_detector",
     "find_objects",
     "measure_coverage",
     "plot_objects",
@@ -47,10 +52,12 @@ __all__ = [
 
 _MODULE_OF = {
     "CoverageResult": "detector_evaluation",
+    "DetectorExportReport": "exporting",
     "EmbedResult": "embedding",
     "EvaluateDetectorResult": "detector_evaluation",
     "EvaluateResult": "evaluation",
     "ExplainResult": "explanation",
+    "ExportReport": "exporting",
     "FindResult": "object_detection",
     "PredictResult": "prediction",
     "Progress": "progress",
@@ -61,6 +68,8 @@ _MODULE_OF = {
     "evaluate": "evaluation",
     "evaluate_detector": "detector_evaluation",
     "explain": "explanation",
+    "export": "exporting",
+    "export_detector": "exporting",
     "find_objects": "object_detection",
     "measure_coverage": "detector_evaluation",
     "plot_objects": "object_detection",
