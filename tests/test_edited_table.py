@@ -24,7 +24,7 @@ TRAIN = ("--data", "digits", "--width", "0.25", "--small", "--epochs", "2", "--t
 
 
 def edited_spec(folder: Path) -> Path:
-    """A googlenet_bn whose 3a has 72 filters in its first branch, not 64, under a name of its own."""
+    """A googlenet_bn whose 3a has 96 filters in its first branch, not 64, under a name of its own."""
     printed = subprocess.run([*GODEEPER, "describe", "googlenet_bn", "--json"], capture_output=True, text=True, check=True)
     content = json.loads(printed.stdout)
     content["spec"]["definition"]["name"] = "mine"

@@ -21,7 +21,7 @@ from godeeper.detect.multibox_task import MultiBoxTask
 from godeeper.detect.proposals import coverage
 from godeeper.papers.registry import list_models
 from godeeper.tensor_files import load_tensors, save_tensors
-from godeeper.train.loop import learn
+from godeeper.train.loop import train_task
 from scenes import scene, voc_folder
 
 
@@ -207,7 +207,7 @@ def test_it_learns_where_shapes_are(tmp_path):
     """Of images it has not seen, it covers far more objects than its priors do, and by its three surest boxes, too."""
     voc = voc_folder(tmp_path / "voc", {"train": range(200), "test": range(200, 260)}, most=1)
     images, tested = open_annotations(voc, "train"), open_annotations(voc, "test")
-    learn(made(images, epochs=12, batch_size=8, lr=0.05, color_jitter=False), tmp_path / "run", trackers=[])
+    train_task(made(images, epochs=12, batch_size=8, lr=0.05, color_jitter=False), tmp_path / "run", trackers=[])
     learnt = load_multibox(tmp_path / "run")
     found = [learnt.propose(tested.image(index)) for index in range(len(tested))]
     priors = [learnt.priors.numpy() * np.float32([*size, *size]) for size in tested.sizes]

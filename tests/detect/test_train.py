@@ -23,7 +23,7 @@ from godeeper.detect.multibox_task import MultiBoxTask
 from godeeper.detect.object_loader import ObjectTrainingSet
 from godeeper.errors import BadImage
 from godeeper.tensor_files import digest, load_tensors
-from godeeper.train.loop import learn
+from godeeper.train.loop import train_task
 from scenes import voc_folder, write_annotation
 
 RECIPE = DetectionRecipe(
@@ -58,7 +58,7 @@ def uninterrupted(voc, tmp_path_factory):
     @cache
     def digest_of(kind):
         run = tmp_path_factory.mktemp("whole")
-        learn(make(kind, open_annotations(voc, "train")), run, trackers=[])
+        train_task(make(kind, open_annotations(voc, "train")), run, trackers=[])
         return weights(run)
 
     return digest_of
@@ -84,10 +84,10 @@ def test_an_interrupted_run_ends_with_the_same_bits(voc, tmp_path, monkeypatch, 
 
     monkeypatch.setattr(task, "loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        learn(make(kind, images), tmp_path, trackers=[])
+        train_task(make(kind, images), tmp_path, trackers=[])
     monkeypatch.setattr(task, "loss", original)
     assert not (tmp_path / "model.safetensors").exists()
-    learn(make(kind, images), tmp_path, trackers=[], resume=True)
+    train_task(make(kind, images), tmp_path, trackers=[], resume=True)
     assert weights(tmp_path) == uninterrupted(kind)
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2]
@@ -96,10 +96,10 @@ def test_an_interrupted_run_ends_with_the_same_bits(voc, tmp_path, monkeypatch, 
 
 def test_other_objects_are_not_resumed_with(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"train": range(4)})
-    learn(make("faster-rcnn", open_annotations(voc, "train"), epochs=1), tmp_path / "run", trackers=[])
+    train_task(make("faster-rcnn", open_annotations(voc, "train"), epochs=1), tmp_path / "run", trackers=[])
     write_annotation(voc / "Annotations/scene001.xml", (96, 72), [("disc", 1, 1, 20, 20), ("square", 30, 30, 50, 50)])
     with pytest.raises(GodeeperError, match=r"the data have changed since the run began: 4 images \(objects"):
-        learn(make("faster-rcnn", open_annotations(voc, "train"), epochs=1), tmp_path / "run", trackers=[], resume=True)
+        train_task(make("faster-rcnn", open_annotations(voc, "train"), epochs=1), tmp_path / "run", trackers=[], resume=True)
 
 
 def test_mirrored_images_have_mirrored_boxes(voc):
@@ -131,7 +131,7 @@ def test_difficult_objects_are_not_learnt_from_and_bad_images_are_left_out(tmp_p
     assert target["boxes"].tolist() == [[30, 30, 50, 50]]
     content = (voc / "JPEGImages/scene001.jpg").read_bytes()
     (voc / "JPEGImages/scene001.jpg").write_bytes(content[:400])  # whose header is whole
-    learn(make("faster-rcnn", images, epochs=1), tmp_path / "run", trackers=[])
+    train_task(make("faster-rcnn", images, epochs=1), tmp_path / "run", trackers=[])
     record = json.loads((tmp_path / "run/metrics.jsonl").read_text())
     assert (record["images"], record["skipped"]) == (3, 1)
     assert "scene001.jpg" in (tmp_path / "run/log.txt").read_text()
@@ -228,7 +228,7 @@ def test_it_learns_to_find_shapes(tmp_path):
         found = find_all(detector, tested)
         return {"map": score_detections(found.detections, tested.objects, tested.classes).mean_average_precision}
 
-    learn(partial(FasterRCNNTask, detector, images, recipe), tmp_path / "run", evaluate=evaluate, trackers=[])
+    train_task(partial(FasterRCNNTask, detector, images, recipe), tmp_path / "run", evaluate=evaluate, trackers=[])
     records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert records[0]["map"] < 10  # 300 steps from scratch take it from 4 % to 46 % here
     assert records[-1]["map"] > 35

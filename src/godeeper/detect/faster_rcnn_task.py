@@ -36,12 +36,12 @@ class FasterRCNNTask(ObjectTask):
     def module(self) -> nn.Module:
         return FasterRCNNLosses(self.network)
 
-    def loss(self, module: nn.Module, batch: ObjectBatch, number: int) -> Loss:
+    def loss(self, module: nn.Module, batch: ObjectBatch, global_step: int) -> Loss:
         device = device_of(self.network)
         images = [image.to(device).float() / 255 for image in batch.images]  # (3, H, W) each
         targets = [{name: tensor.to(device) for name, tensor in target.items()} for target in batch.targets]
         # The anchors and regions to learn from are sampled anew in each step, and in each process for its own images.
-        torch.manual_seed((self.recipe.seed * 1_000_003 + number) * 1009 + self.rank)
+        torch.manual_seed((self.recipe.seed * 1_000_003 + global_step) * 1009 + self.rank)
         return sum_losses(module(images, targets), len(batch))
 
     def save(self, network: nn.Module, file: Path) -> None:

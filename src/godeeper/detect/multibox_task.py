@@ -37,13 +37,13 @@ class MultiBoxTask(ObjectTask):
     def module(self) -> nn.Module:
         return MultiBoxLosses(self.network)
 
-    def loss(self, module: nn.Module, batch: ObjectBatch, number: int) -> Loss:
+    def loss(self, module: nn.Module, batch: ObjectBatch, global_step: int) -> Loss:
         device = device_of(self.network)
         objects = []
         for image, target in zip(batch.images, batch.targets, strict=True):
             height, width = image.shape[1:]
             objects.append((target["boxes"] / torch.tensor([width, height] * 2)).to(device))  # (M, 4) in 0..1
-        torch.manual_seed(self.recipe.seed * 1_000_003 + number)  # of dropout
+        torch.manual_seed(self.recipe.seed * 1_000_003 + global_step)  # of dropout
         return sum_losses(module(self.network.resize_normalize(batch.images), objects), len(batch))
 
     def save(self, network: nn.Module, file: Path) -> None:

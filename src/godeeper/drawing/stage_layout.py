@@ -92,7 +92,7 @@ def box_kind(row: Row) -> str:
             return "pool"
         case LRN() | Dropout():
             return "norm"
-        case _:
+        case FullyConnected() | LinearNorm() | Linear() | Cat() | Residual():
             return "linear"
 
 

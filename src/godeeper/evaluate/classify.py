@@ -28,7 +28,7 @@ Classifier = Callable[[Tensor], Tensor]  # normalised images (N, 3, H, W) -> log
 
 @dataclass(frozen=True)
 class Member:
-    """One classifier of an evaluation; `order` has the number among its logits of each class of the images, if they differ."""
+    """One classifier of an evaluation; `order[i]` is its logit for the images' class i, None where both have the same order."""
 
     name: str
     logits_of: Classifier
@@ -58,10 +58,10 @@ def evaluate_members(
 ) -> Evaluation:
     """The errors of classifiers, and of their averaged probabilities, in one pass over the images.
 
-    Each image is shown in `crops` crops (1, 10, 12 or 144), whose softmax is averaged; or their logits, or the largest softmax
-    is taken and scaled to sum to 1. `batch_size` counts crops; `keep` keeps the probabilities. A `journal` keeps what is done,
-    and what it holds already is not done again. Under torch.distributed each process takes every n-th image, each image counts
-    once, and all return the whole result.
+    Each image is shown in `crops` crops (1, 10, 12 or 144). `average` "softmax" averages their probabilities, "logits" their
+    logits, "max" takes each class's largest probability and scales them to sum to 1. `batch_size` counts crops; `keep` keeps the
+    probabilities. A `journal` keeps what is done, and what it holds already is not done again. Under torch.distributed each
+    process takes every n-th image, each image counts once, and all return the whole result.
 
     Batch size, threads and processes change the order of float additions: probabilities agree within a relative 2e-5, so that an
     image whose decision hangs on less may be decided otherwise.

@@ -167,8 +167,9 @@ class AveragePool(nn.Module):
 def initialise(module: nn.Module) -> None:
     """He initialisation, which keeps the variance of activations through any number of ReLU layers; biases are zero.
 
-    Layers without a ReLU after them (depthwise filters, the linear 1x1s of residual blocks) get gain 1. Classifiers start
-    with standard deviation 0.01, near equal probabilities. The papers do not print how they initialise.
+    A layer's own name decides: "depthwise" and "linear" convolutions, which no ReLU follows, get gain 1, all else ReLU's gain.
+    "linear" layers are classifiers, and start with standard deviation 0.01, near equal probabilities. The papers do not print
+    how they initialise.
     """
     for name, layer in module.named_modules():
         if not isinstance(layer, nn.Conv2d | nn.Linear):

@@ -1,4 +1,4 @@
-"""A spec as a torch module."""
+"""The network that a spec describes, as a torch module."""
 
 from __future__ import annotations
 
@@ -27,24 +27,25 @@ class Network(nn.Module):
     training loss runs them. `spec` says what the network is and travels with saved weights.
     """
 
-    def __init__(self, table: ModelSpec | Definition, *, aux: bool = False) -> None:
+    def __init__(self, spec: ModelSpec | Definition, *, aux: bool = False) -> None:
         super().__init__()
-        self.spec = table if isinstance(table, ModelSpec) else ModelSpec.of(table, aux=aux)
+        self.spec = spec if isinstance(spec, ModelSpec) else ModelSpec.of(spec, aux=aux)
         definition = self.definition
         start = FeatureShape(definition.in_channels, definition.image_size, definition.image_size)
         self.stages, shapes = build_stages(definition.stages, start, definition.batch_norm)
         last = shapes[next(reversed(shapes))]
         self.head, _ = build_stages(definition.head, last, definition.batch_norm)
         self.auxiliary = nn.ModuleDict()
-        for name, head in definition.auxiliary.items() if self.spec.aux else ():
-            self.auxiliary[name], _ = build_stages(head.stages, shapes[head.on], definition.batch_norm)
+        if self.spec.aux:
+            for name, aux_head in definition.auxiliary.items():
+                self.auxiliary[name], _ = build_stages(aux_head.stages, shapes[aux_head.on], definition.batch_norm)
         self.minimum_size = minimum_size(definition)
         self._sizes: set[torch.Size] = set()  # of images, known to fit
         initialise(self)
 
     @property
     def definition(self) -> Definition:
-        """The whole table."""
+        """The architecture: the whole table."""
         return self.spec.definition
 
     @property
@@ -71,7 +72,7 @@ class Network(nn.Module):
         self.spec = replace(self.spec, preprocess=preprocess)
 
     def features(self, x: Tensor, taps: Iterable[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
-        """Images (N, C, H, W) -> the last stage's output, and that of each stage named in `taps`.
+        """Images (N, C, H, W) -> the last stage's output (timm's `forward_features`), and that of each stage named in `taps`.
 
         GodeeperError for an unknown tap, a wrong number of channels, and images below the minimum size.
         """
@@ -87,7 +88,7 @@ class Network(nn.Module):
         return x, tapped
 
     def classify(self, features: Tensor) -> Tensor:
-        """The last stage's output -> logits (N, classes)."""
+        """The last stage's output -> logits (N, classes): timm's `forward_head`."""
         return _run(self.head.values(), features)
 
     def embed(self, x: Tensor) -> Tensor:
@@ -130,7 +131,7 @@ def _run(stages: Iterable[nn.Module], x: Tensor) -> Tensor:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """All trainable numbers of a network."""
+    """The number of parameters, frozen ones included."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -145,5 +146,5 @@ def best_device() -> torch.device:
 
 
 def to_device(network: Module, device: torch.device | str) -> Module:
-    """The same network, there, in the memory format that is fastest on every processor we measured (channels_last)."""
+    """Moves the network to `device`, in the memory format that is fastest on every processor we measured (channels_last)."""
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -18,14 +18,20 @@ from .inception_v3 import INCEPTION_V3
 from .inception_v4 import INCEPTION_V4, INCEPTION_V4_PRINTED
 from .notation import (
     CEIL,
+    LRN,
     SAME,
+    Adaptive,
     Avg,
+    AvgTo,
+    Cat,
     Conv,
     Definition,
+    Dropout,
     FullyConnected,
     Linear,
     LinearNorm,
     Max,
+    Residual,
     Row,
     Separable,
     Stage,
@@ -124,5 +130,5 @@ def _row_variant(row: Row, num_classes: int | None, width: float, unstrided: boo
             return replace(row, units=scaled(row.units, width))
         case Linear():
             return row if num_classes is None else Linear(num_classes)
-        case _:
+        case AvgTo() | Adaptive() | LRN() | Dropout() | Cat() | Residual():
             return row

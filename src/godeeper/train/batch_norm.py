@@ -24,19 +24,19 @@ class MomentumWarmup:
             layer.momentum = max(momentum, min(FIRST_MOMENTUM, 9 / (10 + step)))
 
 
-class Statistics:
-    """The buffers of a network, kept before a step so that a bad one can be undone."""
+class BufferBackup:
+    """A copy of a network's buffers, its running statistics, so that a step whose gradient is not finite can be undone."""
 
     def __init__(self, network: nn.Module) -> None:
         self.buffers = list(network.buffers())
-        self.kept = [buffer.clone() for buffer in self.buffers]
+        self.saved = [buffer.clone() for buffer in self.buffers]
 
-    def keep(self) -> None:
-        """Keeps what they are now."""
+    def save(self) -> None:
+        """Saves their values."""
         if self.buffers:  # a network without batch norm has none
-            torch._foreach_copy_(self.kept, self.buffers)
+            torch._foreach_copy_(self.saved, self.buffers)
 
     def restore(self) -> None:
-        """Puts back what was kept."""
+        """Puts the saved values back."""
         if self.buffers:
-            torch._foreach_copy_(self.buffers, self.kept)
+            torch._foreach_copy_(self.buffers, self.saved)

@@ -62,7 +62,7 @@ class Classification(Task):
     def loader(self, workers: int) -> Iterable[Batch]:
         return training_loader(self.images, self.size_at, self.recipe.augment, self.batches, workers)
 
-    def begin(self, epoch: int) -> bool:
+    def set_trainable(self, epoch: int) -> bool:
         """At first only the classifiers learn, where the recipe says so."""
         frozen = epoch < self.recipe.freeze_epochs
         if frozen == self._frozen:
@@ -74,15 +74,15 @@ class Classification(Task):
     def module(self) -> nn.Module:
         return WithAuxiliary(self.network)
 
-    def loss(self, module: nn.Module, batch: Batch, number: int) -> Loss:
+    def loss(self, module: nn.Module, batch: Batch, global_step: int) -> Loss:
         if self._frozen:
             self.network.stages.eval()  # their statistics stay as they are
         device = device_of(self.network)
         images, labels = (tensor.to(device, non_blocking=True) for tensor in (batch.images, batch.labels))
         x = normalise(images, self.network.preprocess)  # uint8 (N, 3, H, W) -> float
         x = x.contiguous(memory_format=torch.channels_last)
-        mixed = mix(x, labels, self.recipe, number)
-        torch.manual_seed(self.recipe.seed * 1_000_003 + number)  # dropout, too, is reproducible
+        mixed = mix(x, labels, self.recipe, global_step)
+        torch.manual_seed(self.recipe.seed * 1_000_003 + global_step)  # dropout, too, is reproducible
         logits, auxiliary = module(mixed.images)  # (N, classes), and the same of each head
         loss = self.criterion(logits, mixed.labels, auxiliary, mixed.other_labels, mixed.lam)
         wrong = (logits.detach().argmax(1) != mixed.labels).sum()

@@ -30,10 +30,10 @@ from .step import Diverged, Step
 from .task import Task
 from .trackers import Trackers, check_trackers, default_trackers
 
-Evaluator = Callable[[Any], Mapping[str, float]]  # of the averaged network
-OnMessage = Callable[[str], None]  # a line for people, the one that log.txt gets
-OnStep = Callable[[str, int, int], None]  # what is going on; steps done, and steps in all
-TRACKED_STEPS = 50  # between the losses that trackers get
+Evaluator = Callable[[Any], Mapping[str, float]]  # the averaged network -> metrics
+OnMessage = Callable[[str], None]  # gets each line of log.txt
+OnStep = Callable[[str, int, int], None]  # (label, steps done, steps in all)
+TRACKED_STEPS = 50  # trackers get the loss of every 50th step
 
 
 def train(
@@ -58,14 +58,14 @@ def train(
     batch. GodeeperError for a folder that holds a run already, images below the network's minimum size, a decoding process
     that dies, and a loss that stays not finite.
     """
-    return learn(
+    return train_task(
         partial(Classification, network, images, recipe), out,
         evaluate=evaluate, workers=workers, resume=resume, notes=notes, trackers=trackers, on_message=on_message,
         on_step=on_step,
     )  # fmt: skip
 
 
-def learn(
+def train_task(
     make: Callable[[Accelerator], Task],
     out: str | Path,
     *,
@@ -82,8 +82,7 @@ def learn(
     check_trackers(trackers)
     # Without an accelerator torch's processes meet over gloo; precision is ours to choose, whatever the environment says.
     accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
-    training = _Training(make(accelerator), accelerator, RunFolder(Path(out)), workers)
-    training.evaluate, training.on_message, training.on_step = evaluate, on_message, on_step
+    training = _Training(make(accelerator), accelerator, RunFolder(Path(out)), workers, evaluate, on_message, on_step)
     training.begin(resume, notes or {}, trackers)
     with worker_deaths():
         training.run()
@@ -91,13 +90,19 @@ def learn(
 
 
 class _Training:
-    """A run under way."""
+    """A run that is being trained."""
 
-    evaluate: Evaluator | None
-    on_message: OnMessage | None
-    on_step: OnStep | None
-
-    def __init__(self, task: Task, accelerator: Accelerator, folder: RunFolder, workers: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        accelerator: Accelerator,
+        folder: RunFolder,
+        workers: int,
+        evaluate: Evaluator | None,
+        on_message: OnMessage | None,
+        on_step: OnStep | None,
+    ) -> None:
+        self.evaluate, self.on_message, self.on_step = evaluate, on_message, on_step
         self.task, self.recipe, self.batches = task, task.recipe, task.batches
         self.accelerator, self.folder, self.workers = accelerator, folder, workers
         self.main = accelerator.is_main_process
@@ -121,7 +126,7 @@ class _Training:
                 **task.description(), "bf16": self.step.bf16, "processes": self.ranks, **notes,
             })  # fmt: skip
         names = trackers if self.main else ()
-        self.trackers = Trackers(names, folder.path, description, self._number(self.position.epoch, self.position.step))
+        self.trackers = Trackers(names, folder.path, description, self._global_step(self.position.epoch, self.position.step))
 
     def run(self) -> None:
         """The epochs that are left, then the final weights."""
@@ -141,46 +146,47 @@ class _Training:
         self.batches.epoch, self.batches.start = epoch, self.position.step
         totals = EpochTotals(**begun) if self.main else EpochTotals()
         self.step.begin(epoch)
+        signal_received = 0
         with Interruption() as interruption:
-            done = self.position.step
-            for done, batch in enumerate(loader, start=done + 1):  # noqa: B020
+            first = done = self.position.step
+            for done, batch in enumerate(loader, start=first + 1):
                 totals.bad += batch.bad
                 if len(batch) or self.ranks > 1:
-                    self._learn(batch, epoch, done, totals)
+                    self._train_step(batch, epoch, done, totals)
                 self._report_step(epoch, done, totals)
-                asked, due = self._agreed(interruption.signal)
-                if asked or (due and done < len(self.batches)):
-                    self._save(epoch, done, totals)
-                if asked:
+                signal_received, checkpoint_due = self._sync_flags(interruption.signal)
+                if signal_received:
                     break
-            else:
-                sums = self._save(epoch, len(self.batches), totals)
-                asked, _ = self._agreed(interruption.signal)
-        if asked:
-            self._say(f"{signal.Signals(asked).name} in epoch {epoch + 1}, after step {done}: --resume goes on from here")
-            signal.raise_signal(asked)
+                if checkpoint_due and done < len(self.batches):
+                    self._save(epoch, done, totals)
+            sums = self._save(epoch, done if signal_received else len(self.batches), totals)
+            signal_received = signal_received or self._sync_flags(interruption.signal)[0]
+        if signal_received:
+            name = signal.Signals(signal_received).name
+            self._say(f"{name} in epoch {epoch + 1}, after step {done}: --resume goes on from here")
+            signal.raise_signal(signal_received)  # with the usual handler, which does not return
         return sums
 
-    def _learn(self, batch: Any, epoch: int, done: int, totals: EpochTotals) -> None:
-        number = self._number(epoch, done - 1)
+    def _train_step(self, batch: Any, epoch: int, done: int, totals: EpochTotals) -> None:
+        global_step = self._global_step(epoch, done - 1)
         try:
-            result = self.step(batch, number)
+            result = self.step(batch, global_step)
         except Diverged:
             self._save(epoch, done, totals)
             raise
         totals.add(result)
         if not result.good:
-            self._say(f"step {number + 1} is left out: its loss or gradient is not finite")
-        elif number % TRACKED_STEPS == 0 and self.trackers.trackers:
-            self.trackers.log({"step/loss": float(result.loss), "step/lr": self.step.lr}, number)
+            self._say(f"step {global_step + 1} is left out: its loss or gradient is not finite")
+        elif global_step % TRACKED_STEPS == 0 and self.trackers.trackers:
+            self.trackers.log({"step/loss": float(result.loss), "step/lr": self.step.lr}, global_step)
 
     def _report_step(self, epoch: int, done: int, totals: EpochTotals) -> None:
         if self.main and self.on_step is not None:
             label = f"epoch {epoch + 1}/{self.recipe.epochs}: {totals.text()}"
-            self.on_step(label, self._number(epoch, done), self._number(self.recipe.epochs, 0))
+            self.on_step(label, self._global_step(epoch, done), self._global_step(self.recipe.epochs, 0))
 
-    def _agreed(self, asked: int) -> tuple[int, bool]:
-        """The signal that any process has had, and whether the first one finds a checkpoint due."""
+    def _sync_flags(self, asked: int) -> tuple[int, bool]:
+        """The signal that any process has received, else 0, and whether rank 0's checkpoint timer has run out."""
         due = self.main and time.monotonic() - self.saved_at > 60 * self.recipe.checkpoint_minutes
         if self.ranks == 1:
             return asked, due
@@ -190,7 +196,7 @@ class _Training:
         return asked, bool(due)
 
     def _save(self, epoch: int, done: int, totals: EpochTotals) -> Mapping[str, Any]:
-        """Leaves a checkpoint after `done` steps of an epoch, if the disk lets it; the epoch's sums so far."""
+        """Writes a checkpoint after `done` steps of an epoch, if the disk lets it, and returns the epoch's sums so far."""
         sums = totals.over_processes(self.accelerator)
         if self.main:
             try:
@@ -202,9 +208,10 @@ class _Training:
         return sums
 
     def _end_of_epoch(self, epoch: int, sums: Mapping[str, Any]) -> None:
-        rate = learning_rate(self.recipe, self._number(epoch + 1, -1), len(self.batches))
+        last_step = self._global_step(epoch + 1, -1)
+        rate = learning_rate(self.recipe, last_step, len(self.batches))
         record = {"epoch": epoch + 1, "lr": rate, **epoch_record(sums)}
-        self.step.average.synchronise()
+        self.step.average.synchronise()  # its batch-norm statistics, which each process has from its own images
         record |= self.evaluate(self.step.average.network) if self.evaluate is not None else {}
         if not self.main:
             return
@@ -212,12 +219,12 @@ class _Training:
             self.folder.record(record)
         except OSError as error:
             self._say(f"metrics.jsonl cannot be written: {error}")
-        self.trackers.log({f"epoch/{name}": value for name, value in record.items()}, self._number(epoch + 1, 0))
+        self.trackers.log({f"epoch/{name}": value for name, value in record.items()}, self._global_step(epoch + 1, 0))
         self._say(epoch_line(record, self.recipe.epochs))
         for reason in sums["bad"]:
             self._say(f"skipped {reason}")
 
-    def _number(self, epoch: int, step: int) -> int:
+    def _global_step(self, epoch: int, step: int) -> int:
         return epoch * len(self.batches) + step
 
     def _say(self, text: str) -> None:
@@ -232,7 +239,7 @@ class _Training:
         first = broadcast_object_list([mine])[0]
         if tuple(first) != mine:
             raise GodeeperError(
-                f"process {self.accelerator.process_index} finds another state in {str(self.folder.path)!r} than the first one: "
+                f"process {self.accelerator.process_index} finds another checkpoint in {str(self.folder.path)!r} than process 0: "
                 "the run folder must lie on a file system that all machines share"
             )
 

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ..errors import GodeeperError
-from .batch_norm import MomentumWarmup, Statistics
+from .batch_norm import BufferBackup, MomentumWarmup
 from .checkpoint import State
 from .optim import WeightAverage, clip_gradients, make_optimizer, set_learning_rate
 from .processes import share_batches
@@ -22,7 +22,7 @@ MAX_BAD_STEPS = 10  # in a row, after which a run stops
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step gave: its mean loss, metrics as sums over its images, and whether the weights could learn from it."""
+    """The mean loss of a step, its metrics as sums over its images, and whether its gradient was finite and applied (`good`)."""
 
     loss: Tensor
     metrics: Mapping[str, Tensor | float]
@@ -41,62 +41,63 @@ class Step:
         self.task, self.accelerator, self.steps_per_epoch = task, accelerator, steps_per_epoch
         self.network, self.recipe = task.network, task.recipe
         self.average = WeightAverage(self.network, self.recipe.ema_decay)
+        # After the average has its copy, which no process shares: batch norm and dropout over the batch of all processes.
         share_batches(self.network, accelerator, self.recipe.sync_batch_norm)
         self.optimizer = make_optimizer(task.scaled_parameters(), self.recipe)
         self.state = State(self.network, self.average.network, self.optimizer, task.spec())
         self.bf16 = uses_bf16(self.recipe)
         self.warm_up_momentum = MomentumWarmup(self.network)
-        self.statistics = Statistics(self.network)
+        self.buffers = BufferBackup(self.network)
         self.module: nn.Module | None = None  # what the task trains, shared by all processes
         self.lr = 0.0
         self.bad_steps = 0
 
     def begin(self, epoch: int) -> None:
         """Prepares an epoch: what the task trains in it."""
-        if self.task.begin(epoch) or self.module is None:
-            self.accelerator.free_memory()  # the wrapper that shared the gradients of other weights, if there was one
+        if self.task.set_trainable(epoch) or self.module is None:
+            self.accelerator.free_memory()  # drops the old DDP wrapper: the set of trainable parameters has changed
             self.module = self.accelerator.prepare_model(self.task.module())
 
-    def __call__(self, batch: SomeBatch, number: int) -> StepResult:
-        """Learns from a batch; `number` counts steps over the whole run. Diverged after too many bad steps in a row."""
+    def __call__(self, batch: SomeBatch, global_step: int) -> StepResult:
+        """Learns from a batch; `global_step` counts steps over the whole run. Diverged after too many bad steps in a row."""
         assert self.module is not None
-        if not len(batch):  # one process alone leaves the step out; several must keep step with each other
+        if not len(batch):  # only with several processes, which must run the same collectives; a lone one skips it in loop.py
             raise GodeeperError(f"no image of a process's share of a batch can be decoded, the first: {batch.bad[0]}")
         self.module.train()
-        self.lr = set_learning_rate(self.optimizer, self.recipe, number, self.steps_per_epoch)
-        self.warm_up_momentum(number)
-        self.statistics.keep()
+        self.lr = set_learning_rate(self.optimizer, self.recipe, global_step, self.steps_per_epoch)
+        self.warm_up_momentum(global_step)
+        self.buffers.save()
 
         with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.bf16):
-            loss = self.task.loss(self.module, batch, number)  # images (N, 3, H, W) -> logits (N, classes) -> ()
+            loss = self.task.loss(self.module, batch, global_step)  # images (N, 3, H, W) -> logits (N, classes) -> ()
         self.accelerator.backward(loss.value)  # gradients, averaged over all processes
 
-        norm = clip_gradients(self.network, self.recipe.clip_norm)
-        good = bool(torch.isfinite(norm))  # which every process sees alike
+        norm = clip_gradients(self.network, self.recipe.clip_norm)  # also where nothing is clipped: it shows what is not finite
+        good = bool(torch.isfinite(norm))  # the same in all processes, as gradients are averaged
         if good:
             self.optimizer.step()
-            self.average.update(self.network, number)
+            self.average.update(self.network, global_step)
         else:
-            self.statistics.restore()
+            self.buffers.restore()
         self.optimizer.zero_grad()
 
-        self._count_bad_steps(good, number)
+        self._count_bad_steps(good, global_step)
         return StepResult(loss.value.detach(), loss.metrics, len(batch), good)
 
-    def _count_bad_steps(self, good: bool, number: int) -> None:
+    def _count_bad_steps(self, good: bool, global_step: int) -> None:
         self.bad_steps = 0 if good else self.bad_steps + 1
         if self.bad_steps == MAX_BAD_STEPS:
             raise Diverged(
-                f"the loss or its gradient was not finite in {MAX_BAD_STEPS} steps in a row, to step {number + 1}: "
+                f"the loss or its gradient was not finite in {MAX_BAD_STEPS} steps in a row, up to step {global_step + 1}: "
                 "begin again with a lower lr, or clip_norm=1"
             )
 
 
 def uses_bf16(recipe: TrainConfig) -> bool:
-    """Whether to multiply in bf16; "auto" does where the processor has it natively."""
+    """Whether autocast runs in bf16; "auto": where the processor has it natively."""
     if recipe.precision != "auto":
         return recipe.precision == "bf16"
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    native = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question for it
+    native = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public API for it
     return any(getattr(torch.cpu, name, lambda: False)() for name in native)

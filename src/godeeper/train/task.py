@@ -25,7 +25,7 @@ class SomeBatch(Protocol):
 
 @dataclass(frozen=True)
 class Loss:
-    """The loss of a batch, a number, and its metrics as sums over its images, the loss among them."""
+    """The loss of a batch, a scalar, and its metrics as sums over its images, the loss among them."""
 
     value: Tensor
     metrics: Mapping[str, Tensor | float]
@@ -62,15 +62,15 @@ class Task(ABC):
         """What distributed training wraps: every parameter takes part in its forward pass."""
 
     @abstractmethod
-    def loss(self, module: nn.Module, batch: Any, number: int) -> Loss:
-        """The loss of a batch by that module, in step `number`, counted over the whole run."""
+    def loss(self, module: nn.Module, batch: Any, global_step: int) -> Loss:
+        """The loss of a batch by that module, in step `global_step`, counted over the whole run."""
 
     @abstractmethod
     def save(self, network: nn.Module, file: Path) -> None:
         """Writes the final weights."""
 
-    def begin(self, epoch: int) -> bool:
-        """Decides what learns in an epoch; whether that is something else than before."""
+    def set_trainable(self, epoch: int) -> bool:
+        """Freezes and unfreezes parameters for an epoch; whether that changed anything."""
         return epoch == 0
 
     def scaled_parameters(self) -> Sequence[tuple[float, list[nn.Parameter]]]:

@@ -27,7 +27,7 @@ from ..models.weights.fill import name_classes
 from ..papers.registry import scaled
 from ..train.checks import check_same
 from ..train.classification import Classification
-from ..train.loop import learn
+from ..train.loop import train_task
 from ..train.recipe import Recipe, TrainConfig
 from ..train.run import RunFolder
 from ..train.task import Task
@@ -102,7 +102,7 @@ def train_detector(
     check_outside(out, plan.options["data"])
     prepare = {"faster-rcnn": _faster_rcnn, "rcnn": _rcnn, "multibox": _multibox}[plan.options["method"]]
     make, evaluate = prepare(_Run(out, plan, model, *_open_images(plan), workers, on_progress))
-    learn(
+    train_task(
         make, out, evaluate=evaluate, workers=workers, resume=resume, notes=plan.notes(), on_message=on_message,
         on_step=step_counter(on_progress),
     )  # fmt: skip
