@@ -103,6 +103,7 @@ def served(run: Path, image: Path) -> dict:
             return json.load(response)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_edited_table_lives_in_python(tmp_path):
     original = variant(definition("googlenet_bn"), width=0.25, small=True)

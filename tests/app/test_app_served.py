@@ -15,7 +15,7 @@ import pytest
 from godeeper import describe
 
 gradio = pytest.importorskip("gradio", reason="gradio is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore")  # Gradio's and its server's own
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Gradio's and its server's own
 
 LAST = 8_000  # milliseconds that anything may take
 

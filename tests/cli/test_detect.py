@@ -45,6 +45,7 @@ def test_runs_say_what_they_are_and_how_they_went(places):
     assert json.loads((places / "rcnn1/recipe.json").read_text())["spec"]["classes"] == ["disc", "square", "background"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("run", "options"), [("faster", []), ("rcnn1", []), ("rcnn1", ["rcnn2"]), ("rcnn1", ["--multibox"])])
 def test_evaluate(places, capsys, tmp_path, run, options):
     options = [places / one if one == "rcnn2" else one for one in options]
@@ -112,6 +113,7 @@ def test_coverage(places, capsys):
     assert "proposals an image" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped(places, tmp_path):
     """Without its last checkpoint's rest: the weights are made again from it, the same."""
     for name in ("faster", "rcnn1", "multibox"):
@@ -327,6 +329,7 @@ def test_a_split_without_objects_has_no_coverage_and_no_map(places, capsys, tmp_
     assert "map" not in json.loads((out / "metrics.jsonl").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lang", "expected"), [("en", "disc"), ("zh", "圆盘"), ("both", "圆盘 disc")])
 def test_what_is_found_is_told_in_the_language(places, capsys, tmp_path, monkeypatch, lang, expected):
     monkeypatch.setitem(_CHINESE, "disc", "圆盘")

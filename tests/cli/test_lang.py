@@ -116,6 +116,7 @@ def test_parquet_and_jsonl_have_both(own, photo, tmp_path, capsys):
     assert "label_zh" not in line["predictions"][2]
 
 
+@pytest.mark.slow
 def test_parts_in_another_language_are_refused(own, photo, tmp_path, capsys, monkeypatch):
     line, out = ["predict", own, photo, "--out"], str(tmp_path / "table.csv")
     with monkeypatch.context() as broken:

@@ -20,6 +20,8 @@ from godeeper.detect.detector_files import save_detector
 from godeeper.errors import BadCheckpoint
 from scenes import scene, voc_folder
 
+pytestmark = pytest.mark.slow
+
 
 def make_confident(detector):
     """Weights that find something: batch norm and class scores away from where they begin."""

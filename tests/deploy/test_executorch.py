@@ -14,6 +14,8 @@ from godeeper.deploy.torch_export import layers_of, run_pt2, trace, trace_any_ba
 from godeeper.errors import GodeeperError
 from networks import alive
 
+pytestmark = pytest.mark.slow
+
 
 def difference(actual, expected):
     """The largest difference, as a share of the largest value."""

@@ -81,6 +81,7 @@ def one_line(captured):
     return line.removeprefix("godeeper: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "engine"), [(".onnx", "onnxruntime"), (".xml", "openvino"), (".pt2", "torch"), (".pte", "executorch")]
 )

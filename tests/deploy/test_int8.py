@@ -17,6 +17,8 @@ from godeeper.deploy.export_metadata import read_metadata
 from godeeper.models.load import save
 from godeeper.preprocess import Preprocess
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def eight_bits(tmp_path_factory, sixty_images):

@@ -210,6 +210,7 @@ class TestKept:
         assert not cache.exists()
 
 
+@pytest.mark.slow
 def test_a_set_in_its_order_by_any_number_of_processes(tmp_path):
     images = open_annotations(voc_folder(tmp_path), "train")
     wanted = [[[*images.image(index).getpixel((0, 0)), 255]] for index in range(len(images))]

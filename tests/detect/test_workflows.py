@@ -97,6 +97,7 @@ def test_an_edited_table_trains_resumes_and_finds(runs, tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "overrides"), [("multibox", ["boxes=8", "image_size=64"]), ("faster-rcnn", GEOMETRY)])
 def test_a_run_without_a_checkpoint_begins_again_from_its_weights(runs, tmp_path, method, overrides):
     """The weights of a classifier, also where nothing but the plan is left of the run."""

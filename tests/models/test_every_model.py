@@ -96,6 +96,7 @@ def test_every_parameter_learns(name, at):
     assert dead - without == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aux", [False, True])
 @pytest.mark.parametrize("name", representative(MODELS))
 def test_one_pixel_below_the_minimum_is_refused(name, aux, monkeypatch):
@@ -163,6 +164,7 @@ def test_every_norm_has_the_tables_eps_and_momentum(name):
 # What it costs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [{}, {"small": True, "width": 0.25}], ids=["whole", "small"])
 @pytest.mark.parametrize("name", representative(MODELS, ["bn_inception_caffe", "inception_resnet_v1_facenet"]))
 def test_torch_counts_what_describe_counts(name, arguments):
@@ -200,6 +202,7 @@ def least(name: str) -> int:
     return max(64, MINIMUM[name][0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", representative(MODELS, EXPORTED))
 @torch.no_grad()
 def test_exported_it_gives_the_same_logits(name):

@@ -59,6 +59,7 @@ def test_each_stage_learns_at_a_share_of_the_next_ones_rate():
         assert scales[id(parameter)] == pytest.approx(expected), name
 
 
+@pytest.mark.slow
 def test_resuming_across_the_change_is_bit_equal(tmp_path):
     whole = train(network(), IMAGES, RECIPE, tmp_path / "whole", trackers=())
 

@@ -56,7 +56,7 @@ def test_a_run_leaves_everything_it_should(tmp_path, images):
     assert not any(name.startswith("auxiliary") for name in load_file(run / "model.safetensors"))
 
 
-@pytest.mark.parametrize("model", ["googlenet", "googlenet_bn"])
+@pytest.mark.parametrize("model", ["googlenet_bn", pytest.param("googlenet", marks=pytest.mark.slow)])
 def test_it_learns_bright_from_dark(tmp_path, images, model):
     recipe = replace(RECIPE, epochs=12, color_jitter=False, lr=0.05, precision="fp32")
     run = train(network(model), images, recipe, tmp_path / "run")
@@ -65,7 +65,7 @@ def test_it_learns_bright_from_dark(tmp_path, images, model):
     assert sum(record["train_error"] for record in metrics[-4:]) / 4 <= 15
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("rmsprop", marks=pytest.mark.slow)])
 def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, images, optimizer):
     recipe = replace(RECIPE, optimizer=optimizer)
     whole = train(network(), images, recipe, tmp_path / "whole")

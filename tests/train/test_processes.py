@@ -77,6 +77,7 @@ def reports(run):
     return [json.loads(file.read_text()) for file in sorted(run.glob("reports-*.json"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "precision", "tolerance", "processes"),
     [

@@ -72,6 +72,7 @@ def test_unknown_and_missing_trackers_are_named():
         check_trackers(["wandb"])
 
 
+@pytest.mark.slow
 def test_the_curves_of_several_runs_in_one_image(tmp_path, capsys):
     first, second = run(tmp_path / "first"), run(tmp_path / "second")
     assert status(["curves", str(first), str(second), "--out", str(tmp_path / "both.png")]) == 0

@@ -95,6 +95,5 @@ def _is_like(value: Any, default: Any) -> bool:
 
 def check_outside(out: Path, data: str) -> None:
     """GodeeperError if the run would lie among the images, where its folders would pass for classes."""
-    folder = Path(data).resolve()
-    if folder.is_dir() and folder in (out.resolve(), *out.resolve().parents):
+    if Path(data).is_dir() and Path(data).resolve() in (out.resolve(), *out.resolve().parents):
         raise GodeeperError(f"--out {str(out)!r} lies in the data {data!r}: choose a folder outside it")
