@@ -23,8 +23,6 @@ RUN = {"python", "pycon", "sh"}
 WITH_CODE = [page for page, _ in PAIRS if any(b.language in RUN and not b.excerpt_of for b in blocks(page))]
 TRAINING = ("detection", "guide/own-data", "guide/fine-tuning", "guide/rmsprop")
 SLOW = {"README.md"} | {f"docs/en/{name}.md" for name in TRAINING}  # they train, or take what is trained
-    f"docs/en/{name}.md" for name in ("detection", "guide/own-data", "guide/fine-tuning", "guide/rmsprop")
-}  # they train
 # They speak of what the reader has made.
 READERS = {"README.md", *(f"docs/en/{name}.md" for name in ("deployment", "detection", "explaining"))}
 
