@@ -9,7 +9,6 @@ import urllib.request
 
 import pytest
 
-from godeeper.cli import web
 from godeeper.cli.main import status
 from processes import GODEEPER, running
 
@@ -30,29 +29,15 @@ def closed_loops():
     gc.collect()
 
 
-@pytest.mark.filterwarnings("ignore")  # Gradio's own
-def test_it_names_its_address_serves_and_ends_by_ctrl_c(tmp_path, capsys, monkeypatch, closed_loops):
-    port, pages = free_port(), []
-
-    def ctrl_c():
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
-            pages.append(answer.read().decode())
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(web, "_wait", ctrl_c)
-    assert status(["app", "--port", str(port), "--runs", str(tmp_path), "--lang", "zh"]) == 130
-    assert capsys.readouterr().err.startswith(f"open http://127.0.0.1:{port}/ (Ctrl-C ends it)\n")
-    assert "godeeper" in pages[0]
-    with socket.socket() as closed:
-        assert closed.connect_ex(("127.0.0.1", port)) != 0
-
-
 @pytest.mark.slow
-def test_the_process_ends_by_ctrl_c(tmp_path, weights_file):
+def test_it_names_its_address_serves_and_ends_by_ctrl_c(tmp_path, weights_file):
+    """In a process of its own: Gradio leaves threads and handlers behind, which write into what pytest has closed."""
     port = free_port()
     with running(*GODEEPER, "app", weights_file, "--port", port, "--runs", tmp_path, stderr=subprocess.PIPE) as app:
         lines = iter(app.stderr.readline, "")
         assert next(line for line in lines if line.startswith("open")) == f"open http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+            assert "godeeper" in answer.read().decode()
         app.send_signal(signal.SIGINT)
         assert app.wait(timeout=60) == 130
         assert "Traceback" not in app.stderr.read()
