@@ -278,7 +278,7 @@ def test_two_processes_share_a_run_and_an_evaluation(places, tmp_path, method):
         assert shared == json.loads(alone.stdout)
 
 
-@pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (1, 1)])
+@pytest.mark.parametrize("size", [(1, 2000), *(pytest.param(size, marks=pytest.mark.slow) for size in ((2000, 1), (1, 1)))])
 def test_long_thin_images_are_looked_at_like_others(places, capsys, tmp_path, size):
     Image.new("RGB", size).save(tmp_path / "thin.png")
     for run, options in (("faster", []), ("rcnn1", COARSE)):

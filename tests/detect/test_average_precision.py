@@ -194,13 +194,13 @@ def some(seed, images=8, classes=2, difficult=0.2, crowded=True):
 @pytest.mark.parametrize("rule", ["voc", "ilsvrc"])
 def test_the_devkits_algorithm_written_out(rule):
     checked = 0
-    for seed in range(300):
+    for seed in range(150):
         detections, there = some(seed)
         for one, label in zip(score_detections(detections, there, "ab", rule).classes, range(2), strict=True):
             if one.objects:
                 assert one.average_precision == pytest.approx(devkit(detections, there, rule, label), abs=1e-9), (seed, label)
                 checked += 0 < one.average_precision < 100
-    assert checked > 400
+    assert checked > 200
 
 
 def real_file():
