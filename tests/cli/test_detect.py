@@ -315,6 +315,16 @@ def test_a_damaged_recipe_is_named(places, capsys, tmp_path, damage):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("run", ["faster", "multibox", "rcnn1"])
+def test_a_damaged_spec_is_named_by_its_file(places, capsys, tmp_path, run):
+    shutil.copytree(places / run, tmp_path / "run")
+    description = json.loads((tmp_path / "run/recipe.json").read_text())
+    description["spec"] = {"format_version": 1}
+    (tmp_path / "run/recipe.json").write_text(json.dumps(description))
+    assert detect("train", "--resume", "--out", tmp_path / "run") == 2
+    assert "run/recipe.json' is damaged" in capsys.readouterr().err
+
+
 def test_a_split_without_objects_has_no_coverage_and_no_map(places, capsys, tmp_path):
     shutil.copytree(places / "voc", tmp_path / "voc")
     for name in ("val.txt", "test.txt"):

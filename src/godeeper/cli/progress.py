@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from ..workflows.progress import OnProgress, Progress
+from ..workflows.progress import OnProgress
 
 
 def print_message(text: str) -> None:
@@ -31,10 +31,3 @@ def progress_bar() -> Iterator[OnProgress | None]:
         yield lambda progress: bars.update(
             bar, description=progress.what, completed=progress.done, total=progress.total
         )  # fmt: skip
-
-
-@contextmanager
-def counting(what: str, total: int, show: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A bar of `total` images; the function it gives takes how many are done, and of how many; nothing without `show`."""
-    with progress_bar() as bar:
-        yield lambda done, of: bar(Progress(what, done, of)) if bar is not None and show else None

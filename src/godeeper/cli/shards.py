@@ -20,11 +20,12 @@ def shards_command(
     from ..data.folders import open_folder
     from ..data.open import existing_folder
     from ..data.write_shards import write_shards
-    from .progress import counting
+    from ..workflows.progress import counter
+    from .progress import progress_bar
 
     source = open_folder(existing_folder(str(folder)), None)
-    with counting("writing", len(source.subset("all"))) as progress:
-        written = write_shards(source, folder, out, shard_size, progress)
+    with progress_bar() as on_progress:
+        written = write_shards(source, folder, out, shard_size, counter("writing", on_progress))
     if as_json:
         print_json([{"shard": str(path), "bytes": path.stat().st_size} for path in written])
         return

@@ -56,9 +56,9 @@ def _synset(line: str, where: str) -> str:
         if 1 <= int(line) <= 1000:
             return kit_order()[int(line) - 1]
         hint = ", not labels that count from 0" if int(line) == 0 else ""
-        raise GodeeperError(f"{where}: label {line} is not one of 1 to 1000: the kit's ILSVRC2012_ID is wanted{hint}")
+        raise GodeeperError(f"{where}: label {line} is not one of 1 to 1000: give the kit's ILSVRC2012_ID{hint}")
     if line not in all_synsets():
-        raise GodeeperError(f"{where}: {line[:60]!r} is no label: an ILSVRC2012_ID, 1 to 1000, or a synset is wanted")
+        raise GodeeperError(f"{where}: {line[:60]!r} is no label: give an ILSVRC2012_ID, 1 to 1000, or a synset")
     return line
 
 

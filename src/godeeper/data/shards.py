@@ -178,7 +178,7 @@ def _label(content: bytes, extension: str, where: str) -> tuple[int, str | None,
         class_name, name = entry.get("class"), entry.get("name")
         return _checked(entry["label"]), class_name and str(class_name), name and str(name)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise GodeeperError(f"{where} gives no label: a whole number from 0 is wanted, in JSON as 'label'") from None
+        raise GodeeperError(f"{where} gives no label: write a whole number from 0, in JSON as 'label'") from None
 
 
 def _checked(label: object) -> int:

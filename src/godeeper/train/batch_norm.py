@@ -1,4 +1,4 @@
-"""Batch norm's running statistics in training: learnt quickly at first, and left alone by a step that is skipped."""
+"""Batch norm's running statistics in training: updated quickly at first, and left alone by a step that is skipped."""
 
 from __future__ import annotations
 

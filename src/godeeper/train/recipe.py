@@ -151,7 +151,7 @@ def _parse(recipe: type[TrainConfig], name: str, text: str) -> Any:
 recipes: dict[str, Recipe] = {
     # A sound start for photographs of your own. `godeeper train --model googlenet_bn --data FOLDER --out runs/mine`
     "standard": Recipe(),
-    # The handwritten digits: small, quick, and learnt from 1,438 images, so little may be cut away.
+    # The handwritten digits: small, quick, and only 1,438 images to train on, so crops keep most of each.
     # `godeeper train --model googlenet_bn --small --width 0.25 --data digits --recipe digits --out runs/digits`
     "digits": Recipe(
         epochs=16, batch_size=32, lr=0.05, warmup_epochs=2, weight_decay=5e-4, ema_decay=0.99, label_smoothing=0.05,

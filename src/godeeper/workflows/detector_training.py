@@ -34,7 +34,7 @@ from ..train.task import Task
 from .after_epoch import coverage_on, errors_on, mean_average_precision_on
 from .detectors import open_proposer
 from .models import Model, name_of, spec_of
-from .plan import Plan, check_outside, new_plan, resumed_plan
+from .plan import Plan, Value, check_outside, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, counter, step_counter
 from .starting_network import starting_network
 
@@ -143,11 +143,15 @@ class _Run:
         """The classifier to begin with; `spec` is that of a run that goes on."""
         return starting_network(self.out, self.plan, spec_of(self.model or "") if spec is None else spec, **options)
 
+    def saved_spec(self, read: Callable[[Any], Value]) -> Value:
+        """The spec of a run that goes on, by its kind's `from_dict`."""
+        return read_saved(self.out, read, self.plan.saved["spec"])
+
 
 def _faster_rcnn(run: _Run) -> tuple[Callable[[Accelerator], Task], Evaluate | None]:
     options, recipe = run.plan.options, run.plan.recipe
     if run.plan.resumes:
-        spec = DetectorSpec.from_dict(run.plan.saved["spec"])
+        spec = run.saved_spec(DetectorSpec.from_dict)
         network = run.network(spec.model)
     else:
         network = run.network()
@@ -165,7 +169,7 @@ def _faster_rcnn(run: _Run) -> tuple[Callable[[Accelerator], Task], Evaluate | N
 def _multibox(run: _Run) -> tuple[Callable[[Accelerator], Task], Evaluate | None]:
     width, recipe = run.plan.options["width"], run.plan.recipe
     if run.plan.resumes:
-        spec = MultiBoxSpec.from_dict(run.plan.saved["spec"])
+        spec = run.saved_spec(MultiBoxSpec.from_dict)
         network = run.network(spec.model)
     else:
         network = run.network()
@@ -180,7 +184,7 @@ def _rcnn(run: _Run) -> tuple[Callable[[Accelerator], Task], Evaluate | None]:
     assert isinstance(recipe, Recipe)
     classes = (*run.images.classes, BACKGROUND)
     if run.plan.resumes:
-        network = run.network(ModelSpec.from_dict(run.plan.saved["spec"]))
+        network = run.network(run.saved_spec(ModelSpec.from_dict))
         check_same(", ".join(network.classes or ()), ", ".join(classes))
     else:
         network = run.network(num_classes=len(classes), aux=recipe.auxiliary_weight > 0)
