@@ -8,6 +8,7 @@ import string
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from godeeper import BadImage, decode, describe, list_models
@@ -66,6 +67,18 @@ def test_the_evidence_is_of_the_chosen_class(ten_things, files):
     assert (first != second).any()
     colourful = [np.ptp(pixels, axis=2) > 20 for pixels in (first, second)]  # where there is evidence; elsewhere all is grey
     assert all(0.01 < mask.mean() < 0.9 for mask in colourful)
+
+
+def test_a_tiny_image_has_its_pixels_as_squares_under_the_evidence(ten_things, tmp_path, monkeypatch):
+    """As on the page of `explain`: enlarged smoothly, a digit is a blur."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "tiny.png")
+    state = classify_tab.open_image(ten_things, str(tmp_path / "tiny.png"))
+    monkeypatch.setattr(classify_tab, "class_maps", lambda network, image, classes, size: [torch.zeros(size[::-1])])
+    shown = shown_image(classify_tab.heat_map(ten_things, state, "en"))
+    times = len(shown) // 8
+    assert times > 1
+    assert (shown == pixels.repeat(times, 0).repeat(times, 1)[..., None]).all()
 
 
 @pytest.mark.parametrize("scheme", [1, 10, 144])

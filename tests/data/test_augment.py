@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import godeeper
-from godeeper.data.augment import Augment, jitter_color, random_resized_crop
+from godeeper.data.augment import Augment, RandomCrop, jitter_color, random_resized_crop
 from godeeper.data.decode import decode_for
 from godeeper.data.pixels import FILTERS, normalise
 from godeeper.preprocess import Preprocess
@@ -120,7 +120,7 @@ def test_a_patch_of_a_jpeg_decoded_smaller_is_that_of_the_whole(photo, tmp_path,
     """Decoded at a fraction where that will do, the patch is the same but for resampling; the draw is the very same."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    photo.resize((2560, 1708)).save(tmp_path / "big.jpg", quality=95, exif=exif)
+    photo.resize((2560, 1712)).save(tmp_path / "big.jpg", quality=95, exif=exif)
     sizes = []
 
     def opened(shrink):
@@ -137,6 +137,26 @@ def test_a_patch_of_a_jpeg_decoded_smaller_is_that_of_the_whole(photo, tmp_path,
     difference = (fast - whole).abs().mean()
     assert difference < (0.01 if nearest else 4)
     assert (fast - whole.roll(1, -1)).abs().mean() > 2.5 * difference  # a pixel's shift would show
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_jpeg_decoded_smaller_has_a_ratio_for_each_axis(tmp_path, orientation):
+    """1365 x 2048 pixels become 171 x 256: with one ratio for both, the crop's last row lies outside and is black."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    width, height = (1365, 2048) if orientation == 1 else (2048, 1365)
+    Image.new("RGB", (1365, 2048), "white").save(tmp_path / "white.jpg", exif=exif)
+    whole = Augment(crop_scale=(1, 1), crop_ratio=(width / height, width / height), color_jitter=False)
+    for seed in range(12):
+        assert whole(lambda shrink: decode_for(shrink, tmp_path / "white.jpg"), 32, Random(seed)).min() == 255
+
+
+def test_a_crop_of_a_jpeg_decoded_smaller_is_never_empty_and_never_over_the_edge():
+    for full, size in (((1365, 2048), (171, 256)), ((9, 17), (2, 3)), ((8, 8), (1, 1)), ((640, 480), (640, 480))):
+        for box in ((0, 0, *full), (full[0] - 1, full[1] - 1, *full), (0, 0, 1, 1)):
+            left, top, right, bottom = RandomCrop(box, "area", False).decoded_smaller(full, size).box
+            assert 0 <= left < right <= size[0]
+            assert 0 <= top < bottom <= size[1]
 
 
 def test_our_resizing_is_pillows(photo):

@@ -83,3 +83,9 @@ def test_the_patch_is_framed_in_the_image_and_drawn_beside_it(tmp_path):
     rows, columns = frame.any(1).nonzero()[0], frame.any(0).nonzero()[0]
     assert (columns[0], columns[-1], rows[0], rows[-1]) == (75, 124, 75, 99)
     assert (drawn[50:150, 206:] == (0, 0, 255)).all()
+
+
+def test_the_frame_lies_within_an_image_whose_sides_are_rounded(tmp_path):
+    Image.new("RGB", (133, 50)).save(tmp_path / "a.png")
+    drawn = np.array(draw_activation(Activation(tmp_path / "a.png", 1.0, (0, 0, 133, 50))))  # 200 x 75: 50 * 200 / 133 is 75.2
+    assert (drawn[:, :200, 3] > 0).any(1).sum() == 75

@@ -77,7 +77,7 @@ def heat_map(network: Network | None, state: ImageState, lang: AppLang) -> str:
         return ""
     size = display_size(state.image.size)
     heat = class_maps(network, state.image, [state.chosen], size)[0]
-    image = png(overlay(state.image.resize(size), heat))
+    image = png(overlay(state.image, heat))
     return fragment("heat_map.html", lang, name=class_names(network, lang)[state.chosen], image=image)
 
 

@@ -30,10 +30,22 @@ class RandomCrop:
     interpolation: Interpolation
     flip: bool
 
-    def scaled(self, scale: float) -> RandomCrop:
-        """The same crop of the image made smaller by `scale`, at most 1; never empty."""
-        left, top, right, bottom = (round(side * scale) for side in self.box)
-        return replace(self, box=(left, top, max(right, left + 1), max(bottom, top + 1)))
+    def decoded_smaller(self, full: tuple[int, int], size: tuple[int, int]) -> RandomCrop:
+        """The same crop of a JPEG of `full` pixels (width, height) that was decoded at `size`; never empty, never over its edge.
+
+        A JPEG is decoded at a half, a quarter or an eighth, each axis rounded up: 1365 x 2048 becomes 171 x 256. In one that EXIF
+        turns, the pixel made of fewer can come first: then the crop lies less than a pixel of the smaller image off.
+        """
+        times = 2 ** round(math.log2(max(full[0] / size[0], full[1] / size[1])))
+        left, right = _interval(self.box[0] / times, self.box[2] / times, size[0])
+        top, bottom = _interval(self.box[1] / times, self.box[3] / times, size[1])
+        return replace(self, box=(left, top, right, bottom))
+
+
+def _interval(start: float, end: float, size: int) -> tuple[int, int]:
+    """The whole pixels from `start` to `end`, at least one, within `size`."""
+    first = min(round(start), size - 1)
+    return first, min(max(round(end), first + 1), size)
 
 
 def random_resized_crop(
@@ -83,20 +95,20 @@ class Augment:
         """
         if isinstance(image, Image.Image):
             return self._cut(image, self._draw(*image.size, random), size, random)
-        draws: list[tuple[int, RandomCrop]] = []  # the image's full width, and the crop
+        draws: list[tuple[tuple[int, int], RandomCrop]] = []  # the image's full size, and the crop
 
         def shrink(width: int, height: int) -> float:
             crop = self._draw(width, height, random)
-            draws.append((width, crop))
+            draws.append(((width, height), crop))
             left, top, right, bottom = crop.box
             if crop.interpolation == "nearest":
                 return 1
             return min(right - left, bottom - top) / (2 * size)  # leaves two pixels a side to resample from
 
         opened = image(shrink)
-        width, height = opened.size if isinstance(opened, Image.Image) else (opened.shape[2], opened.shape[1])
-        full_width, crop = draws[0] if draws else (width, self._draw(width, height, random))  # only JPEGs ask
-        return self._cut(opened, crop.scaled(width / full_width), size, random)
+        pixels = opened.size if isinstance(opened, Image.Image) else (opened.shape[2], opened.shape[1])
+        full, crop = draws[0] if draws else (pixels, self._draw(*pixels, random))  # only JPEGs ask
+        return self._cut(opened, crop.decoded_smaller(full, pixels), size, random)
 
     def _draw(self, width: int, height: int, random: Random) -> RandomCrop:
         return random_resized_crop(width, height, random, self.crop_scale, self.crop_ratio, self.hflip)

@@ -108,7 +108,7 @@ def draw_activation(activation: Activation) -> Image.Image:
         corner = left + (SIDE - size[0]) // 2, (SIDE - size[1]) // 2
         canvas.paste(resized, corner)
         if left == 0:
-            x0, y0, x1, y1 = scale_box(activation.patch, scale, scale)
+            x0, y0, x1, y1 = scale_box(activation.patch, size[0] / part.width, size[1] / part.height)
             box = corner[0] + x0, corner[1] + y0, corner[0] + x1 - 1, corner[1] + y1 - 1
             ImageDraw.Draw(canvas).rectangle(box, outline=FRAME, width=2)
     return canvas
