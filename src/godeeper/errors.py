@@ -23,6 +23,15 @@ class BadCheckpoint(GodeeperError):
     """A weights file or checkpoint that cannot be read, or that belongs to another network."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short: Python's own, torch's of an accelerator, or torch's of the CPU."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )
+
+
 def unknown(what: str, given: str, choices: Iterable[str]) -> GodeeperError:
     """The error for a name that is not among `choices`: it names the nearest one, or some of them."""
     names = sorted(choices)

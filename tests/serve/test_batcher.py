@@ -16,24 +16,29 @@ class Slow:
 
     classes = ("a", "b")
 
+    def __init__(self, seconds):
+        self.seconds = seconds
+
     def outcomes(self, images, *, top=5, crops=1):
-        time.sleep(0.3)
+        time.sleep(self.seconds)
         for data in images:
             if data == b"break":
                 raise RuntimeError("broken")
+            if data == b"full":
+                raise MemoryError
             yield Prediction(("a", "b")[:top], (0.75, 0.25)[:top])
 
 
-def run_batcher(limits, images):
+def run_batcher(limits, images, seconds=0.3):
     """The outcomes of images that come all at once, each second one asking for two classes, and the sizes of the passes."""
     sizes = []
 
     async def run():
-        batcher = Batcher(Slow(), limits)
+        batcher = Batcher(Slow(seconds), limits)
         async with batcher.running(sizes.append):
             jobs = [batcher.predict(data, 1 + index % 2) for index, data in enumerate(images)]
             found = await asyncio.gather(*jobs, return_exceptions=True)
-            await asyncio.sleep(0.4)  # for what is done after the last answer
+            await asyncio.sleep(seconds + 0.1)  # for what is done after the last answer
             return found
 
     return asyncio.run(run()), sizes
@@ -51,11 +56,13 @@ def test_a_full_queue_refuses_at_once():
     assert [getattr(outcome, "status", 200) for outcome in found] == [200, 200, 503, 503, 503]
 
 
-def test_a_broken_pass_breaks_no_other_and_each_gets_as_many_classes_as_it_asked_for():
-    found, sizes = run_batcher(Limits(max_batch=2), [b"break", b"good", b"good", b"good"])
-    assert [type(outcome) for outcome in found[:2]] == [RuntimeError, RuntimeError]
-    assert found[2:] == [Prediction(("a",), (0.75,)), Prediction(("a", "b"), (0.75, 0.25))]
-    assert sizes == [2, 2]
+def test_what_breaks_a_pass_breaks_no_other_request_and_each_gets_as_many_classes_as_it_asked_for():
+    found, sizes = run_batcher(Limits(max_batch=4), [b"good", b"good", b"break", b"good", b"full"], seconds=0)
+    one, two = Prediction(("a",), (0.75,)), Prediction(("a", "b"), (0.75, 0.25))
+    assert found[:2] + found[3:4] == [one, two, two]
+    assert type(found[2]) is RuntimeError
+    assert (found[4].status, "not enough memory" in str(found[4])) == (503, True)
+    assert sizes == [4, 1]
 
 
 def test_where_room_is_short_the_slowest_body_makes_way(monkeypatch):
@@ -88,3 +95,32 @@ def test_where_room_is_short_the_slowest_body_makes_way(monkeypatch):
     assert [body for body, _ in healthy] == [b"y" * 20 + b"z" * 10] * 2
     assert max(then for _, then in healthy) == 100
     assert held == 0
+
+
+def test_a_body_whose_time_has_just_run_out_makes_way_too(monkeypatch):
+    """Its deadline cannot be moved any more: asyncio raises RuntimeError, and who came in time would get a 500."""
+    monkeypatch.setattr(limits_module, "HELD_BODIES", 100)
+
+    async def arrive(bodies, chunks):
+        async def receive():
+            chunk = chunks.pop(0) if chunks else await asyncio.sleep(60)
+            return {"type": "http.request", "body": chunk, "more_body": bool(chunks) or len(chunk) == 40}
+
+        async with bodies.body(Request({"type": "http", "method": "POST", "headers": []}, receive)) as body:
+            return body
+
+    async def run():
+        bodies = Bodies(Limits(max_bytes=45, timeout=0.01))
+        late = [asyncio.create_task(arrive(bodies, [b"x" * 40])) for _ in range(2)]
+        while len(bodies._arriving) < 2:
+            await asyncio.sleep(0)
+        first = next(iter(bodies._arriving))
+        time.sleep(0.02)  # the loop was busy: their time is up, and nobody has told them
+        while not first.deadline.expired():
+            await asyncio.sleep(0)
+        assert first in bodies._arriving
+        assert await arrive(bodies, [b"y" * 45]) == b"y" * 45
+        await asyncio.wait(late)
+        return [task.exception().status for task in late], bodies.held
+
+    assert asyncio.run(run()) == ([408, 408], 0)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..data.decode import FORMATS, MAX_PIXELS
 from ..deploy.predictor import Prediction, Predictor
-from ..errors import BadImage
+from ..errors import BadImage, is_out_of_memory
 from .limits import Limits, Refused
 
 
@@ -76,10 +76,7 @@ class Batcher:
             if not jobs:
                 continue
             report(len(jobs))
-            try:
-                outcomes = await loop.run_in_executor(thread, self._pass, jobs)
-            except Exception as error:
-                outcomes = [error] * len(jobs)
+            outcomes = await loop.run_in_executor(thread, self._outcomes, jobs)
             for job, outcome in zip(jobs, outcomes, strict=True):
                 if job.answer.done():
                     continue
@@ -97,8 +94,17 @@ class Batcher:
                     jobs.append(await self._queue.get())
         return jobs
 
+    def _outcomes(self, jobs: Sequence[_Job]) -> list[Prediction | Exception]:
+        """Runs in the thread of the network. A pass that breaks is run again in halves, so that only its bad request fails."""
+        try:
+            return self._pass(jobs)
+        except Exception as error:
+            if len(jobs) > 1:
+                half = len(jobs) // 2
+                return self._outcomes(jobs[:half]) + self._outcomes(jobs[half:])
+            return [Refused(503, "not enough memory for this image: try again later") if is_out_of_memory(error) else error]
+
     def _pass(self, jobs: Sequence[_Job]) -> list[Prediction | Exception]:
-        """Runs in the thread of the network."""
         outcomes: list[Prediction | Exception | None] = [_too_many_pixels(job.image, self._limits.max_pixels) for job in jobs]
         good = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome is None]
         predicted = iter(self._predictor.outcomes([job.image for job in good], top=max(job.top for job in jobs)))

@@ -127,7 +127,8 @@ class Bodies:
             oldest = next(iter(self._arriving), arrival)
             if oldest is arrival:
                 raise Refused(503, "no room for more bodies: try again", unread=True)
-            oldest.deadline.reschedule(asyncio.get_running_loop().time())
+            if not oldest.deadline.expired():  # one whose time is up cannot be hurried any more
+                oldest.deadline.reschedule(asyncio.get_running_loop().time())
             self._arriving.pop(oldest)
             self._forget(oldest)
         arrival.size += size
