@@ -36,7 +36,9 @@ GROUND, TABLE = floors("docs/en/architecture.md")
 ROOMS = GROUND | set(TABLE)
 ALLOWED = {room: GROUND | TABLE[room][0] if room in TABLE else GROUND for room in ROOMS}
 STANDARD_LIBRARY_ONLY = {room for room, (_, holds) in TABLE.items() if "standard library only" in holds}
-WITHOUT_TORCH = {room for room, (_, holds) in TABLE.items() if "no torch" in holds} | GROUND - {"tensor_files"} | {"__init__"}
+WITHOUT_TORCH = (
+    {room for room, (_, holds) in TABLE.items() if "no torch" in holds} | GROUND - {"tensor_files", "eval_mode"} | {"__init__"}
+)
 
 
 def module_of(file: Path) -> str:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..data.decode import decode
 from ..errors import BadImage, GodeeperError
+from ..eval_mode import eval_mode
 from ..explain.cam import class_maps, overlay
 from ..explain.centre_crop import boxes_of
 from ..explain.crop_predictions import CropPrediction, class_colours, crop_probabilities, draw_crop_predictions, most_likely
@@ -126,5 +127,5 @@ def samples(network: Network | None) -> list[Image.Image]:
 def warm_up(network: Network) -> None:
     """Runs the network once, so that the first visitor does not wait for it."""
     size = network.preprocess.resize.size
-    with torch.inference_mode():
-        network.eval()(torch.zeros(1, network.definition.in_channels, size, size, device=device_of(network)))
+    with eval_mode(network), torch.inference_mode():
+        network(torch.zeros(1, network.definition.in_channels, size, size, device=device_of(network)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -35,7 +36,7 @@ class BenchResult:
 
 
 class Eager:
-    """A network in plain eager torch, which every other result is compared with."""
+    """A network in plain eager torch, which it takes over; every other result is compared with it."""
 
     name: EngineName = "torch"
     precision: Any = "fp32"
@@ -52,9 +53,9 @@ class Eager:
 def engines_for(network: Network, peers: dict[str, torch.nn.Module] | None = None) -> dict[tuple[str, str], Engine]:
     """Every engine and precision that this machine has, by those names; first "eager" and the peers, unfused, in fp32."""
     device = best_device()
-    engines: dict[tuple[str, str], Engine] = {("eager", "fp32"): Eager(to_device(network, device), device)}
+    engines: dict[tuple[str, str], Engine] = {("eager", "fp32"): Eager(to_device(copy.deepcopy(network), device), device)}
     for name, peer in (peers or {}).items():
-        engines[name, "fp32"] = Eager(peer.to(device), device)
+        engines[name, "fp32"] = Eager(copy.deepcopy(peer).to(device), device)
     names = [name for name in get_args(EngineName) if installed(name)]
     for name in names:
         for precision in PRECISIONS[name]:

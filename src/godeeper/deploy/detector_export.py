@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def export_detector(
     """
     out = Path(out)
     check_target(out, SUFFIXES)
-    detector = (source if isinstance(source, FasterRCNN) else load_detector(source)).eval().cpu()
+    detector = (copy.deepcopy(source) if isinstance(source, FasterRCNN) else load_detector(source)).eval().cpu()
     samples = photographs(None if images is None else Path(images))
     name = detector.spec.model.definition.name if isinstance(source, FasterRCNN) else Path(source).name
     metadata = {

@@ -66,7 +66,7 @@ def make_engine(network: Network, name: EngineName, precision: Precision = "fp32
     if precision == "int8":
         raise GodeeperError("int8 needs a file: godeeper export RUN --precision int8 --images FOLDER --out FILE.onnx makes one")
     if name == "torch":
-        return TorchEngine(fuse(to_device(network, best_device())), precision, compiled=compiled)
+        return TorchEngine(to_device(fuse(network), best_device()), precision, compiled=compiled)
     return from_onnx(to_onnx(fuse(network)).SerializeToString(), name, precision)
 
 
@@ -78,7 +78,7 @@ def from_onnx(model: bytes | str, name: EngineName, precision: Precision) -> Eng
 
 
 class TorchEngine:
-    """torch on the network's device, memory channels last; `compiled` takes a minute to start and runs faster."""
+    """torch on the device of a fused network, which it takes over; `compiled` takes a minute to start and runs faster."""
 
     name: EngineName = "torch"
 

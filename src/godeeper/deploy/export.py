@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +68,7 @@ def export(
     out = Path(out)
     _check_options(out, precision, images, with_preprocessing)
     check_target(out, overwrite=overwrite)
-    network = (model if isinstance(model, Network) else load(model)).eval().cpu()
+    network = (copy.deepcopy(model) if isinstance(model, Network) else load(model)).eval().cpu()
     samples = photographs(None if images is None else Path(images))
     calibration, held_out = (samples[::2], samples[1::2]) if precision == "int8" else ([], samples)
     metadata = _metadata(network, model, precision, with_preprocessing)

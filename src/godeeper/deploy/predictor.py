@@ -51,7 +51,8 @@ class _Prepared:
 
 
 class Predictor:
-    """Classifies images. `model` is a network, a run folder, weights file or published name, or an exported file.
+    """Classifies images. `model` is a network, which stays as it is, a run folder, weights file or published name, or an exported
+    file.
 
     `engine` is torch, openvino or onnxruntime; auto measures those that are installed, once a machine, and takes the fastest.
     `precision` is fp32, bf16 or int8; auto is that of an exported file, else fp32, in which every engine gives the same

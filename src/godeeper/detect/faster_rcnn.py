@@ -19,6 +19,7 @@ from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from ..errors import GodeeperError
+from ..eval_mode import eval_mode
 from ..models.build import build_stages, initialise
 from ..models.network import Network, device_of
 from ..papers.detection import aligned, levels, split, stage_outputs, trunk
@@ -78,9 +79,8 @@ class FasterRCNN(nn.Module):
     @torch.inference_mode()
     def find(self, image: Image.Image) -> Detections:
         """The objects of an RGB image: scores of at least 0.05, non-maximum suppression at an IoU of 0.5, at most 100."""
-        was_training = self.training
-        (output,) = self.eval().rcnn([pixels(image).to(device_of(self)).float() / 255])
-        self.train(was_training)
+        with eval_mode(self):
+            (output,) = self.rcnn([pixels(image).to(device_of(self)).float() / 255])
         boxes, labels, scores = (output[name].cpu().numpy() for name in ("boxes", "labels", "scores"))
         return Detections(boxes, labels - 1, scores)
 

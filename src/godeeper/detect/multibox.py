@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ..data.annotations import Floats
 from ..data.pixels import normalise
 from ..errors import GodeeperError
+from ..eval_mode import eval_mode
 from ..models.network import Network, device_of
 from ..packages import require
 from ..papers.describe import describe
@@ -73,9 +74,8 @@ class MultiBox(nn.Module):
     @torch.inference_mode()
     def propose(self, image: Image.Image) -> Floats:
         """Boxes (N, 4) in pixels of an RGB image, by falling confidence, clipped to it; none below a pixel in width or height."""
-        was_training = self.training
-        boxes, logits = self.eval()(self.resize_normalize([pixels(image)]))
-        self.train(was_training)
+        with eval_mode(self):
+            boxes, logits = self(self.resize_normalize([pixels(image)]))
         sides = np.array([image.width, image.height] * 2, np.float32)
         order = logits[0].argsort(descending=True, stable=True)
         clipped = boxes[0][order].cpu().numpy().clip(0, 1) * sides

@@ -13,6 +13,7 @@ from torchvision.ops import batched_nms
 from ..data.annotations import Floats
 from ..data.pixels import normalise
 from ..errors import GodeeperError
+from ..eval_mode import eval_mode
 from ..models.network import Network, device_of
 from ..preprocess import Preprocess
 from .detections import Detections
@@ -32,7 +33,7 @@ class RCNN:
     """
 
     def __init__(self, networks: Sequence[Network], proposer: Proposer) -> None:
-        self.networks, self.proposer = [network.eval() for network in networks], proposer
+        self.networks, self.proposer = list(networks), proposer
         for network in networks:
             if not network.classes or network.classes[-1] != BACKGROUND:
                 raise GodeeperError(
@@ -62,12 +63,13 @@ class RCNN:
     def _probabilities(self, image: Image.Image, boxes: Floats) -> Tensor:
         """The mean probability of each class but background in each region, (N, classes)."""
         mean = torch.zeros(len(boxes), len(self.classes))
-        for start in range(0, len(boxes), BATCH_SIZE):
-            batch = slice(start, start + BATCH_SIZE)
-            warped: dict[Preprocess, Tensor] = {}  # of one batch: thousands of regions would take gigabytes
-            for network in self.networks:
-                if network.preprocess not in warped:
-                    warped[network.preprocess] = warp_all(image, boxes[batch], network.preprocess)
-                x = normalise(warped[network.preprocess].to(device_of(network)), network.preprocess)
-                mean[batch] += network(x).softmax(1)[:, :-1].cpu() / len(self.networks)
+        with eval_mode(*self.networks):
+            for start in range(0, len(boxes), BATCH_SIZE):
+                batch = slice(start, start + BATCH_SIZE)
+                warped: dict[Preprocess, Tensor] = {}  # of one batch: thousands of regions would take gigabytes
+                for network in self.networks:
+                    if network.preprocess not in warped:
+                        warped[network.preprocess] = warp_all(image, boxes[batch], network.preprocess)
+                    x = normalise(warped[network.preprocess].to(device_of(network)), network.preprocess)
+                    mean[batch] += network(x).softmax(1)[:, :-1].cpu() / len(self.networks)
         return mean

@@ -18,6 +18,7 @@ from ..data.crops import check_crops, crops_within
 from ..data.dataset import ImageDataset
 from ..data.pixels import default_batch_size, normalise
 from ..errors import BadImage, GodeeperError, unknown
+from ..eval_mode import eval_mode
 from ..preprocess import Preprocess
 from .evaluation import Average, Evaluation
 from .journal import ImageResults, Journal
@@ -61,7 +62,8 @@ def evaluate_members(
     Each image is shown in `crops` crops (1, 10, 12 or 144). `average` "softmax" averages their probabilities, "logits" their
     logits, "max" takes each class's largest probability and scales them to sum to 1. `batch_size` counts crops; `keep` keeps the
     probabilities. A `journal` keeps what is done, and what it holds already is not done again. Under torch.distributed each
-    process takes every n-th image, each image counts once, and all return the whole result.
+    process takes every n-th image, each image counts once, and all return the whole result. Classifiers that are modules run in
+    evaluation mode, and are in their own modes afterwards.
 
     Batch size, threads and processes change the order of float additions: probabilities agree within a relative 2e-5, so that an
     image whose decision hangs on less may be decided otherwise.
@@ -82,7 +84,8 @@ def evaluate_members(
         for batch in crop_loader(images, todo, resizes, crops, max(1, batch_size // crops), workers):
             if batch.bad and not skip_bad:
                 raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such images out, and counts them)")
-            probabilities = [_probabilities(member, batch, average, batch_size, device) for member in members]
+            with eval_mode(*(member.logits_of for member in members)):
+                probabilities = [_probabilities(member, batch, average, batch_size, device) for member in members]
             results.append(_decided(torch.stack(probabilities), batch, keep))
             if journal is not None:
                 journal.add(results[-1])

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from ..data.decode import ImageInput, as_image
 from ..errors import GodeeperError, unknown
+from ..eval_mode import eval_mode
 from ..models.build import Concat, ResidualBlock
 from ..models.network import Network
 from ..papers.figure_text import figure_branches, figure_text
 from ..papers.notation import Cat, Definition, Residual, rows
 from .cam import grad_cam, scale_to_one
-from .centre_crop import centre_crop, eval_mode, spread_over_image
+from .centre_crop import centre_crop, spread_over_image
 from .receptive_field import receptive_field
 
 SHORTCUT, RESIDUAL = "shortcut", "residual"  # of a residual block: its input, and all that is added to it

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from ..data.decode import ImageInput, as_image
 from ..errors import GodeeperError
+from ..eval_mode import eval_mode
 from ..models.network import Network
 from ..packages import require
 from ..papers.notation import LRN, Avg, Definition, Dropout, Max, rows
-from .centre_crop import centre_crop, eval_mode, spread_over_image
+from .centre_crop import centre_crop, spread_over_image
 from .receptive_field import receptive_field
 
 COLOUR_RAMP = ("#140b3c", "#64146e", "#b93255", "#f06e23", "#fcbe28", "#fcfaa0")  # from no evidence to the most

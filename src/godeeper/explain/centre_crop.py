@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from PIL import Image
@@ -14,18 +12,6 @@ from ..data.crops import Box, CropBox, crop_boxes
 from ..data.pixels import normalise, take_crops
 from ..models.network import Network, device_of
 from .receptive_field import Extent, ReceptiveField
-
-
-@contextmanager
-def eval_mode(network: Network) -> Iterator[None]:
-    """The network in evaluation mode; afterwards every module is in the mode in which it was."""
-    training = [module for module in network.modules() if module.training]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def boxes_of(network: Network, size: tuple[int, int], crops: int = 1) -> list[CropBox]:

@@ -13,8 +13,9 @@ from torch import Tensor
 from ..data.crops import CropBox
 from ..data.decode import ImageInput, as_image
 from ..data.pixels import cut_crops, default_batch_size, normalise
+from ..eval_mode import eval_mode
 from ..models.network import Network, device_of
-from .centre_crop import boxes_of, eval_mode
+from .centre_crop import boxes_of
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe and Ito's, safe for colour-blind readers
 GREY = "#9aa0a6"  # of the classes that few crops predict

@@ -13,10 +13,11 @@ from torch import Tensor
 from ..data.crops import Box
 from ..data.decode import ImageInput, as_image
 from ..errors import GodeeperError
+from ..eval_mode import eval_mode
 from ..models.network import Network
 from .branches import BranchContribution, branch_contributions, branch_maps, check_module, stages_with_branches
 from .cam import class_maps, last_features
-from .centre_crop import boxes_of, centre_crop, crop_box, eval_mode
+from .centre_crop import boxes_of, centre_crop, crop_box
 from .crop_predictions import CropPrediction, crop_probabilities, most_likely
 
 SMALLEST, LARGEST = 320, 640  # pixels: the longer side of an image as it is displayed

@@ -15,8 +15,9 @@ from ..data.crops import Box
 from ..data.decode import decode
 from ..data.pixels import default_batch_size
 from ..errors import BadImage, GodeeperError
+from ..eval_mode import eval_mode
 from ..models.network import Network, device_of
-from .centre_crop import boxes_of, centre_crop, eval_mode, scale_box
+from .centre_crop import boxes_of, centre_crop, scale_box
 from .receptive_field import Extent, ReceptiveField, receptive_field
 
 COUNT = 12  # images kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,10 +27,10 @@ Classifier = str | Path | Network | Comparator
 
 
 def open_classifiers(models: Iterable[Classifier]) -> tuple[list[str], list[Network | Comparator]]:
-    """The names and the networks of runs, files, published names and networks of other libraries."""
+    """The names and the networks of runs, files, published names and networks of other libraries; copies of those given."""
     names, networks = [], []
     for model in models:
-        opened = load_classifier(model) if isinstance(model, str | Path) else model
+        opened = load_classifier(model) if isinstance(model, str | Path) else copy.deepcopy(model)
         names.append(str(model) if isinstance(model, str | Path) else title_of(opened))
         networks.append(opened)
     return names, networks

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..data.decode import ImageInput, as_image
 from ..data.pixels import normalise, take_crops
 from ..errors import BadImage
+from ..eval_mode import eval_mode
 from ..models.load import load
 from ..models.network import Network, best_device, device_of, to_device
 from .progress import OnProgress, Progress
@@ -53,7 +54,8 @@ def embed(
                 bad.append(error)
         if crops:
             x = normalise(torch.cat(crops).to(device), preprocess)  # (N, 3, size, size)
-            embeddings.append(network.embed(x).float().cpu())  # (N, units)
+            with eval_mode(network):
+                embeddings.append(network.embed(x).float().cpu())  # (N, units)
         if on_progress is not None:
             on_progress(Progress("embedding", min(start + batch_size, len(images)), len(images)))
     return EmbedResult(torch.cat(embeddings) if embeddings else torch.empty(0, 0), index, bad)
