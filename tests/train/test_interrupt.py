@@ -5,18 +5,22 @@ import math
 import os
 import signal
 from dataclasses import dataclass, field, replace
+from multiprocessing import active_children
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from godeeper import GodeeperError, Recipe, create_model
+from godeeper import BadImage, GodeeperError, Recipe, create_model
 from godeeper.data.dataset import ArrayDataset, ImageDataset
+from godeeper.evaluate import evaluate
+from godeeper.preprocess import Preprocess
 from godeeper.train import classification, train
 from godeeper.train.checkpoint import checkpoints
-from godeeper.train.interrupt import Interruption
+from godeeper.train.interrupt import Interruption, take_effect
 from godeeper.train.step import MAX_BAD_STEPS
+from noise import SomeBad
 
 RECIPE = Recipe(
     epochs=2, batch_size=4, image_size=16, lr=0.02, warmup_epochs=0, ema_decay=0.9, crop_scale=(0.5, 1), mixup=0.2, cutmix=1.0
@@ -107,6 +111,62 @@ def test_a_signal_ends_the_step_saves_and_resuming_is_bit_equal(tmp_path, whole,
     for mine, theirs in zip(*records, strict=True):
         for name in ("epoch", "loss", "train_error", "images", "lr"):
             assert mine[name] == theirs[name], name
+
+
+@pytest.mark.slow
+def test_a_handler_of_the_host_that_returns_lets_the_run_go_on(tmp_path, whole):
+    """As under Slurm, where the handler only sets a flag."""
+    noted = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: noted.append(number))
+    try:
+        trap = Trap(10, lambda: signal.raise_signal(signal.SIGTERM))
+        train(network(), trap, RECIPE, tmp_path / "run", trackers=())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert noted == [signal.SIGTERM]
+    assert same_weights(tmp_path / "run", whole)
+    assert [record["images"] for record in metrics(tmp_path / "run")] == [24, 24]
+    assert "SIGTERM in epoch 1, after step 3: its handler has returned" in (tmp_path / "run" / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda number, frame: None])
+def test_a_process_that_ignores_a_signal_ends_with_another_that_does_not(number, handler):
+    before = signal.signal(number, handler)
+    try:
+        take_effect(number, lambda flag: flag)  # alone, it goes on
+        with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit) as ended:
+            take_effect(number, lambda flag: True)
+        assert number == signal.SIGINT or ended.value.code == 143
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_handler_that_is_not_pythons_is_left_alone(monkeypatch):
+    """`getsignal` says None of one that C code installed, which `signal.signal` could not put back."""
+    installed = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    monkeypatch.setattr(signal, "signal", lambda *arguments: installed.append(arguments))
+    with Interruption():
+        pass
+    assert installed == []
+
+
+def test_no_decoding_process_outlives_its_run_or_its_evaluation(tmp_path):
+    few = ArrayDataset(IMAGES.arrays[:4], IMAGES.labels[:4], "few")
+    errors = []  # kept, and with them what was on the stack
+    for run in (
+        lambda: train(network(), few, RECIPE, tmp_path / "run", evaluate=stop, workers=1, trackers=()),
+        lambda: evaluate(network().eval(), SomeBad(few, (3,)), Preprocess.of(16), batch_size=1, workers=1),
+    ):
+        with pytest.raises((Stopped, BadImage)) as error:
+            run()
+        errors.append(error)
+        assert active_children() == []
+
+
+def stop(network):
+    raise Stopped
 
 
 def test_a_signal_that_is_ignored_stays_so():

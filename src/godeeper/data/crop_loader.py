@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ..errors import BadImage
 from ..preprocess import Resize
 from .crops import crop_boxes
 from .dataset import ImageDataset
 from .pixels import cut_crops
-from .workers import leave_signals_to_main_process
+from .workers import WorkerLoader
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,8 @@ def crop_loader(
     crops: int,
     batch_size: int,
     workers: int = 0,
-) -> DataLoader[CropSample]:
+) -> WorkerLoader:
     """The images at `indices`, in order, `batch_size` at a time as a `CropBatch`: decoded once, cut for each way of resizing."""
     dataset = _CropDataset(images, list(dict.fromkeys(resizes)), crops)
-    return DataLoader(
-        dataset,
-        sampler=indices,
-        batch_size=batch_size,
-        num_workers=min(workers, -(-len(indices) // batch_size)),
-        collate_fn=dataset.collate,
-        worker_init_fn=leave_signals_to_main_process,
-        pin_memory=torch.cuda.is_available(),
-    )
+    workers = min(workers, -(-len(indices) // batch_size))
+    return WorkerLoader(dataset, workers, sampler=indices, batch_size=batch_size, collate_fn=dataset.collate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -10,14 +10,14 @@ from random import Random
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ..errors import BadImage
 from .augment import Augment
 from .batches import Batches
 from .dataset import ImageDataset, ImageStream, StreamedImage
 from .decode import decode_for
-from .workers import leave_signals_to_main_process
+from .workers import WorkerLoader
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,7 @@ class TrainDataset(Dataset[TrainSample]):
 
 def training_loader(
     images: ImageDataset | ImageStream, image_size: ImageSize, augment: Augment, batches: Batches, workers: int = 0
-) -> Iterable[Batch]:
-    """Augmented training batches, of one size or of a size by epoch; undecodable images are left out and named."""
-    return DataLoader(
-        TrainDataset(images, image_size, augment, batches.seed),
-        batch_sampler=batches,
-        num_workers=workers,
-        collate_fn=collate,
-        worker_init_fn=leave_signals_to_main_process,
-        persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(),
-    )
+) -> WorkerLoader:
+    """Augmented training batches (`Batch`), of one size or of a size by epoch; undecodable images are left out and named."""
+    dataset = TrainDataset(images, image_size, augment, batches.seed)
+    return WorkerLoader(dataset, workers, batch_sampler=batches, collate_fn=collate)

@@ -6,9 +6,15 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import torch
+from torch.utils.data import DataLoader, Dataset
 
 from ..errors import GodeeperError
+
+KILL_SECONDS = 5.0  # that the end of a killed process is waited for
 
 
 def default_workers(data: str) -> int:
@@ -24,6 +30,38 @@ def leave_signals_to_main_process(worker: int) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, obey_next)
+
+
+class WorkerLoader(DataLoader[Any]):
+    """A `DataLoader` whose `workers` processes end when it is closed, or with the `with` block around it.
+
+    Left to garbage collection, they may still live when Python exits, which then waits for them: they ignore the one SIGTERM it
+    sends. A closed loader can be used again, by new processes. `options` are `DataLoader`'s.
+    """
+
+    def __init__(self, dataset: Dataset[Any], workers: int, **options: Any) -> None:
+        super().__init__(
+            dataset, num_workers=workers, persistent_workers=workers > 0, worker_init_fn=leave_signals_to_main_process,
+            pin_memory=torch.cuda.is_available(), **options,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the processes, and returns when they are gone."""
+        iterator: Any = self._iterator
+        self._iterator = None
+        if iterator is None:
+            return
+        iterator._shutdown_workers()  # torch has no public way
+        for process in iterator._workers:
+            if process.is_alive():  # a disk holds it, and it ignores torch's SIGTERM
+                process.kill()
+                process.join(KILL_SECONDS)
 
 
 @contextmanager

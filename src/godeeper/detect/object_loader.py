@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ..data.annotations import DetectionDataset
 from ..data.augment import jitter_color
 from ..data.batches import Batches
-from ..data.workers import leave_signals_to_main_process
+from ..data.workers import WorkerLoader
 from ..errors import BadImage
 
 Target = dict[str, Tensor]  # `boxes` (N, 4), float32; `labels` (N,), counted from 1 as 0 is background
@@ -70,13 +70,6 @@ def pixels(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
-def object_loader(dataset: ObjectTrainingSet, batches: Batches, workers: int = 0) -> Iterable[ObjectBatch]:
-    """The training batches of the epoch that `batches` is set to, decoded by `workers` processes beside this one."""
-    return DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=workers,
-        collate_fn=collate,
-        worker_init_fn=leave_signals_to_main_process,
-        persistent_workers=workers > 0,
-    )
+def object_loader(dataset: ObjectTrainingSet, batches: Batches, workers: int = 0) -> WorkerLoader:
+    """The `ObjectBatch`es of the epoch that `batches` is set to, decoded by `workers` processes beside this one."""
+    return WorkerLoader(dataset, workers, batch_sampler=batches, collate_fn=collate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from ..data.annotations import DetectionDataset
 from ..data.batches import EpochBatches
+from ..data.workers import WorkerLoader
 from ..train.checks import check_same
 from ..train.task import Loss, Task
 from .detection_recipes import ObjectRecipe
-from .object_loader import ObjectBatch, ObjectTrainingSet, object_loader
+from .object_loader import ObjectTrainingSet, object_loader
 
 
 class ObjectTask(Task):
@@ -35,7 +36,7 @@ class ObjectTask(Task):
     def description(self) -> dict[str, Any]:
         return {"images": fingerprint(self.images)}
 
-    def loader(self, workers: int) -> Iterable[ObjectBatch]:
+    def loader(self, workers: int) -> WorkerLoader:
         dataset = ObjectTrainingSet(self.images, self.recipe.seed, self.recipe.hflip, self.recipe.color_jitter)
         return object_loader(dataset, self.batches, workers)
 

@@ -81,16 +81,17 @@ def evaluate_members(
     batch_size = batch_size or _batch_size(members, device)
     resizes, count = [member.preprocess.resize for member in members], len(seen)
     try:
-        for batch in crop_loader(images, todo, resizes, crops, max(1, batch_size // crops), workers):
-            if batch.bad and not skip_bad:
-                raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such images out, and counts them)")
-            with eval_mode(*(member.logits_of for member in members)):
-                probabilities = [_probabilities(member, batch, average, batch_size, device) for member in members]
-            results.append(_decided(torch.stack(probabilities), batch, keep))
-            if journal is not None:
-                journal.add(results[-1])
-            count += len(results[-1].seen)
-            _report(progress, count, len(seen) + len(todo))
+        with crop_loader(images, todo, resizes, crops, max(1, batch_size // crops), workers) as loader:
+            for batch in loader:
+                if batch.bad and not skip_bad:
+                    raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such images out, and counts them)")
+                with eval_mode(*(member.logits_of for member in members)):
+                    probabilities = [_probabilities(member, batch, average, batch_size, device) for member in members]
+                results.append(_decided(torch.stack(probabilities), batch, keep))
+                if journal is not None:
+                    journal.add(results[-1])
+                count += len(results[-1].seen)
+                _report(progress, count, len(seen) + len(todo))
     finally:
         if journal is not None:
             journal.flush()

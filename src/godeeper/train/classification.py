@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ..data.batches import batches_of
 from ..data.dataset import ImageDataset, ImageStream
 from ..data.loader import Batch, training_loader
 from ..data.pixels import normalise
+from ..data.workers import WorkerLoader
 from ..errors import BadCheckpoint, GodeeperError
 from ..models.load import save
 from ..models.network import Network, device_of
@@ -59,7 +60,7 @@ class Classification(Task):
     def spec(self) -> dict[str, Any]:
         return self.network.spec.as_dict()
 
-    def loader(self, workers: int) -> Iterable[Batch]:
+    def loader(self, workers: int) -> WorkerLoader:
         return training_loader(self.images, self.size_at, self.recipe.augment, self.batches, workers)
 
     def set_trainable(self, epoch: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -15,7 +16,7 @@ class Interruption:
     """Within it, `signal` is the number of the signal that arrived, or 0; a second one, later, takes its usual effect at once.
 
     Signals can be caught in the main thread only; in another, nothing is ever noted. One that the process was started to ignore,
-    as shells do with Ctrl-C for what runs in the background, stays ignored.
+    as shells do with Ctrl-C for what runs in the background, stays ignored; one whose handler is not Python's keeps it.
     """
 
     def __init__(self) -> None:
@@ -25,7 +26,7 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            caught = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+            caught = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) not in (signal.SIG_IGN, None)]
             self._before = {number: signal.signal(number, self._note) for number in caught}
         return self
 
@@ -39,3 +40,23 @@ class Interruption:
             signal.raise_signal(number)
         elif not self.signal:
             self.signal, self._since = number, time.monotonic()
+
+
+def take_effect(number: int, in_any: Callable[[bool], bool]) -> None:
+    """Gives a signal that some process of a run has noted to the handler that this process had before; all of them call this.
+
+    Returns where the run is to go on, as no handler ends its process: a host's that only sets a flag. Where one does, all end:
+    also a process that ignores the signal, or whose own handler returns. `in_any` says whether a flag is set in any process.
+    """
+    ended: BaseException | None = None
+    dies = signal.getsignal(number) == signal.SIG_DFL  # at once: the others must know before
+    if not dies:
+        try:
+            signal.raise_signal(number)
+        except BaseException as error:  # whatever it raises, KeyboardInterrupt first of all: raised again below
+            ended = error
+    if not in_any(dies or ended is not None):
+        return
+    if dies:
+        signal.raise_signal(number)
+    raise ended or (KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number))

@@ -15,14 +15,14 @@ from accelerate.utils import broadcast_object_list
 from torch import distributed as dist
 
 from ..data.dataset import ImageDataset, ImageStream
-from ..data.workers import worker_deaths
+from ..data.workers import WorkerLoader, worker_deaths
 from ..errors import GodeeperError
 from ..models.network import Network, to_device
 from .checkpoint import Position, load_newest, save_checkpoint
 from .classification import Classification
 from .curves import draw_curves
 from .epoch import EpochTotals, epoch_line, epoch_record
-from .interrupt import Interruption
+from .interrupt import Interruption, take_effect
 from .optim import learning_rate
 from .recipe import Recipe
 from .run import RunFolder
@@ -130,18 +130,18 @@ class _Training:
 
     def run(self) -> None:
         """The epochs that are left, then the final weights."""
-        loader = self.task.loader(self.workers)
-        while self.position.epoch < self.recipe.epochs:
-            sums = self._epoch(loader)
-            self._end_of_epoch(self.position.epoch, sums)
-            self.position = Position(self.position.epoch + 1)
-        if self.main:
-            self._finish()
-        self.trackers.finish()
+        with self.trackers, self.task.loader(self.workers) as loader:
+            while self.position.epoch < self.recipe.epochs:
+                while signal_received := self._epoch(loader):
+                    self._take_effect(signal_received, loader)
+                self._end_of_epoch(self.position.epoch, self.position.totals)
+                self.position = Position(self.position.epoch + 1)
+            if self.main:
+                self._finish()
         self.accelerator.wait_for_everyone()
 
-    def _epoch(self, loader: Any) -> Mapping[str, Any]:
-        """What is left of an epoch, saved at its end; its sums over all processes. A signal ends it early, saved too."""
+    def _epoch(self, loader: WorkerLoader) -> int:
+        """What is left of an epoch, saved at its end, its sums in `position`; or, saved too, until a signal comes, its number."""
         epoch, begun = self.position.epoch, self.position.totals
         self.batches.epoch, self.batches.start = epoch, self.position.step
         totals = EpochTotals(**begun) if self.main else EpochTotals()
@@ -159,13 +159,25 @@ class _Training:
                     break
                 if checkpoint_due and done < len(self.batches):
                     self._save(epoch, done, totals)
-            sums = self._save(epoch, done if signal_received else len(self.batches), totals)
-            signal_received = signal_received or self._sync_flags(interruption.signal)[0]
-        if signal_received:
-            name = signal.Signals(signal_received).name
-            self._say(f"{name} in epoch {epoch + 1}, after step {done}: --resume goes on from here")
-            signal.raise_signal(signal_received)  # with the usual handler, which does not return
-        return sums
+            done = done if signal_received else len(self.batches)
+            self.position = Position(epoch, done, self._save(epoch, done, totals))
+            return signal_received or self._sync_flags(interruption.signal)[0]
+
+    def _take_effect(self, number: int, loader: WorkerLoader) -> None:
+        """Ends the run as the signal asks; returns where its handler, the host's own, lets the run go on."""
+        place = f"{signal.Signals(number).name} in epoch {self.position.epoch + 1}, after step {self.position.step}"
+        self._say(f"{place}: saved, --resume goes on from here")
+        loader.close()  # before a handler that ends the process at once
+        take_effect(number, self._in_any)
+        self._say(f"{place}: its handler has returned, so training goes on")
+
+    def _in_any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+        if self.ranks == 1:
+            return flag
+        flags = torch.tensor(int(flag), device=self.accelerator.device)
+        dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags)
 
     def _train_step(self, batch: Any, epoch: int, done: int, totals: EpochTotals) -> None:
         global_step = self._global_step(epoch, done - 1)

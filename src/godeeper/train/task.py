@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from ..data.batches import Batches
+from ..data.workers import WorkerLoader
 from .recipe import TrainConfig
 
 
@@ -54,8 +55,8 @@ class Task(ABC):
         """What `recipe.json` is to say of it besides."""
 
     @abstractmethod
-    def loader(self, workers: int) -> Iterable[SomeBatch]:
-        """The batches of the epoch that `batches` is set to."""
+    def loader(self, workers: int) -> WorkerLoader:
+        """The batches of the epoch that `batches` is set to, each `SomeBatch`."""
 
     @abstractmethod
     def module(self) -> nn.Module:

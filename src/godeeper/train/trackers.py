@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
@@ -55,7 +56,13 @@ class Trackers:
             except OSError as error:
                 warnings.warn(f"{tracker.name}: {error}", stacklevel=2)
 
-    def finish(self) -> None:
-        """Sends what is left."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Sends what is left, however the run has ended: Weights & Biases shows one that failed as failed."""
         for tracker in self.trackers:
-            tracker.finish()
+            if error is not None and isinstance(tracker, WandBTracker):
+                tracker.run.finish(exit_code=1)
+            else:
+                tracker.finish()
