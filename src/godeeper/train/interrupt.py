@@ -26,7 +26,8 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            caught = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+            left_alone = (signal.SIG_IGN, None)  # ignored, or set outside Python
+            caught = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) not in left_alone]
             self._before = {number: signal.signal(number, self._note) for number in caught}
         return self
 
