@@ -24,8 +24,8 @@ from torch import Tensor
 
 from godeeper import create_model, crop_boxes, decode
 from godeeper.data.dataset import FileDataset
-from godeeper.data.folders import image_files
 from godeeper.data.pixels import default_batch_size
+from godeeper.data.walk import image_files
 from godeeper.evaluate import evaluate
 from godeeper.models.network import Network
 

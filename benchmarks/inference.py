@@ -18,7 +18,7 @@ from statistics import median
 import torch
 
 from godeeper import Predictor, create_model, save
-from godeeper.data.folders import image_files
+from godeeper.data.walk import image_files
 from godeeper.deploy.bench import CALIBRATION_IMAGES, engines_for, images
 from godeeper.deploy.engine_choice import measure
 from godeeper.deploy.engines import PRECISIONS, from_onnx

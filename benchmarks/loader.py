@@ -30,9 +30,9 @@ from godeeper import Augment, decode, normalise, open_data
 from godeeper.data.augment import random_resized_crop
 from godeeper.data.dataset import FileDataset, ImageDataset
 from godeeper.data.decode import decode_for
-from godeeper.data.folders import image_files
 from godeeper.data.loader import TrainDataset, collate
 from godeeper.data.pixels import FILTERS
+from godeeper.data.walk import image_files
 from godeeper.data.write_shards import write_shards
 from godeeper.preprocess import Preprocess
 

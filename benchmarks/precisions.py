@@ -15,8 +15,8 @@ import torch
 
 from godeeper import Predictor, load
 from godeeper.data.decode import decode
-from godeeper.data.folders import image_files
 from godeeper.data.pixels import normalise, take_crops
+from godeeper.data.walk import image_files
 from godeeper.deploy.checked_export import MOST_IMAGES
 from godeeper.deploy.engines import PRECISIONS
 from godeeper.deploy.export import export

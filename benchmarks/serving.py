@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 
 from godeeper import Predictor
-from godeeper.data.folders import image_files
+from godeeper.data.walk import image_files
 
 Found = list[tuple[int, float]]  # status and seconds of each request
 

@@ -31,8 +31,8 @@ from torch.nn import functional as F
 
 from godeeper import Augment, Recipe, create_model, decode, normalise
 from godeeper.data.dataset import ArrayDataset
-from godeeper.data.folders import image_files
 from godeeper.data.loader import Batch
+from godeeper.data.walk import image_files
 from godeeper.models.network import Network, best_device, to_device
 from godeeper.preprocess import Preprocess
 from godeeper.train.classification import Classification

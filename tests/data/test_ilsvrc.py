@@ -185,6 +185,8 @@ def test_hidden_files_and_commas_in_a_folders_name(tmp_path):
     folder = class_folders(tmp_path / "val, unpacked", n01440764=[1])
     (folder / ".DS_Store").write_text("")
     (folder / TENCH / ".hidden.JPEG").write_text("")
+    (folder / "@eaDir").mkdir()
+    (folder / TENCH / "@eaDir").mkdir()
     assert list(opened(folder).test.labels) == [0]
     assert list(opened(folder, kit(tmp_path / "kit")).test.labels) == [0]
 

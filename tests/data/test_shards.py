@@ -51,6 +51,15 @@ def test_the_shards_hold_the_folder_in_its_order(folder, shards):
             assert members.image(index).tobytes() == files.image(index).tobytes()
 
 
+def test_hidden_shards_are_none_and_only_those_of_the_part_that_is_wanted_are_read(shards):
+    (shards / "._train-000000.tar").write_bytes(b"what macOS writes beside a file")
+    assert len(open_data(f"wds:{shards}").train) == 25
+    min(shards.glob("train-*.tar")).write_bytes(b"no shard")
+    assert len(open_data(f"wds:{shards}", ("cat", "dog"), split="test").test) == 8
+    with pytest.raises(GodeeperError, match="cannot be read"):
+        open_data(f"wds:{shards}", ("cat", "dog"))
+
+
 def test_within_the_shards_the_classes_are_mixed_and_the_bytes_are_the_files(folder, shards):
     with tarfile.open(min(shards.glob("train-*.tar"))) as tar:
         names = tar.getnames()

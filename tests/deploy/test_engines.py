@@ -15,6 +15,7 @@ from PIL import Image
 from small_table import STAGES
 
 from godeeper import GodeeperError, Predictor, create_model, load
+from godeeper.data.decode import FORMATS
 from godeeper.data.pixels import normalise, take_crops
 from godeeper.deploy import engine_choice, predictor
 from godeeper.deploy.engines import check_engine, from_onnx, make_engine
@@ -329,7 +330,7 @@ def test_bad_images_keep_their_places(batch_size, network):
     assert list(predictor.outcomes([])) == []
 
 
-IMAGES = "JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM"
+IMAGES = ", ".join(FORMATS)
 
 
 @pytest.mark.parametrize("crops", [10, 144])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import io
 import math
 import warnings
@@ -13,14 +14,29 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
 from ..errors import BadImage, GodeeperError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+
+def _optional_formats() -> dict[str, tuple[str, ...]]:
+    """What Pillow reads here and not everywhere, and the endings: AVIF by how it was built, HEIC by the package pillow-heif."""
+    formats: dict[str, tuple[str, ...]] = {"AVIF": (".avif",)} if features.check("avif") else {}
+    with contextlib.suppress(ImportError):
+        importlib.import_module("pillow_heif").register_heif_opener()
+        formats["HEIF"] = (".heic", ".heif")
+    return formats
+
+
+_OPTIONAL = _optional_formats()
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", *_OPTIONAL)
+SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+    *(suffix for suffixes in _OPTIONAL.values() for suffix in suffixes),
+}  # fmt: skip
 MAX_PIXELS = 100_000_000  # checked against the header, before any pixel is decoded
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 ORIENTATION = ExifTags.Base.Orientation

@@ -1,52 +1,149 @@
-"""Class folders: one folder a class, with or without `train/` and `val/` above them."""
+"""Class folders: one folder a class, with or without folders for training and for testing above them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import GodeeperError, unknown
-from .dataset import DataSplits, FileDataset, check_tested
+from .dataset import DataSplits, FileDataset, PathList, Split, check_tested
+from .decode import SUFFIXES
 from .holdout import check_divisible, hold_out, holdout_note
+from .walk import LeftOutFiles, is_broken, is_folder, list_images, suffix_of, visible
 
-SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
+# What the folders of the parts are called, in any case; also as one word of several, as in seg_train and test_set.
+PARTS = {
+    "train": ("train", "training", "trainset", "trainval"),
+    "val": ("val", "valid", "validation", "valset"),
+    "test": ("test", "testing", "testset"),
+}
 
 
-def open_folder(folder: Path, known: tuple[str, ...] | None) -> DataSplits:
-    """The images of a folder; `known` is the label order of a trained network."""
-    train = folder / "train"
-    if train.is_dir() and any(entry.is_dir() for entry in train.iterdir()):  # with classes in it; else it is a class itself
-        return _open_train_and_test(folder, known)
+def open_folder(folder: Path, known: tuple[str, ...] | None, split: Split = "all") -> DataSplits:
+    """The images of a folder; `known` is the label order of a trained network.
+
+    Of folders for training and testing, only the latter is listed where `split` is "test". What is left out of a folder is
+    counted in a warning. GodeeperError where a layout may mean two things.
+    """
+    left_out = LeftOutFiles()
+    root = _unpacked(folder, known)
+    parts = _parts(root)
+    splits = _held_out(root, known, left_out) if parts is None else _separate(root, parts, known, split, left_out)
+    left_out.log(root)
+    return splits
+
+
+def _held_out(folder: Path, known: tuple[str, ...] | None, left_out: LeftOutFiles) -> DataSplits:
+    """One folder a class, of each of which a part is held out."""
     classes = known or _classes(folder)
-    images = _class_images(folder, classes)
+    names, labels = _class_images(folder, classes, left_out)
     if known is None:
-        check_divisible(classes, images.labels, str(folder))
+        check_divisible(classes, labels, str(folder))
+    into_train, into_test = hold_out(labels, _relative(names, folder))
 
     def subset(indices: list[int]) -> FileDataset:
-        return FileDataset([images.files[index] for index in indices], [images.labels[index] for index in indices])
+        return FileDataset(PathList([names[index] for index in indices]), [labels[index] for index in indices])
 
-    into_train, into_test = hold_out(images.labels, [path.relative_to(folder).as_posix() for path in images.files])
     return DataSplits(classes, subset(into_train), subset(into_test), holdout_note())
 
 
-def _open_train_and_test(folder: Path, known: tuple[str, ...] | None) -> DataSplits:
-    train = folder / "train"
-    test = next((folder / name for name in ("val", "test") if (folder / name).is_dir()), None)
-    if test is None:
-        raise GodeeperError(f"{str(folder)!r} has train/ but neither val/ nor test/: add one, or give {str(train)!r}")
-    classes = known or _classes(train)
-    train_images, test_images = _class_images(train, classes), _class_images(test, classes)
+def _relative(names: Iterable[str], folder: Path) -> list[str]:
+    """Names of files below a folder, from there, with /."""
+    start = len(str(folder).rstrip(os.sep)) + 1 if str(folder) != "." else 0
+    return [name[start:].replace(os.sep, "/") for name in names]
+
+
+def _separate(
+    folder: Path, parts: tuple[Path, Path], known: tuple[str, ...] | None, split: Split, left_out: LeftOutFiles
+) -> DataSplits:
+    """Folders for training and for testing, the classes in each."""
+    train, test = parts
+    left_out.folders.update(name for name in _names_of_folders(folder, left_out) if _part(name) is None)
+    classes = known or _classes(_unpacked(train, known))
+    train_images = FileDataset([], []) if split == "test" else _part_images(train, classes, known, left_out)
+    test_images = _part_images(test, classes, known, left_out)
     if known is None:
         check_tested(classes, test_images.labels, f"{test.name}/ of {str(folder)!r}")
-    return DataSplits(classes, train_images, test_images, f"folders train/ and {test.name}/")
+    return DataSplits(classes, train_images, test_images, f"folders {train.name}/ and {test.name}/")
 
 
-def _class_folders(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+def _part_images(part: Path, classes: Sequence[str], known: tuple[str, ...] | None, left_out: LeftOutFiles) -> FileDataset:
+    names, labels = _class_images(_unpacked(part, known), classes, left_out)
+    return FileDataset(PathList(names), labels)
+
+
+def _unpacked(folder: Path, known: tuple[str, ...] | None) -> Path:
+    """The folder that holds the classes or parts: archives are often unpacked into one of their own, archive/archive/."""
+    while True:
+        entries = visible(folder)
+        folders = [entry for entry in entries if is_folder(entry)]
+        if len(folders) != 1 or folders[0].name in (known or ()) or _has_images(entries):
+            return folder
+        (only,) = folders
+        below = visible(only.path)
+        if (_part(only.name) and only.name != folder.name) or _has_images(below) or not any(map(is_folder, below)):
+            return folder
+        folder /= only.name
+
+
+def _has_images(entries: Iterable[os.DirEntry[str]]) -> bool:
+    return any(suffix_of(entry.name) in SUFFIXES and not is_folder(entry) for entry in entries)
+
+
+def _part(name: str) -> str | None:
+    """Which part a folder of that name holds: "train", "val" or "test"."""
+    words = re.split("[^a-z]+", name.lower())
+    return next((part for part, names in PARTS.items() if any(word in names for word in words)), None)
+
+
+def _parts(folder: Path) -> tuple[Path, Path] | None:
+    """The folders for training and for testing; None where the folders are classes. GodeeperError where they may be either."""
+    names = _names_of_folders(folder)
+    with_classes = [name for name in names if _part(name) and _has_folders(folder / name)]
+    train, val, test = (_only([name for name in with_classes if _part(name) == part], folder) for part in PARTS)
+    held_out = val or test
+    if train and held_out:
+        return folder / train, folder / held_out
+    if train and _is_plain(train):
+        raise GodeeperError(
+            f"{str(folder)!r} has {train}/ but neither val/ nor test/ with classes: add one, or give {str(folder / train)!r}"
+        )
+    if len(names) > 1 and all(map(_part, names)) and len({_part(name) for name in names}) > 1:
+        layout = ", ".join(f"{name}/" for name in names)
+        what = "no part to train on" if with_classes else "no class folders in them"
+        raise GodeeperError(
+            f"{str(folder)!r} holds {layout}, which are parts of a dataset, but {what}: make it train/CLASS/ and val/CLASS/,"
+            " or rename the folders if they are classes"
+        )
+    return None
+
+
+def _only(names: list[str], folder: Path) -> str | None:
+    """The one name of a part: the plain one, if others are of that part as well. GodeeperError where that does not decide it."""
+    plain = [name for name in names if _is_plain(name)] or names
+    if len(plain) > 1:
+        listed = " and ".join(f"{name}/" for name in plain)
+        raise GodeeperError(f"{str(folder)!r} has {listed}, which may be the same part: leave one of them there")
+    return plain[0] if plain else None
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a part is called so and no more."""
+    return any(name.lower() in names for names in PARTS.values())
+
+
+def _has_folders(folder: Path) -> bool:
+    return any(is_folder(entry) for entry in visible(folder))
+
+
+def _names_of_folders(folder: Path, left_out: LeftOutFiles | None = None) -> list[str]:
+    return [entry.name for entry in visible(folder, left_out) if is_folder(entry)]
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    names = tuple(entry.name for entry in _class_folders(folder))
+    names = tuple(_names_of_folders(folder))
     if not names:
         raise _no_classes(folder)
     if len(names) == 1:
@@ -58,29 +155,32 @@ def _no_classes(folder: Path) -> GodeeperError:
     return GodeeperError(f"{str(folder)!r} has no classes: put the images of each class in a folder of its own there")
 
 
-def _class_images(folder: Path, classes: Sequence[str]) -> FileDataset:
+def _class_images(folder: Path, classes: Sequence[str], left_out: LeftOutFiles) -> tuple[list[str], list[int]]:
+    """The names of the images below each class's folder, and their labels."""
     label_of = {name: label for label, name in enumerate(classes)}
-    files: list[Path] = []
+    files: list[str] = []
     labels: list[int] = []
-    for entry in _class_folders(folder):
-        if entry.name not in label_of:
-            raise unknown(f"class in {str(folder)!r}", entry.name, classes)
-        images = image_files(entry)
-        if not images:
-            raise GodeeperError(f"class {entry.name!r} of {str(folder)!r} holds no images ({', '.join(sorted(SUFFIXES))})")
-        files += images
-        labels += [label_of[entry.name]] * len(images)
+    for entry in visible(folder, left_out):
+        if is_folder(entry):
+            if entry.name not in label_of:
+                raise unknown(f"class in {str(folder)!r}", entry.name, classes)
+            images = _images_of_class(entry, folder, left_out)
+            files += images
+            labels += [label_of[entry.name]] * len(images)
+        elif suffix_of(entry.name) in SUFFIXES:
+            left_out.stray += 1
+        elif is_broken(entry):
+            raise GodeeperError(f"{entry.path!r} is a link that leads nowhere: mend it, or remove it if it is no class")
     if not files:
         raise _no_classes(folder)
-    return FileDataset(files, labels)
+    return files, labels
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The files below `folder` that are named like images, sorted; hidden ones are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not path.is_dir()  # a link that leads nowhere stays, to be reported like any other bad image
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+def _images_of_class(entry: os.DirEntry[str], folder: Path, left_out: LeftOutFiles) -> list[str]:
+    of_class = LeftOutFiles()
+    images = list_images(entry.path, of_class)
+    if not images:
+        others = f", but {of_class.line()}" if of_class.line() else ""
+        raise GodeeperError(f"class {entry.name!r} of {str(folder)!r} holds no images ({', '.join(sorted(SUFFIXES))}){others}")
+    left_out.add(of_class)
+    return images

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from ..errors import GodeeperError
 from .dataset import DataSplits, FileDataset, ImageDataset
 from .ilsvrc_kit import NUMBER, VALIDATION_IMAGES, all_synsets, kit_labels, lines, synsets
+from .walk import is_folder, visible
 
 BLACKLISTED = 1_762  # lines of the 2014 kit's list; arXiv 1602.07261, Section 5, says "about 1700"
 
@@ -104,13 +104,9 @@ def _images(folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
-    """The names of the folders and of all else in a folder, sorted, without hidden ones."""
-    try:
-        with os.scandir(folder) as entries:  # which knows what is a folder without asking once more for each of 50,000
-            names = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
-    except OSError as error:
-        raise GodeeperError(f"{str(folder)!r} cannot be read: {error.strerror}") from None
-    return [name for name, is_folder in names if is_folder], [name for name, is_folder in names if not is_folder]
+    """The names of the folders and of all else that is visible in a folder, sorted."""
+    entries = visible(folder)
+    return [entry.name for entry in entries if is_folder(entry)], [entry.name for entry in entries if not is_folder(entry)]
 
 
 def _by_number(folder: Path) -> dict[int, Path]:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadImage, GodeeperError
-from .dataset import DataSplits, ImageDataset, check_tested
-from .decode import RawImage
+from .dataset import DataSplits, ImageDataset, Split, check_tested
+from .decode import SUFFIXES, RawImage
 from .download import downloaded, is_url
-from .folders import SUFFIXES
 from .holdout import check_divisible, hold_out, holdout_note
+from .walk import visible
 
 
 @dataclass(frozen=True, slots=True)  # of ImageNet there are over a million
@@ -55,14 +55,16 @@ class ShardDataset(ImageDataset):
             raise BadImage(f"{self.name(index)}: {error.strerror or error}") from None
 
 
-def open_shards(data: str, known: tuple[str, ...] | None) -> DataSplits:
+def open_shards(data: str, known: tuple[str, ...] | None, split: Split = "all") -> DataSplits:
     """Shards as `godeeper shards` or others write them; GodeeperError, naming shard and member, for what is wrong in them.
 
     `wds:FOLDER`, `wds:PATTERN` or `wds:PATTERN,wds:PATTERN`, for training and for testing. A pattern may have ranges such as
-    {000..099} and alternatives such as {a,b}. Without shards for testing, a part of each class is held out.
+    {000..099} and alternatives such as {a,b}. Without shards for testing, a part of each class is held out. Where `split` is
+    "test" and the classes are known, those for training are not read.
     """
     train_files, test_files = _files(data)
-    train_images = _read_all(train_files)
+    test_only = split == "test" and known is not None and len(test_files) > 0
+    train_images = [] if test_only else _read_all(train_files)
     if not test_files:
         labels, classes = _labels(train_images, known, data)
         if known is None:
@@ -96,10 +98,10 @@ def _files(data: str) -> tuple[list[Path], list[Path]]:
 
 
 def _files_of_folder(folder: Path) -> tuple[list[Path], list[Path]]:
-    train, val, test = (sorted(folder.glob(f"{split}-*.tar")) for split in ("train", "val", "test"))
+    shards = [folder / entry.name for entry in visible(folder) if entry.name.endswith(".tar")]  # no ._a.tar, as macOS writes it
+    train, val, test = ([file for file in shards if file.name.startswith(f"{part}-")] for part in ("train", "val", "test"))
     if train and (val or test):
         return train, val or test
-    shards = sorted(folder.glob("*.tar"))
     if not shards:
         raise GodeeperError(f"{str(folder)!r} holds no shards: there is no .tar file in it")
     return shards, []

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import GodeeperError
-from .dataset import DataSplits, FileDataset, ImageDataset, check_classes
+from .dataset import DataSplits, FileDataset, ImageDataset, Split, check_classes
 from .decode import RawImage
 from .download import data_root
 from .folders import open_folder
@@ -40,13 +40,16 @@ class TorchvisionDataset(ImageDataset):
         return image.convert("RGB")
 
 
-def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool) -> DataSplits:
-    """The dataset of that name below `data_root()`; GodeeperError, naming --download, where it is missing."""
+def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool, split: Split = "all") -> DataSplits:
+    """The dataset of that name below `data_root()`, its test part alone where `split` is "test".
+
+    GodeeperError, naming --download, where it is missing.
+    """
     if name == "imagenet":
-        return _imagenet(known)
+        return _imagenet(known, split)
     root = str(data_root())
     splits = []
-    for make in _makers(name):
+    for make in _makers(name)[1:] if split == "test" else _makers(name):
         try:
             splits.append(make(root, download=download))
         except ImportError as error:
@@ -60,7 +63,8 @@ def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool) -
             ) from None
     classes = tuple(str(label) for label in splits[0].classes)
     check_classes(classes, known, name)
-    train, test = (_images(dataset, f"{name}/{split}") for dataset, split in zip(splits, ("train", "test"), strict=True))
+    test = _images(splits[-1], f"{name}/test")
+    train = FileDataset([], []) if split == "test" else _images(splits[0], f"{name}/train")
     return DataSplits(classes, train, test, f"torchvision's {name}: its training and its test part")
 
 
@@ -97,11 +101,11 @@ def _labels(dataset: Any) -> list[int]:
     return [int(label) for label in getattr(dataset, field)]
 
 
-def _imagenet(known: tuple[str, ...] | None) -> DataSplits:
+def _imagenet(known: tuple[str, ...] | None, split: Split) -> DataSplits:
     folder = data_root() / "imagenet"
     if not (folder / "train").is_dir() or not (folder / "val").is_dir():
         raise GodeeperError(
             f"ImageNet is not in {str(folder)!r}: put its train/ and val/ there, one folder a synset (image-net.org gives it to "
             "who has an account; GODEEPER_DATA names another folder)"
         )
-    return open_folder(folder, known)
+    return open_folder(folder, known, split)

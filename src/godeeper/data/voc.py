@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from ..errors import GodeeperError, unknown
 from .annotations import AnnotatedBox, AnnotatedImage, map_all, read_annotation
-from .folders import SUFFIXES
+from .decode import SUFFIXES
 
 LISTS = Path("ImageSets/Main")
 PER_CLASS = re.compile(r"\S+_(train|val|trainval|test)")  # VOC's lists of one class each, which are no splits

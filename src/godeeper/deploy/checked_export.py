@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..data.decode import decode
-from ..data.folders import image_files
+from ..data.walk import image_files
 from ..errors import BadImage, GodeeperError
 from ..packages import require
 from .export_formats import FORMATS, Exporter, Run, files_of

@@ -43,18 +43,18 @@ def title_of(model: Network | Comparator) -> str:
     return model.definition.title
 
 
-def open_images(data: str, networks: Sequence[Network | Comparator], download: bool) -> DataSplits:
-    """The images, in the class order of the first network that names its classes."""
+def open_images(data: str, networks: Sequence[Network | Comparator], download: bool, split: Split) -> DataSplits:
+    """The images, those of `split` at least, in the class order of the first network that names its classes."""
     classes = next((network.classes for network in networks if network.classes is not None), None)
-    return open_with_classes(data, classes, download)
+    return open_with_classes(data, classes, download, split)
 
 
-def open_with_classes(data: str, classes: tuple[str, ...] | None, download: bool) -> DataSplits:
+def open_with_classes(data: str, classes: tuple[str, ...] | None, download: bool, split: Split) -> DataSplits:
     """The images in the order of these classes; ImageNet's may be called by their English names or by their synsets."""
     errors = []
     for names in dict.fromkeys([in_synsets(classes), classes]):
         try:
-            return open_data(data, names, download=download)
+            return open_data(data, names, download=download, split=split)
         except GodeeperError as error:
             errors.append(error)
     by_synset = re.search(r"'n\d{8}'", str(errors[-1]))  # the folder that it stumbled over is a synset's

@@ -79,7 +79,7 @@ def evaluate(
     _check_outputs(save, report, resume)
     processes = PartialState(cpu=best_device().type == "cpu")
     names, networks = open_classifiers(models)
-    splits = open_images(data, networks, download)
+    splits = open_images(data, networks, download, split)
     members = members_of(names, networks, splits, data, processes.device)
     images, left_out = images_of(splits, split, skip_blacklisted)
     about = _about(names, networks, data, split) | {"split_note": splits.split_note, "blacklisted": left_out}
@@ -126,7 +126,7 @@ def recombine(
     rows = tuple(_subset_errors(evaluation)) if count_subsets else ()
     result = EvaluateResult(evaluation, about, report, rows)
     if data is not None:
-        splits = open_with_classes(str(data), saved[0].classes, False)
+        splits = open_with_classes(str(data), saved[0].classes, False, about["split"])
         images, _ = images_of(splits, about["split"], skip_blacklisted)
         check_images(saved[0], images, splits.classes, str(data))
         if report is not None:

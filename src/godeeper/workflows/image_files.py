@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 
-from ..data.folders import image_files
+from ..data.walk import image_files, without_hidden
 from ..errors import GodeeperError
 
 
 def files_of(arguments: Sequence[str]) -> list[Path]:
-    """The files that files, folders and patterns mean, in order, each once; GodeeperError for an argument that means none."""
+    """The files that files, folders and patterns mean, in order; GodeeperError for an argument that means none.
+
+    Each argument gives all of its files: one that is given twice is there twice, so that rows belong to arguments.
+    """
     files: list[Path] = []
     for argument in arguments:
         if not argument:
@@ -22,7 +25,7 @@ def files_of(arguments: Sequence[str]) -> list[Path]:
         if not matches:
             raise GodeeperError(f"there are no images at {argument!r}")
         files += matches
-    return list(dict.fromkeys(files))
+    return files
 
 
 def _files(argument: str) -> list[Path]:
@@ -31,4 +34,5 @@ def _files(argument: str) -> list[Path]:
         return image_files(path)
     if path.exists() or path.is_symlink():
         return [path]
-    return sorted(Path(match) for match in glob(argument, recursive=True) if Path(match).is_file())
+    matches = without_hidden(glob(argument, recursive=True), argument)
+    return sorted(Path(match) for match in matches if Path(match).is_file())
