@@ -7,11 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, on all usual file systems
+
 
 def cache_folder() -> Path:
     """Where things lie that can be made again: the folder that GODEEPER_CACHE names, or ~/.cache/godeeper."""
     folder = os.environ.get("GODEEPER_CACHE") or os.path.expanduser("~/.cache/godeeper")
     return Path(os.devnull if folder.startswith("~") else folder)  # a user without a home keeps nothing
+
+
+def could_exist(name: str | Path) -> bool:
+    """Whether a file system takes such a name, by the bytes that it has; to ask for one that none takes would raise OSError."""
+    encoded = os.fsencode(name)
+    return len(encoded) <= LONGEST_PATH and all(len(part) <= LONGEST_NAME for part in encoded.split(os.fsencode(os.sep)))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Engines behind one call, the choice between them, and the predictor that runs one."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -17,8 +18,9 @@ from small_table import STAGES
 from godeeper import GodeeperError, Predictor, create_model, load
 from godeeper.data.decode import FORMATS
 from godeeper.data.pixels import normalise, take_crops
-from godeeper.deploy import engine_choice, predictor
+from godeeper.deploy import engine_choice, engines, predictor
 from godeeper.deploy.engines import check_engine, from_onnx, make_engine
+from godeeper.deploy.export_metadata import ExportMetadata
 from godeeper.deploy.fuse import fuse
 from godeeper.deploy.onnx_graph import to_onnx
 from godeeper.deploy.openvino_core import openvino_core
@@ -158,8 +160,7 @@ def test_a_missing_engine_is_said_with_the_line_that_installs_it(name, network, 
 
 def test_without_onnx_torch_remains(network, monkeypatch, x):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    if not torch.cuda.is_available():
-        assert engine_choice.candidates("bf16") == engine_choice.candidates("fp32") == ("torch",)
+    assert engine_choice.candidates("bf16") == engine_choice.candidates("fp32") == ("torch",)
     assert Predictor(network).engine.name == "torch"
     with pytest.raises(GodeeperError, match=r"^onnx is not installed"):
         make_engine(network, "openvino")
@@ -304,6 +305,52 @@ def test_networks_without_a_name_of_their_own_are_not_mixed_up(cache):
         network.preprocess = Preprocess.of(32)
         Predictor(network)
         assert len(json.loads(cache.read_text())) == entries
+
+
+def test_what_a_network_calls_its_classes_does_not_change_its_speed(network, cache, monkeypatch):
+    built = []
+    monkeypatch.setattr(predictor, "make_engine", lambda network, name, precision: built.append(name) or Sleeper(name, 0.001))
+    monkeypatch.setattr(predictor, "candidates", lambda precision: ("torch", "onnxruntime"))
+    other = copy.deepcopy(network)
+    other.classes, other.preprocess = tuple(map(str, range(20))), Preprocess.of(32, (0.1, 0.2, 0.3))
+    Predictor(network)
+    Predictor(other)
+    assert (len(built), len(json.loads(cache.read_text()))) == (3, 1)
+    other.preprocess = Preprocess.of(48)
+    Predictor(other)
+    assert (len(built), len(json.loads(cache.read_text()))) == (5, 2)
+
+
+def test_what_another_process_measured_meanwhile_is_kept(cache, make):
+    def slowly(name):
+        cache.parent.mkdir(exist_ok=True)
+        cache.write_text('{"another": {"engine": "torch"}}')
+        return Sleeper(name, 0.001)
+
+    engine_choice.fastest(slowly, ("torch", "openvino"), {}, (1, 3, 4, 4))
+    assert len(json.loads(cache.read_text())) == 2
+
+
+@pytest.mark.parametrize("there", [("openvino", "onnxruntime"), ("onnxruntime",)])
+def test_beside_a_gpu_a_file_runs_on_what_is_installed_and_fastest(there, network, cache, monkeypatch):
+    """An .onnx file's engines compute on the CPU, whatever else the machine has."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(engine_choice, "installed", lambda name: name in ("torch", *there))
+    monkeypatch.setattr(predictor, "is_exported", lambda model: True)
+    monkeypatch.setattr(predictor, "read_metadata", lambda file: ExportMetadata(network.spec, "fp32", {}))
+    monkeypatch.setattr(predictor, "from_onnx", lambda file, name, precision: Sleeper(name, 0.001 if name == there[-1] else 0.01))
+    assert Predictor("net.onnx").engine.name == "onnxruntime"
+    assert cache.is_file() == (len(there) > 1)
+    monkeypatch.setattr(predictor, "make_engine", lambda network, name, precision: Sleeper(name, 0.001))
+    assert predictor._network_engine(network, "auto", "auto", False).name == "torch"
+
+
+def test_a_network_stays_where_it_is_when_its_engine_moves_on(network, monkeypatch):
+    """So what a program does with the network next meets images where it left them."""
+    monkeypatch.setattr(engines, "best_device", lambda: torch.device("meta"))
+    engine = make_engine(network, "torch")
+    assert engine.device.type == engine(torch.zeros(1, 3, 32, 32)).device.type == "meta"
+    assert network.embed(torch.zeros(1, 3, 32, 32)).device.type == "cpu"
 
 
 @pytest.fixture(scope="module")

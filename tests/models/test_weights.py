@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
-from godeeper import BadCheckpoint, create_model, list_models, load
+from godeeper import BadCheckpoint, GodeeperError, create_model, list_models, load
+from godeeper.deploy.export_metadata import read_json
+from godeeper.detect.detector_files import holds_detector
 from godeeper.models.load import save
 from godeeper.models.network import to_device
 from godeeper.models.spec import ModelSpec
 from godeeper.papers.registry import definition, variant
 from godeeper.preprocess import Preprocess
 from godeeper.tensor_files import load_tensors, save_tensors
+from godeeper.workflows.image_files import files_of
+from godeeper.workflows.models import spec_of
 from networks import representative
 
 TINY: dict[str, Any] = {"width": 0.25, "num_classes": 3, "small": True}
@@ -79,6 +84,50 @@ def test_heads_stay_at_home(tmp_path):
     assert_same(loaded.state_dict(), trunk)
     again = network(aux=True, weights=tmp_path)  # fresh heads on the saved trunk
     assert_same({key: again.state_dict()[key] for key in trunk}, trunk)
+
+
+LONG = "图" * 86  # 258 bytes: file systems take 255 a name
+
+
+@pytest.mark.parametrize("name", [LONG, f"{LONG}/model.safetensors", f"runs/{LONG}/last", "图/" * 1500, "a" * 300], ids=range(5))
+def test_a_name_that_no_file_system_takes_is_a_name_that_is_not_there(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadCheckpoint, match="there is no run folder or weights file"):
+        load(name)
+    assert not holds_detector(name)
+    with pytest.raises(BadCheckpoint, match="there is no file"):
+        read_json(Path(name).with_suffix(".onnx"))
+    with pytest.raises(GodeeperError, match="model"):
+        spec_of(name)
+    with pytest.raises(GodeeperError, match="there are no images at"):
+        files_of([name])
+
+
+def test_to_know_a_detector_no_tensor_is_read(saved, monkeypatch):
+    class HeaderOnly:
+        def __init__(self, *arguments, **options):
+            self.file = safe_open(*arguments, **options)
+
+        def __enter__(self):
+            self.file.__enter__()
+            return self
+
+        def __exit__(self, *error):
+            self.file.__exit__(*error)
+
+        def metadata(self):
+            return self.file.metadata()
+
+        def keys(self):
+            return self.file.keys()
+
+        def get_tensor(self, name):
+            raise AssertionError(f"reads {name}")
+
+    monkeypatch.setattr("godeeper.tensor_files.safe_open", HeaderOnly)
+    assert not holds_detector(saved)
+    save_file({"a": torch.zeros(1)}, saved.parent / "detector.safetensors", {"detector": "{}"})
+    assert holds_detector(saved.parent / "detector.safetensors")
 
 
 # What is not ours

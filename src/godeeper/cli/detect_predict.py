@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import BadImage, GodeeperError
+from ..files import could_exist
 from .detect_options import Multibox, Superpixels
 from .output import Json, Language, print_json
 from .progress import progress_bar
@@ -62,7 +63,7 @@ def _count_runs(arguments: Sequence[str]) -> int:
     count = 0
     for argument in arguments:
         path = Path(argument)
-        is_run = any((path / name).is_file() for name in ("model.safetensors", "recipe.json"))
+        is_run = could_exist(path) and any((path / name).is_file() for name in ("model.safetensors", "recipe.json"))
         if path.suffix.lower() not in SUFFIXES and not is_run:
             break
         count += 1

@@ -10,6 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any, get_args
@@ -17,6 +18,7 @@ from typing import Any, get_args
 import torch
 
 from ..files import atomic_write, cache_folder
+from ..version import __version__
 from .engines import PRECISIONS, Engine, EngineName, Precision, installed
 
 logger = logging.getLogger("godeeper")
@@ -25,9 +27,7 @@ SECONDS, FEWEST = 0.5, 3  # of measuring an engine: how long, and how many passe
 
 
 def candidates(precision: Precision) -> tuple[EngineName, ...]:
-    """The engines that compute in a precision and are installed; on a GPU, torch alone."""
-    if torch.cuda.is_available():
-        return ("torch",)
+    """The engines that compute in a precision and are installed."""
     return tuple(name for name in get_args(EngineName) if precision in PRECISIONS[name] and installed(name))
 
 
@@ -41,13 +41,13 @@ def fastest(
     if len(names) == 1:
         return make(names[0])
     file, key = cache_folder() / "engines.json", _key({**subject, "shape": shape, "engines": names})
-    known = _read_cache(file)
-    chosen = known.get(key, {}).get("engine")
+    chosen = _read_cache(file).get(key, {}).get("engine")
     if chosen in names:
         return make(chosen)
     engines = {name: make(name) for name in names}
     seconds = measure(engines, torch.randn(shape))
     best = min(seconds, key=lambda name: median(seconds[name]))
+    known = _read_cache(file)  # again: others may have measured meanwhile
     _write_cache(file, {**known, key: {"engine": best, "ms": {name: round(1000 * median(t), 2) for name, t in seconds.items()}}})
     logger.info("engines measured: %s", ", ".join(f"{name} {1000 * median(t):.1f} ms" for name, t in seconds.items()))
     return engines[best]
@@ -78,10 +78,18 @@ def measure(
 
 
 def _key(subject: dict[str, Any]) -> str:
-    """A digest of what the choice depends on: the network's shape, the machine, the engines' versions."""
-    packages = {name: import_module(name).__version__ for name in subject["engines"]}
+    """A digest of what the choice depends on: the network's table, the machine, the versions of the engines and of godeeper."""
+    packages = {"godeeper": __version__, **{name: _version(name) for name in subject["engines"]}}
     here = [platform.machine(), _processor(), torch.get_num_threads(), packages]
     return hashlib.sha256(json.dumps([subject, here], sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _version(package: str) -> str:
+    """An engine's version: of what is installed, else of the package itself, which takes a while to import."""
+    try:
+        return version(package)
+    except PackageNotFoundError:  # onnxruntime-gpu and the like
+        return str(import_module(package).__version__)
 
 
 def _processor() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadCheckpoint, GodeeperError
+from ..files import could_exist
 from ..models.spec import ModelSpec
 from ..packages import require
 from ..version import __version__
@@ -74,7 +75,7 @@ def read_metadata(file: Path) -> ExportMetadata:
 
 def read_json(file: Path) -> dict[str, Any]:
     """The JSON object that godeeper wrote into a .onnx or .xml file; BadCheckpoint for any other file."""
-    if not file.is_file():
+    if not could_exist(file) or not file.is_file():
         raise BadCheckpoint(f"there is no file {str(file)!r}")
     try:
         text = _onnx_text(file) if file.suffix.lower() == ".onnx" else _openvino_text(file)

@@ -24,6 +24,7 @@ from ..errors import BadImage, GodeeperError
 from ..models.load import load
 from ..models.network import Network
 from ..models.spec import ModelSpec
+from ..papers.serialize import definition_as_dict
 from .engine_choice import candidates, fastest
 from .engines import Engine, EngineName, Precision, check_engine, from_onnx, make_engine
 from .export_metadata import ExportMetadata, is_exported, read_metadata
@@ -161,9 +162,10 @@ def _network_engine(network: Network, engine: str, precision: str, compiled: boo
     if engine != "auto" or chosen == "int8":
         name: EngineName = "openvino" if engine == "auto" else engine  # type: ignore[assignment]
         return make_engine(network, name, chosen, compiled=compiled)
-    shape = _measured_shape(network.spec)
-    subject = {"spec": network.spec.digest, "precision": chosen}
-    return fastest(lambda name: make_engine(network, name, chosen), candidates(chosen), subject, shape)
+    if torch.cuda.is_available():  # the other engines compute on the CPU
+        return make_engine(network, "torch", chosen)
+    subject = {"table": definition_as_dict(network.definition), "precision": chosen}
+    return fastest(lambda name: make_engine(network, name, chosen), candidates(chosen), subject, _measured_shape(network.spec))
 
 
 def _exported_engine(file: Path, metadata: ExportMetadata, engine: str, precision: str) -> Engine:
@@ -180,9 +182,8 @@ def _exported_engine(file: Path, metadata: ExportMetadata, engine: str, precisio
     names = tuple(name for name in candidates(chosen) if name != "torch" and not (openvino_only and name != "openvino"))
     if engine != "auto" or not names:
         names = (engine if engine != "auto" else "openvino",)  # type: ignore[assignment]
-    shape = _measured_shape(metadata.spec)
-    subject = {"spec": metadata.spec.digest, "precision": chosen, "file": file.suffix}
-    return fastest(lambda name: from_onnx(str(file), name, chosen), names, subject, shape)
+    subject = {"table": definition_as_dict(metadata.spec.definition), "precision": chosen, "file": file.suffix}
+    return fastest(lambda name: from_onnx(str(file), name, chosen), names, subject, _measured_shape(metadata.spec))
 
 
 def _measured_shape(spec: ModelSpec) -> tuple[int, int, int, int]:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadCheckpoint, GodeeperError
+from ..files import could_exist
 from ..models.weights.read import WEIGHTS_FILE, weights_file
-from ..tensor_files import is_safetensors, load_tensors, read_safetensors, save_tensors
+from ..tensor_files import is_safetensors, load_tensors, read_header, save_tensors
 from .detector_spec import DetectorSpec, MultiBoxSpec
 from .faster_rcnn import FasterRCNN
 from .multibox import MultiBox
@@ -34,11 +35,10 @@ def load_detector(source: str | Path) -> FasterRCNN:
 def holds_detector(source: str | Path) -> bool:
     """Whether a run folder or weights file holds a Faster R-CNN."""
     path = Path(source)
-    file = path / WEIGHTS_FILE if path.is_dir() else path
-    if not file.is_file() or not is_safetensors(file):
+    if not could_exist(path):
         return False
-    _, metadata = read_safetensors(file)
-    return DETECTOR in metadata
+    file = path / WEIGHTS_FILE if path.is_dir() else path
+    return file.is_file() and is_safetensors(file) and DETECTOR in read_header(file)
 
 
 def save_multibox(multibox: MultiBox, path: str | Path) -> None:

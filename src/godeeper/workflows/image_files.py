@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..data.walk import image_files, without_hidden
 from ..errors import GodeeperError
+from ..files import could_exist
 
 
 def files_of(arguments: Sequence[str]) -> list[Path]:
@@ -19,7 +20,7 @@ def files_of(arguments: Sequence[str]) -> list[Path]:
     for argument in arguments:
         if not argument:
             raise GodeeperError("an image's name is empty: give a file, a folder or a pattern")
-        if len(Path(argument).name) > 255:  # no file system has such a name; asking for it would raise
+        if not could_exist(argument):
             raise GodeeperError(f"there are no images at {argument[:40]!r}...")
         matches = _files(argument)
         if not matches:

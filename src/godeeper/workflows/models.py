@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import GodeeperError, unknown
+from ..files import could_exist
 from ..models.spec import ModelSpec, read_spec
 from ..papers.notation import Definition
 from ..papers.registry import DEFINITIONS, list_models
@@ -29,6 +30,8 @@ def spec_of(model: Model) -> ModelSpec:
         return read_spec(path)
     from ..models.weights.read import WEIGHTS_FILE, read_weights  # here, as it needs torch, and tables do not
 
+    if not could_exist(name):
+        raise GodeeperError(f"there is no model {name[:40]!r}...: the name is too long")
     if path.is_file() or (path / WEIGHTS_FILE).is_file():
         return read_weights(path).spec
     if "/" in name or path.is_dir():

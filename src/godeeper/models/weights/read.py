@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import BadCheckpoint, GodeeperError
+from ...files import could_exist
 from ...labels import imagenet_names
 from ...papers.registry import definition, variant
 from ...preprocess import Preprocess
@@ -63,6 +64,8 @@ def read_weights(source: str | Path, model: str | None = None) -> Weights:
 
 def weights_file(path: Path) -> Path:
     """The weights file that `path`, a run folder or a file, means. BadCheckpoint, with the remedy, where there is none."""
+    if not could_exist(path):
+        raise _nowhere(str(path))
     if path.is_file():
         return path
     if not path.is_dir():
@@ -80,12 +83,17 @@ def weights_file(path: Path) -> Path:
     return path / WEIGHTS_FILE
 
 
+def _nowhere(name: str) -> BadCheckpoint:
+    """The error for a name that is too long for any file."""
+    return BadCheckpoint(f"there is no run folder or weights file {name[:40]!r}...: the name is too long")
+
+
 def _located(source: str | Path, model: str | None) -> tuple[Path, Published | None]:
     name = str(source)
     if not name:
         raise BadCheckpoint("the name of the weights is empty: give a run folder, a weights file or a published name")
-    if len(name) > 4000 or len(Path(name).name) > 255:  # no file system has such a name; asking for it would raise
-        raise BadCheckpoint(f"there is no run folder or weights file {name[:40]!r}...")
+    if not could_exist(name):
+        raise _nowhere(name)
     published = PUBLISHED.get(name)
     if published is None or Path(name).is_file() or (Path(name) / WEIGHTS_FILE).is_file():
         return weights_file(Path(name)), None
