@@ -4,6 +4,8 @@ import csv
 import json
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from PIL import Image
 
 from godeeper import Predictor, load, save
 from godeeper.cli.main import status
+from godeeper.deploy import prediction_table
 from godeeper.deploy.prediction_table import fingerprint, write_predictions
 from godeeper.errors import GodeeperError
 
@@ -134,11 +137,11 @@ def test_weights_and_files_are_told_apart_by_what_they_hold(weights_file, tmp_pa
     network = load(weights_file)
     other = tmp_path / "other.safetensors"
     save(network, other)
-    assert fingerprint(other) == fingerprint(weights_file)
+    assert fingerprint(load(other)) == fingerprint(load(weights_file))
     with torch.no_grad():
         network.head["linear"].linear.bias[0] += 1
     save(network, other)
-    assert fingerprint(other) != fingerprint(weights_file)
+    assert fingerprint(load(other)) != fingerprint(load(weights_file))
     (tmp_path / "a.xml").write_bytes(b"graph")
     (tmp_path / "a.bin").write_bytes(b"weights")
     before = fingerprint(tmp_path / "a.xml")
@@ -146,26 +149,51 @@ def test_weights_and_files_are_told_apart_by_what_they_hold(weights_file, tmp_pa
     assert fingerprint(tmp_path / "a.xml") != before
 
 
-def test_processes_share_the_parts(folder, predictor, tmp_path, monkeypatch):
+class Process:
+    """As accelerate's PartialState, of two threads."""
+
+    num_processes, met = 2, threading.Barrier(2)
+
+    def __init__(self, cpu):
+        self.process_index = int(threading.current_thread().name)
+
+    def wait_for_everyone(self):
+        self.met.wait(20)
+
+
+def test_processes_share_the_parts_and_the_first_waits_for_latecomers(folder, predictor, tmp_path, monkeypatch):
     files, out = sorted(folder.iterdir()), tmp_path / "table.csv"
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
-    second = Breaking(predictor, after=-1)
-    write_predictions(out, files, second, {}, top=2, chunk=CHUNK)
-    assert not out.exists()
-    monkeypatch.setenv("RANK", "0")
-    first = Breaking(predictor, after=-1)
-    write_predictions(out, files, first, {}, top=2, chunk=CHUNK)
+    monkeypatch.setattr(prediction_table, "PartialState", Process)
+    first, second = Breaking(predictor, after=-1), Breaking(predictor, after=-1)
+
+    def both(out, files):
+        call = {"target": write_predictions, "kwargs": {"top": 2, "chunk": CHUNK}}
+        threads = [threading.Thread(name=str(n), args=(out, files, of, {}), **call) for n, of in enumerate((first, second))]
+        threads[0].start()
+        while not Process.met.n_waiting:
+            assert threads[0].is_alive()
+            time.sleep(0.01)
+        assert not out.exists()  # though the first has nothing to wait for but the second's arrival
+        threads[1].start()
+        for thread in threads:
+            thread.join()
+
+    both(tmp_path / "one part.csv", files[:3])
+    assert first.asked == files[:3]
+    first.asked.clear()
+    both(out, files)
     assert sorted(first.asked + second.asked) == files
     assert second.asked == files[5:10] + files[15:20]
+    assert not list(tmp_path.glob("*.parts"))
     with out.open(newline="") as opened:
         check(list(csv.DictReader(opened)), predictor, folder, 2)
 
 
 TABLE_OF_SMALL_PARTS = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 from godeeper import Predictor
+from godeeper.deploy import prediction_table
 from godeeper.deploy.prediction_table import write_predictions
 
 weights, folder, out, asked = sys.argv[1:]
@@ -178,7 +206,11 @@ class Counting:
             log.writelines(f"{file}\\n" for file in files)
         return predictor.outcomes(files, **options)
 
-write_predictions(Path(out), sorted(Path(folder).iterdir()), Counting(), {}, top=2, chunk=5)
+files = sorted(Path(folder).iterdir())
+write_predictions(Path(out), files, Counting(), {}, top=2, chunk=5)
+if os.environ["RANK"] == "1":
+    time.sleep(1)  # a latecomer: nothing is left for it, and the first process could finish without it
+write_predictions(Path(out + ".late.csv"), files[:5], predictor, {}, chunk=5)
 """
 
 
@@ -196,6 +228,8 @@ def test_torchrun_writes_one_table(folder, weights_file, predictor, tmp_path):
     files = sorted(map(str, folder.iterdir()))
     assert Path(f"{asked}.0").read_text().split() == files[:5] + files[10:15] + files[20:]
     assert Path(f"{asked}.1").read_text().split() == files[5:10] + files[15:20]
+    assert len(Path(f"{out}.late.csv").read_text().splitlines()) == 6
+    assert not list(tmp_path.glob("*.parts"))
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,21 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
+
 from ..errors import GodeeperError
 from ..files import atomic_write
 from ..labels import Lang
-from ..models.load import load
+from ..models.network import Network, best_device
 from ..packages import require
 from ..tensor_files import digest
 from .class_names import ClassNames
-from .export_metadata import is_exported
 from .predictor import Prediction, Predictor
 
 FORMATS = (".parquet", ".csv", ".jsonl")
@@ -58,7 +58,8 @@ def write_predictions(
     and the first one joins them. GodeeperError where the parts are of another call.
     """
     check_table(out)
-    rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    processes = PartialState(cpu=best_device().type == "cpu")
+    rank, ranks = processes.process_index, processes.num_processes
     folder = out.with_name(f"{out.name}.parts")
     _check_plan(folder, files, {**identity, "top": top, "crops": crops, "lang": lang})
     parts = [folder / f"{number:07}.jsonl" for number in range(-(-len(files) // chunk))]
@@ -66,8 +67,10 @@ def write_predictions(
     names = ClassNames(predictor.classes, lang)
     chunks = {number: files[number * chunk : (number + 1) * chunk] for number in mine}
     total, done = sum(map(len, chunks.values())), 0
+    missing = {number for number in mine if not parts[number].is_file()}
+    processes.wait_for_everyone()  # all know what is left to them, before one may find the table complete and remove the parts
     for number, part_files in chunks.items():
-        if not parts[number].is_file():
+        if number in missing:
             _write(parts[number], _lines(part_files, predictor, names, top, crops))
         done += len(part_files)
         if progress is not None:
@@ -82,10 +85,10 @@ def write_predictions(
     shutil.rmtree(folder)
 
 
-def fingerprint(model: str | Path) -> str:
-    """SHA-256 of a model's weights, or of an exported file."""
-    if not is_exported(model):
-        return digest(load(model).state_dict())
+def fingerprint(model: Network | str | Path) -> str:
+    """SHA-256 of a network's weights, or of an exported file."""
+    if isinstance(model, Network):
+        return digest(model.state_dict())
     result = hashlib.sha256(Path(model).read_bytes())
     if Path(model).suffix.lower() == ".xml":
         result.update(Path(model).with_suffix(".bin").read_bytes())

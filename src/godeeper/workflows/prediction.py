@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from accelerate import PartialState
+
 from ..data.crops import check_crops
 from ..data.decode import ImageInput
+from ..deploy.export_metadata import is_exported
 from ..deploy.prediction_table import check_table, fingerprint, write_predictions
 from ..deploy.predictor import Prediction, Predictor
 from ..errors import BadImage
 from ..labels import Lang
-from ..models.network import Network
+from ..models.load import load
+from ..models.network import Network, best_device
 from .progress import OnProgress, Progress, counter
 
 
@@ -85,8 +89,10 @@ def predict_table(
     """
     check_crops(crops)
     check_table(out)
-    predictor = Predictor(model, engine, precision)
-    identity = {"weights": fingerprint(model), "classes": list(predictor.classes), "precision": predictor.engine.precision}
+    PartialState(cpu=best_device().type == "cpu")  # each process of a machine on a GPU of its own
+    opened = model if is_exported(model) else load(model)
+    predictor = Predictor(opened, engine, precision)
+    identity = {"weights": fingerprint(opened), "classes": list(predictor.classes), "precision": predictor.engine.precision}
     progress = counter("predicting", on_progress)
     start = perf_counter()
     write_predictions(out, files, predictor, identity, top=top, crops=crops, lang=lang, progress=progress)
