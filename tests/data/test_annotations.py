@@ -138,6 +138,59 @@ def test_several_faults_are_counted(voc):
         open_annotations(voc, "train")
 
 
+def test_unsound_annotations_can_be_left_out_and_are_counted_by_file(voc):
+    annotate(voc, ("disc", 5, 5, 5, 9), ("square", 1, 2, 30, 40), ("disc", 50, 10, 120, 20), number=0)
+    (voc / "Annotations/scene001.xml").write_text("<annotation>")
+    (voc / "JPEGImages/scene002.jpg").unlink()
+    with pytest.raises(GodeeperError, match=r"scene001.*\(and 3 more with faults\); --skip-bad leaves such out, and counts them"):
+        open_annotations(voc, "train")
+    images = open_annotations(voc, "train", skip_bad=True)
+    assert [file.name for file in images.files] == ["scene000.jpg"]
+    assert images.objects[0].boxes.tolist() == [[1, 2, 30, 40]]
+    assert images.classes == ("disc", "square")
+    left_out = images.left_out.as_dict()
+    assert left_out["boxes"] == {str(voc / "JPEGImages/scene000.jpg"): 2}
+    assert ["scene001.xml" in left_out["images"][0], "scene002.jpg" in left_out["images"][1]] == [True, True]
+    lines = images.left_out.lines()
+    assert lines[0].startswith("unsound images, left out: 2, by file: scene001.jpg (1), scene002.jpg (1); the first: '")
+    assert lines[1].startswith("unsound boxes, left out: 2, by file: scene000.jpg (2); the first: '")
+    assert "xmin 6, ymin 6, xmax 5, ymax 9, has no area" in lines[1]
+    (voc / "JPEGImages/scene000.jpg").unlink()  # nothing sound is left
+    with pytest.raises(GodeeperError, match=r"scene001.xml' is not XML, or is damaged: .*\(and 2 more with faults\)$"):
+        open_annotations(voc, "train", skip_bad=True)
+
+
+def test_unsound_boxes_of_a_json_can_be_left_out(tmp_path):
+    def change(document):
+        sound = document["annotations"][0]
+        document["annotations"] = [sound] + [
+            {**sound, **entry}
+            for entry in (
+                {"bbox": [10, 10, 40, 0]}, {"bbox": [float("nan"), 1, 2, 3]}, {"bbox": []}, {"bbox": None},
+                {"bbox": [-9, 1, 30, 3]}, {"category_id": 5}, {"image_id": 5},
+            )
+        ]  # fmt: skip
+
+    folder = coco_folder(tmp_path / "coco", range(2), change)
+    images = open_annotations(folder, "val2017", skip_bad=True)
+    assert [len(objects) for objects in images.objects] == [1, 0]
+    counts = {file.rpartition("/")[2]: count for file, count in images.left_out.as_dict()["boxes"].items()}
+    assert counts == {"scene000.jpg": 6, "instances_val2017.json": 1}
+    with pytest.raises(GodeeperError, match=r"\(and 6 more with faults\); --skip-bad"):
+        open_annotations(folder, "val2017")
+
+
+def test_the_area_of_an_annotation_is_kept_and_what_it_says_to_ignore_is_difficult(tmp_path):
+    def change(document):
+        entry = {**document["annotations"][0], "bbox": [10, 10, 40, 40]}
+        fields = ({"area": 800}, {"area": 900.5, "iscrowd": 1}, {"ignore": 1}, {"area": "many", "ignore": 0}, {"area": -1})
+        document["annotations"] = [{**entry, **each} for each in fields]
+
+    objects = open_annotations(coco_folder(tmp_path / "coco", range(1), change), "val2017").objects[0]
+    assert objects.areas.tolist() == [800, 900.5, 1600, 1600, 1600]
+    assert objects.difficult.tolist() == [False, True, True, False, False]
+
+
 def test_an_annotation_without_its_image(voc):
     (voc / "JPEGImages/scene001.jpg").unlink()
     with pytest.raises(GodeeperError, match=r"scene001.xml': its image '.*scene001.jpg' is missing: add it, or"):
@@ -234,8 +287,9 @@ def test_folders_that_are_neither(tmp_path):
         (lambda d: d["annotations"][0].pop("bbox"), "has the box None, which is not four numbers"),
         (lambda d: d["annotations"].append([]), r"annotations\[3\] is not an object of JSON"),
         (lambda d: d["annotations"][0].update(image_id=[]), r"annotations\[0\] has no image_id, a whole number"),
-        (lambda d: d["images"][0].update(file_name="../../etc/passwd"), "is not the name of an image below its folder"),
-        (lambda d: d["images"][0].update(file_name="/etc/passwd"), "is not the name of an image below its folder"),
+        (lambda d: d["images"][0].update(file_name="../../etc/passwd"), "its image '.*coco/val2017/etc/passwd' is missing"),
+        (lambda d: d["images"][0].update(file_name="/etc/passwd"), "its image '.*coco/val2017/etc/passwd' is missing"),
+        (lambda d: d["images"][0].update(file_name="../.."), r"\('../..'\): its image's name is not that of a file"),
         (lambda d: d["images"][0].update(file_name="gone.jpg"), r"\('gone.jpg'\): its image '.*gone.jpg' is missing"),
         (lambda d: d["images"][0].update(file_name="scene001.jpg"), "lists '.*scene001.jpg' twice among its images"),
         (lambda d: d["categories"][0].update(name="disc"), "lists 'disc' twice among its categories"),

@@ -1,6 +1,7 @@
 """Average precision by hand, against the devkit's algorithm written out, and against other libraries."""
 
 import json
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
 
@@ -249,7 +250,8 @@ def torchmetrics_map(detections, there, **options):
         [{"boxes": torch.from_numpy(one.boxes), "scores": torch.from_numpy(one.scores), "labels": torch.from_numpy(one.labels)}
          for one in detections],
         [{"boxes": torch.from_numpy(one.boxes), "labels": torch.from_numpy(one.labels),
-          "iscrowd": torch.from_numpy(one.difficult).long()} for one in there],
+          "iscrowd": torch.from_numpy(one.difficult).long(),
+          **({} if one.areas is None else {"area": torch.from_numpy(one.areas)})} for one in there],
     )  # fmt: skip
     return metric.compute()
 
@@ -272,6 +274,8 @@ def test_torchmetrics_with_recall_in_small_steps_finds_the_same_area():
 def test_cocos_figures_are_torchmetrics_own():
     for seed in range(3):
         detections, there = some(seed, images=30)
+        if seed:  # areas of outlines, on either side of the limits
+            there = [replace(each, areas=np.resize([500.0, 1100.0, 9000.0, 9000.0], len(each))) for each in there]
         ours = coco_scores(detections, there, "ab")
         theirs = torchmetrics_map(  # its own thresholds are of 32 bits, which a recall of 0.51 may lie below
             detections, there, iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(), rec_thresholds=np.linspace(0, 1, 101).tolist()
@@ -296,6 +300,13 @@ def test_coco_sorts_objects_by_their_area():
     there, detections = [objects(*sizes)], [found((sizes[0], 0.9), (sizes[2], 0.8))]
     result = coco_scores(detections, there, ["thing"])
     assert (result.map_small, result.map_medium, result.map_large) == pytest.approx((100, 0, 100))
+
+
+def test_cocos_area_is_that_of_the_annotation():
+    """A 40 x 40 box around an outline of 800 square pixels is small, one around 9200 is not yet large."""
+    there = replace(objects((0, 0, 40, 40), (100, 0, 200, 100)), areas=np.array([800.0, 9200.0]))
+    result = coco_scores([found(((0, 0, 40, 40), 0.9))], [there], ["thing"])
+    assert (result.map_small, result.map_medium, result.map_large) == (pytest.approx(100), 0, None)
 
 
 def test_cocos_recall_is_of_more_than_ten_detections():

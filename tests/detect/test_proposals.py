@@ -217,7 +217,7 @@ def test_a_set_in_its_order_by_any_number_of_processes(tmp_path):
     for number, workers in enumerate((0, 2)):
         told = []
         found = propose_all(Corner(str(number)), images, workers=workers, progress=lambda *one: told.append(one))  # noqa: B023
-        assert [boxes.tolist() for boxes in found] == wanted
+        assert [boxes.tolist() for boxes in found.boxes] == wanted
         assert told == [(done, 8) for done in range(1, 9)]
 
 
@@ -230,8 +230,12 @@ def test_a_process_that_dies(tmp_path):
 def test_a_bad_image_in_a_set(workers, tmp_path):
     images = open_annotations(voc_folder(tmp_path), "val")
     images.files[1].write_bytes(b"no image")
-    with pytest.raises(BadImage, match=images.files[1].name):
+    with pytest.raises(BadImage, match=rf"{images.files[1].name}.*\(--skip-bad leaves such images out, and counts them\)"):
         propose_all(Corner(), images, workers=workers)
+    results = propose_all(Corner(), images, workers=workers, skip_bad=True)
+    assert results.indices == [0, 2, 3]
+    assert len(results.boxes) == 3
+    assert [images.files[1].name in reason for reason in results.skipped] == [True]
 
 
 def test_several_ways_together(fixed):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from detectors import COARSE, train_detectors
 from godeeper import GodeeperError
 from godeeper.data.decode import decode
 from godeeper.data.open_annotations import open_annotations
+from godeeper.detect.detections import Detections
 from godeeper.detect.detector_files import load_detector
 from godeeper.errors import BadImage
 from godeeper.papers.registry import definition, list_models, variant
 from godeeper.tensor_files import load_tensors
 from godeeper.workflows import Progress, evaluate_detector, find_objects, measure_coverage, plot_objects, train, train_detector
+from scenes import voc_folder, write_annotation
 
 GEOMETRY = ["image_size=72", "longest=96", "anchors=16,32", "regions=8"]
 
@@ -56,6 +59,61 @@ def test_images_are_what_people_have(runs, capsys, tmp_path):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.fixture
+def unsound(tmp_path):
+    """Scenes to test on: one has an unsound box beside a sound one, the annotation of another is of another size."""
+    voc = voc_folder(tmp_path / "voc", {"test": range(12, 16)})
+    write_annotation(voc / "Annotations/scene012.xml", (96, 72), [("disc", 1, 1, 20, 20), ("disc", 5, 5, 5, 9)])
+    write_annotation(voc / "Annotations/scene013.xml", (48, 36), [("disc", 1, 1, 20, 20)])
+    return voc
+
+
+def test_an_evaluation_stops_at_unsound_annotations_or_counts_them(unsound):
+    words = r"scene013.xml': it is of an image of 48x36.*\(and 1 more with faults\); --skip-bad"
+    detecting = partial(evaluate_detector, Nothing(), unsound)
+    for evaluation in (detecting, partial(measure_coverage, unsound, proposer=WholeImage(), workers=0)):
+        with pytest.raises(GodeeperError, match=words):
+            evaluation()
+        result = evaluation(skip_bad=True).as_dict()
+        assert result["images"] == 3
+        assert ["scene013.xml" in result["skipped"][0], "scene012.xml" in result["skipped_boxes"][0]] == [True, True]
+
+
+def test_training_leaves_out_what_is_unsound_and_reports_it_once(unsound, tmp_path):
+    messages = []
+    train_detector(
+        tmp_path / "run", "googlenet_bn", unsound, method="multibox", split="test", validate="test", width=0.125, workers=0,
+        overrides=["epochs=2", "batch_size=3", "boxes=8", "image_size=64"], on_message=messages.append,
+    )  # fmt: skip
+    assert sum("unsound images, left out: 1, by file: scene013.jpg (1)" in message for message in messages) == 1
+    assert sum("unsound boxes, left out: 1, by file: scene012.jpg (1)" in message for message in messages) == 1
+    assert "scene013.jpg (1)" in (tmp_path / "run/log.txt").read_text()
+    left_out = json.loads((tmp_path / "run/recipe.json").read_text())["left_out"]["test"]
+    assert (len(left_out["images"]), sum(left_out["boxes"].values())) == (1, 1)
+
+
+@pytest.mark.slow
+def test_regions_are_not_proposed_in_an_image_that_cannot_be_decoded(runs, tmp_path):
+    voc, messages = tmp_path / "voc", []
+    shutil.copytree(runs / "voc", voc)
+    file = voc / "JPEGImages/scene001.jpg"
+    file.write_bytes(file.read_bytes()[:1500])  # the header is whole
+    train_detector(
+        tmp_path / "run", "googlenet_bn", voc, method="rcnn", width=0.125, small=True, validate="none", workers=0,
+        superpixels=8.0, overrides=["epochs=1", "image_size=32"], on_message=messages.append,
+    )  # fmt: skip
+    assert sum("skipped" in message and "scene001.jpg" in message for message in messages) == 1
+
+
+class Nothing:
+    """Finds nothing."""
+
+    classes = ("disc", "square")
+
+    def find(self, image):
+        return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
 class WholeImage:
     """Proposes the image itself."""
 
@@ -67,7 +125,9 @@ class WholeImage:
 
 def test_coverage_of_proposals_of_ones_own(runs):
     result = measure_coverage(runs / "voc", proposer=WholeImage(), workers=0)
-    assert result.as_dict() == {"images": 4, "objects": result.coverage.objects, "coverage": 0, "proposals": 1}
+    assert result.as_dict() == {
+        "images": 4, "objects": result.coverage.objects, "coverage": 0, "proposals": 1, "skipped": [], "skipped_boxes": [],
+    }  # fmt: skip
     assert result.coverage.objects > 0
     assert measure_coverage(runs / "voc", superpixels=float(COARSE[1]), workers=0).coverage.covered > 0
 

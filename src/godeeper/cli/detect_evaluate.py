@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .detect_options import Data, Multibox, Runs, Split, Superpixels, percent
+from .detect_options import Data, Multibox, Runs, SkipBad, Split, Superpixels, percent
 from .output import Json, print_json, print_table
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from ..workflows.detector_evaluation import EvaluateDetectorResult
+    from ..workflows.detector_evaluation import CoverageResult, EvaluateDetectorResult
 
 
 def evaluate_command(
@@ -24,7 +24,7 @@ def evaluate_command(
     multibox: Multibox = None,
     save: Annotated[Path | None, typer.Option(help="Keep the detections in this .json file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw precision over recall into this .png file.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and count images that cannot be decoded.")] = False,
+    skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
     """Count the mean average precision of a detector, as Pascal VOC, ILSVRC and COCO do."""
@@ -44,12 +44,11 @@ def evaluate_command(
 def _print_scores(result: EvaluateDetectorResult) -> None:
     from ..detect.detection_report import class_rows
 
-    skipped = result.results.skipped
     head = ("class", "objects", "detections", "recall", "AP (VOC)", "AP (ILSVRC)")
     print_table(head, class_rows(result.voc, result.ilsvrc), right=head[1:])
     print()
     rows = [
-        ("images", f"{result.voc.images}" + (f", {len(skipped)} skipped" if skipped else "")),
+        ("images", _counted(result.voc.images, result)),
         ("mAP at 0.5, VOC", percent(result.voc.mean_average_precision)),
         ("mAP at 0.5, ILSVRC", percent(result.ilsvrc.mean_average_precision)),
     ]
@@ -59,7 +58,17 @@ def _print_scores(result: EvaluateDetectorResult) -> None:
         rows.append(("mAP at 0.5, COCO", percent(result.coco.map_50)))
         rows.append(("mAP at 0.5 to 0.95, COCO", percent(result.coco.map)))
     print_table((), rows)
-    for reason in skipped:
+    _print_skipped(result)
+
+
+def _counted(images: int, result: EvaluateDetectorResult | CoverageResult) -> str:
+    """How many images there are, and how many images and boxes were left out, if any."""
+    counts = ((len(result.skipped), "skipped"), (len(result.skipped_boxes), "boxes skipped"))
+    return ", ".join([str(images), *(f"{count} {what}" for count, what in counts if count)])
+
+
+def _print_skipped(result: EvaluateDetectorResult | CoverageResult) -> None:
+    for reason in [*result.skipped, *result.skipped_boxes]:
         print(f"skipped {reason}", file=sys.stderr)
 
 
@@ -69,6 +78,7 @@ def coverage_command(
     superpixels: Superpixels = None,
     multibox: Multibox = None,
     workers: Annotated[int, typer.Option(min=0, max=999, help="Processes that propose regions.")] = 1,
+    skip_bad: SkipBad = False,
     as_json: Json = False,
 ) -> None:
     """Count how many objects the proposals cover, at an IoU of 0.5."""
@@ -76,11 +86,14 @@ def coverage_command(
 
     with progress_bar() as on_progress:
         result = measure_coverage(
-            data, split=split, superpixels=superpixels, multibox=multibox, workers=workers, on_progress=on_progress
-        )
+            data, split=split, superpixels=superpixels, multibox=multibox, workers=workers, skip_bad=skip_bad,
+            on_progress=on_progress,
+        )  # fmt: skip
     if as_json:
         print_json(result.as_dict())
         return
+    covered = result.coverage
     print_table(("images", "objects", "covered", "proposals an image"), [
-        (result.images, result.coverage.objects, percent(result.coverage.percent), f"{result.coverage.proposals:.0f}"),
+        (_counted(result.images, result), covered.objects, percent(covered.percent), f"{covered.proposals:.0f}"),
     ])  # fmt: skip
+    _print_skipped(result)

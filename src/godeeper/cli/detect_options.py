@@ -12,6 +12,9 @@ Runs = Annotated[
 ]
 Data = Annotated[str, typer.Option(help="A folder of annotated images: Pascal VOC's or COCO's.")]
 Split = Annotated[str, typer.Option(help="Which images of the data.")]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out and count images that cannot be decoded, and unsound annotations.")
+]
 Superpixels = Annotated[
     float | None, typer.Option(min=0.1, max=100, help="rcnn: superpixels this times R-CNN's; by default 2, as the paper has it.")
 ]

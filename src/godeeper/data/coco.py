@@ -6,58 +6,72 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path, PureWindowsPath
-from typing import Any, NoReturn
+from typing import Any
 
 from ..errors import GodeeperError, unknown
-from .annotations import AnnotatedBox, AnnotatedImage, map_all, read_annotation
+from .annotations import AnnotatedBox, AnnotatedImage, LeftOut, map_sound, read_annotation, split_named
 
-EXPORTED = "_annotations.coco.json"  # beside the images of a split, as annotation tools write it
+EXPORTED = "_annotations.coco.json"  # beside the images of a split, as Roboflow writes it
 BOXES = "instances_"  # beside COCO's captions and key points of the same images
+LARGEST_AREA = 1e10  # square pixels, where COCO's range of large objects ends
+ROOT = "none"  # the supercategory of Roboflow's first category, which groups the others
 
 
 def is_coco(folder: Path) -> bool:
-    """Whether the folder has COCO's layout."""
-    return any((folder / "annotations").glob("*.json")) or any(folder.glob(f"*/{EXPORTED}"))
+    """Whether the folder has COCO's layout, Roboflow's or Label Studio's."""
+    return bool(_files(folder)) or any(folder.glob(f"*/{EXPORTED}"))
 
 
-def read_coco(folder: Path, split: str) -> tuple[tuple[str, ...], list[AnnotatedImage]]:
-    """The categories in the order of their numbers, and the annotated images of a split, in the file's order."""
+def _files(folder: Path) -> list[Path]:
+    """The jsons that are not beside the images of a split: COCO's and CVAT's; or Label Studio's, which has images/ beside it."""
+    return sorted((folder / "annotations").glob("*.json")) or (
+        sorted(folder.glob("*.json")) if (folder / "images").is_dir() else []
+    )
+
+
+def read_coco(folder: Path, split: str, left_out: LeftOut) -> tuple[tuple[str, ...], list[AnnotatedImage]]:
+    """The categories in the order of their numbers, and the annotated images of a split, in the file's order.
+
+    What is unsound joins `left_out`, and so do categories that only group others.
+    """
     file, folders = _file(folder, split)
     content = _parsed(file)
-    categories = _by_id(content, "categories", "name", file)
     images = _by_id(content, "images", "file_name", file)
-    _check_once([str(category["name"]) for category in categories.values()], "categories", file)
-    paths = dict(zip(images, map_all(images.values(), lambda entry: _path(entry, folders, file)), strict=True))
-    _check_once([str(path) for path in paths.values()], "images", file)
-
-    def read_box(entry: tuple[str, dict[str, Any]]) -> tuple[Any, AnnotatedBox]:
-        return _annotated_box(*entry, categories, images)
-
-    boxes: dict[Any, list[AnnotatedBox]] = {number: [] for number in images}
-    for number, box in map_all(_entries(content, "annotations", file), read_box):
-        boxes[number].append(box)
+    entries = _entries(content, "annotations", file)
+    categories = _categories(content, entries, file, left_out)
+    of_image: dict[Any, list[tuple[str, dict[str, Any]]]] = {number: [] for number in images}
+    map_sound(entries, lambda entry: of_image[_image_id(*entry, images)].append(entry), left_out.boxes, lambda _: file)
 
     def annotated(number: Any) -> AnnotatedImage:
         where = f"{str(file)!r} ({images[number]['file_name']!r})"
-        return AnnotatedImage(paths[number], where, boxes[number], _size(images[number], where))
+        path = _path(images[number], folders, where)
+        size = _size(images[number], where)
+        boxes = map_sound(
+            of_image[number], lambda entry: _annotated_box(*entry, categories), left_out.boxes, lambda _: path
+        )  # fmt: skip
+        return AnnotatedImage(path, where, boxes, size)
 
+    every = map_sound(images, annotated, left_out.images, lambda number: images[number]["file_name"])
+    _check_once([str(image.file) for image in every], "images", file)
     order = sorted(categories, key=lambda number: (isinstance(number, str), number))
-    return tuple(categories[number]["name"] for number in order), map_all(images, annotated)
+    return tuple(categories[number]["name"] for number in order), every
 
 
 def _file(folder: Path, split: str) -> tuple[Path, list[Path]]:
     """The json of a split, and where its images may lie."""
     exported = {path.parent.name: path for path in sorted(folder.glob(f"*/{EXPORTED}"))}
-    if split in exported:
-        return exported[split], [folder / split]
-    files = sorted((folder / "annotations").glob("*.json"))
+    named = split_named(split, exported)
+    if named is not None:
+        return exported[named], [folder / named]
+    files = _files(folder)
     files = [path for path in files if path.stem.startswith(BOXES)] or files
     by_name = {path.stem.removeprefix(BOXES): path for path in files}
     name = split.removeprefix(BOXES)
     word = re.compile(rf"(?<![a-z]){re.escape(name)}(?![a-z])", re.IGNORECASE)  # val is in val2017, and not in trainval
-    matches = [name] if name in by_name else [each for each in by_name if name and word.search(each)]
+    named = split_named(name, by_name)
+    matches = [named] if named is not None else [each for each in by_name if name and word.search(each)]
     if not matches:
         raise unknown(f"split of {str(folder)!r}", split, [*by_name, *exported])
     if len(matches) > 1:
@@ -72,11 +86,8 @@ def _file(folder: Path, split: str) -> tuple[Path, list[Path]]:
 
 
 def _parsed(file: Path) -> dict[str, Any]:
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is no number")
-
     try:
-        content = json.loads(read_annotation(file), parse_constant=refuse)
+        content = json.loads(read_annotation(file))  # NaN is read as well: it makes one box unsound, not the file
     except RecursionError:
         raise GodeeperError(f"{str(file)!r} is not of COCO's form: its lists lie too deep in each other") from None
     except ValueError as error:
@@ -84,6 +95,27 @@ def _parsed(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise GodeeperError(f"{str(file)!r} is not of COCO's form: it holds no images, annotations and categories")
     return content
+
+
+def _categories(
+    content: dict[str, Any], entries: list[tuple[str, dict[str, Any]]], file: Path, left_out: LeftOut
+) -> dict[Any, dict[str, Any]]:
+    """The categories by their ids, without those that only group others, which join `left_out`."""
+    categories = _by_id(content, "categories", "name", file)
+    used = {number for _, entry in entries if isinstance(number := entry.get("category_id"), int | str)}
+    parents = [category.get("supercategory") for category in categories.values()]
+
+    def groups(number: Any) -> bool:
+        """Whether other categories name it as theirs, or it alone, as Roboflow has it, is below none; and no object is of it."""
+        name, parent = categories[number]["name"], categories[number].get("supercategory")
+        is_parent = parents.count(name) > (parent == name)
+        return number not in used and (is_parent or (parent == ROOT and parents.count(ROOT) == 1 < len(parents)))
+
+    roots = [number for number in categories if groups(number)]
+    left_out.categories += [categories[number]["name"] for number in roots]
+    kept = {number: category for number, category in categories.items() if number not in roots}
+    _check_once([category["name"] for category in kept.values()], "categories", file)
+    return kept
 
 
 def _entries(content: dict[str, Any], key: str, file: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -124,13 +156,16 @@ def _check_once(texts: list[str], what: str, file: Path) -> None:
         raise GodeeperError(f"{str(file)!r} lists {twice[0]!r} twice among its {what}: each counts once{more}")
 
 
-def _annotated_box(
-    where: str, entry: dict[str, Any], categories: dict[Any, dict[str, Any]], images: Collection[Any]
-) -> tuple[Any, AnnotatedBox]:
-    """The id of its image, and the object."""
-    image, category = _id(entry, "image_id", where), _id(entry, "category_id", where)
+def _image_id(where: str, entry: dict[str, Any], images: Collection[Any]) -> int | str:
+    """The id of an annotation's image."""
+    image = _id(entry, "image_id", where)
     if image not in images:
         raise GodeeperError(f"{where} is of the image {image!r}, which is not listed: list it, or take the annotation out")
+    return image
+
+
+def _annotated_box(where: str, entry: dict[str, Any], categories: Mapping[Any, dict[str, Any]]) -> AnnotatedBox:
+    category = _id(entry, "category_id", where)
     if category not in categories:
         raise GodeeperError(f"{where} is of the category {category!r}, which is not listed: list it, or take the annotation out")
     bbox = entry.get("bbox")
@@ -143,15 +178,27 @@ def _annotated_box(
             f"{where} has the box {str(bbox)[:60]}, which is not four numbers x, y, width, height: correct it or take it out"
         ) from None
     box, quoted = (left, top, left + width, top + height), f"{bbox} in {where.rpartition(' ')[2]}"
-    return image, AnnotatedBox(categories[category]["name"], box, entry.get("iscrowd") == 1, quoted)
+    difficult = entry.get("iscrowd") == 1 or entry.get("ignore") == 1
+    return AnnotatedBox(categories[category]["name"], box, difficult, quoted, _outline_area(entry))
 
 
-def _path(entry: dict[str, Any], folders: list[Path], file: Path) -> Path:
-    """Where an image is; where it might be, if it is nowhere."""
+def _outline_area(entry: dict[str, Any]) -> float | None:
+    """COCO's area of the object's outline, less than its box's; None where it is not given."""
+    value = entry.get("area")
+    return float(value) if isinstance(value, int | float) and 0 <= value < LARGEST_AREA else None
+
+
+def _path(entry: dict[str, Any], folders: list[Path], where: str) -> Path:
+    """Where an image is; where it might be, if it is nowhere.
+
+    Annotation tools name images by absolute paths, or by paths from where they themselves lie: then the image counts that lies
+    below one of the folders under the longest end of that path. Nothing outside them is looked at.
+    """
     path = PureWindowsPath(entry["file_name"])  # which takes both kinds of slashes, and knows drives
-    if path.anchor or ".." in path.parts or not path.name:
-        raise GodeeperError(f"{str(file)!r} lists {entry['file_name']!r}, which is not the name of an image below its folder")
-    candidates = [folder.joinpath(*path.parts) for folder in folders]
+    parts = [part for part in path.parts if part not in (path.anchor, "..")]
+    if not parts:
+        raise GodeeperError(f"{where}: its image's name is not that of a file: correct it")
+    candidates = [folder.joinpath(*parts[start:]) for start in range(len(parts)) for folder in folders]
     return next((candidate for candidate in candidates if os.path.isfile(candidate)), candidates[0])
 
 

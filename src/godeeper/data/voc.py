@@ -1,97 +1,153 @@
-"""Pascal VOC's folders: Annotations/*.xml, JPEGImages/, and lists of stems in ImageSets/Main."""
+"""Pascal VOC's folders: Annotations/*.xml, JPEGImages/, and lists of stems in ImageSets/Main; and annotation tools' like them."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import GodeeperError, unknown
-from .annotations import AnnotatedBox, AnnotatedImage, map_all, read_annotation
+from .annotations import AnnotatedBox, AnnotatedImage, Fault, LeftOut, map_sound, read_annotation, refuse, split_named
 from .decode import SUFFIXES
 
-LISTS = Path("ImageSets/Main")
+ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", Path("ImageSets/Main")
+UNLISTED = "all"  # the split of a folder without lists, as Label Studio exports it
 PER_CLASS = re.compile(r"\S+_(train|val|trainval|test)")  # VOC's lists of one class each, which are no splits
 FLAGGED = re.compile(r"\s+-?[01]$")  # what such a list says of each of its images
+QUOTED = re.compile(r'"(.*)"')  # how CVAT lists a name with spaces
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def is_voc(folder: Path) -> bool:
     """Whether the folder has Pascal VOC's layout."""
-    return (folder / "Annotations").is_dir() and (folder / LISTS).is_dir()
+    return (folder / ANNOTATIONS).is_dir() and (folder / LISTS).is_dir()
 
 
-def read_voc(folder: Path, split: str, known: Sequence[str] | None = None) -> tuple[tuple[str, ...], list[AnnotatedImage]]:
-    """The classes, and the annotated images of a split in its order.
+def is_like_voc(folder: Path) -> bool:
+    """Whether the folder has VOC's annotations as Label Studio exports them, without lists, or Roboflow, beside the images."""
+    return any(folder.glob("*/*.xml"))
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The stems of a split's images, the annotations and images there are by their stems, and where missing ones would lie."""
+
+    stems: list[str]
+    annotations: dict[str, Path]
+    images: dict[str, Path]
+    listed_in: Path
+    annotation_folder: Path
+    image_folder: Path
+
+
+def read_voc(
+    folder: Path, split: str, left_out: LeftOut, known: Sequence[str] | None = None
+) -> tuple[tuple[str, ...], list[AnnotatedImage]]:
+    """The classes, and the annotated images of a split in its order; what is unsound joins `left_out`.
 
     The classes are the known ones, or else, so that each split has the same, the names in all annotations of the folder.
     """
-    annotations = _by_stem(folder / "Annotations", {".xml"})
-    stems = _stems(folder, split, annotations)
-    images = _by_stem(folder / "JPEGImages", SUFFIXES)
+    of_split = _listed(folder, split) if (folder / LISTS).is_dir() else _unlisted(folder, split)
 
     def read(stem: str) -> AnnotatedImage:
-        if stem not in annotations:
+        annotation = of_split.annotations.get(stem)
+        if annotation is None:
             raise GodeeperError(
-                f"{str(_list(folder, split))!r} lists {stem!r}, which has no annotation"
-                f" {str(folder / 'Annotations' / f'{stem}.xml')!r}: add it, or take {stem!r} off the list"
+                f"{str(of_split.listed_in)!r} lists {stem!r}, which has no annotation"
+                f" {str(of_split.annotation_folder / f'{stem}.xml')!r}: add it, or take {stem!r} off the list"
             )
-        return _annotated_image(annotations[stem], images.get(stem, folder / "JPEGImages" / f"{stem}.jpg"))
+        image = of_split.images.get(stem, of_split.image_folder / f"{stem}.jpg")
+        return _annotated_image(annotation, image, left_out.boxes)
 
-    annotated = map_all(stems, read)
+    annotated = map_sound(of_split.stems, read, left_out.images, lambda stem: of_split.images.get(stem, stem))
     if known is not None:
         return tuple(known), annotated
-    others = map_all(sorted(annotations.keys() - set(stems)), read)
+    own = {of_split.annotations.get(stem) for stem in of_split.stems}
+    faults: list[Fault] = []  # of other splits, which their own opening finds
+    rest = [file for file in _all_annotations(folder) if file not in own]
+    others = map_sound(rest, lambda file: _annotated_image(file, file, faults), faults, str)
     return tuple(sorted({box.name for image in (*annotated, *others) for box in image.boxes})), annotated
 
 
-def _list(folder: Path, split: str) -> Path:
-    return folder / LISTS / f"{split}.txt"
+def _all_annotations(folder: Path) -> list[Path]:
+    """Those of every split."""
+    own = folder / ANNOTATIONS
+    return sorted(own.rglob("*.xml") if own.is_dir() else folder.glob("*/*.xml"))
 
 
-def _stems(folder: Path, split: str, known: Collection[str]) -> list[str]:
-    splits = [path.stem for path in (folder / LISTS).glob("*.txt")]
-    if not splits:
+def _listed(folder: Path, split: str) -> _Split:
+    """A split by its list in ImageSets/Main."""
+    lists = {path.stem: path for path in sorted((folder / LISTS).glob("*.txt"))}
+    if not lists:
         raise GodeeperError(f"{str(folder / LISTS)!r} holds no lists: write train.txt there, the name of an image a line")
-    if split not in splits:
-        raise unknown(f"split of {str(folder)!r}", split, [name for name in splits if not PER_CLASS.fullmatch(name)] or splits)
-    file = _list(folder, split)
+    name = split_named(split, lists)
+    if name is None:
+        raise unknown(f"split of {str(folder)!r}", split, [name for name in lists if not PER_CLASS.fullmatch(name)] or lists)
+    annotations = _by_stem(folder / ANNOTATIONS, {".xml"})
+    images = folder / IMAGES
+    stems = _stems(lists[name], annotations)
+    return _Split(stems, annotations, _by_stem(images, SUFFIXES), lists[name], folder / ANNOTATIONS, images)
+
+
+def _unlisted(folder: Path, split: str) -> _Split:
+    """A split that is a folder of images and their annotations, or everything in Annotations/."""
+    annotations, images = folder / ANNOTATIONS, folder / "images"
+    beside = {path.parent.name: path.parent for path in folder.glob("*/*.xml")}
+    choices = [UNLISTED] if annotations.is_dir() else sorted(beside)
+    name = split_named(split, choices)
+    if name is None:
+        raise unknown(f"split of {str(folder)!r}", split, choices)
+    if not annotations.is_dir():
+        annotations = images = beside[name]
+    elif not images.is_dir():
+        images = folder / IMAGES
+    files = _by_stem(annotations, {".xml"})
+    return _Split(list(files), files, _by_stem(images, SUFFIXES), annotations, annotations, images)
+
+
+def _stems(file: Path, known: Collection[str]) -> list[str]:
+    """The names in a list, without the flags and quotes that some have."""
     lines = read_annotation(file).decode("utf-8-sig", errors="replace").splitlines()
     names = [line.strip() for line in lines if line.strip()]
-    stems = [name if name in known else FLAGGED.sub("", name) for name in names]
+    stems = [name if name in known else QUOTED.sub(r"\1", FLAGGED.sub("", name)) for name in names]
     times = Counter(stems)
 
-    def check(stem: str) -> str:
-        if "/" in stem or "\\" in stem or stem.startswith("."):
+    def check(stem: str) -> None:
+        if "\\" in stem or any(part.startswith(".") or not part for part in stem.split("/")):
             raise GodeeperError(f"{str(file)!r} lists {stem!r}, which is not the name of an image without its ending")
         if times[stem] > 1:
             raise GodeeperError(f"{str(file)!r} lists {stem!r} {times[stem]} times: each image counts once")
-        return stem
 
-    map_all(times, check)
+    faults: list[Fault] = []
+    map_sound(times, check, faults, str)
+    refuse(faults)
     return stems
 
 
 def _by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
+    """The folder's files by their names without ending; of those in sub-folders, these included: "sub/name"."""
     if not folder.is_dir():
         raise GodeeperError(f"there is no folder {str(folder)!r}: Pascal VOC's images lie there")
     files: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in suffixes and files.setdefault(file.stem, file) != file:
-            raise GodeeperError(f"{str(files[file.stem])!r} and {str(file)!r} are of one name: keep one of the two")
+    for file in sorted(folder.rglob("*")):
+        stem = file.relative_to(folder).with_suffix("").as_posix()
+        if file.suffix.lower() in suffixes and files.setdefault(stem, file) != file:
+            raise GodeeperError(f"{str(files[stem])!r} and {str(file)!r} are of one name: keep one of the two")
     return files
 
 
-def _annotated_image(file: Path, image: Path) -> AnnotatedImage:
+def _annotated_image(file: Path, image: Path, faults: list[Fault]) -> AnnotatedImage:
+    """What an annotation says of its image; its unsound boxes join `faults`."""
     root = _parsed(file)
     sides = [root.findtext(f"size/{side}") or "0" for side in ("width", "height")]
     try:
         width, height = map(float, sides)
     except ValueError:
         raise GodeeperError(f"{str(file)!r}: its size, {sides[0]!r} by {sides[1]!r}, is not of numbers: correct it") from None
-    boxes = [_annotated_box(entry, file) for entry in root.iter("object")]
+    boxes = map_sound(root.iter("object"), lambda entry: _annotated_box(entry, file), faults, lambda _: image)
     return AnnotatedImage(image, repr(str(file)), boxes, (width, height) if width and height else None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ class CocoScores:
     """COCO's figures in percent; None where there is nothing to count.
 
     The means are over IoU thresholds from 0.50 to 0.95; small objects have an area below 32 x 32 pixels, large ones above
-    96 x 96; the average recall is that of 100 detections an image.
+    96 x 96, by the annotation's area where it gives one; the average recall is that of 100 detections an image.
     """
 
     map: float | None
@@ -37,8 +37,8 @@ STATS = (0, 1, 2, 3, 4, 5, 8)  # positions of those figures in COCO's list of tw
 def coco_scores(detections: Sequence[Detections], objects: Sequence[Objects], classes: Sequence[str]) -> CocoScores:
     """Scores the detections in each image; difficult objects are COCO's crowds. GodeeperError without faster-coco-eval."""
     library = require("faster_coco_eval", "detect")
-    truth = _dataset(library, classes, objects, "iscrowd", [annotated.difficult.astype(int) for annotated in objects])
-    detected = _dataset(library, classes, detections, "score", [detected.scores for detected in detections])
+    truth = _dataset(library, classes, objects, [_crowds_and_areas(annotated) for annotated in objects])
+    detected = _dataset(library, classes, detections, [{"score": detected.scores} for detected in detections])
     evaluation = library.COCOeval_faster(truth, detected, iouType="bbox", print_function=lambda *_: None)
     evaluation.evaluate()
     evaluation.accumulate()
@@ -47,18 +47,22 @@ def coco_scores(detections: Sequence[Detections], objects: Sequence[Objects], cl
     return CocoScores(*(None if value < 0 else 100 * float(value) for value in values))
 
 
+def _crowds_and_areas(annotated: Objects) -> dict[str, Any]:
+    crowds = {"iscrowd": annotated.difficult.astype(int)}
+    return crowds if annotated.areas is None else crowds | {"area": annotated.areas}
+
+
 def _dataset(
-    library: Any, classes: Sequence[str], images: Sequence[Objects | Detections], field: str, values: Sequence[Any]
+    library: Any, classes: Sequence[str], images: Sequence[Objects | Detections], fields: Sequence[Mapping[str, Any]]
 ) -> Any:
-    """Boxes as the library's own kind of dataset, each with its value under the name `field`."""
+    """Boxes as the library's own kind of dataset; `fields` are arrays (N,) of each image's boxes, by their names there."""
     annotations: list[dict[str, Any]] = []
-    for number, (image, of_image) in enumerate(zip(images, values, strict=True), 1):
-        boxes, labels = image.boxes.tolist(), image.labels.tolist()
-        for (left, top, right, bottom), label, value in zip(boxes, labels, of_image.tolist(), strict=True):
+    for number, (image, of_image) in enumerate(zip(images, fields, strict=True), 1):
+        for row, ((left, top, right, bottom), label) in enumerate(zip(image.boxes.tolist(), image.labels.tolist(), strict=True)):
             width, height = right - left, bottom - top
             annotations.append({
                 "id": len(annotations) + 1, "image_id": number, "category_id": label + 1, "bbox": [left, top, width, height],
-                "area": width * height, "iscrowd": 0, field: value,
+                "area": width * height, "iscrowd": 0, **{name: values[row].item() for name, values in of_image.items()},
             })  # fmt: skip
     result = library.COCO()
     result.dataset = {

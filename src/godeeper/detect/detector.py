@@ -67,6 +67,6 @@ def find_all(
     by_index = {index: result for results in of_ranks for index, result in results.items()}
     skipped = [result for _, result in sorted(by_index.items()) if isinstance(result, str)]
     if skipped and not skip_bad:  # raised once every process knows, so that none waits for another
-        raise BadImage(skipped[0])
+        raise BadImage(f"{skipped[0]} (--skip-bad leaves such images out, and counts them)")
     detections = {index: result for index, result in sorted(by_index.items()) if not isinstance(result, str)}
     return DetectionResults(list(detections), list(detections.values()), skipped)

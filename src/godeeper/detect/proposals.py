@@ -20,7 +20,7 @@ from PIL import Image
 
 from ..data.annotations import DetectionDataset, Floats, Objects
 from ..data.decode import decode
-from ..errors import GodeeperError
+from ..errors import BadImage, GodeeperError
 from ..files import atomic_write, cache_folder
 from ..packages import require
 from .average_precision import IOU_THRESHOLD
@@ -108,34 +108,61 @@ def _decode(data: bytes) -> Floats:
     return np.frombuffer(numbers, "<f4").reshape(-1, 4).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class ProposalResults:
+    """The proposals in a dataset's images.
+
+    `indices` are the images' positions in the dataset, one for each of `boxes` (N, 4); `skipped` names the images that could not
+    be decoded, with the reason.
+    """
+
+    indices: list[int]
+    boxes: list[Floats]
+    skipped: list[str]
+
+
 def propose_all(
     proposer: Proposer,
     images: DetectionDataset,
     *,
     workers: int = 0,
+    skip_bad: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Floats]:
-    """The proposals of each image of a dataset, by `workers` processes beside this one.
+) -> ProposalResults:
+    """The proposals in each image of a dataset, by `workers` processes beside this one.
 
-    BadImage for an image that cannot be decoded; GodeeperError where one of the processes dies, or a package that the proposer
-    needs is not installed.
+    BadImage for an image that cannot be decoded, unless `skip_bad`; GodeeperError where one of the processes dies, or a package
+    that the proposer needs is not installed.
     """
-    result: list[Floats] = []
+    results = ProposalResults([], [], [])
     _ = proposer.name  # imports its packages here: a process that lacks one could only die
     with _process_pool(workers) as each:
-        for boxes in each(partial(_propose, proposer), images.files):
-            result.append(boxes)
+        for index, proposed in enumerate(each(partial(_propose, proposer), images.files)):
+            if not isinstance(proposed, str):
+                results.indices.append(index)
+                results.boxes.append(proposed)
+            elif skip_bad:
+                results.skipped.append(proposed)
+            else:
+                raise BadImage(f"{proposed} (--skip-bad leaves such images out, and counts them)")
             if progress is not None:
-                progress(len(result), len(images))
-    return result
+                progress(index + 1, len(images))
+    return results
 
 
-def _propose(proposer: Proposer, file: Path) -> Floats:
-    return proposer(decode(file))
+def _propose(proposer: Proposer, file: Path) -> Floats | str:
+    """An image's boxes, or why it cannot be decoded."""
+    try:
+        return proposer(decode(file))
+    except BadImage as error:
+        return str(error)
+
+
+Propose = Callable[[Path], Floats | str]
 
 
 @contextmanager
-def _process_pool(workers: int) -> Iterator[Callable[[Callable[[Path], Floats], Sequence[Path]], Iterator[Floats]]]:
+def _process_pool(workers: int) -> Iterator[Callable[[Propose, Sequence[Path]], Iterator[Floats | str]]]:
     """A `map` over processes, or in this one where `workers` is 0."""
     if not workers:
         yield map

@@ -73,17 +73,18 @@ def train_task(
     workers: int = 0,
     resume: bool = False,
     notes: Mapping[str, Any] | None = None,
+    first_messages: Sequence[str] = (),
     trackers: Sequence[str] | None = None,
     on_message: OnMessage | None = None,
     on_step: OnStep | None = None,
 ) -> Path:
-    """`train` for any task, which `make` makes for the process it runs in."""
+    """`train` for any task, which `make` makes for the process it runs in; `first_messages` begin the log."""
     trackers = default_trackers() if trackers is None else tuple(trackers)
     check_trackers(trackers)
     # Without an accelerator torch's processes meet over gloo; precision is ours to choose, whatever the environment says.
     accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
     training = _Training(make(accelerator), accelerator, RunFolder(Path(out)), workers, evaluate, on_message, on_step)
-    training.begin(resume, notes or {}, trackers)
+    training.begin(resume, notes or {}, trackers, first_messages)
     with worker_deaths():
         training.run()
     return Path(out)
@@ -109,7 +110,7 @@ class _Training:
         self.ranks = accelerator.num_processes
         self.saved_at = time.monotonic()
 
-    def begin(self, resume: bool, notes: Mapping[str, Any], trackers: Sequence[str]) -> None:
+    def begin(self, resume: bool, notes: Mapping[str, Any], trackers: Sequence[str], first_messages: Sequence[str]) -> None:
         """Makes the run folder, or goes back to its newest checkpoint."""
         task, folder = self.task, self.folder
         description = folder.read() if resume else {}
@@ -127,6 +128,8 @@ class _Training:
             })  # fmt: skip
         names = trackers if self.main else ()
         self.trackers = Trackers(names, folder.path, description, self._global_step(self.position.epoch, self.position.step))
+        for message in first_messages:
+            self._say(message)
 
     def run(self) -> None:
         """The epochs that are left, then the final weights."""

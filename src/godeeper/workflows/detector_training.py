@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -83,9 +83,10 @@ def train_detector(
     `method` is "faster-rcnn" (the default), "rcnn" (the region classifier of R-CNN) or "multibox" (proposals for R-CNN). `model`
     is a registered name, a table or spec, a SPEC.json or a run (of which the table is taken); `weights` is the classifier that
     training starts from. Learns from the images of `split` ("train") and tests on those of `validate` ("val"; "none": not at
-    all) after each epoch. `overrides` are of the method's recipe, such as "lr=0.01". `pyramid` and `atrous` are Faster R-CNN's;
-    `small`, `superpixels` and `multibox` (a run) R-CNN's. With `resume`, goes on with the run in `out`, for which everything
-    else is known. GodeeperError, naming the thing, for what does not go together.
+    all) after each epoch; unsound images and boxes are left out, counted, and reported once. `overrides` are of the method's
+    recipe, such as "lr=0.01". `pyramid` and `atrous` are Faster R-CNN's; `small`, `superpixels` and `multibox` (a run) R-CNN's.
+    With `resume`, goes on with the run in `out`, for which everything else is known. GodeeperError, naming the thing, for what
+    does not go together.
     """
     out = Path(out)
     options = {
@@ -101,10 +102,13 @@ def train_detector(
         plan = _new_plan(options, overrides)
     check_outside(out, plan.options["data"])
     prepare = {"faster-rcnn": _faster_rcnn, "rcnn": _rcnn, "multibox": _multibox}[plan.options["method"]]
-    make, evaluate = prepare(_Run(out, plan, model, *_open_images(plan), workers, on_progress))
+    run = _Run(out, plan, model, *_open_images(plan), workers, on_progress)
+    make, evaluate = prepare(run)
+    left_out = {images.split: images.left_out for images in (run.images, run.held_out) if images is not None}
     train_task(
-        make, out, evaluate=evaluate, workers=workers, resume=resume, notes=plan.notes(), on_message=on_message,
-        on_step=step_counter(on_progress),
+        make, out, evaluate=evaluate, workers=workers, resume=resume, on_message=on_message, on_step=step_counter(on_progress),
+        notes=plan.notes() | {"left_out": {split: each.as_dict() for split, each in left_out.items()}},
+        first_messages=[f"{split}: {line}" for split, each in left_out.items() for line in each.lines()] + run.skipped,
     )  # fmt: skip
     return TrainDetectorResult(out, RunFolder(out).metrics())
 
@@ -123,13 +127,13 @@ def _new_plan(options: Mapping[str, Any], overrides: Sequence[str]) -> Plan[Any]
 def _open_images(plan: Plan[Any]) -> tuple[DetectionDataset, DetectionDataset | None]:
     """The images to learn from, and those to test on after each epoch."""
     data, validate = plan.options["data"], plan.options["validate"]
-    images = open_annotations(data, plan.options["split"])
-    return images, None if validate == "none" else open_annotations(data, validate, images.classes)
+    images = open_annotations(data, plan.options["split"], skip_bad=True)
+    return images, None if validate == "none" else open_annotations(data, validate, images.classes, skip_bad=True)
 
 
 @dataclass(frozen=True)
 class _Run:
-    """What the three methods are given."""
+    """What the three methods are given; `skipped` gets a line for each image that one of them leaves out."""
 
     out: Path
     plan: Plan[Any]
@@ -138,6 +142,7 @@ class _Run:
     held_out: DetectionDataset | None
     workers: int
     on_progress: OnProgress | None
+    skipped: list[str] = field(default_factory=list)
 
     def network(self, spec: ModelSpec | None = None, **options: Any) -> Network:
         """The classifier to begin with; `spec` is that of a run that goes on."""
@@ -193,8 +198,10 @@ def _rcnn(run: _Run) -> tuple[Callable[[Accelerator], Task], Evaluate | None]:
     preprocess = network.preprocess.with_size(recipe.image_size or network.preprocess.image_size)
 
     def regions(images: DetectionDataset) -> RegionDataset:
-        proposals = propose_all(proposer, images, workers=run.workers, progress=counter("proposing", run.on_progress))
-        return RegionDataset(images, proposals, preprocess, recipe.seed)
+        progress = counter("proposing", run.on_progress)
+        proposals = propose_all(proposer, images, workers=run.workers, skip_bad=True, progress=progress)
+        run.skipped.extend(f"skipped {reason}" for reason in proposals.skipped)
+        return RegionDataset(images.subset(proposals.indices), proposals.boxes, preprocess, recipe.seed)
 
     training_regions = regions(run.images)
     evaluate = None if run.held_out is None else errors_on(regions(run.held_out), run.workers)
