@@ -62,16 +62,16 @@ def read_coco(folder: Path, split: str, left_out: LeftOut) -> tuple[tuple[str, .
 def _file(folder: Path, split: str) -> tuple[Path, list[Path]]:
     """The json of a split, and where its images may lie."""
     exported = {path.parent.name: path for path in sorted(folder.glob(f"*/{EXPORTED}"))}
-    named = split_named(split, exported)
-    if named is not None:
-        return exported[named], [folder / named]
+    folder_name = split_named(split, exported)
+    if folder_name is not None:
+        return exported[folder_name], [folder / folder_name]
     files = _files(folder)
     files = [path for path in files if path.stem.startswith(BOXES)] or files
     by_name = {path.stem.removeprefix(BOXES): path for path in files}
     name = split.removeprefix(BOXES)
     word = re.compile(rf"(?<![a-z]){re.escape(name)}(?![a-z])", re.IGNORECASE)  # val is in val2017, and not in trainval
-    named = split_named(name, by_name)
-    matches = [named] if named is not None else [each for each in by_name if name and word.search(each)]
+    known = split_named(name, by_name)
+    matches = [known] if known is not None else [each for each in by_name if name and word.search(each)]
     if not matches:
         raise unknown(f"split of {str(folder)!r}", split, [*by_name, *exported])
     if len(matches) > 1:
