@@ -45,7 +45,7 @@ TRAINED = Text(
     "训练图片 {train} 张，测试图片 {test} 张；宽度 {width}，{epochs} 轮，批大小 {batch_size}，{seeds} 个种子；"
     "用时 {minutes} 分钟（{versions}）。",
 )
-TIMED = Text("{seeds} rounds; {minutes} minutes ({versions}).", "计时 {seeds} 轮；用时 {minutes} 分钟（{versions}）。")
+TIMED = Text("Timed {seeds} times; {minutes} minutes ({versions}).", "计时 {seeds} 次；用时 {minutes} 分钟（{versions}）。")
 Result = dict[str, Any]
 
 

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import stats
 from torch import nn
 
 from godeeper import ClassificationLoss
 from godeeper.claims import auxiliary_heads
-from godeeper.claims.claim_data import BalancedSubset, ClaimData
+from godeeper.claims.claim_data import ClaimData
 from godeeper.claims.crops_and_models import Grid, missed
 from godeeper.claims.factorised_filters import two_for_five
 from godeeper.claims.figures import Curve, Figure, band, dashed, figure_png
-from godeeper.claims.residual_connections import epochs_to
+from godeeper.claims.residual_connections import Curves, time_to, times_needed
 from godeeper.claims.residual_scaling import error_difference, is_dead, last_layer, stack
 from godeeper.claims.scales import Scale
 from godeeper.data.open import open_data
@@ -38,13 +39,29 @@ SMALL = Scale("digits", Text("", ""), train=64, test=32, width=0.125, seeds=2, b
         ([70, 60, 50], 60, 2.0),
         ([70, 60, 50], 55, 2.5),  # between epochs in a straight line
         ([70, 60, 50], 70, 1.0),
-        ([70, 60, 50], 75, 1.0),  # there already after the first
-        ([70, 60, 50], 49, 4.0),  # never: one more than there are
+        ([70, 60, 50], 75, 0.75),  # within the first, from the untrained network's 90
+        ([70, 60, 50], 95, 0.0),  # not worse than chance
         ([70, 50, 65], 60, 1.5),  # the first time counts
     ],
 )
 def test_epochs_until_an_error_is_reached(errors, error, epochs):
-    assert epochs_to(errors, error) == pytest.approx(epochs)
+    assert time_to(error, errors, range(1, 4), chance=90.0) == pytest.approx(epochs)
+    assert time_to(error, errors, [10, 20, 30], chance=90.0) == pytest.approx(10 * epochs)
+
+
+def test_an_error_that_is_never_reached_has_no_time():
+    with pytest.raises(ValueError, match="at most 49"):
+        time_to(49, [70, 60, 50], range(1, 4), chance=90.0)
+
+
+def test_both_of_a_pair_are_timed_until_the_error_that_both_reach():
+    ahead = Curves([60.0, 50.0, 40.0], [10.0, 10.0, 10.0])
+    behind = Curves([70.0, 60.0, 50.0], [20.0, 20.0, 20.0])
+    assert times_needed([behind], [ahead], 90.0) == [((3.0, 60.0), (2.0, 20.0))]
+    assert times_needed([ahead], [behind], 90.0) == [((2.0, 20.0), (3.0, 60.0))]  # nothing is "never"
+    dips = Curves([70.0, 45.0, 55.0], [1.0, 1.0, 1.0])  # past its own final error in its second epoch
+    ((plain, _),) = times_needed([dips], [ahead], 90.0)
+    assert plain.epochs == pytest.approx(1.6)
 
 
 def test_the_grid_is_what_every_subset_misses():
@@ -120,9 +137,10 @@ def test_looking_leaves_the_running_averages_alone():
 def test_arms_that_share_a_seed_are_no_repetitions():
     runs = [{"error": error} for error in (60.0, 62.0, 64.0, 50.0, 52.0, 54.0)]  # two arms of three seeds
     none = [{"error": 0.0}] * 6
-    difference = error_difference(runs, none, arms=2)
+    difference = error_difference(runs, none, seeds=3)
     assert (difference.value, difference.count) == (57.0, 3)
-    assert difference.half == pytest.approx(4.303 * 2 / 3**0.5)
+    assert difference.half == pytest.approx(stats.t.ppf(1 - 0.025 / 4, 2) * 2 / 3**0.5)  # of four intervals
+    assert error_difference(runs, none[:3], seeds=3) == difference  # either side has arms of its own
 
 
 def test_the_extra_batch_norm_is_on_the_residual():
@@ -155,7 +173,7 @@ def test_the_gradients_are_those_of_the_loss_without_and_with_heads(monkeypatch)
 
 def test_the_first_images_of_each_class_are_chosen():
     all_of_it = open_data("digits").train
-    subset = BalancedSubset(all_of_it, 50)
+    subset = ClaimData("digits", 50, 20).open().train
     assert len(subset) == 50
     assert [subset.labels.count(label) for label in range(10)] == [5] * 10
     for label in range(10):
@@ -163,6 +181,20 @@ def test_the_first_images_of_each_class_are_chosen():
         assert [index for index, own in zip(subset.indices, subset.labels, strict=True) if own == label] == first
     assert subset.name(7) == all_of_it.name(subset.indices[7])
     assert subset.image(7).tobytes() == all_of_it.image(subset.indices[7]).tobytes()
+
+
+def test_held_out_images_are_the_last_of_each_class_and_never_trained_on():
+    images = ClaimData("digits", 50, 20, held_out=30)
+    everything, held_out = open_data("digits").train, images.held_out_images()
+    assert [held_out.labels.count(label) for label in range(10)] == [3] * 10
+    for label in range(10):
+        last = [index for index, own in enumerate(everything.labels) if own == label][-3:]
+        assert [index for index in held_out.indices if everything.labels[index] == label] == last
+    names = {held_out.name(index) for index in range(30)}
+    assert [*images.open().train.labels] == [*ClaimData("digits", 50, 20).open().train.labels]  # the same first ones
+    rest = ClaimData("digits", 0, 0, held_out=30).open().train
+    assert len(rest) == len(everything) - 30
+    assert not names & {rest.name(index) for index in range(len(rest))}
 
 
 def test_a_stream_has_no_first_images(tmp_path, class_folder):
@@ -174,7 +206,7 @@ def test_a_stream_has_no_first_images(tmp_path, class_folder):
 def test_a_band_is_the_mean_and_its_interval():
     curve = band("arm", [1.0, 2.0], [[10.0, 8.0], [12.0, 8.0], [14.0, 8.0]])
     assert list(curve.y) == [12.0, 8.0]
-    assert curve.low[0] == pytest.approx(12 - 4.303 * 2 / 3**0.5)
+    assert curve.low[0] == pytest.approx(12 - stats.t.ppf(0.975, 2) * 2 / 3**0.5)
     assert curve.high[1] == curve.low[1] == 8.0
 
 

@@ -24,6 +24,7 @@ from .stats import mean, paired, verdict_above
 
 NETWORKS = {"plain": "googlenet", "batch norm": "googlenet_bn"}
 WEIGHT = 0.3  # of a head's loss, Section 5
+FAMILY = 2 * len(NETWORKS)  # intervals that decide
 STEPS, LOG_EVERY, BATCH = 100, 5, 64  # of the gradients' measurement
 
 
@@ -80,13 +81,13 @@ def gradients(images: ClaimData, scale: Scale, network: str, steps: int, seed: i
 
 def lower_error(network: str, without: Sequence[float], heads: Sequence[float]) -> Statement:
     """Whether heads lower the error (%) of "plain" or "batch norm", from the errors of every seed without and with them."""
-    gain = paired(without, heads)
+    gain = paired(without, heads, FAMILY)
     return Statement("error", verdict_above(gain), {"network": network, "gain": gain})
 
 
 def greater_gradient(network: str, ratios: Sequence[float]) -> Statement:
     """Whether heads increase the gradient at 3a, from the ratio of its norms with and without them in every seed."""
-    ratio = mean(ratios)
+    ratio = mean(ratios, FAMILY)
     return Statement("gradient", verdict_above(ratio, 1.0), {"network": network, "ratio": ratio})
 
 

@@ -21,6 +21,7 @@ HEADS: dict[str, dict[str, Stage]] = {  # AlexNet's way: two layers of units on 
     "connected": {"fc": FullyConnected(1024), "dropout": Dropout(0.4), "linear": Linear(1000)},
     "connected, no dropout": {"fc": FullyConnected(1024), "linear": Linear(1000)},
 }
+FAMILY = 2  # intervals that decide
 
 
 def experiment(lab: Lab) -> ClaimResult:
@@ -34,8 +35,8 @@ def experiment(lab: Lab) -> ClaimResult:
 
 def compare_heads(errors: Mapping[str, Sequence[float]]) -> list[Statement]:
     """Average pooling against a connected layer, and against itself without dropout, from the errors (%) of every seed."""
-    pooling = paired(errors["connected"], errors["average"])
-    dropout = paired(errors["average, no dropout"], errors["average"])
+    pooling = paired(errors["connected"], errors["average"], FAMILY)
+    dropout = paired(errors["average, no dropout"], errors["average"], FAMILY)
     return [
         Statement("pooling", verdict_above(pooling), {"gain": pooling}),
         Statement("dropout", verdict_above(dropout), {"gain": dropout}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,7 @@ from ..train.run import versions
 from ..workflows.progress import OnProgress
 from .claim import Claim, ClaimResult
 from .figures import figure_png
-from .jobs import ArmRun
+from .jobs import ArmRun, Job
 from .lab import Lab
 from .result_file import read_json, write_json
 from .scales import Scale, ScaleName
@@ -42,7 +42,13 @@ def reproduce(
     for name, figure in outcome.figures.items():
         with atomic_write(folder / f"{name}.png") as file:
             file.write_bytes(figure_png(figure))
-    result = {**plan, **_measured(lab, outcome), "versions": versions(), "minutes": read_json(folder / "minutes.json")}
+    result = {
+        **plan,
+        "made_from": lab.made_from(),
+        **_measured(lab, outcome),
+        "versions": _versions(lab.jobs),
+        "minutes": read_json(folder / "minutes.json"),
+    }
     write_json(folder / "result.json", result)
     return result
 
@@ -72,6 +78,13 @@ def _minutes(folder: Path) -> Iterator[None]:
         yield
     finally:
         write_json(file, round(before + (time.monotonic() - begun) / 60, 1))
+
+
+def _versions(jobs: Sequence[Job]) -> dict[str, str]:
+    """The versions that the figures were made with: of every job, which may be older than this process."""
+    each = [job.versions for job in jobs] or [versions()]
+    names = dict.fromkeys(name for of_job in each for name in of_job)
+    return {name: ", ".join(sorted({of_job[name] for of_job in each if name in of_job})) for name in names}
 
 
 def _measured(lab: Lab, outcome: ClaimResult) -> dict[str, Any]:

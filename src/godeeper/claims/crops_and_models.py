@@ -25,6 +25,7 @@ from .stats import by_image, verdict_above
 
 CROPS, MODELS = (1, 10, 144), (1, 2, 3, 4, 5, 6, 7)
 COMPARED = 10  # crops, by average and by maximum
+FAMILY = 5  # intervals that decide
 MAXIMUM = f"maximum of {COMPARED} crops"
 
 
@@ -100,7 +101,8 @@ def returns(grid: Grid) -> list[Statement]:
     statements = []
     for what, (first, then, last) in steps.items():
         early, late = grid.gains(first, then, last)
-        gain, difference = by_image(grid.gains(first, last)[0], [0.0] * len(early)), by_image(early, late)
+        gain = by_image(grid.gains(first, last)[0], [0.0] * len(early), FAMILY)
+        difference = by_image(early, late, FAMILY)
         statements += [
             Statement("more", verdict_above(gain), {"what": what, "gain": gain}),
             Statement("returns", verdict_above(difference), {"what": what, "difference": difference}),
@@ -110,7 +112,7 @@ def returns(grid: Grid) -> list[Statement]:
 
 def averaging(maximum: Sequence[bool], average: Sequence[bool]) -> Statement:
     """Whether averaging over crops beats their maximum, from which images either misses."""
-    gain = by_image(maximum, average)
+    gain = by_image(maximum, average, FAMILY)
     return Statement("averaging", verdict_above(gain), {"gain": gain})
 
 

@@ -17,9 +17,10 @@ from .jobs import Arm
 from .lab import Lab
 from .result_table import Cell, Table, error_table
 from .scales import cpu, gpu, imagenet
-from .stats import by_image, verdict_above
+from .stats import by_image, paired, verdict_above
 
 WEAKER, STRONGER = "inception_v3", "inception_resnet_v2_printed"  # of Table 5's ensembles
+FAMILY = 2  # intervals that decide
 
 
 def experiment(lab: Lab) -> ClaimResult:
@@ -41,20 +42,26 @@ def experiment(lab: Lab) -> ClaimResult:
         rows.append([name, *(round(100 * fmean(column), 2) for column in columns)])
     head = ["network", *(f"seed {seed}" for seed in range(lab.scale.seeds)), "mean", "ensemble"]
     tables = {"top-1 error (%), one crop": Table(head, rows), "after training, one crop, top-1 error (%)": error_table(runs)}
-    return ClaimResult(compare_gains(single, ensemble), tables, {"curves": error_curves(runs)})
+    newer = better_alone({name: [run.error for run in arm_runs] for name, arm_runs in runs.items()})
+    return ClaimResult([newer, lost_together(newer, single, ensemble)], tables, {"curves": error_curves(runs)})
 
 
-def compare_gains(single: Mapping[str, Sequence[float]], ensemble: Mapping[str, Sequence[bool]]) -> list[Statement]:
-    """The newer network's gain over the older one, and how much less the ensembles' gain is.
+def better_alone(errors: Mapping[str, Sequence[float]]) -> Statement:
+    """Whether a newer network is better than an older one, from the errors (%) of every seed."""
+    gain = paired(errors[WEAKER], errors[STRONGER], FAMILY)
+    return Statement("single", verdict_above(gain), {"gain": gain})
+
+
+def lost_together(newer: Statement, single: Mapping[str, Sequence[float]], ensemble: Mapping[str, Sequence[bool]]) -> Statement:
+    """Whether the ensembles' gain is smaller than that of single networks; inconclusive where these have none.
 
     For each network and image: the fraction of single networks that miss it, and whether their ensemble does.
     """
-    gain, ensemble_gain = (by_image(errors[WEAKER], errors[STRONGER]) for errors in (single, ensemble))
-    lost = by_image(*([a - b for a, b in zip(single[name], ensemble[name], strict=True)] for name in (WEAKER, STRONGER)))
-    return [
-        Statement("single", verdict_above(gain), {"gain": gain}),
-        Statement("ensemble", verdict_above(lost) if gain.low > 0 else "inconclusive", {"gain": ensemble_gain, "lost": lost}),
-    ]
+    gain = by_image(ensemble[WEAKER], ensemble[STRONGER], FAMILY)
+    older, newest = ([a - b for a, b in zip(single[name], ensemble[name], strict=True)] for name in (WEAKER, STRONGER))
+    lost = by_image(older, newest, FAMILY)
+    verdict = verdict_above(lost) if newer.verdict == "supported" else "inconclusive"
+    return Statement("ensemble", verdict, {"gain": gain, "lost": lost})
 
 
 CLAIM = Claim(

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Protocol
 
 import torch
 
-from ..errors import GodeeperError
 from ..files import atomic_write
 from ..models.load import load
 from ..models.network import Network, best_device, to_device
 from ..models.spec import ModelSpec
+from ..models.weights.read import WEIGHTS_FILE
 from ..papers.notation import Definition
+from ..papers.serialize import definition_as_dict
 from ..tensor_files import load_tensors, save_tensors
 from ..train.loop import train
 from ..train.recipe import Recipe
-from ..train.run import RunFolder
+from ..train.run import RunFolder, versions
 from ..workflows.after_epoch import errors_on
 from .claim_data import ClaimData
+from .made_from import MadeFrom, check_same, digest, made_from, source_of
 from .result_file import read_json
 from .scales import Scale
 
@@ -35,9 +38,26 @@ class Arm:
     definition: Definition
     recipe: Recipe
 
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready, for a result: a digest of the table, and what the recipe has other than by default."""
+        defaults = Recipe().as_dict()
+        recipe = {name: value for name, value in self.recipe.as_dict().items() if value != defaults[name]}
+        return {"table": digest(definition_as_dict(self.definition)), "recipe": json.loads(json.dumps(recipe))}
+
 
 class Job(Protocol):
     """What a lab has to do, once."""
+
+    @property
+    def made_from(self) -> MadeFrom:
+        """Digests of what its figures depend on."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the packages that its figures were made with."""
+
+    def check(self) -> None:
+        """GodeeperError where its folder holds figures that were made from something else."""
 
     @property
     def progress(self) -> float:
@@ -85,23 +105,39 @@ class ArmRun:
         """The arm's recipe with this run's seed."""
         return replace(self.arm.recipe, seed=self.seed)
 
+    @property
+    def spec(self) -> ModelSpec:
+        """The arm's table with the classes of the images."""
+        spec = ModelSpec.of(self.arm.definition, aux=self.arm.recipe.auxiliary_weight > 0)
+        return replace(spec, classes=self.images.open().classes)
+
+    @property
+    def made_from(self) -> MadeFrom:
+        """What its figures depend on."""
+        train, test, _ = self.images.fingerprint()
+        return made_from(table=self.spec.as_dict(), recipe=self.recipe.as_dict(), images=[train, test])
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the packages that it was begun with."""
+        versions: dict[str, str] = RunFolder(self.folder).read()["versions"]
+        return versions
+
     def check(self) -> None:
-        """GodeeperError where the folder holds a run by another recipe."""
-        file = self.folder / "recipe.json"
-        if file.is_file() and RunFolder(self.folder).read()["recipe"] != json.loads(json.dumps(self.recipe.as_dict())):
-            raise GodeeperError(f"{str(self.folder)!r} holds a run by another recipe: name another folder with --out")
+        """GodeeperError where the folder holds a run of something else."""
+        if (self.folder / "recipe.json").is_file():
+            check_same(self.folder, RunFolder(self.folder).read().get("made_from"), self.made_from)
 
     def run(self) -> None:
         splits, workers = self.images.open(), self.images.workers
         torch.manual_seed(self.seed)
-        spec = ModelSpec.of(self.arm.definition, aux=self.arm.recipe.auxiliary_weight > 0)
-        network = Network(replace(spec, classes=splits.classes))
+        network = Network(self.spec)
         resume = (self.folder / "recipe.json").is_file() and any((self.folder / "checkpoints").glob("*.safetensors"))
         if not resume:
             rmtree(self.folder, ignore_errors=True)  # stopped before its first checkpoint
         train(
             network, splits.train, self.recipe, self.folder, evaluate=errors_on(splits.test, workers), workers=workers,
-            resume=resume, trackers=(),
+            resume=resume, trackers=(), notes={"made_from": self.made_from},
         )  # fmt: skip
 
 
@@ -117,13 +153,40 @@ class Measurement:
 
     @property
     def progress(self) -> float:
-        return float((self.folder / "result.json").is_file())
+        return float(self._file.is_file())
 
     @property
     def result(self) -> dict[str, Any]:
         """What the function returned."""
-        values: dict[str, Any] = read_json(self.folder / "result.json")
+        values: dict[str, Any] = self._kept["values"]
         return values | (load_tensors(self._tensors)[0] if self._tensors.is_file() else {})
+
+    @property
+    def made_from(self) -> MadeFrom:
+        """What its result depends on: the function, what it is given, and the weights of the runs that it is about."""
+        setting = {name: _as_plain(value) for name, value in self.setting.items()}
+        sizes = {name: value for name, value in asdict(self.scale).items() if name != "cost"}
+        return made_from(code=source_of(self.function), setting=setting, scale=sizes, images=self.images.fingerprint())
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the packages that it was measured with."""
+        versions: dict[str, str] = self._kept["versions"]
+        return versions
+
+    def check(self) -> None:
+        """GodeeperError where the folder holds the measurement of something else."""
+        if self._file.is_file():
+            check_same(self.folder, self._kept.get("made_from"), self.made_from)
+
+    @property
+    def _kept(self) -> dict[str, Any]:
+        kept = read_json(self._file)
+        return kept if isinstance(kept, dict) else {}
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "result.json"
 
     @property
     def _tensors(self) -> Path:
@@ -137,5 +200,14 @@ class Measurement:
         if tensors:
             save_tensors(self._tensors, tensors, {})
         values = {name: value for name, value in result.items() if name not in tensors}
-        with atomic_write(self.folder / "result.json") as file:  # last: where it is, all of the result is
-            file.write_text(json.dumps(values), encoding="utf-8")
+        kept = {"made_from": self.made_from, "versions": versions(), "values": values}
+        with atomic_write(self._file) as file:  # last: where it is, all of the result is
+            file.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _as_plain(value: Any) -> Any:
+    """A setting as JSON has it: a run by what it was made from and the weights that it has."""
+    if isinstance(value, ArmRun):
+        weights = sha256((value.folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+        return {"run": value.made_from, "weights": weights}
+    return [_as_plain(item) for item in value] if isinstance(value, list | tuple) else value

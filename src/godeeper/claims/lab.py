@@ -24,6 +24,7 @@ from ..train.recipe import Recipe, recipes
 from ..workflows.progress import OnProgress, Progress
 from .claim_data import ClaimData
 from .jobs import Arm, ArmRun, Job, Measurement
+from .made_from import digest, source_of
 from .scales import Scale
 
 
@@ -37,11 +38,19 @@ class Lab:
     scale: Scale
     runs: dict[str, list[ArmRun]] = field(default_factory=dict)  # all that were trained, by arm
     measurements: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # all that was measured, by setting
+    arms: dict[str, Arm] = field(default_factory=dict)
+    measured_by: dict[str, Callable[..., dict[str, Any]]] = field(default_factory=dict)  # functions, by name
+    jobs: list[Job] = field(default_factory=list)  # all that there was to do
     on_progress: OnProgress | None = None
 
     @property
     def images(self) -> ClaimData:
-        return ClaimData(self.data, self.scale.train, self.scale.test)
+        return ClaimData(self.data, self.scale.train, self.scale.test, self.scale.held_out)
+
+    def made_from(self) -> dict[str, Any]:
+        """What was trained and measured so far, as plain data for a result: its arms, and a digest of each measurement's code."""
+        code = {name: digest(source_of(function)) for name, function in self.measured_by.items()}
+        return {"arms": {name: arm.as_dict() for name, arm in self.arms.items()}, "code": code}
 
     @property
     def source(self) -> DataSplits:
@@ -51,7 +60,11 @@ class Lab:
         """GodeeperError where the images are missing, or are too few for the scale."""
         source = self.source
         assert isinstance(source.train, ImageDataset)
-        for split, images, needed in (("training", source.train, self.scale.train), ("test", source.test, self.scale.test)):
+        for split, images, needed in (
+            ("training", source.train, self.scale.train),
+            ("held-out", self.images.held_out_images(), self.scale.held_out),
+            ("test", source.test, self.scale.test),
+        ):
             if len(images) < needed:
                 raise GodeeperError(
                     f"{self.data!r} has {len(images)} {split} images, counting as many of each class, of the {needed} that this "
@@ -78,15 +91,13 @@ class Lab:
 
     def train(self, arms: Sequence[Arm]) -> dict[str, list[ArmRun]]:
         """Every arm with every seed, by the arm's name."""
+        self.arms |= {arm.name: arm for arm in arms}
         runs = {
             arm.name: [
                 ArmRun(self._run_folder(arm.name, seed), arm, seed, self.images, self.scale) for seed in range(self.scale.seeds)
             ]
             for arm in arms
         }
-        for arm_runs in runs.values():
-            for run in arm_runs:
-                run.check()
         self._do([runs[arm.name][seed] for seed in range(self.scale.seeds) for arm in arms])
         self.runs |= runs
         return runs
@@ -95,6 +106,7 @@ class Lab:
         self, function: Callable[..., dict[str, Any]], settings: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, list[dict[str, Any]]]:
         """`function(images, scale, seed=, **setting)` for every setting and seed, by the setting's name."""
+        self.measured_by[function.__name__] = function
         jobs = {
             name: [
                 Measurement(self._run_folder(name, seed), function, {**setting, "seed": seed}, self.images, self.scale)
@@ -107,25 +119,41 @@ class Lab:
         self.measurements |= results
         return results
 
+    def repeat(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """`function(*arguments)` as often as there are seeds, in one process after the other, each with a thread of its own."""
+        results = []
+        for _ in range(self.scale.seeds):
+            with self._failures(), _workers(1) as pool:
+                results.append(pool.submit(function, *arguments).result())
+        return results
+
     def _run_folder(self, name: str, seed: int) -> Path:
         return self.folder / "runs" / f"{name}-{seed}".replace(" ", "_").replace("/", "_")
 
     def _do(self, jobs: Sequence[Job]) -> None:
         """What is not done yet, side by side: a process a core, or one where there is an accelerator."""
+        for job in jobs:
+            job.check()
+        self.jobs += jobs
         pending = [job for job in jobs if job.progress < 1]
         if not pending:
             return
         processes = 1 if torch.accelerator.is_available() else min(os.cpu_count() or 1, len(pending))
-        try:
-            with _workers(processes) as pool:
-                tasks = [pool.submit(job.run) for job in pending]
-                while any(not task.done() for task in tasks):
-                    self._report(jobs)
-                    finished, _ = wait(tasks, timeout=1, return_when=FIRST_EXCEPTION)
-                    for task in finished:
-                        task.result()
-                for task in tasks:
+        with self._failures(), _workers(processes) as pool:
+            tasks = [pool.submit(job.run) for job in pending]
+            while any(not task.done() for task in tasks):
+                self._report(jobs)
+                finished, _ = wait(tasks, timeout=1, return_when=FIRST_EXCEPTION)
+                for task in finished:
                     task.result()
+            for task in tasks:
+                task.result()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """GodeeperError for a process that was killed, and for an image that cannot be decoded."""
+        try:
+            yield
         except BrokenProcessPool:
             raise GodeeperError(
                 f"a process of {self.name!r} was killed, perhaps for lack of memory: the same command resumes it"

@@ -29,12 +29,13 @@ from .lab import Lab
 from .prose import texts
 from .result_table import Cell, Table
 from .scales import Scale
-from .stats import Mean, Verdict, paired, verdict_above, verdict_at_most
+from .stats import Mean, Verdict, exact_interval, paired, verdict_above, verdict_at_most
 
 WIDTHS, SCALES, RATES = (256, 1024, 1792), (1.0, 0.3, 0.1), (0.045, 0.0045)  # "exceeded 1000"; 1792 and 0.045 are the paper's
 BLOCKS = 5
 LOG_EVERY, PROBE_IMAGES = 20, 512  # steps between measurements of the last layer, and the images of one
 DEAD = 50.0  # percent of channels that are zero for every image: above it, a network counts as dead
+FAMILY = 4  # intervals that decide
 StackRun = Mapping[str, Any]  # what `train_stack` returns
 
 
@@ -137,13 +138,14 @@ def statements(runs: Mapping[str, Sequence[StackRun]]) -> list[Statement]:
 
     unscaled, scaled = pick(wide, [1.0], [fast]), pick(wide, SCALES[1:], [fast])
     lower_rate, normed = pick(wide, [1.0], [slow]), pick(wide, [1.0], [fast], ", batch norm")
-    gain = error_difference(unscaled, pick(wide, [0.3], [fast]), len(wide))
-    harm = error_difference(pick(WIDTHS[:1], [0.1], RATES), pick(WIDTHS[:1], [1.0], RATES), len(RATES))
+    seeds = len(unscaled) // len(wide)
+    gain = error_difference(unscaled, scaled, seeds)
+    harm = error_difference(pick(WIDTHS[:1], SCALES[1:], RATES), pick(WIDTHS[:1], [1.0], RATES), seeds)
     return [
         die(unscaled, fast),
         Statement("scaled", "not supported" if _dead(scaled) else "supported", _deaths(scaled)),
-        useless("lower-rate", lower_rate, unscaled),
-        useless("batch-norm", normed, unscaled),
+        useless("lower-rate", lower_rate, unscaled, seeds),
+        useless("batch-norm", normed, unscaled, seeds),
         Statement("stabilises", verdict_above(gain), {"gain": gain}),
         Statement("harmless", verdict_at_most(harm), {"harm": harm}),
     ]
@@ -155,36 +157,37 @@ def is_dead(run: StackRun) -> bool:
 
 
 def die(unscaled: Sequence[StackRun], rate: float) -> Statement:
-    """Whether most unscaled networks are dead; others may still die after so few steps, so nothing is refuted."""
-    verdict: Verdict = "supported" if _dead(unscaled) > len(unscaled) / 2 else "inconclusive"
-    return Statement("unscaled", verdict, {"rate": rate, **_deaths(unscaled)})
+    """Whether unscaled networks die more often than not; others may still die after so few steps, so nothing is refuted."""
+    deaths = _deaths(unscaled)
+    return Statement("unscaled", "supported" if deaths["low"] > 50 else "inconclusive", {"rate": rate, **deaths})
 
 
-def useless(name: str, remedied: Sequence[StackRun], without: Sequence[StackRun]) -> Statement:
-    """Whether a remedy does not help: it leaves at least half as many networks dead, or an error that is no lower."""
-    gain = error_difference(without, remedied, len(WIDTHS[1:]))
-    if not _dead(without):
-        verdict: Verdict = "inconclusive"
-    elif _dead(remedied) >= _dead(without) / 2:
+def useless(name: str, remedied: Sequence[StackRun], without: Sequence[StackRun], seeds: int) -> Statement:
+    """Whether a remedy does not help: it neither prevents most deaths nor lowers the error; inconclusive where it does one."""
+    gain = error_difference(without, remedied, seeds)
+    lower, prevents = verdict_above(gain), _dead(remedied) < _dead(without) / 2
+    verdict: Verdict = "inconclusive"
+    if prevents and lower == "supported":
+        verdict = "not supported"
+    elif _dead(without) and not prevents and lower != "supported":
         verdict = "supported"
-    else:
-        verdict = verdict_at_most(gain)
     return Statement(name, verdict, {**_deaths(remedied), "gain": gain})
 
 
-def error_difference(first: Sequence[StackRun], second: Sequence[StackRun], arms: int) -> Mean:
-    """The difference in error, of means over `arms` within each seed: arms that share a seed are no repetitions."""
-    seeds = len(first) // arms
-    means = [[fmean(run["error"] for run in runs[seed::seeds]) for seed in range(seeds)] for runs in (first, second)]
-    return paired(*means)
+def error_difference(first: Sequence[StackRun], second: Sequence[StackRun], seeds: int) -> Mean:
+    """The difference in error, of means over each side's arms within each seed: arms that share a seed are no repetitions."""
+    before, after = ([fmean(run["error"] for run in runs[seed::seeds]) for seed in range(seeds)] for runs in (first, second))
+    return paired(before, after, FAMILY)
 
 
 def _dead(runs: Sequence[StackRun]) -> int:
     return sum(map(is_dead, runs))
 
 
-def _deaths(runs: Sequence[StackRun]) -> dict[str, int]:
-    return {"dead": _dead(runs), "networks": len(runs)}
+def _deaths(runs: Sequence[StackRun]) -> dict[str, float]:
+    """How many died, and the exact interval (%) of how many would."""
+    low, high = exact_interval(_dead(runs), len(runs))
+    return {"dead": _dead(runs), "networks": len(runs), "low": low, "high": high}
 
 
 def _row(name: str, seed: int, run: StackRun) -> list[Cell]:

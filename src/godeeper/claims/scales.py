@@ -16,7 +16,8 @@ class Scale:
     """How large an experiment is.
 
     `recipe` is what the arms' recipes start from, empty where a claim trains by itself; `train` and `test` are numbers of images
-    of those splits, the first of each class, 0 for all; `width` scales the networks' filters,
+    of those splits, the first of each class, 0 for all; `held_out` training images, the last of each class, are left for choices
+    such as a learning rate; `width` scales the networks' filters,
     `small` takes their stems' strides, and batches of `batch_size`; `seeds` are repetitions. `cost` says what to expect:
     measured, or estimated where nobody has run it.
     """
@@ -31,6 +32,7 @@ class Scale:
     width: float = 1.0
     seeds: int = 3
     small: bool = True
+    held_out: int = 0
 
 
 def cpu(minutes: int, train: int, test: int, epochs: int, seeds: int = 3, recipe: str = "cifar10") -> Scale:
