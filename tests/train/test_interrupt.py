@@ -109,7 +109,7 @@ def test_a_signal_ends_the_step_saves_and_resuming_is_bit_equal(tmp_path, whole,
         [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in (tmp_path / "run", whole)
     ]
     for mine, theirs in zip(*records, strict=True):
-        for name in ("epoch", "loss", "train_error", "images", "lr"):
+        for name in ("epoch", "loss", "mixed_error", "images", "lr"):
             assert mine[name] == theirs[name], name
 
 

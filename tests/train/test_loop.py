@@ -105,6 +105,8 @@ def test_a_checkpoint_of_another_model_or_a_damaged_one_is_refused(tmp_path, ima
         train(network("googlenet"), images, recipe, run, resume=True)
     with pytest.raises(BadCheckpoint, match="auxiliary_weight"):
         train(network(aux=False), images, recipe, run, resume=True)
+    with pytest.raises(GodeeperError, match=r"keeps the recipe it began with: ema_decay was 0\.9, now 0"):
+        train(network(), images, replace(recipe, ema_decay=0), run, resume=True)
     newest = run / "checkpoints" / "epoch-00000-step-0000003.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1000])
     with pytest.raises(BadCheckpoint, match=r"epoch-00000-step-0000003\.safetensors"):

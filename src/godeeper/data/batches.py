@@ -31,6 +31,11 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     def __len__(self) -> int:
         return self.length // self.batch_size
 
+    @property
+    def left_out(self) -> int:
+        """How many images an epoch leaves out, other ones each time, as they do not fill a batch."""
+        return self.length % self.batch_size
+
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = list(range(self.length))
         Random(f"{self.seed}/{self.epoch}").shuffle(order)
@@ -55,6 +60,11 @@ class StreamBatches:
 
     def __len__(self) -> int:
         return len(self.stream) // self.batch_size
+
+    @property
+    def left_out(self) -> int:
+        """How many images an epoch leaves out, other ones each time, as they do not fill a batch."""
+        return len(self.stream) % self.batch_size
 
     def __iter__(self) -> Iterator[list[tuple[int, StreamedImage]]]:
         batch: list[tuple[int, StreamedImage]] = []

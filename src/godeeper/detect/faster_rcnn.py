@@ -86,6 +86,8 @@ class FasterRCNN(nn.Module):
 
     def freeze_batch_norm(self) -> None:
         """Keeps the statistics, scales and shifts of the network's batch norm as they are, also in training."""
+        if not self._batch_norms():
+            raise GodeeperError(f"recipe: batch_norm=frozen, but {self.definition.name} has no batch norm: leave it out")
         self.frozen_batch_norm = True
         for norm in self._batch_norms():
             norm.requires_grad_(False)

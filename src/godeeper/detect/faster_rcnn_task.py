@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from ..data.annotations import DetectionDataset
 from ..models.network import device_of
+from ..train.batch_norm import needs_two
 from ..train.task import Loss
 from .detection_recipes import DetectionRecipe
 from .detector_files import save_detector
 from .faster_rcnn import FasterRCNN
-from .object_loader import ObjectBatch, Target
+from .object_loader import ObjectBatch, Target, to_device_together
 from .object_task import ObjectTask, sum_losses
 
 
@@ -27,8 +28,15 @@ class FasterRCNNTask(ObjectTask):
 
     def __init__(self, network: FasterRCNN, images: DetectionDataset, recipe: DetectionRecipe, accelerator: Accelerator) -> None:
         super().__init__(network, images, recipe, accelerator)
-        if recipe.batch_norm == "frozen":
+        self.frozen, self.regions = recipe.batch_norm == "frozen", recipe.regions
+        if self.frozen:
             network.freeze_batch_norm()
+
+    def sees_single_values(self) -> bool:
+        rois = self.network.rcnn.roi_heads  # later stages see each region on its own
+        grid = rois.box_roi_pool.output_size
+        channels: int = self.network.rcnn.backbone.out_channels
+        return self.regions == 1 and not self.frozen and needs_two(rois.box_head, channels, *grid)
 
     def spec(self) -> dict[str, Any]:
         return self.network.spec.as_dict()
@@ -38,8 +46,9 @@ class FasterRCNNTask(ObjectTask):
 
     def loss(self, module: nn.Module, batch: ObjectBatch, global_step: int) -> Loss:
         device = device_of(self.network)
-        images = [image.to(device).float() / 255 for image in batch.images]  # (3, H, W) each
-        targets = [{name: tensor.to(device) for name, tensor in target.items()} for target in batch.targets]
+        images = [image.float() / 255 for image in to_device_together(batch.images, device)]  # (3, H, W) each
+        moved = [to_device_together([target[name] for target in batch.targets], device) for name in ("boxes", "labels")]
+        targets: list[Target] = [{"boxes": boxes, "labels": labels} for boxes, labels in zip(*moved, strict=True)]
         # The anchors and regions to learn from are sampled anew in each step, and in each process for its own images.
         torch.manual_seed((self.recipe.seed * 1_000_003 + global_step) * 1009 + self.rank)
         return sum_losses(module(images, targets), len(batch))

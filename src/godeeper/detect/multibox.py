@@ -93,11 +93,12 @@ def multibox_loss(boxes: Tensor, logits: Tensor, priors: Tensor, objects: list[T
     optimize = require("scipy.optimize", "detect")
     assigned = torch.zeros_like(logits)
     distance = boxes.new_zeros(())
+    costs = [torch.cdist(priors.double(), truth.double()).square() for truth in objects]  # (K, M) each
+    on_cpu = torch.cat(costs, 1).cpu().split([len(truth) for truth in objects], 1)  # at once: the device is waited for
     for number, truth in enumerate(objects):
         if not len(truth):
             continue
-        costs = torch.cdist(priors.double(), truth.double()).square()  # (K, M)
-        of_prior, of_object = (torch.from_numpy(side) for side in optimize.linear_sum_assignment(costs.cpu().numpy()))
+        of_prior, of_object = (torch.from_numpy(side) for side in optimize.linear_sum_assignment(on_cpu[number].numpy()))
         assigned[number, of_prior] = 1.0
         distance = distance + 0.5 * (boxes[number, of_prior].float() - truth[of_object.to(truth.device)]).square().sum()
     confidence = F.binary_cross_entropy_with_logits(logits.float(), assigned.float(), reduction="sum")

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from ..data.annotations import DetectionDataset
 from ..models.network import device_of
+from ..train.batch_norm import needs_two
 from ..train.task import Loss
 from .detection_recipes import MultiBoxRecipe
 from .detector_files import save_multibox
 from .multibox import MultiBox, cluster_boxes, multibox_loss
-from .object_loader import ObjectBatch
+from .object_loader import ObjectBatch, to_device_together
 from .object_task import ObjectTask, sum_losses
 
 
@@ -31,6 +32,10 @@ class MultiBoxTask(ObjectTask):
         relative = [objects.boxes[~objects.difficult] / side for objects, side in zip(images.objects, sides, strict=True)]
         network.priors.copy_(torch.from_numpy(cluster_boxes(np.concatenate(relative), len(network.priors), recipe.seed)))
 
+    def sees_single_values(self) -> bool:
+        size = self.network.preprocess.image_size
+        return needs_two(self.network, self.network.definition.in_channels, size, size)
+
     def spec(self) -> dict[str, Any]:
         return self.network.spec.as_dict()
 
@@ -39,10 +44,9 @@ class MultiBoxTask(ObjectTask):
 
     def loss(self, module: nn.Module, batch: ObjectBatch, global_step: int) -> Loss:
         device = device_of(self.network)
-        objects = []
-        for image, target in zip(batch.images, batch.targets, strict=True):
-            height, width = image.shape[1:]
-            objects.append((target["boxes"] / torch.tensor([width, height] * 2)).to(device))  # (M, 4) in 0..1
+        sides = [torch.tensor([image.shape[2], image.shape[1]] * 2) for image in batch.images]  # width, height, width, height
+        relative = [target["boxes"] / side for target, side in zip(batch.targets, sides, strict=True)]  # (M, 4) in 0..1
+        objects = to_device_together(relative, device)
         torch.manual_seed(self.recipe.seed * 1_000_003 + global_step)  # of dropout
         return sum_losses(module(self.network.resize_normalize(batch.images), objects), len(batch))
 

@@ -33,6 +33,10 @@ class ObjectBatch:
     def __len__(self) -> int:
         return len(self.images)
 
+    def pin_memory(self) -> ObjectBatch:
+        """The same batch: `to_device_together` pins what it moves."""
+        return self
+
 
 def collate(examples: Sequence[Example]) -> ObjectBatch:
     """One batch, without the images that could not be decoded."""
@@ -68,6 +72,15 @@ class ObjectTrainingSet(Dataset[Example]):
 def pixels(image: Image.Image) -> Tensor:
     """An RGB image as uint8 (3, H, W)."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def to_device_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
+    """Tensors of one type, of any shapes, on `device`, in one transfer; those of the CPU stay as they are there."""
+    if device.type == "cpu" or not tensors:
+        return list(tensors)
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    moved = (flat.pin_memory() if device.type == "cuda" else flat).to(device, non_blocking=True)
+    return [part.view(tensor.shape) for part, tensor in zip(moved.split([t.numel() for t in tensors]), tensors, strict=True)]
 
 
 def object_loader(dataset: ObjectTrainingSet, batches: Batches, workers: int = 0) -> WorkerLoader:

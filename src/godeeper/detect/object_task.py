@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data.annotations import DetectionDataset
 from ..data.batches import EpochBatches
 from ..data.workers import WorkerLoader
-from ..train.checks import check_same
+from ..train.checks import check_batch, check_same
 from ..train.task import Loss, Task
 from .detection_recipes import ObjectRecipe
-from .object_loader import ObjectTrainingSet, object_loader
+from .faster_rcnn import FasterRCNN
+from .multibox import MultiBox
+from .object_loader import ObjectBatch, ObjectTrainingSet, object_loader
 
 
 class ObjectTask(Task):
     """A task on augmented images with their objects, whose losses have names."""
 
+    network: FasterRCNN | MultiBox
     recipe: ObjectRecipe
 
-    def __init__(self, network: nn.Module, images: DetectionDataset, recipe: ObjectRecipe, accelerator: Accelerator) -> None:
+    def __init__(
+        self, network: FasterRCNN | MultiBox, images: DetectionDataset, recipe: ObjectRecipe, accelerator: Accelerator
+    ) -> None:
         self.network, self.images, self.recipe = network, images, recipe
         self.rank, ranks = accelerator.process_index, accelerator.num_processes
         self.batches = EpochBatches(len(images), recipe.batch_size, recipe.seed, self.rank, ranks)
+        self.per_process = self.batches.batch_size // ranks  # of a batch, in images
+        joint = ranks > 1 and recipe.sync_batch_norm  # then no batch norm sees fewer than `ranks` images
+        self.needs_two = cache(lambda: not joint and self.sees_single_values())
+
+    def sees_single_values(self) -> bool:
+        """Whether a batch norm would see a single value of each channel of a lone image."""
+        return False
+
+    def too_short(self, batch: ObjectBatch) -> bool:
+        return not len(batch) or (len(batch) == 1 and self.needs_two())
 
     def prepare(self, saved: Mapping[str, Any]) -> None:
+        check_batch(self.per_process, self.needs_two, f"this detector of {self.network.definition.name}")
         if "images" in saved:
             check_same(saved["images"], fingerprint(self.images))
 

@@ -85,9 +85,7 @@ def evaluate_members(
             for batch in loader:
                 if batch.bad and not skip_bad:
                     raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such images out, and counts them)")
-                with eval_mode(*(member.logits_of for member in members)):
-                    probabilities = [_probabilities(member, batch, average, batch_size, device) for member in members]
-                results.append(_decided(torch.stack(probabilities), batch, keep))
+                results.append(_decided(_of_members(members, batch, average, batch_size, device), batch, keep))
                 if journal is not None:
                     journal.add(results[-1])
                 count += len(results[-1].seen)
@@ -118,13 +116,22 @@ def _batch_size(members: Sequence[Member], device: torch.device | str) -> int:
     return default_batch_size(max(member.preprocess.image_size for member in members), device)
 
 
+def _of_members(
+    members: Sequence[Member], batch: CropBatch, average: Average, batch_size: int, device: torch.device | str
+) -> Tensor:
+    """What all members say of a batch of N images: (members, counts, N, classes) on the CPU."""
+    with eval_mode(*(member.logits_of for member in members)):
+        return torch.stack([_probabilities(member, batch, average, batch_size, device) for member in members])
+
+
 def _probabilities(member: Member, batch: CropBatch, average: Average, batch_size: int, device: torch.device | str) -> Tensor:
     """What a member says of a batch of N images at each number of crops: (counts, N, classes) on the CPU."""
     crops = batch.crops[member.preprocess.resize]  # uint8 (N, crops, 3, S, S)
     if not len(crops):
         return torch.empty((len(crops_within(crops.shape[1])), 0, 1))
     passes = crops.flatten(0, 1).split(batch_size)  # (batch_size, 3, S, S) each
-    logits = torch.cat([member.logits_of(normalise(x.to(device), member.preprocess)).float().cpu() for x in passes])
+    of_passes = [member.logits_of(normalise(x.to(device, non_blocking=True), member.preprocess)).float() for x in passes]
+    logits = torch.cat(of_passes).cpu()  # once a batch: each time, the device is waited for
     logits = logits.unflatten(0, crops.shape[:2])  # (N, crops, classes)
     if member.order is not None:
         logits = logits[..., list(member.order)]

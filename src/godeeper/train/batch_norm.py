@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from typing import Any
+
 import torch
 from torch import nn
+from torch.func import functional_call
 
 FIRST_MOMENTUM = 0.1
 
@@ -40,3 +44,25 @@ class BufferBackup:
         """Puts the saved values back."""
         if self.buffers:
             torch._foreach_copy_(self.buffers, self.saved)
+
+
+@torch.no_grad()
+def needs_two(module: nn.Module, *shape: int) -> bool:
+    """Whether training needs at least two inputs of `shape`, as a batch norm sees a single value of each channel of one.
+
+    Nothing is computed: the module is run on the meta device.
+    """
+    single = []
+
+    def look(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
+        single.append(inputs[0][0, 0].numel() == 1)
+
+    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(look) for norm in norms]
+    tensors = chain(module.named_parameters(), module.named_buffers())
+    try:
+        functional_call(module, {name: tensor.to("meta") for name, tensor in tensors}, torch.empty(2, *shape, device="meta"))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return any(single)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from hashlib import sha256
+from typing import Any
 
 from ..data.dataset import ImageDataset, ImageStream
 from ..errors import GodeeperError
 from ..models.network import Network
 from ..papers.describe import check_size, minimum_size
-from .recipe import Recipe
+from .recipe import Recipe, TrainConfig
 
 
 def fingerprint(images: ImageDataset | ImageStream) -> str:
@@ -23,6 +25,47 @@ def check_same(then: str, now: str) -> None:
     """GodeeperError unless a run goes on with the images it began with."""
     if then != now:
         raise GodeeperError(f"the data have changed since the run began: {then} then, {now} now; bring them back to resume")
+
+
+def check_same_recipe(saved: Mapping[str, Any], recipe: TrainConfig) -> None:
+    """GodeeperError, naming the fields, unless a run goes on by the recipe it began with."""
+    then = type(recipe).from_dict(saved).as_dict()
+    changed = [f"{name} was {then[name]}, now {value}" for name, value in recipe.as_dict().items() if then[name] != value]
+    if changed:
+        raise GodeeperError(f"a run keeps the recipe it began with: {'; '.join(changed)}")
+
+
+def check_heads(network: Network, recipe: Recipe) -> None:
+    """GodeeperError for a weight of auxiliary heads that were not attached, and for heads without a weight.
+
+    A table that has none takes any recipe.
+    """
+    weight, name = recipe.auxiliary_weight, network.definition.name
+    if weight and network.definition.auxiliary and not network.auxiliary:
+        raise GodeeperError(
+            f"recipe: auxiliary_weight is {weight:g}, but this {name} was made without its auxiliary heads: attach them "
+            "(create_model(..., aux=True)), or set auxiliary_weight=0"
+        )
+    if network.auxiliary and not weight:
+        raise GodeeperError(
+            f"recipe: auxiliary_weight is 0, but this {name} has auxiliary heads, which would learn nothing: make it without "
+            "them (aux=False), or give them a weight such as 0.3"
+        )
+
+
+def check_mixing(per_process: int, recipe: Recipe) -> None:
+    """GodeeperError for batches, of `per_process` images a process, in which there is no other image to mix one with."""
+    if per_process == 1 and (recipe.mixup or recipe.cutmix):
+        raise GodeeperError("recipe: mixup and cutmix mix the images of a batch: give batch_size=2 or more in each process")
+
+
+def check_batch(per_process: int, needs_two: Callable[[], bool], name: str) -> None:
+    """GodeeperError for batches of one image, a process, where a batch norm would see one value: `needs_two` says so."""
+    if per_process == 1 and needs_two():
+        raise GodeeperError(
+            f"recipe: {name} cannot learn from batches of a single image, as a batch norm sees one value of each channel: give "
+            "batch_size=2 or more in each process"
+        )
 
 
 def check_sizes(network: Network, recipe: Recipe, sizes: set[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from ..errors import BadCheckpoint, GodeeperError
 from ..models.load import save
 from ..models.network import Network, device_of
 from ..models.spec import ModelSpec
-from .checks import check_same, check_sizes, fingerprint
+from .batch_norm import needs_two
+from .checks import check_batch, check_heads, check_mixing, check_same, check_sizes, fingerprint
 from .loss import ClassificationLoss
 from .mix import mix
 from .optim import scaled_parameters
@@ -38,7 +39,10 @@ class Classification(Task):
         self.network, self.images, self.recipe = network, images, recipe
         rank, ranks = accelerator.process_index, accelerator.num_processes
         self.batches = batches_of(images, recipe.batch_size, recipe.seed, rank, ranks)
+        self.per_process = self.batches.batch_size // ranks  # of a batch, in images
         self.criterion = ClassificationLoss(recipe.label_smoothing, recipe.auxiliary_weight)
+        joint = ranks > 1 and recipe.sync_batch_norm  # then no batch norm sees fewer than `ranks` images
+        self.needs_two = cache(lambda size: not joint and needs_two(self.module(), network.definition.in_channels, size, size))
         self._frozen: bool | None = None  # all but the classifiers
 
     def prepare(self, saved: Mapping[str, Any]) -> None:
@@ -50,7 +54,11 @@ class Classification(Task):
             raise GodeeperError(f"recipe: start_size is {recipe.start_size}, but images grow to {size} pixels only")
         network.preprocess = network.preprocess.with_size(size)
         self.size_at = partial(recipe.size_at, full=size)
-        check_sizes(network, recipe, {self.size_at(epoch) for epoch in range(recipe.epochs)})
+        sizes = {self.size_at(epoch) for epoch in range(recipe.epochs)}
+        check_heads(network, recipe)
+        check_sizes(network, recipe, sizes)
+        check_mixing(self.per_process, recipe)
+        check_batch(self.per_process, lambda: any(map(self.needs_two, sizes)), network.definition.name)
         if "images" in saved:
             check_same(saved["images"], fingerprint(self.images))
 
@@ -62,6 +70,9 @@ class Classification(Task):
 
     def loader(self, workers: int) -> WorkerLoader:
         return training_loader(self.images, self.size_at, self.recipe.augment, self.batches, workers)
+
+    def too_short(self, batch: Batch) -> bool:
+        return not len(batch) or (len(batch) == 1 and self.needs_two(batch.images.shape[-1]))
 
     def set_trainable(self, epoch: int) -> bool:
         """At first only the classifiers learn, where the recipe says so."""
@@ -86,8 +97,11 @@ class Classification(Task):
         torch.manual_seed(self.recipe.seed * 1_000_003 + global_step)  # dropout, too, is reproducible
         logits, auxiliary = module(mixed.images)  # (N, classes), and the same of each head
         loss = self.criterion(logits, mixed.labels, auxiliary, mixed.other_labels, mixed.lam)
-        wrong = (logits.detach().argmax(1) != mixed.labels).sum()
-        return Loss(loss, {"loss": loss.detach() * len(batch), "train_error": 100 * wrong})
+        larger = mixed.labels if mixed.lam >= 0.5 else mixed.other_labels
+        wrong = (logits.detach().argmax(1) != larger).sum()
+        # Of mixed images, even a network that knows every image misses some: they are not counted under the same name.
+        name = "mixed_error" if self.recipe.mixup or self.recipe.cutmix else "train_error"
+        return Loss(loss, {"loss": loss.detach() * len(batch), name: 100 * wrong})
 
     def save(self, network: nn.Module, file: Path) -> None:
         assert isinstance(network, Network)

@@ -30,6 +30,7 @@ def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> Non
         for axis, field, style, what in (
             (loss, "loss", "--", "training"),
             (result, "train_error", "--", "training, augmented"),
+            (result, "mixed_error", "--", "training, mixed images"),
             (result, tested, "-", "test, averaged weights"),
             (rate, "lr", "-", "at the epoch's end"),
         ):

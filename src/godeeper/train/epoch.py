@@ -24,6 +24,7 @@ class EpochTotals:
     images: int = 0
     bad: list[str] = field(default_factory=list)
     bad_steps: int = 0
+    dropped: int = 0  # batches that bad images made too short
     seconds: float = 0.0  # before `started`: of the epoch's part before an interruption
     started: float = field(default_factory=time.monotonic)
 
@@ -36,26 +37,29 @@ class EpochTotals:
             self.metrics[name] = self.metrics.get(name, 0.0) + value
         self.images += result.images
 
-    def text(self) -> str:
-        """Loss, error and speed so far; empty before the first good step."""
+    def __post_init__(self) -> None:
+        self._before = self.images  # of all processes; from here on, of this one
+
+    def text(self, processes: int = 1) -> str:
+        """Loss and error of this process's images so far, and the speed of all processes; empty before the first good step."""
         if not self.images:
             return ""
-        speed = self.images / (self.seconds + time.monotonic() - self.started)
+        speed = (self._before + processes * (self.images - self._before)) / (self.seconds + time.monotonic() - self.started)
         means = {name: float(total) / self.images for name, total in self.metrics.items()}
-        error = f", error {means['train_error']:.1f} %" if "train_error" in means else ""
-        return f"loss {means['loss']:.3f}{error}, {speed:.0f} images/s"
+        errors = "".join(f", {NAMES[name]} {means[name]:.1f} %" for name in TRAIN_ERRORS if name in means)
+        return f"loss {means['loss']:.3f}{errors}, {speed:.0f} images/s"
 
     def over_processes(self, accelerator: Accelerator) -> dict[str, Any]:
         """The sums over all processes, in plain numbers, from which `EpochTotals(**sums)` goes on."""
-        bad_steps = self.bad_steps if accelerator.is_main_process else 0  # all see the same
+        bad_steps, dropped = (self.bad_steps, self.dropped) if accelerator.is_main_process else (0, 0)  # all see the same
         device = accelerator.device if accelerator.num_processes > 1 else "cpu"
         names = sorted({name for names in gather_object([sorted(self.metrics)]) for name in names})
         values = [float(self.metrics.get(name, 0.0)) for name in names]
-        here = torch.tensor([self.images, bad_steps, *values], dtype=torch.float64, device=device)
-        images, bad_steps, *values = accelerator.reduce(here, reduction="sum").tolist()
+        here = torch.tensor([self.images, bad_steps, dropped, *values], dtype=torch.float64, device=device)
+        images, bad_steps, dropped, *values = accelerator.reduce(here, reduction="sum").tolist()
         return {
             "metrics": dict(zip(names, values, strict=True)), "images": int(images), "bad": gather_object(self.bad),
-            "bad_steps": int(bad_steps), "seconds": self.seconds + time.monotonic() - self.started,
+            "bad_steps": int(bad_steps), "dropped": int(dropped), "seconds": self.seconds + time.monotonic() - self.started,
         }  # fmt: skip
 
 
@@ -68,19 +72,22 @@ def epoch_record(sums: Mapping[str, Any]) -> dict[str, float]:
     if not images and sums["bad_steps"]:
         raise GodeeperError("no step of the epoch had a finite loss and gradient: begin again with a lower lr, or clip_norm=1")
     if not images:
-        raise GodeeperError(f"none of the training images can be decoded, the first: {sums['bad'][0]}")
+        raise GodeeperError(f"too few of the training images can be decoded for a single batch, the first: {sums['bad'][0]}")
     return {
         **{name: total / images for name, total in sums["metrics"].items()},
         "images": images,
         "skipped": len(sums["bad"]),
         "bad_steps": sums["bad_steps"],
+        "dropped_batches": sums["dropped"],
         "seconds": round(seconds, 2),
         "images_per_second": round(images / seconds, 1),
     }
 
 
+TRAIN_ERRORS = ("train_error", "mixed_error")
 NAMES = {  # what a record's metrics are called, in percent
-    "train_error": "error", "top1_error": "test error", "map": "mAP", "coverage": "coverage",
+    "train_error": "error", "mixed_error": "error on mixed images", "top1_error": "test error", "map": "mAP",
+    "coverage": "coverage",
 }  # fmt: skip
 
 

@@ -50,14 +50,14 @@ def take_effect(number: int, in_any: Callable[[bool], bool]) -> None:
     also a process that ignores the signal, or whose own handler returns. `in_any` says whether a flag is set in any process.
     """
     ended: BaseException | None = None
-    dies = signal.getsignal(number) == signal.SIG_DFL  # at once: the others must know before
-    if not dies:
+    kills = signal.getsignal(number) == signal.SIG_DFL  # at once: the others must know before
+    if not kills:
         try:
             signal.raise_signal(number)
         except BaseException as error:  # whatever it raises, KeyboardInterrupt first of all: raised again below
             ended = error
-    if not in_any(dies or ended is not None):
+    if not in_any(kills or ended is not None):
         return
-    if dies:
+    if kills:
         signal.raise_signal(number)
     raise ended or (KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number))

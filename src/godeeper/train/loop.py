@@ -19,6 +19,7 @@ from ..data.workers import WorkerLoader, worker_deaths
 from ..errors import GodeeperError
 from ..models.network import Network, to_device
 from .checkpoint import Position, load_newest, save_checkpoint
+from .checks import check_same_recipe
 from .classification import Classification
 from .curves import draw_curves
 from .epoch import EpochTotals, epoch_line, epoch_record
@@ -34,6 +35,7 @@ Evaluator = Callable[[Any], Mapping[str, float]]  # the averaged network -> metr
 OnMessage = Callable[[str], None]  # gets each line of log.txt
 OnStep = Callable[[str, int, int], None]  # (label, steps done, steps in all)
 TRACKED_STEPS = 50  # trackers get the loss of every 50th step
+LABEL_SECONDS = 0.5  # between looks at the sums of an epoch, for which the device is waited for
 
 
 def train(
@@ -108,7 +110,8 @@ class _Training:
         self.accelerator, self.folder, self.workers = accelerator, folder, workers
         self.main = accelerator.is_main_process
         self.ranks = accelerator.num_processes
-        self.saved_at = time.monotonic()
+        self.saved_at = self.label_at = time.monotonic()
+        self.label = ""
 
     def begin(self, resume: bool, notes: Mapping[str, Any], trackers: Sequence[str], first_messages: Sequence[str]) -> None:
         """Makes the run folder, or goes back to its newest checkpoint."""
@@ -119,6 +122,7 @@ class _Training:
         self.step = Step(task, self.accelerator, len(self.batches))
         self.position = Position()
         if resume:
+            check_same_recipe(description["recipe"], self.recipe)
             self.position = load_newest(folder.checkpoints, self.step.state, self._say)
             self._check_same_position()
         elif self.main:
@@ -126,10 +130,21 @@ class _Training:
                 "spec": task.spec(), "recipe": self.recipe.as_dict(),
                 **task.description(), "bf16": self.step.bf16, "processes": self.ranks, **notes,
             })  # fmt: skip
+        self._say_batches()
         names = trackers if self.main else ()
         self.trackers = Trackers(names, folder.path, description, self._global_step(self.position.epoch, self.position.step))
         for message in first_messages:
             self._say(message)
+
+    def _say_batches(self) -> None:
+        batches, asked = self.batches, self.recipe.batch_size
+        if batches.batch_size < asked:
+            self._say(f"there are fewer images than batch_size={asked}: a batch has {batches.batch_size}")
+        if batches.left_out:
+            self._say(
+                f"an epoch has {len(batches)} batches of {batches.batch_size} images and leaves out {batches.left_out}, "
+                "other ones each time, which do not fill a batch"
+            )
 
     def run(self) -> None:
         """The epochs that are left, then the final weights."""
@@ -154,33 +169,34 @@ class _Training:
             first = done = self.position.step
             for done, batch in enumerate(loader, start=first + 1):
                 totals.bad += batch.bad
-                if len(batch) or self.ranks > 1:
+                flags = (interruption.signal, self._checkpoint_due(), self.task.too_short(batch))
+                asked, checkpoint_due, too_short = self._over_all(*flags)
+                if too_short:
+                    self._drop(batch, epoch, done, totals)
+                else:
                     self._train_step(batch, epoch, done, totals)
                 self._report_step(epoch, done, totals)
-                signal_received, checkpoint_due = self._sync_flags(interruption.signal)
+                signal_received = asked if self.ranks > 1 else interruption.signal  # of the step, too
                 if signal_received:
                     break
                 if checkpoint_due and done < len(self.batches):
                     self._save(epoch, done, totals)
             done = done if signal_received else len(self.batches)
             self.position = Position(epoch, done, self._save(epoch, done, totals))
-            return signal_received or self._sync_flags(interruption.signal)[0]
+            return signal_received or self._over_all(interruption.signal)[0]
 
     def _take_effect(self, number: int, loader: WorkerLoader) -> None:
         """Ends the run as the signal asks; returns where its handler, the host's own, lets the run go on."""
-        place = f"{signal.Signals(number).name} in epoch {self.position.epoch + 1}, after step {self.position.step}"
-        self._say(f"{place}: saved, --resume goes on from here")
+        when = f"{signal.Signals(number).name} in epoch {self.position.epoch + 1}, after step {self.position.step}"
+        self._say(f"{when}: saved, --resume goes on from here")
         loader.close()  # before a handler that ends the process at once
-        take_effect(number, self._in_any)
-        self._say(f"{place}: its handler has returned, so training goes on")
+        take_effect(number, lambda ended: bool(self._over_all(ended)[0]))
+        self._say(f"{when}: its handler has returned, so training goes on")
 
-    def _in_any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
-        if self.ranks == 1:
-            return flag
-        flags = torch.tensor(int(flag), device=self.accelerator.device)
-        dist.all_reduce(flags, dist.ReduceOp.MAX)
-        return bool(flags)
+    def _drop(self, batch: Any, epoch: int, done: int, totals: EpochTotals) -> None:
+        """Leaves out a batch that is too short in some process; all leave out theirs, and count it once."""
+        totals.dropped += 1
+        self._say(f"step {self._global_step(epoch, done)} is left out: too few images of its batch can be decoded")
 
     def _train_step(self, batch: Any, epoch: int, done: int, totals: EpochTotals) -> None:
         global_step = self._global_step(epoch, done - 1)
@@ -197,18 +213,21 @@ class _Training:
 
     def _report_step(self, epoch: int, done: int, totals: EpochTotals) -> None:
         if self.main and self.on_step is not None:
-            label = f"epoch {epoch + 1}/{self.recipe.epochs}: {totals.text()}"
-            self.on_step(label, self._global_step(epoch, done), self._global_step(self.recipe.epochs, 0))
+            now = time.monotonic()
+            if now - self.label_at > LABEL_SECONDS or done == len(self.batches):
+                self.label, self.label_at = f"epoch {epoch + 1}/{self.recipe.epochs}: {totals.text(self.ranks)}", now
+            self.on_step(self.label, self._global_step(epoch, done), self._global_step(self.recipe.epochs, 0))
 
-    def _sync_flags(self, asked: int) -> tuple[int, bool]:
-        """The signal that any process has received, else 0, and whether rank 0's checkpoint timer has run out."""
-        due = self.main and time.monotonic() - self.saved_at > 60 * self.recipe.checkpoint_minutes
+    def _checkpoint_due(self) -> bool:
+        return self.main and time.monotonic() - self.saved_at > 60 * self.recipe.checkpoint_minutes
+
+    def _over_all(self, *flags: int) -> list[int]:
+        """The largest of each flag over all processes: a signal's number that one has received, whether a batch is too short."""
         if self.ranks == 1:
-            return asked, due
-        flags = torch.tensor([asked, int(due)], device=self.accelerator.device)
-        dist.all_reduce(flags, dist.ReduceOp.MAX)
-        asked, due = flags.tolist()
-        return asked, bool(due)
+            return list(flags)
+        largest = torch.tensor(flags, dtype=torch.long, device=self.accelerator.device)
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return largest.tolist()
 
     def _save(self, epoch: int, done: int, totals: EpochTotals) -> Mapping[str, Any]:
         """Writes a checkpoint after `done` steps of an epoch, if the disk lets it, and returns the epoch's sums so far."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from accelerate.utils import broadcast
-from torch import Tensor, nn
+from torch import nn
 
 from ..models.network import Network
 from .recipe import TrainConfig
@@ -59,13 +59,17 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: TrainConfig, ste
     return lr
 
 
-def clip_gradients(network: nn.Module, clip_norm: float) -> Tensor:
-    """The norm of all gradients together, before they are scaled down to `clip_norm`, if that is not 0; NaN stays NaN."""
+def clip_gradients(network: nn.Module, clip_norm: float) -> float:
+    """The norm of all gradients together, before they are scaled down to `clip_norm`, if that is not 0; NaN stays NaN.
+
+    Of a step's numbers the only one that is read from the device, which is waited for.
+    """
     parameters = [parameter for parameter in network.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters])  # type: ignore[misc]
-    if clip_norm and torch.isfinite(norm):
+    value = float(norm)
+    if clip_norm and math.isfinite(value):
         torch.nn.utils.clip_grads_with_norm_(parameters, clip_norm, norm)
-    return norm
+    return value
 
 
 class WeightAverage:
@@ -85,8 +89,9 @@ class WeightAverage:
         averages, currents = self.network.state_dict(), network.state_dict()
         floats = [name for name, tensor in averages.items() if tensor.is_floating_point()]
         torch._foreach_lerp_([averages[name] for name in floats], [currents[name] for name in floats], 1 - factor)
-        for name in averages.keys() - set(floats):
-            averages[name].copy_(currents[name])
+        counts = sorted(averages.keys() - set(floats))
+        if counts:  # of batches, which batch norm keeps
+            torch._foreach_copy_([averages[name] for name in counts], [currents[name] for name in counts])
 
     def synchronise(self) -> None:
         """Gives all processes the first one's batch-norm statistics; the weights are equal already."""

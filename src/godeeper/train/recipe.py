@@ -21,6 +21,11 @@ class TrainConfig:
         "checkpoint_minutes": (0, 1e6), "seed": (0, 2**31 - 1),
     }  # fmt: skip
 
+    ONLY: ClassVar[dict[str, tuple[str, str]]] = {  # fields that take effect with one value of another field only
+        "rmsprop_decay": ("optimizer", "rmsprop"), "rmsprop_eps": ("optimizer", "rmsprop"), "nesterov": ("optimizer", "sgd"),
+        "step_epochs": ("schedule", "step"), "step_factor": ("schedule", "step"),
+    }  # fmt: skip
+
     epochs: int = 90
     batch_size: int = 128  # images a step, over all processes
     optimizer: Literal["sgd", "rmsprop"] = "sgd"  # rmsprop: TensorFlow's, `RMSpropTF`
@@ -53,14 +58,22 @@ class TrainConfig:
                 raise unknown(f"{name} in the recipe", str(getattr(self, name)), choices)
 
     def with_overrides(self, settings: Iterable[str]) -> Self:
-        """The recipe with settings such as "lr=0.05" or "crop_scale=0.3,1"; GodeeperError for an unknown field or a bad value."""
+        """The recipe with settings such as "lr=0.05" or "crop_scale=0.3,1".
+
+        GodeeperError for an unknown field, a bad value, and a setting that takes no effect.
+        """
         changes: dict[str, Any] = {}
         for setting in settings:
             name, separator, text = setting.partition("=")
             if not separator:
                 raise GodeeperError(f"recipe: {setting!r} is not of the form FIELD=VALUE")
             changes[name.strip()] = _parse(type(self), name.strip(), text.strip())
-        return replace(self, **changes)
+        recipe = replace(self, **changes)
+        for name in changes.keys() & self.ONLY.keys():
+            other, value = self.ONLY[name]
+            if getattr(recipe, other) != value:
+                raise GodeeperError(f"recipe: {name} takes effect with {other}={value} only, not {getattr(recipe, other)}")
+        return recipe
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -91,7 +104,7 @@ class Recipe(TrainConfig):
     label_smoothing: float = 0.1
     mixup: float = 0.0  # alpha of the Beta distribution of the shares of two mixed images; 0: no mixing
     cutmix: float = 0.0  # the same, of their areas; with both, each batch does one or the other
-    auxiliary_weight: float = 0.3  # of each auxiliary head's loss; 0: no heads
+    auxiliary_weight: float = 0.3  # of each auxiliary head's loss, where the table has heads; 0: no heads
     crop_scale: tuple[float, float] = (0.08, 1.0)  # of a training patch, as a share of the image
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
     hflip: bool = True

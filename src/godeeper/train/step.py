@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -61,8 +62,6 @@ class Step:
     def __call__(self, batch: SomeBatch, global_step: int) -> StepResult:
         """Learns from a batch; `global_step` counts steps over the whole run. Diverged after too many bad steps in a row."""
         assert self.module is not None
-        if not len(batch):  # only with several processes, which must run the same collectives; a lone one skips it in loop.py
-            raise GodeeperError(f"no image of a process's share of a batch can be decoded, the first: {batch.bad[0]}")
         self.module.train()
         self.lr = set_learning_rate(self.optimizer, self.recipe, global_step, self.steps_per_epoch)
         self.warm_up_momentum(global_step)
@@ -73,7 +72,7 @@ class Step:
         self.accelerator.backward(loss.value)  # gradients, averaged over all processes
 
         norm = clip_gradients(self.network, self.recipe.clip_norm)  # also where nothing is clipped: it shows what is not finite
-        good = bool(torch.isfinite(norm))  # the same in all processes, as gradients are averaged
+        good = math.isfinite(norm)  # the same in all processes, as gradients are averaged
         if good:
             self.optimizer.step()
             self.average.update(self.network, global_step)

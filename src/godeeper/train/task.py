@@ -70,6 +70,10 @@ class Task(ABC):
     def save(self, network: nn.Module, file: Path) -> None:
         """Writes the final weights."""
 
+    def too_short(self, batch: Any) -> bool:
+        """Whether a process's batch has too few images to learn from, as others cannot be decoded."""
+        return not len(batch)
+
     def set_trainable(self, epoch: int) -> bool:
         """Freezes and unfreezes parameters for an epoch; whether that changed anything."""
         return epoch == 0

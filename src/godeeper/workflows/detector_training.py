@@ -36,7 +36,7 @@ from .detectors import open_proposer
 from .models import Model, name_of, spec_of
 from .plan import Plan, Value, check_outside, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, counter, step_counter
-from .starting_network import starting_network
+from .starting_network import check_heads_asked_for, starting_network
 
 Method = Literal["faster-rcnn", "rcnn", "multibox"]
 COMMAND = "detect train"
@@ -100,6 +100,8 @@ def train_detector(
         plan: Plan[Any] = resumed_plan(out, COMMAND, kinds, options, DEFAULTS, overrides)
     else:
         plan = _new_plan(options, overrides)
+        if isinstance(plan.recipe, Recipe):
+            check_heads_asked_for(spec_of(model or ""), overrides, plan.recipe.auxiliary_weight)
     check_outside(out, plan.options["data"])
     prepare = {"faster-rcnn": _faster_rcnn, "rcnn": _rcnn, "multibox": _multibox}[plan.options["method"]]
     run = _Run(out, plan, model, *_open_images(plan), workers, on_progress)

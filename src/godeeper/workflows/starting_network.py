@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..errors import GodeeperError
 from ..models.network import Network
 from ..models.registry import create_model
 from ..models.spec import ModelSpec
@@ -26,6 +29,14 @@ def starting_network(
     options = plan.options
     if plan.resumes:
         return create_model(spec, weights=None if checkpoints(RunFolder(out).checkpoints) else options["weights"])
+    spec = replace(spec, aux=False)  # the recipe decides, not the run whose table this is
     return create_model(
         spec, num_classes=num_classes, width=options["width"], small=options["small"], aux=aux, weights=options["weights"]
     )  # fmt: skip
+
+
+def check_heads_asked_for(spec: ModelSpec, overrides: Sequence[str], weight: float) -> None:
+    """GodeeperError for an override that gives a weight to auxiliary heads, which the table does not have."""
+    asked = any(setting.partition("=")[0].strip() == "auxiliary_weight" for setting in overrides)
+    if asked and weight and not spec.definition.auxiliary:
+        raise GodeeperError(f"recipe: auxiliary_weight has no effect: {spec.definition.name} has no auxiliary heads")

@@ -20,7 +20,7 @@ from .after_epoch import errors_on
 from .models import Model, name_of, spec_of
 from .plan import check_outside, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, step_counter
-from .starting_network import starting_network
+from .starting_network import check_heads_asked_for, starting_network
 
 COMMAND = "train"
 DEFAULTS = {"width": 1.0, "small": False}
@@ -74,6 +74,7 @@ def train(
         name = recipe or ("digits" if options["data"] == "digits" else "standard")
         plan = new_plan(COMMAND, options, DEFAULTS | {"recipe": name}, recipe_named(name), overrides)
         spec = spec_of(model or "")
+        check_heads_asked_for(spec, overrides, plan.recipe.auxiliary_weight)
     source = str(plan.options["data"])
     splits = open_data(source, spec.classes if plan.resumes else None, download=download)
     check_outside(out, source)
