@@ -19,7 +19,7 @@ import torch
 
 from godeeper import Predictor, create_model, save
 from godeeper.data.walk import image_files
-from godeeper.deploy.bench import CALIBRATION_IMAGES, engines_for, images
+from godeeper.deploy.bench import CALIBRATION_IMAGES, crops_of, engines_for, images
 from godeeper.deploy.engine_choice import measure
 from godeeper.deploy.engines import PRECISIONS, from_onnx
 from godeeper.deploy.export import export
@@ -43,9 +43,8 @@ def peers_own(peer, network):
             peer, (example,), buffer, dynamo=False, input_names=["x"], output_names=["logits"], dynamic_axes=axes
         )  # fmt: skip
     data = buffer.getvalue()
-    eight = quantised(
-        onnx.load_from_string(data), [image[None] for image in images(network, CALIBRATION_IMAGES)]
-    ).SerializeToString()
+    crops = list(crops_of(network, CALIBRATION_IMAGES).split(1))
+    eight = quantised(onnx.load_from_string(data), crops, network.preprocess).SerializeToString()
     return {
         (f"{name} of the peer's graph", precision): from_onnx(eight if precision == "int8" else data, name, precision)
         for name in ("openvino", "onnxruntime")

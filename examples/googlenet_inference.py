@@ -17,12 +17,15 @@ if len(sys.argv) < 3:
 # 权重文件里记着网络结构、类别名和预处理方式，不用再手工对一遍。
 try:
     network = godeeper.load(sys.argv[1])
-    images = {path: godeeper.decode(path) for path in sys.argv[2:]}  # RGB, upright  统一成 RGB、摆正方向
 except godeeper.GodeeperError as error:
     sys.exit(f"{error}")
 classes = network.classes or tuple(map(str, range(network.num_classes)))
 
-for path, image in images.items():
+for path in sys.argv[2:]:
+    try:
+        image = godeeper.decode(path)  # RGB, upright  统一成 RGB、摆正方向
+    except godeeper.BadImage as error:
+        sys.exit(f"{error}")
     # The paper's views: 1, 10 or 144 crops; their probabilities are averaged.
     # 论文的多裁剪测试：1、10 或 144 个视图，概率取平均。
     x = godeeper.normalise(godeeper.take_crops(image, network.preprocess, 10), network.preprocess)  # (10, 3, size, size)

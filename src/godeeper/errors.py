@@ -24,12 +24,12 @@ class BadCheckpoint(GodeeperError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is short: Python's own, torch's of an accelerator, or torch's of the CPU."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator: can't allocate memory" in str(error)
-    )
+    """Whether an error says that memory is short: Python's own, torch's of an accelerator, torch's of the CPU, or a loader's
+    process that the system has killed, which it does where memory runs out.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return any(sign in str(error) for sign in ("DefaultCPUAllocator: can't allocate memory", "is killed by signal: Killed"))
 
 
 def unknown(what: str, given: str, choices: Iterable[str]) -> GodeeperError:

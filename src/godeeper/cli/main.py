@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import GodeeperError
+from ..errors import GodeeperError, is_out_of_memory
 from . import (
     bench,
     curves,
@@ -107,6 +107,8 @@ def status(arguments: list[str]) -> int:
             return _say(f"{error.format_message()} (see {path} --help)", 2)  # type: ignore[attr-defined]
         if debug:
             raise
+        if is_out_of_memory(error):
+            return _say("there is not enough memory: smaller images, a smaller --batch-size and fewer --workers take less", 2)
         return _say(f"an error of godeeper itself, please report it with the output of --debug: {error!r}", 1)
 
 

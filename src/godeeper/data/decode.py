@@ -142,6 +142,8 @@ def _opened(image: str | Path | bytes, name: str | None) -> Iterator[tuple[Image
 def _from_pil(image: Image.Image, name: str) -> Image.Image:
     try:
         image.load()
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow's decoders raise many kinds for damaged data
         raise BadImage(f"{name}: damaged: {error}", code="damaged-image") from None
     if min(image.size) < 1:
@@ -172,7 +174,7 @@ def _image(stream: BinaryIO, name: str) -> Iterator[Image.Image]:
                     raise BadImage(f"{name}: {reason}", code="too-many-pixels")
                 _check_mode(opened, name)
                 yield opened
-    except BadImage:
+    except (BadImage, MemoryError):  # an image that memory does not hold is sound
         raise
     except UnidentifiedImageError:
         raise BadImage(f"{name}: not an image in one of {', '.join(FORMATS)}", code="not-an-image") from None

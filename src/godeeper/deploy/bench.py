@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..data.pixels import normalise, take_crops
 from ..models.network import Network, best_device, to_device
-from .checked_export import photographs
+from .checked_export import photograph_pieces
 from .engine_choice import measure
 from .engines import PRECISIONS, Engine, EngineName, from_onnx, installed, make_engine
 from .fuse import fuse
@@ -62,9 +62,8 @@ def engines_for(network: Network, peers: dict[str, torch.nn.Module] | None = Non
             if precision != "int8":
                 engines[name, precision] = make_engine(network, name, precision)
     if installed("nncf") and len(names) > 1:
-        data = quantised(
-            to_onnx(fuse(network)), [image[None] for image in images(network, CALIBRATION_IMAGES)]
-        ).SerializeToString()
+        crops = list(crops_of(network, CALIBRATION_IMAGES).split(1))
+        data = quantised(to_onnx(fuse(network)), crops, network.preprocess).SerializeToString()
         engines |= {(name, "int8"): from_onnx(data, name, "int8") for name in names if "int8" in PRECISIONS[name]}
     return engines
 
@@ -89,8 +88,10 @@ def bench(
 
 def images(network: Network, count: int) -> Tensor:
     """Normalised pieces of real photographs (count, 3, S, S)."""
-    pieces = photographs(None)
-    prepared = torch.cat(
-        [normalise(take_crops(pieces[i % len(pieces)], network.preprocess), network.preprocess) for i in range(count)]
-    )
-    return prepared.contiguous()
+    return normalise(crops_of(network, count), network.preprocess).contiguous()
+
+
+def crops_of(network: Network, count: int) -> Tensor:
+    """Crops of pieces of real photographs: uint8 (count, 3, S, S)."""
+    pieces = photograph_pieces()
+    return torch.cat([take_crops(pieces[i % len(pieces)], network.preprocess) for i in range(count)])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -58,32 +60,46 @@ def _json(metadata: dict[str, Any]) -> str:
     return json.dumps(metadata, ensure_ascii=False)
 
 
-def photographs(folder: Path | None) -> list[Image.Image]:
+@dataclass(frozen=True)
+class Samples:
+    """Images to calibrate and check with, RGB. Files are decoded one at a time, whenever they are gone through, so that memory
+    holds one however many and large they are; those that cannot be decoded are left out.
+    """
+
+    images: Sequence[Path | Image.Image]
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        for image in self.images:
+            try:
+                decoded = decode(image) if isinstance(image, Path) else image
+            except BadImage:
+                continue
+            yield decoded
+
+    def evenly(self, most: int) -> Samples:
+        """These, or `most` of them, evenly chosen where there are more."""
+        if len(self.images) <= most:
+            return self
+        return Samples([self.images[int(index)] for index in np.linspace(0, len(self.images) - 1, most)])
+
+
+def photographs(folder: Path | None) -> Samples:
     """Evenly chosen images of a folder, at most `MOST_IMAGES`; pieces of scikit-learn's two photographs where it is None.
 
-    Images that cannot be decoded are left out. GodeeperError for a folder of fewer than `FEWEST_IMAGES`.
+    GodeeperError for a folder of fewer than `FEWEST_IMAGES` that can be decoded.
     """
     if folder is None:
-        return _pieces()
+        return Samples(photograph_pieces())
     if not folder.is_dir():
         raise GodeeperError(f"there is no folder of images {str(folder)!r}")
-    files = image_files(folder)
-    if len(files) > MOST_IMAGES:
-        files = [files[int(index)] for index in np.linspace(0, len(files) - 1, MOST_IMAGES)]
-    images = []
-    for file in files:
-        try:
-            images.append(decode(file))
-        except BadImage:
-            continue
-    if len(images) < FEWEST_IMAGES:
-        raise GodeeperError(
-            f"{str(folder)!r} holds {len(images)} images that can be decoded: at least {FEWEST_IMAGES} are needed"
-        )
-    return images
+    samples = Samples(image_files(folder)).evenly(MOST_IMAGES)
+    decoded = sum(1 for _ in islice(samples, FEWEST_IMAGES))
+    if decoded < FEWEST_IMAGES:
+        raise GodeeperError(f"{str(folder)!r} holds {decoded} images that can be decoded: at least {FEWEST_IMAGES} are needed")
+    return samples
 
 
-def _pieces() -> list[Image.Image]:
+def photograph_pieces() -> list[Image.Image]:
     """Two real photographs, whole and in twelve overlapping pieces each."""
     samples = require("sklearn.datasets", "demo")
     pieces = []

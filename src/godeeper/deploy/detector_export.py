@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -129,16 +129,17 @@ def _detect(run: Run, image: Image.Image) -> Detections:
     return Detections(*run(np.array(image)))
 
 
-def _check(run: Run, engine: str, detector: FasterRCNN, images: Sequence[Image.Image]) -> dict[str, Any]:
+def _check(run: Run, engine: str, detector: FasterRCNN, images: Iterable[Image.Image]) -> dict[str, Any]:
     """How the file's detections compare with the detector's; GodeeperError where too many differ."""
-    total = same = 0
+    count = total = same = 0
     for image in images:
+        count += 1
         expected, actual = detector.find(image), _detect(run, image)
         total += len(expected) + len(actual)
         same += _count_among(expected, actual) + _count_among(actual, expected)
     if same < MIN_SAME * total:
-        raise GodeeperError(f"not written: {engine} finds other objects, {same} of {total} alike, in {len(images)} images")
-    return {"images": len(images), "detections": total, "same": same, "engine": engine}
+        raise GodeeperError(f"not written: {engine} finds other objects, {same} of {total} alike, in {count} images")
+    return {"images": count, "detections": total, "same": same, "engine": engine}
 
 
 def _count_among(these: Detections, those: Detections) -> int:

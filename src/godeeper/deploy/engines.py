@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, get_args
 import torch
 from torch import Tensor
 
-from ..errors import GodeeperError, unknown
+from ..errors import GodeeperError, is_out_of_memory, unknown
 from ..models.network import Network, best_device, device_of, to_device
 from ..packages import require
 from .fuse import fuse
@@ -114,6 +114,8 @@ class OpenVINOEngine:
             self._model = self._core.read_model(model)
             self._any = self._compiled(self._model)
         except Exception as error:  # RuntimeError for whatever it cannot take
+            if is_out_of_memory(error):
+                raise
             raise GodeeperError(f"OpenVINO cannot take this network: {_reason(error)}") from None
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -147,6 +149,8 @@ class ONNXRuntimeEngine:
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # of its own kinds, for whatever it cannot take
+            if is_out_of_memory(error):
+                raise
             raise GodeeperError(f"ONNX Runtime cannot take this network: {_reason(error)}") from None
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -20,12 +20,13 @@ from ..models.load import load
 from ..models.network import Network, count_parameters
 from ..papers.describe import describe
 from ..tensor_files import digest
-from .checked_export import check_target, photographs, write_checked
+from .checked_export import Samples, check_target, photographs, write_checked
 from .export_formats import ExecuTorchExporter, Exporter, ONNXExporter, OpenVINOExporter, Run, TorchExporter
 from .export_metadata import ExportMetadata
 from .fuse import fuse
 from .onnx_graph import to_onnx
 from .onnx_preprocess import with_preprocessing as add_preprocessing
+from .quantise import MOST_IMAGES as CALIBRATION_IMAGES
 from .quantise import quantised
 
 TOLERANCE = 1e-3  # of probabilities, in fp32
@@ -70,9 +71,8 @@ def export(
     check_target(out, overwrite=overwrite)
     network = (copy.deepcopy(model) if isinstance(model, Network) else load(model)).eval().cpu()
     samples = photographs(None if images is None else Path(images))
-    calibration, held_out = (samples[::2], samples[1::2]) if precision == "int8" else ([], samples)
     metadata = _metadata(network, model, precision, with_preprocessing)
-    exporter = _exporter(out.suffix.lower(), network, metadata, calibration)
+    exporter, held_out = _exporter(out.suffix.lower(), network, metadata, samples)
 
     def check(run: Run) -> dict[str, Any]:
         measured = _measure(run, exporter.engine, network, held_out, with_preprocessing)
@@ -105,19 +105,28 @@ def _metadata(
     return ExportMetadata(replace(network.spec, aux=False), precision, source, with_preprocessing)
 
 
-def _exporter(suffix: str, network: Network, metadata: ExportMetadata, calibration: Sequence[Image.Image]) -> Exporter:
-    """The exporter of a network; `calibration` has images where it is to be int8."""
+def _exporter(suffix: str, network: Network, metadata: ExportMetadata, samples: Samples) -> tuple[Exporter, Samples]:
+    """The exporter of a network, and the samples to check its file with: in int8 those that it was not calibrated on."""
     fused = fuse(network)
     if suffix == ".pt2":
-        return TorchExporter(fused)
+        return TorchExporter(fused), samples
     if suffix == ".pte":
-        return ExecuTorchExporter(fused)
+        return ExecuTorchExporter(fused), samples
     model = to_onnx(fused)
-    if calibration:
-        model = quantised(model, [_prepared(image, network) for image in calibration])
+    if metadata.precision == "int8":
+        model = quantised(model, _calibration_crops(Samples(samples.images[::2]), network), network.preprocess)
+        samples = Samples(samples.images[1::2])
     if metadata.with_preprocessing:
         model = add_preprocessing(model, network.preprocess)
-    return ONNXExporter(model) if suffix == ".onnx" else OpenVINOExporter(model)
+    return ONNXExporter(model) if suffix == ".onnx" else OpenVINOExporter(model), samples
+
+
+def _calibration_crops(samples: Samples, network: Network) -> list[Tensor]:
+    """The centre crops of evenly chosen samples, uint8 (1, 3, S, S) each: 80 MB at 299 pixels, whatever the samples' size."""
+    crops = [take_crops(image, network.preprocess) for image in samples.evenly(CALIBRATION_IMAGES)]
+    if not crops:
+        raise GodeeperError("none of the images to calibrate on can be decoded")
+    return crops
 
 
 def _prepared(image: Image.Image, network: Network) -> Tensor:
@@ -126,25 +135,34 @@ def _prepared(image: Image.Image, network: Network) -> Tensor:
 
 
 @torch.inference_mode()
-def _probabilities(logits_of: Callable[[NDArray[Any]], NDArray[Any]], images: Sequence[Image.Image], network: Network) -> Tensor:
-    """Probabilities (images, classes), where `logits_of` takes normalised images (N, 3, S, S)."""
-    batches = [images[start : start + CHECK_BATCH] for start in range(0, len(images), CHECK_BATCH)]
-    inputs = (torch.cat([_prepared(image, network) for image in batch]).numpy() for batch in batches)
-    return torch.cat([torch.from_numpy(logits_of(x)).softmax(1) for x in inputs])
+def _probabilities(
+    run: Run, network: Network, images: Iterable[Image.Image], with_preprocessing: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The network's probabilities and the file's, (N, classes) each, of one batch of images after the other."""
+    given = iter(images)
+
+    def look(image: Image.Image) -> tuple[Tensor, Tensor | None]:
+        """What the network is to see, and what a file that takes images as they are makes of this one."""
+        own = torch.from_numpy(run(np.array(image)[None])[0]) if with_preprocessing else None
+        return _prepared(image, network), own
+
+    while batch := [look(image) for image in islice(given, CHECK_BATCH)]:
+        x = torch.cat([prepared for prepared, _ in batch])  # (N, 3, S, S)
+        own = [of_file for _, of_file in batch if of_file is not None]
+        yield network(x).softmax(1), torch.cat(own) if own else torch.from_numpy(run(x.numpy())[0]).softmax(1)
 
 
-def _measure(run: Run, engine: str, network: Network, images: Sequence[Image.Image], with_preprocessing: bool) -> dict[str, Any]:
+def _measure(run: Run, engine: str, network: Network, samples: Samples, with_preprocessing: bool) -> dict[str, Any]:
     """How the file's probabilities compare with the network's on these images: `ExportReport.check`."""
-    expected = _probabilities(lambda x: network(torch.from_numpy(x)).numpy(), images, network)
+    pairs = list(_probabilities(run, network, samples, with_preprocessing))
+    if not pairs:
+        raise GodeeperError("none of the images to check the file with can be decoded")
+    expected, actual = (torch.cat(side) for side in zip(*pairs, strict=True))  # (images, classes)
     if not torch.isfinite(expected).all():
         raise GodeeperError("the network's answers are not numbers: its weights are damaged")
-    if with_preprocessing:
-        actual = torch.cat([torch.from_numpy(run(np.array(image)[None])[0]) for image in images])
-    else:
-        actual = _probabilities(lambda x: run(x)[0], images, network)
     shift = (actual - expected).abs()
     return {
-        "images": len(images),
+        "images": len(expected),
         "same_top1": int((actual.argmax(1) == expected.argmax(1)).sum()),
         "largest_shift": float(shift.max()),
         "mean_shift_of_top1": float(shift.gather(1, expected.argmax(1, keepdim=True)).mean()),

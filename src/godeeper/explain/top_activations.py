@@ -54,13 +54,13 @@ def top_activations(
     size = default_batch_size(network.preprocess.resize.size, device_of(network))
     with eval_mode(network), torch.inference_mode():
         for start in range(0, len(files), size):
-            batch = list(_decoded(files[start : start + size], bad))
+            decoded = _decoded(files[start : start + size], bad)
+            batch = [(file, image.size, centre_crop(network, image)) for file, image in decoded]
             if batch:
-                x = torch.cat([centre_crop(network, image) for _, image in batch])
-                values = _stage_values(network, x, stage)[:, channel].cpu()  # (N, h, w)
-                for (file, image), grid in zip(batch, values, strict=True):
+                values = _stage_values(network, torch.cat([crop for *_, crop in batch]), stage)[:, channel].cpu()  # (N, h, w)
+                for (file, image_size, _), grid in zip(batch, values, strict=True):
                     row, column = divmod(int(grid.argmax()), grid.shape[1])
-                    patch = _patch(network, image.size, field, row, column)
+                    patch = _patch(network, image_size, field, row, column)
                     activations.append(Activation(file, float(grid[row, column]), patch))
             progress(min(start + size, len(files)), len(files))
     if not activations:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...errors import BadCheckpoint, GodeeperError
+from ...errors import BadCheckpoint, GodeeperError, is_out_of_memory
 from .layouts import LAYOUTS, Layout
 from .published import BACKGROUND, FACENET_RELEASES, PUBLISHED, Published
 
@@ -97,6 +97,8 @@ def read_pickled(file: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise BadCheckpoint(f"{str(file)!r} cannot be read: {error.strerror}") from None
     except Exception as error:  # torch.load raises many kinds, with advice that is not for here
+        if is_out_of_memory(error):
+            raise
         reason = "a TorchScript program" if "TorchScript" in str(error) else "damaged, or of another kind"
         raise BadCheckpoint(
             f"{str(file)!r} cannot be read as weights: it is {reason}, not what torch.save(model.state_dict(), ...) leaves"
