@@ -1,6 +1,7 @@
 """The two languages move together, what the pages name exists, and their links and commands lead somewhere."""
 
 import ast
+import importlib
 import importlib.util
 import re
 import shlex
@@ -9,6 +10,8 @@ import textwrap
 import pytest
 from typer.main import get_command
 
+import godeeper
+from godeeper import workflows
 from godeeper.cli.main import app
 from pages import DOCS, NAMES, PAGES, PAIRS, ROOT, blocks, prose, read
 
@@ -59,6 +62,16 @@ def test_each_page_leads_to_its_other_language(english, chinese):
         link = re.match(rf"# .+\n\n\[{name}\]\((\S+)\)\n", read(page))
         assert link, page
         assert ((ROOT / page).parent / link[1]).resolve() == ROOT / other
+
+
+def test_the_reference_has_every_public_name_and_each_exists():
+    listed = re.findall(r"^::: (\S+)$", read(DOCS / "en/reference.md"), re.M)
+    assert listed == re.findall(r"^::: (\S+)$", read(DOCS / "zh/reference.md"), re.M)
+    for path in listed:
+        module, _, name = path.rpartition(".")
+        assert hasattr(importlib.import_module(module), name), path
+    names = {path.rpartition(".")[2] for path in listed}
+    assert {*godeeper.__all__, *workflows.__all__} <= names
 
 
 @pytest.mark.parametrize("page", PAGES)

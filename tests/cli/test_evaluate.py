@@ -297,9 +297,11 @@ def test_a_terminated_evaluation_resumes_to_the_same_report(tmp_path, weights_fi
     line = [*GODEEPER, "evaluate", str(weights_file), "--data", str(tmp_path / "images"), "--split", "all"]
     line += ["--crops", "144", "--workers", "0", "--report"]
     with running(*line, tmp_path / "a", stderr=subprocess.DEVNULL) as process:
-        time.sleep(12)
+        while process.poll() is None and not (tmp_path / "a" / "partial" / "evaluation.json").is_file():
+            time.sleep(0.1)
+        time.sleep(3)  # the first of 210 images are done
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 143
+        assert process.wait(60) == 143
     assert list((tmp_path / "a" / "partial").glob("*.safetensors"))
     again = subprocess.run([*line, str(tmp_path / "a")], capture_output=True, text=True, check=False)
     assert again.returncode == 2
