@@ -1,6 +1,7 @@
 """Class folders as Kaggle, telephones and file servers leave them: what counts, and what is left out, with a word."""
 
 import os
+import shutil
 import sys
 from collections import Counter
 from types import SimpleNamespace
@@ -193,10 +194,11 @@ def test_patterns_leave_system_folders_out_unless_they_name_them(tmp_path):
     assert files_of([f"{tmp_path}/a/@eaDir/**/*.jpg"]) == [thumbnail]
 
 
-def test_a_set_as_kaggle_ships_it_opens_and_trains_a_step(tmp_path):
+def test_a_set_as_kaggle_ships_it_opens_and_trains_a_step(tmp_path, caplog):
     root = tmp_path / "data" / "archive" / "archive"
     classes(root / "Training", ("glioma", "no_tumor"), 4)
     classes(root / "Testing", ("glioma", "no_tumor"), 1)
+    shutil.copy(root / "Training" / "glioma" / "0.png", root / "Testing" / "glioma" / "again.png")
     litter(root)
     result = train(
         tmp_path / "run", "googlenet_bn", tmp_path / "data", width=0.125, small=True, workers=0, trackers=(),
@@ -205,3 +207,4 @@ def test_a_set_as_kaggle_ships_it_opens_and_trains_a_step(tmp_path):
     (record,) = result.metrics
     assert (record["images"], record["test_skipped"]) == (8, 0)
     assert result.network.classes == ("glioma", "no_tumor")
+    assert any(line.startswith("1 of the 3 test images are byte for byte training images") for line in caplog.messages)

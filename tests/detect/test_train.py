@@ -99,7 +99,7 @@ def test_other_objects_are_not_resumed_with(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"train": range(4)})
     train_task(make("faster-rcnn", open_annotations(voc, "train"), epochs=1), tmp_path / "run", trackers=[])
     write_annotation(voc / "Annotations/scene001.xml", (96, 72), [("disc", 1, 1, 20, 20), ("square", 30, 30, 50, 50)])
-    with pytest.raises(GodeeperError, match=r"the data have changed since the run began: 4 images \(objects"):
+    with pytest.raises(GodeeperError, match="the data have changed since the run began: other objects;"):
         train_task(make("faster-rcnn", open_annotations(voc, "train"), epochs=1), tmp_path / "run", trackers=[], resume=True)
 
 

@@ -128,7 +128,7 @@ def test_images_that_only_one_could_decode_are_said(tmp_path):
         found = evaluate(random_network(number), images, PLAIN, keep=True, skip_bad=True)
         save_probabilities(tmp_path / f"{number}.safetensors", found, CLASSES, images, ABOUT)
         results.append(read_probabilities(tmp_path / f"{number}.safetensors"))
-        files[1].write_text("broken")
+        files[1].write_bytes(b"x" * files[1].stat().st_size)  # damaged; another size would be another image
     assert len(results[1].skipped) == 1
     with pytest.raises(GodeeperError, match="1 are in one only, such as number 1"):
         combine(results)

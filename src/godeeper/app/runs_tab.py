@@ -8,6 +8,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..data.description import description_text
 from ..errors import GodeeperError
 from ..papers.serialize import definition_from_dict
 from ..train.curves import TESTED, draw_curves
@@ -83,5 +84,6 @@ def _description(run: Path) -> tuple[str, str, Mapping[str, Any]]:
     except (GodeeperError, OSError, AttributeError):
         return "", "", {}
     options = description.get("options")
-    data = options.get("data") if isinstance(options, dict) else description.get("images")  # a run from Python has no options
+    images = description.get("images")  # a run from Python has no options
+    data = options.get("data") if isinstance(options, dict) else description_text(images) if isinstance(images, dict) else images
     return model, str(data or ""), description["recipe"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, overload
+from zlib import crc32
 
 import numpy as np
 from PIL import Image
@@ -37,6 +38,21 @@ class ImageDataset(ABC):
         """The image, RGB; BadImage where it cannot be decoded."""
         raw = self.raw(index)
         return raw if isinstance(raw, Image.Image) else decode(raw, self.name(index))
+
+    def size_or_checksum(self, index: int) -> int:
+        """By which an image is known from another of its name: its file's bytes, or a checksum of one that is in memory."""
+        raw = self.raw(index)
+        if isinstance(raw, Path):
+            return stored_size(raw)
+        return crc32(raw if isinstance(raw, bytes) else raw.tobytes())
+
+
+def stored_size(file: Path) -> int:
+    """A file's bytes; -1 where it cannot be read."""
+    try:
+        return file.stat().st_size
+    except (OSError, ValueError):
+        return -1
 
 
 class PathList(Sequence[Path]):

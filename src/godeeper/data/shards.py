@@ -54,6 +54,9 @@ class ShardDataset(ImageDataset):
         except OSError as error:
             raise BadImage(f"{self.name(index)}: {error.strerror or error}") from None
 
+    def size_or_checksum(self, index: int) -> int:
+        return self.images[index].size
+
 
 def open_shards(data: str, known: tuple[str, ...] | None, split: Split = "all") -> DataSplits:
     """Shards as `godeeper shards` or others write them; GodeeperError, naming shard and member, for what is wrong in them.

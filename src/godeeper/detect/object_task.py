@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 import torch
@@ -13,8 +12,9 @@ from torch import Tensor
 
 from ..data.annotations import DetectionDataset
 from ..data.batches import EpochBatches
+from ..data.description import describe_data
 from ..data.workers import WorkerLoader
-from ..train.checks import check_batch, check_same
+from ..train.checks import check_batch, check_same_data
 from ..train.task import Loss, Task
 from .detection_recipes import ObjectRecipe
 from .faster_rcnn import FasterRCNN
@@ -47,11 +47,10 @@ class ObjectTask(Task):
 
     def prepare(self, saved: Mapping[str, Any]) -> None:
         check_batch(self.per_process, self.needs_two, f"this detector of {self.network.definition.name}")
-        if "images" in saved:
-            check_same(saved["images"], fingerprint(self.images))
+        check_same_data(saved, self.images)
 
     def description(self) -> dict[str, Any]:
-        return {"images": fingerprint(self.images)}
+        return {"images": describe_data(self.images)}
 
     def loader(self, workers: int) -> WorkerLoader:
         dataset = ObjectTrainingSet(self.images, self.recipe.seed, self.recipe.hflip, self.recipe.color_jitter)
@@ -62,11 +61,3 @@ def sum_losses(losses: Mapping[str, Tensor], images: int) -> Loss:
     """The sum of losses, each a mean over `images` images; the sum and each loss are among the metrics."""
     value = torch.stack([loss.float() for loss in losses.values()]).sum()
     return Loss(value, {name: loss.detach() * images for name, loss in {"loss": value, **losses}.items()})
-
-
-def fingerprint(images: DetectionDataset) -> str:
-    """The number of images, and a digest of their names, objects and classes."""
-    digest = sha256(repr(images.classes).encode())
-    for file, objects in zip(images.files, images.objects, strict=True):
-        digest.update(f"{file.name!r} {objects.boxes.tolist()} {objects.labels.tolist()} {objects.difficult.tolist()}".encode())
-    return f"{len(images)} images (objects {digest.hexdigest()[:8]})"

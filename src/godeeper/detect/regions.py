@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from random import Random
 
@@ -13,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..data.annotations import DetectionDataset, Floats, Labels, Objects
-from ..data.dataset import ImageDataset
+from ..data.dataset import ImageDataset, stored_size
 from ..data.decode import decode
 from ..preprocess import Preprocess
 from .average_precision import IOU_THRESHOLD
@@ -89,7 +90,8 @@ class RegionDataset(ImageDataset):
         sampled = Random(f"{seed}/background").sample(range(len(negative)), count)
         chosen = np.concatenate([positive, negative[sampled]])
         chosen = chosen[np.lexsort((*boxes[chosen].T[::-1], indices[chosen]))]  # by image: each is decoded once
-        self.image_indices, self.boxes = indices[chosen].tolist(), boxes[chosen]
+        self.image_indices: list[int] = indices[chosen].tolist()
+        self.boxes = boxes[chosen]
         self.labels = labels[chosen].tolist()
 
     def __len__(self) -> int:
@@ -101,6 +103,14 @@ class RegionDataset(ImageDataset):
     def raw(self, index: int) -> Image.Image:
         image = _decoded_images(self.images.files[self.image_indices[index]])
         return warp(image, self.boxes[index].tolist(), self.preprocess)
+
+    def size_or_checksum(self, index: int) -> int:
+        return self.file_sizes[self.image_indices[index]]
+
+    @cached_property
+    def file_sizes(self) -> list[int]:
+        """Of each image's file, in bytes: it has hundreds of regions."""
+        return list(map(stored_size, self.images.files))
 
 
 class _DecodedImages:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ..data.crops import CROPS
 from ..data.dataset import ImageDataset
+from ..data.description import describe_data
 from ..errors import BadCheckpoint, GodeeperError
 from ..tensor_files import load_tensors, save_tensors
 from .classify import mean_of
@@ -54,9 +56,8 @@ def _difference(missing: Sequence[str], unknown: Sequence[str], name: str, other
 
 
 def images_digest(images: ImageDataset, classes: Classes) -> str:
-    """The SHA-256 of a dataset's file names and classes, by which one is known from another."""
-    lines = (f"{Path(images.name(index)).name} {classes[label]}" for index, label in enumerate(images.labels))
-    return sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+    """The SHA-256 of what a dataset is, by which one is known from another: its classes, and its images' names and sizes."""
+    return sha256(json.dumps(describe_data(images, classes)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,9 @@ def _check_alike(first: SavedProbabilities, other: SavedProbabilities) -> None:
         if mine != theirs:
             raise GodeeperError(f"{files} do not fit together: {name} {mine} and {theirs}; evaluate both alike")
     if first.images != other.images:
-        raise GodeeperError(f"{files} are of different images: {len(first.index)} and {len(other.index)}, other names or labels")
+        raise GodeeperError(
+            f"{files} are of different images: {len(first.index)} and {len(other.index)}, other names, sizes or labels"
+        )
     names = [[saved.classes[label] for label in saved.labels.tolist()] for saved in (first, other)]
     if torch.equal(first.index, other.index) and names[0] != names[1]:
         raise GodeeperError(f"{files} have different labels for the same images")

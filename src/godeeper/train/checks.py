@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Any
 
+from ..data.annotations import DetectionDataset
 from ..data.dataset import ImageDataset, ImageStream
+from ..data.description import describe_data, differences
 from ..errors import GodeeperError
 from ..models.network import Network
 from ..papers.describe import check_size, minimum_size
 from .recipe import Recipe, TrainConfig
 
 
-def fingerprint(images: ImageDataset | ImageStream) -> str:
-    """How many training images there are, and a digest of their labels."""
-    if isinstance(images, ImageStream):
-        return f"{len(images)} images"
-    digest = sha256(" ".join(map(str, images.labels)).encode()).hexdigest()[:8]
-    return f"{len(images)} images (labels {digest})"
+def check_same_data(saved: Mapping[str, Any], images: ImageDataset | ImageStream | DetectionDataset) -> None:
+    """GodeeperError, naming what differs, unless a run goes on with the images it began with, which `saved` describes."""
+    if "images" in saved:
+        check_same(saved["images"], describe_data(images))
 
 
-def check_same(then: str, now: str) -> None:
-    """GodeeperError unless a run goes on with the images it began with."""
-    if then != now:
-        raise GodeeperError(f"the data have changed since the run began: {then} then, {now} now; bring them back to resume")
+def check_same(then: object, now: Mapping[str, Any]) -> None:
+    """GodeeperError, naming what differs, unless data have the same description as when the run began."""
+    if changed := differences(then, now):
+        raise GodeeperError(f"the data have changed since the run began: {changed}; bring them back to resume")
 
 
 def check_same_recipe(saved: Mapping[str, Any], recipe: TrainConfig) -> None:

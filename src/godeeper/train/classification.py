@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..data.batches import batches_of
 from ..data.dataset import ImageDataset, ImageStream
+from ..data.description import describe_data
 from ..data.loader import Batch, training_loader
 from ..data.pixels import normalise
 from ..data.workers import WorkerLoader
@@ -21,7 +22,7 @@ from ..models.load import save
 from ..models.network import Network, device_of
 from ..models.spec import ModelSpec
 from .batch_norm import needs_two
-from .checks import check_batch, check_heads, check_mixing, check_same, check_sizes, fingerprint
+from .checks import check_batch, check_heads, check_mixing, check_same_data, check_sizes
 from .loss import ClassificationLoss
 from .mix import mix
 from .optim import scaled_parameters
@@ -59,11 +60,10 @@ class Classification(Task):
         check_sizes(network, recipe, sizes)
         check_mixing(self.per_process, recipe)
         check_batch(self.per_process, lambda: any(map(self.needs_two, sizes)), network.definition.name)
-        if "images" in saved:
-            check_same(saved["images"], fingerprint(self.images))
+        check_same_data(saved, self.images)
 
     def description(self) -> dict[str, Any]:
-        return {"images": fingerprint(self.images)}
+        return {"images": describe_data(self.images)}
 
     def spec(self) -> dict[str, Any]:
         return self.network.spec.as_dict()

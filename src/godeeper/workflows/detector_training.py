@@ -192,7 +192,7 @@ def _rcnn(run: _Run) -> tuple[Callable[[Accelerator], Task], Evaluate | None]:
     classes = (*run.images.classes, BACKGROUND)
     if run.plan.resumes:
         network = run.network(run.saved_spec(ModelSpec.from_dict))
-        check_same(", ".join(network.classes or ()), ", ".join(classes))
+        check_same({"classes": network.classes}, {"classes": classes})
     else:
         network = run.network(num_classes=len(classes), aux=recipe.auxiliary_weight > 0)
         name_classes(network, classes)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..data.duplicates import count_identical
 from ..data.open import open_data
 from ..data.workers import default_workers
 from ..models.load import load
@@ -21,6 +23,8 @@ from .models import Model, name_of, spec_of
 from .plan import check_outside, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, step_counter
 from .starting_network import check_heads_asked_for, starting_network
+
+logger = logging.getLogger("godeeper")
 
 COMMAND = "train"
 DEFAULTS = {"width": 1.0, "small": False}
@@ -78,6 +82,8 @@ def train(
     source = str(plan.options["data"])
     splits = open_data(source, spec.classes if plan.resumes else None, download=download)
     check_outside(out, source)
+    if not plan.resumes and (copies := count_identical(splits.train, splits.test)):
+        logger.warning("%s", copies)
     workers = default_workers(source) if workers is None else workers
     aux = plan.recipe.auxiliary_weight > 0
     network = starting_network(out, plan, spec, num_classes=len(splits.classes), aux=aux)
