@@ -1,5 +1,6 @@
 """Class folders as Kaggle, telephones and file servers leave them: what counts, and what is left out, with a word."""
 
+import json
 import os
 import shutil
 import sys
@@ -12,9 +13,11 @@ from PIL import Image
 
 from godeeper import GodeeperError, open_data
 from godeeper.data import decode as decoding
+from godeeper.data.open_annotations import open_annotations
 from godeeper.data.walk import image_files
 from godeeper.workflows import train
 from godeeper.workflows.image_files import files_of
+from scenes import voc_folder
 
 
 def picture(file, seed=0, size=(12, 12)):
@@ -194,7 +197,25 @@ def test_patterns_leave_system_folders_out_unless_they_name_them(tmp_path):
     assert files_of([f"{tmp_path}/a/@eaDir/**/*.jpg"]) == [thumbnail]
 
 
-def test_a_set_as_kaggle_ships_it_opens_and_trains_a_step(tmp_path, caplog):
+def test_annotations_are_walked_alike(tmp_path):
+    voc = voc_folder(tmp_path / "voc", {"train": range(2)})
+    for file in [*(voc / "Annotations").iterdir(), *(voc / "JPEGImages").iterdir()]:
+        (file.parent / f"._{file.name}").write_bytes(b"what macOS writes beside a file")
+        (file.parent / "@eaDir" / file.name).mkdir(parents=True)
+        (tmp_path / "roboflow" / "train").mkdir(parents=True, exist_ok=True)
+        for each in (file, file.parent / f"._{file.name}"):
+            shutil.copy(each, tmp_path / "roboflow" / "train")
+    assert len(open_annotations(voc, "train")) == len(open_annotations(tmp_path / "roboflow", "train")) == 2
+    content = {"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "name": "cat"}]}
+    content["annotations"] = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}]
+    picture(tmp_path / "coco" / "images" / "a.png")
+    (tmp_path / "coco" / "annotations").mkdir()
+    (tmp_path / "coco" / "annotations" / "val2017.json").write_text(json.dumps(content))
+    (tmp_path / "coco" / "annotations" / "._val2017.json").write_bytes(b"x")
+    assert len(open_annotations(tmp_path / "coco", "val")) == 1
+
+
+def test_a_set_as_kaggle_ships_it_opens_and_trains_a_step(tmp_path):
     root = tmp_path / "data" / "archive" / "archive"
     classes(root / "Training", ("glioma", "no_tumor"), 4)
     classes(root / "Testing", ("glioma", "no_tumor"), 1)
@@ -207,4 +228,4 @@ def test_a_set_as_kaggle_ships_it_opens_and_trains_a_step(tmp_path, caplog):
     (record,) = result.metrics
     assert (record["images"], record["test_skipped"]) == (8, 0)
     assert result.network.classes == ("glioma", "no_tumor")
-    assert any(line.startswith("1 of the 3 test images are byte for byte training images") for line in caplog.messages)
+    assert "1 of the 3 test images are byte for byte training images" in (tmp_path / "run" / "log.txt").read_text()

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import GodeeperError, unknown
 from .annotations import AnnotatedBox, AnnotatedImage, LeftOut, map_sound, read_annotation, split_named
+from .walk import without_hidden
 
 EXPORTED = "_annotations.coco.json"  # beside the images of a split, as Roboflow writes it
 BOXES = "instances_"  # beside COCO's captions and key points of the same images
@@ -21,13 +22,17 @@ ROOT = "none"  # the supercategory of Roboflow's first category, which groups th
 
 def is_coco(folder: Path) -> bool:
     """Whether the folder has COCO's layout, Roboflow's or Label Studio's."""
-    return bool(_files(folder)) or any(folder.glob(f"*/{EXPORTED}"))
+    return bool(_files(folder) or _exported(folder))
+
+
+def _exported(folder: Path) -> list[Path]:
+    return without_hidden(folder.glob(f"*/{EXPORTED}"), folder)
 
 
 def _files(folder: Path) -> list[Path]:
     """The jsons that are not beside the images of a split: COCO's and CVAT's; or Label Studio's, which has images/ beside it."""
-    return sorted((folder / "annotations").glob("*.json")) or (
-        sorted(folder.glob("*.json")) if (folder / "images").is_dir() else []
+    return without_hidden((folder / "annotations").glob("*.json"), folder) or (
+        without_hidden(folder.glob("*.json"), folder) if (folder / "images").is_dir() else []
     )
 
 
@@ -61,7 +66,7 @@ def read_coco(folder: Path, split: str, left_out: LeftOut) -> tuple[tuple[str, .
 
 def _file(folder: Path, split: str) -> tuple[Path, list[Path]]:
     """The json of a split, and where its images may lie."""
-    exported = {path.parent.name: path for path in sorted(folder.glob(f"*/{EXPORTED}"))}
+    exported = {path.parent.name: path for path in _exported(folder)}
     folder_name = split_named(split, exported)
     if folder_name is not None:
         return exported[folder_name], [folder / folder_name]

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from ..errors import GodeeperError, unknown
 from .annotations import AnnotatedBox, AnnotatedImage, Fault, LeftOut, map_sound, read_annotation, refuse, split_named
 from .decode import SUFFIXES
+from .walk import without_hidden
 
 ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", Path("ImageSets/Main")
 UNLISTED = "all"  # the split of a folder without lists, as Label Studio exports it
@@ -28,7 +29,12 @@ def is_voc(folder: Path) -> bool:
 
 def is_like_voc(folder: Path) -> bool:
     """Whether the folder has VOC's annotations as Label Studio exports them, without lists, or Roboflow, beside the images."""
-    return any(folder.glob("*/*.xml"))
+    return bool(_beside(folder))
+
+
+def _beside(folder: Path) -> list[Path]:
+    """The annotations that lie in folders of their own, beside their images."""
+    return without_hidden(folder.glob("*/*.xml"), folder)
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,12 @@ def read_voc(
 def _all_annotations(folder: Path) -> list[Path]:
     """Those of every split."""
     own = folder / ANNOTATIONS
-    return sorted(own.rglob("*.xml") if own.is_dir() else folder.glob("*/*.xml"))
+    return without_hidden(own.rglob("*.xml"), own) if own.is_dir() else _beside(folder)
 
 
 def _listed(folder: Path, split: str) -> _Split:
     """A split by its list in ImageSets/Main."""
-    lists = {path.stem: path for path in sorted((folder / LISTS).glob("*.txt"))}
+    lists = {path.stem: path for path in without_hidden((folder / LISTS).glob("*.txt"), folder)}
     if not lists:
         raise GodeeperError(f"{str(folder / LISTS)!r} holds no lists: write train.txt there, the name of an image a line")
     name = split_named(split, lists)
@@ -95,7 +101,7 @@ def _listed(folder: Path, split: str) -> _Split:
 def _unlisted(folder: Path, split: str) -> _Split:
     """A split that is a folder of images and their annotations, or everything in Annotations/."""
     annotations, images = folder / ANNOTATIONS, folder / "images"
-    beside = {path.parent.name: path.parent for path in folder.glob("*/*.xml")}
+    beside = {path.parent.name: path.parent for path in _beside(folder)}
     choices = [UNLISTED] if annotations.is_dir() else sorted(beside)
     name = split_named(split, choices)
     if name is None:
@@ -132,7 +138,7 @@ def _by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     if not folder.is_dir():
         raise GodeeperError(f"there is no folder {str(folder)!r}: Pascal VOC's images lie there")
     files: dict[str, Path] = {}
-    for file in sorted(folder.rglob("*")):
+    for file in without_hidden(folder.rglob("*"), folder):
         stem = file.relative_to(folder).with_suffix("").as_posix()
         if file.suffix.lower() in suffixes and files.setdefault(stem, file) != file:
             raise GodeeperError(f"{str(files[stem])!r} and {str(file)!r} are of one name: keep one of the two")

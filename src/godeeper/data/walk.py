@@ -150,7 +150,7 @@ def image_files(folder: Path) -> list[Path]:
     return list(map(Path, files))
 
 
-def without_hidden(paths: Iterable[str], given: str) -> list[str]:
-    """The paths without those in a hidden or system folder that `given`, the pattern they match, does not itself name."""
+def without_hidden(paths: Iterable[Path], given: str | Path) -> list[Path]:
+    """The paths, sorted, without those in hidden or system folders that `given`, their folder or pattern, does not itself name."""
     allowed = {".", "..", *Path(given).parts}
-    return [path for path in paths if not any(is_hidden(part) for part in Path(path).parts if part not in allowed)]
+    return sorted(path for path in paths if not any(is_hidden(part) for part in path.parts if part not in allowed))

@@ -51,19 +51,20 @@ def train(
     trackers: Sequence[str] | None = None,
     on_message: OnMessage | None = None,
     on_step: OnStep | None = None,
+    first_messages: Sequence[str] = (),
 ) -> Path:
     """Trains `network` on `images` and leaves a run folder at `out`, which it returns.
 
     `evaluate`, given the averaged network, adds its metrics to each epoch's; `notes` go into `recipe.json`; `trackers` are
-    TensorBoard, where it is installed, unless named. With `resume`, goes on after the last sound checkpoint. SIGINT and SIGTERM
-    take effect once the current step is done and saved. Under torchrun or `accelerate launch`, the processes share every
-    batch. GodeeperError for a folder that holds a run already, images below the network's minimum size, a decoding process
-    that dies, and a loss that stays not finite.
+    TensorBoard, where it is installed, unless named; `first_messages` begin the log. With `resume`, goes on after the last sound
+    checkpoint. SIGINT and SIGTERM take effect once the current step is done and saved. Under torchrun or `accelerate launch`, the
+    processes share every batch. GodeeperError for a folder that holds a run already, images below the network's minimum size, a
+    decoding process that dies, and a loss that stays not finite.
     """
     return train_task(
         partial(Classification, network, images, recipe), out,
         evaluate=evaluate, workers=workers, resume=resume, notes=notes, trackers=trackers, on_message=on_message,
-        on_step=on_step,
+        on_step=on_step, first_messages=first_messages,
     )  # fmt: skip
 
 

@@ -35,5 +35,5 @@ def _files(argument: str) -> list[Path]:
         return image_files(path)
     if path.exists() or path.is_symlink():
         return [path]
-    matches = without_hidden(glob(argument, recursive=True), argument)
-    return sorted(Path(match) for match in matches if Path(match).is_file())
+    matches = without_hidden(map(Path, glob(argument, recursive=True)), argument)
+    return [match for match in matches if match.is_file()]

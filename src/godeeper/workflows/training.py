@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,6 @@ from .models import Model, name_of, spec_of
 from .plan import check_outside, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, step_counter
 from .starting_network import check_heads_asked_for, starting_network
-
-logger = logging.getLogger("godeeper")
 
 COMMAND = "train"
 DEFAULTS = {"width": 1.0, "small": False}
@@ -82,8 +79,7 @@ def train(
     source = str(plan.options["data"])
     splits = open_data(source, spec.classes if plan.resumes else None, download=download)
     check_outside(out, source)
-    if not plan.resumes and (copies := count_identical(splits.train, splits.test)):
-        logger.warning("%s", copies)
+    copies = "" if plan.resumes else count_identical(splits.train, splits.test)
     workers = default_workers(source) if workers is None else workers
     aux = plan.recipe.auxiliary_weight > 0
     network = starting_network(out, plan, spec, num_classes=len(splits.classes), aux=aux)
@@ -91,6 +87,6 @@ def train(
     loop.train(
         network, splits.train, plan.recipe, out, evaluate=errors_on(splits.test, workers), workers=workers, resume=resume,
         notes=plan.notes() | {"split_note": splits.split_note}, trackers=trackers, on_message=on_message,
-        on_step=step_counter(on_progress),
+        on_step=step_counter(on_progress), first_messages=[copies] if copies else [],
     )  # fmt: skip
     return TrainResult(out, RunFolder(out).metrics())
