@@ -151,6 +151,6 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def without_hidden(paths: Iterable[Path], given: str | Path) -> list[Path]:
-    """The paths, sorted, without those in hidden or system folders that `given`, their folder or pattern, does not itself name."""
+    """The paths, sorted, without those in hidden or system folders that `given`, their folder or pattern, does not name."""
     allowed = {".", "..", *Path(given).parts}
     return sorted(path for path in paths if not any(is_hidden(part) for part in path.parts if part not in allowed))
