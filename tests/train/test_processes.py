@@ -118,3 +118,61 @@ def test_dropout_is_drawn_for_the_whole_batch(ranks):
         torch.manual_seed(3)
         assert torch.equal(SharedDropout(0.4, rank, ranks)(x[rank::ranks]), whole[rank::ranks])
     assert torch.equal(SharedDropout(0.4, 0, 1).eval()(x), x)
+
+
+TOGETHER = dedent("""
+    import signal, sys
+    import numpy as np
+    import torch
+    from godeeper import BadImage, Recipe, create_model
+    from godeeper.data.dataset import ArrayDataset
+    from godeeper.train import train
+    from torch import distributed as dist
+
+    class Images(ArrayDataset):
+        def raw(self, index):
+            if index == 4:
+                raise BadImage("image 4 is damaged")
+            return super().raw(index)
+
+    images = Images(np.random.default_rng(0).integers(0, 256, (9, 16, 16), np.uint8), [0, 1, 0, 1, 0, 1, 0, 1, 0], "made")
+    torch.manual_seed(0)
+    network = create_model("inception_resnet_v1_facenet", num_classes=2, width=0.125, small=True)
+    recipe = Recipe(epochs=2, batch_size=4, image_size=32, warmup_epochs=0, precision="fp32", sync_batch_norm=False)
+
+    def interrupt(_):
+        if dist.get_rank() == 1:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return {}
+
+    def step(label, done, steps):  # of the first process
+        if done == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    ended = "returned"
+    try:
+        train(network, images, recipe, sys.argv[1], evaluate=interrupt, workers=1, trackers=(), on_step=step)
+    except KeyboardInterrupt:
+        ended = "interrupted"
+    with open(f"{sys.argv[1]}/ended-{dist.get_rank()}", "w") as file:
+        file.write(ended)
+    dist.destroy_process_group()
+""")
+
+
+@pytest.mark.slow
+def test_processes_drop_a_short_batch_together_and_end_together_where_one_ignores_the_signal(tmp_path):
+    """Batch norm of two images in each process, of which a bad one leaves one. Process 1 ignores Ctrl-C, process 0 gets it."""
+    (tmp_path / "script.py").write_text(TOGETHER)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*launch, str(tmp_path / "script.py"), str(tmp_path / "run")],
+        capture_output=True, text=True, timeout=200, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
+    assert (record["images"], record["skipped"], record["dropped_batches"]) == (4, 1, 1)
+    assert [(tmp_path / "run" / f"ended-{rank}").read_text() for rank in (0, 1)] == ["interrupted", "interrupted"]
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "leaves out 1, other ones each time" in log
+    assert "SIGINT in epoch 2, after step" in log
