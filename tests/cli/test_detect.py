@@ -297,7 +297,7 @@ def test_renamed_classes_are_other_data(places, capsys, tmp_path):
         recipe["options"]["data"] = str(tmp_path / "voc")
         (tmp_path / run / "recipe.json").write_text(json.dumps(recipe))
         assert detect("train", "--resume", "--out", tmp_path / run) == 2
-        assert "the data have changed since the run began" in capsys.readouterr().err
+        assert "have changed since the run began: other" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", [

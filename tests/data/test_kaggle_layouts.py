@@ -229,3 +229,6 @@ def test_a_set_as_kaggle_ships_it_opens_and_trains_a_step(tmp_path):
     assert (record["images"], record["test_skipped"]) == (8, 0)
     assert result.network.classes == ("glioma", "no_tumor")
     assert "1 of the 3 test images are byte for byte training images" in (tmp_path / "run" / "log.txt").read_text()
+    picture(root / "Testing" / "no_tumor" / "0.png", size=(20, 20))
+    with pytest.raises(GodeeperError, match="the test images have changed since the run began: other sizes;"):
+        train(tmp_path / "run", resume=True)

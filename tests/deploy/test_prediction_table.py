@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -129,6 +130,15 @@ def test_parts_of_another_call_are_refused(folder, predictor, tmp_path):
         arguments = {"files": files, "identity": {"run": "a"}, "top": 5, **changes}
         with pytest.raises(GodeeperError, match="remove it, or choose another --out"):
             write_predictions(out, arguments["files"], predictor, arguments["identity"], top=arguments["top"], chunk=CHUNK)
+    copies = [shutil.copy(file, tmp_path) for file in files[:1]]
+    with files[0].open("ab") as file:
+        file.write(b"another image of that name")
+    with pytest.raises(GodeeperError, match="remove it, or choose another --out"):
+        write_predictions(out, files, predictor, {"run": "a"}, chunk=CHUNK)
+    shutil.move(copies[0], files[0])
+    plan = out.with_name("table.csv.parts") / "plan.json"
+    older = {name: value for name, value in json.loads(plan.read_text()).items() if name != "sizes"}
+    plan.write_text(json.dumps(older))  # as begun by a release that did not look at sizes
     write_predictions(out, files, predictor, {"run": "a"}, chunk=CHUNK)
     assert out.is_file()
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from accelerate import PartialState
 
+from ..data.dataset import stored_size
 from ..errors import GodeeperError
 from ..files import atomic_write
 from ..labels import Lang
@@ -98,15 +99,24 @@ def fingerprint(model: Network | str | Path) -> str:
 def _check_plan(folder: Path, files: Sequence[Path], settings: dict[str, Any]) -> None:
     """Makes the folder for these files and settings; GodeeperError where it was made for others."""
     listed = hashlib.sha256("\0".join(map(str, files)).encode("utf-8", "surrogateescape")).hexdigest()
-    plan = json.dumps({**settings, "files": len(files), "listed": listed}, sort_keys=True)
+    sizes = hashlib.sha256(" ".join(str(stored_size(file)) for file in files).encode()).hexdigest()
+    plan = json.loads(json.dumps({**settings, "files": len(files), "listed": listed, "sizes": sizes}))
     folder.mkdir(exist_ok=True)
     file = folder / "plan.json"
     if not file.is_file():
-        _write(file, iter([plan]))
-    elif file.read_text("utf-8", "replace").strip() != plan:
+        _write(file, iter([json.dumps(plan, sort_keys=True)]))
+    elif plan != _plan_of(file, plan):
         raise GodeeperError(
             f"{str(folder)!r} is of other images, another model or other options: remove it, or choose another --out"
         )
+
+
+def _plan_of(file: Path, now: dict[str, Any]) -> dict[str, Any] | None:
+    """What parts were made for; None where that is damaged. Older ones do not say how large the files were: as they are now."""
+    try:
+        return {"sizes": now["sizes"], **json.loads(file.read_text("utf-8", "replace"))}
+    except (ValueError, TypeError):
+        return None
 
 
 def _lines(files: Sequence[Path], predictor: Predictor, names: ClassNames, top: int, crops: int) -> Iterator[str]:

@@ -13,17 +13,21 @@ from ..models.network import Network
 from ..papers.describe import check_size, minimum_size
 from .recipe import Recipe, TrainConfig
 
-
-def check_same_data(saved: Mapping[str, Any], images: ImageDataset | ImageStream | DetectionDataset) -> None:
-    """GodeeperError, naming what differs, unless a run goes on with the images it began with, which `saved` describes."""
-    if "images" in saved:
-        check_same(saved["images"], describe_data(images))
+TEST_IMAGES = "test_images"  # what describes them in recipe.json; those to learn from are "images"
 
 
-def check_same(then: object, now: Mapping[str, Any]) -> None:
+def check_same_data(
+    saved: Mapping[str, Any], images: ImageDataset | ImageStream | DetectionDataset, field: str = "images"
+) -> None:
+    """GodeeperError, naming what differs, unless a run goes on with the images it began with, which `saved[field]` describes."""
+    if field in saved:
+        check_same(saved[field], describe_data(images), "data" if field == "images" else "test images")
+
+
+def check_same(then: object, now: Mapping[str, Any], what: str = "data") -> None:
     """GodeeperError, naming what differs, unless data have the same description as when the run began."""
     if changed := differences(then, now):
-        raise GodeeperError(f"the data have changed since the run began: {changed}; bring them back to resume")
+        raise GodeeperError(f"the {what} have changed since the run began: {changed}; bring them back to resume")
 
 
 def check_same_recipe(saved: Mapping[str, Any], recipe: TrainConfig) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from accelerate import Accelerator
 
 from ..data.annotations import DetectionDataset
+from ..data.description import describe_data
 from ..data.open_annotations import open_annotations
 from ..detect.detection_recipes import RCNN_RECIPE, DetectionRecipe, MultiBoxRecipe
 from ..detect.detector_spec import DetectorSpec, MultiBoxSpec
@@ -25,7 +26,7 @@ from ..models.network import Network
 from ..models.spec import ModelSpec
 from ..models.weights.fill import name_classes
 from ..papers.registry import scaled
-from ..train.checks import check_same
+from ..train.checks import TEST_IMAGES, check_same, check_same_data
 from ..train.classification import Classification
 from ..train.loop import train_task
 from ..train.recipe import Recipe, TrainConfig
@@ -109,7 +110,7 @@ def train_detector(
     left_out = {images.split: images.left_out for images in (run.images, run.held_out) if images is not None}
     train_task(
         make, out, evaluate=evaluate, workers=workers, resume=resume, on_message=on_message, on_step=step_counter(on_progress),
-        notes=plan.notes() | {"left_out": {split: each.as_dict() for split, each in left_out.items()}},
+        notes=plan.notes() | run.tested() | {"left_out": {split: each.as_dict() for split, each in left_out.items()}},
         first_messages=[f"{split}: {line}" for split, each in left_out.items() for line in each.lines()] + run.skipped,
     )  # fmt: skip
     return TrainDetectorResult(out, RunFolder(out).metrics())
@@ -130,7 +131,10 @@ def _open_images(plan: Plan[Any]) -> tuple[DetectionDataset, DetectionDataset | 
     """The images to learn from, and those to test on after each epoch."""
     data, validate = plan.options["data"], plan.options["validate"]
     images = open_annotations(data, plan.options["split"], skip_bad=True)
-    return images, None if validate == "none" else open_annotations(data, validate, images.classes, skip_bad=True)
+    held_out = None if validate == "none" else open_annotations(data, validate, images.classes, skip_bad=True)
+    if held_out is not None:
+        check_same_data(plan.saved, held_out, TEST_IMAGES)
+    return images, held_out
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,10 @@ class _Run:
     workers: int
     on_progress: OnProgress | None
     skipped: list[str] = field(default_factory=list)
+
+    def tested(self) -> dict[str, Any]:
+        """What describes the images to test on, for `check_same_data`."""
+        return {} if self.held_out is None else {TEST_IMAGES: describe_data(self.held_out)}
 
     def network(self, spec: ModelSpec | None = None, **options: Any) -> Network:
         """The classifier to begin with; `spec` is that of a run that goes on."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..data.description import describe_data
 from ..data.duplicates import count_identical
 from ..data.open import open_data
 from ..data.workers import default_workers
@@ -15,6 +16,7 @@ from ..models.network import Network
 from ..models.spec import ModelSpec
 from ..models.weights.fill import name_classes
 from ..train import loop
+from ..train.checks import TEST_IMAGES, check_same_data
 from ..train.recipe import Recipe, recipe_named
 from ..train.run import RunFolder
 from .after_epoch import errors_on
@@ -79,14 +81,16 @@ def train(
     source = str(plan.options["data"])
     splits = open_data(source, spec.classes if plan.resumes else None, download=download)
     check_outside(out, source)
+    check_same_data(plan.saved, splits.test, TEST_IMAGES)
     copies = "" if plan.resumes else count_identical(splits.train, splits.test)
     workers = default_workers(source) if workers is None else workers
     aux = plan.recipe.auxiliary_weight > 0
     network = starting_network(out, plan, spec, num_classes=len(splits.classes), aux=aux)
     name_classes(network, splits.classes)
+    notes = plan.notes() | {"split_note": splits.split_note, TEST_IMAGES: describe_data(splits.test)}
     loop.train(
         network, splits.train, plan.recipe, out, evaluate=errors_on(splits.test, workers), workers=workers, resume=resume,
-        notes=plan.notes() | {"split_note": splits.split_note}, trackers=trackers, on_message=on_message,
+        notes=notes, trackers=trackers, on_message=on_message,
         on_step=step_counter(on_progress), first_messages=[copies] if copies else [],
     )  # fmt: skip
     return TrainResult(out, RunFolder(out).metrics())
