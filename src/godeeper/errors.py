@@ -32,6 +32,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(sign in str(error) for sign in ("DefaultCPUAllocator: can't allocate memory", "is killed by signal: Killed"))
 
 
+class FailedElsewhere(GodeeperError):
+    """Another of the processes that work together has failed, and reports it: the message repeats what it says."""
+
+
 def unknown(what: str, given: str, choices: Iterable[str]) -> GodeeperError:
     """The error for a name that is not among `choices`: it names the nearest one, or some of them."""
     names = sorted(choices)

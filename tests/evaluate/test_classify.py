@@ -84,21 +84,3 @@ def test_a_bad_image_stops_unless_told_to_skip_and_is_counted(tmp_path):
     assert "bad.jpg" in result.skipped[0]
     with pytest.raises(GodeeperError, match="none could be decoded"):
         evaluate(by_brightness, FileDataset([bad], [0]), PLAIN, skip_bad=True)
-
-
-def _count_in_process(rank, folder):
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    levels = list(range(0, 250, 10))
-    result = evaluate(by_brightness, grey(levels, [index % 2 for index in range(25)]), PLAIN)
-    (folder / f"{rank}.txt").write_text(f"{result.images} {result.outcomes().top1_errors}")
-    torch.distributed.destroy_process_group()
-
-
-def test_two_processes_count_what_one_counts(tmp_path):
-    levels = list(range(0, 250, 10))
-    alone = evaluate(by_brightness, grey(levels, [index % 2 for index in range(25)]), PLAIN)
-    torch.multiprocessing.start_processes(_count_in_process, (tmp_path,), nprocs=2, start_method="spawn")
-    expected = f"{alone.images} {alone.outcomes().top1_errors}"
-    assert alone.images == 25
-    assert alone.outcomes().top1_errors > 0
-    assert [(tmp_path / f"{rank}.txt").read_text() for rank in (0, 1)] == [expected, expected]

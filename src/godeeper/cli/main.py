@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import GodeeperError, is_out_of_memory
+from ..errors import FailedElsewhere, GodeeperError, is_out_of_memory
 from . import (
     bench,
     curves,
@@ -89,6 +89,9 @@ def status(arguments: list[str]) -> int:
         if result == 130:  # how newer releases of typer report Ctrl-C
             raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
+    except FailedElsewhere:  # the process that failed has printed why
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which torchrun ends the others now, without a line each
+        return 2
     except GodeeperError as error:
         if debug:
             raise

@@ -11,6 +11,7 @@ from torch import distributed as dist
 
 from ..data.annotations import DetectionDataset
 from ..errors import BadImage
+from ..ranks import fail_together, rank_and_ranks
 from .detections import Detections
 
 
@@ -49,24 +50,25 @@ def find_all(
 ) -> DetectionResults:
     """Runs a detector on each image once, shared by all processes; every process gets all results, in the dataset's order.
 
-    BadImage for an image that cannot be decoded, unless `skip_bad`.
+    BadImage for an image that cannot be decoded, unless `skip_bad`. What one process raises, all raise.
     """
-    distributed = dist.is_initialized()
-    rank, ranks = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+    rank, ranks = rank_and_ranks()
     own: dict[int, Detections | str] = {}
-    for index in range(rank, len(images), ranks):
-        try:
-            own[index] = detector.find(images.image(index))
-        except BadImage as error:
-            own[index] = str(error)
-        if progress is not None:
-            progress(min(len(own) * ranks, len(images)), len(images))
+    with fail_together() as stop_where_failed:
+        for index in range(rank, len(images), ranks):
+            stop_where_failed()
+            try:
+                own[index] = detector.find(images.image(index))
+            except BadImage as error:
+                if not skip_bad:
+                    raise BadImage(f"{error} (--skip-bad leaves such images out, and counts them)") from None
+                own[index] = str(error)
+            if progress is not None:
+                progress(min(len(own) * ranks, len(images)), len(images))
     of_ranks: list[dict[int, Detections | str]] = [own] * ranks
-    if distributed:
+    if ranks > 1:
         dist.all_gather_object(of_ranks, own)
     by_index = {index: result for results in of_ranks for index, result in results.items()}
     skipped = [result for _, result in sorted(by_index.items()) if isinstance(result, str)]
-    if skipped and not skip_bad:  # raised once every process knows, so that none waits for another
-        raise BadImage(f"{skipped[0]} (--skip-bad leaves such images out, and counts them)")
     detections = {index: result for index, result in sorted(by_index.items()) if not isinstance(result, str)}
     return DetectionResults(list(detections), list(detections.values()), skipped)

@@ -20,6 +20,7 @@ from ..data.pixels import default_batch_size, normalise
 from ..errors import BadImage, GodeeperError, unknown
 from ..eval_mode import eval_mode
 from ..preprocess import Preprocess
+from ..ranks import fail_together, rank_and_ranks
 from .evaluation import Average, Evaluation
 from .journal import ImageResults, Journal
 from .outcome import decide
@@ -69,20 +70,22 @@ def evaluate_members(
     image whose decision hangs on less may be decided otherwise.
 
     BadImage for an image that cannot be decoded unless `skip_bad`; GodeeperError if no image is left to count.
+    What one process raises, all raise.
     """
     _check(crops, average)
-    rank, ranks = _rank()
-    done = journal.read(images.labels, _decisions_shape(members, crops)) if journal else []
-    if ranks > 1:
-        dist.barrier()  # all have read the journal before anyone writes into it
+    rank, ranks = rank_and_ranks()
+    with fail_together():  # at whose end all have read the journal, before anyone writes into it
+        done = journal.read(images.labels, _decisions_shape(members, crops)) if journal else []
     seen = {index for results in done for index in results.seen}
     todo = [index for index in range(len(images)) if index not in seen][rank::ranks]
     results = done if rank == 0 else []
     batch_size = batch_size or _batch_size(members, device)
     resizes, count = [member.preprocess.resize for member in members], len(seen)
     try:
-        with crop_loader(images, todo, resizes, crops, max(1, batch_size // crops), workers) as loader:
+        crops_of = crop_loader(images, todo, resizes, crops, max(1, batch_size // crops), workers)
+        with fail_together() as stop_where_failed, crops_of as loader:
             for batch in loader:
+                stop_where_failed()
                 if batch.bad and not skip_bad:
                     raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such images out, and counts them)")
                 results.append(_decided(_of_members(members, batch, average, batch_size, device), batch, keep))
@@ -105,11 +108,6 @@ def _check(crops: int, average: str) -> None:
 def _report(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
     if progress is not None:
         progress(done, total)
-
-
-def _rank() -> tuple[int, int]:
-    """The number of this process, and how many there are."""
-    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
 def _batch_size(members: Sequence[Member], device: torch.device | str) -> int:

@@ -18,6 +18,7 @@ from ..data.dataset import ImageDataset, ImageStream
 from ..data.workers import WorkerLoader, worker_deaths
 from ..errors import GodeeperError
 from ..models.network import Network, to_device
+from ..ranks import fail_together
 from .checkpoint import Position, load_newest, save_checkpoint
 from .checks import check_same_recipe
 from .classification import Classification
@@ -116,6 +117,20 @@ class _Training:
 
     def begin(self, resume: bool, notes: Mapping[str, Any], trackers: Sequence[str], first_messages: Sequence[str]) -> None:
         """Makes the run folder, or goes back to its newest checkpoint."""
+        with fail_together():
+            description = self._prepare(resume, notes)
+        self._check_same_position()
+        names = trackers if self.main else ()
+        with fail_together():
+            self.trackers = Trackers(
+                names, self.folder.path, description, self._global_step(self.position.epoch, self.position.step)
+            )
+        self._say_batches()
+        for message in first_messages:
+            self._say(message)
+
+    def _prepare(self, resume: bool, notes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Readies network, step and position; what the run's folder says of it."""
         task, folder = self.task, self.folder
         description = folder.read() if resume else {}
         task.prepare(description)
@@ -125,17 +140,12 @@ class _Training:
         if resume:
             check_same_recipe(description["recipe"], self.recipe)
             self.position = load_newest(folder.checkpoints, self.step.state, self._say)
-            self._check_same_position()
         elif self.main:
             description = folder.begin({
                 "spec": task.spec(), "recipe": self.recipe.as_dict(),
                 **task.description(), "bf16": self.step.bf16, "processes": self.ranks, **notes,
             })  # fmt: skip
-        self._say_batches()
-        names = trackers if self.main else ()
-        self.trackers = Trackers(names, folder.path, description, self._global_step(self.position.epoch, self.position.step))
-        for message in first_messages:
-            self._say(message)
+        return description
 
     def _say_batches(self) -> None:
         batches, asked = self.batches, self.recipe.batch_size
@@ -155,9 +165,9 @@ class _Training:
                     self._take_effect(signal_received, loader)
                 self._end_of_epoch(self.position.epoch, self.position.totals)
                 self.position = Position(self.position.epoch + 1)
-            if self.main:
-                self._finish()
-        self.accelerator.wait_for_everyone()
+            with fail_together():
+                if self.main:
+                    self._finish()
 
     def _epoch(self, loader: WorkerLoader) -> int:
         """What is left of an epoch, saved at its end, its sums in `position`; or, saved too, until a signal comes, its number."""
@@ -205,7 +215,8 @@ class _Training:
             result = self.step(batch, global_step)
         except Diverged:
             self._save(epoch, done, totals)
-            raise
+            with fail_together():  # all of them raise it: one reports it
+                raise
         totals.add(result)
         if not result.good:
             self._say(f"step {global_step + 1} is left out: its loss or gradient is not finite")
@@ -245,9 +256,10 @@ class _Training:
     def _end_of_epoch(self, epoch: int, sums: Mapping[str, Any]) -> None:
         last_step = self._global_step(epoch + 1, -1)
         rate = learning_rate(self.recipe, last_step, len(self.batches))
-        record = {"epoch": epoch + 1, "lr": rate, **epoch_record(sums)}
-        self.step.average.synchronise()  # its batch-norm statistics, which each process has from its own images
-        record |= self.evaluate(self.step.average.network) if self.evaluate is not None else {}
+        with fail_together():
+            record = {"epoch": epoch + 1, "lr": rate, **epoch_record(sums)}  # raises in all processes or in none
+            self.step.average.synchronise()  # its batch-norm statistics, which each process has from its own images
+            record |= self.evaluate(self.step.average.network) if self.evaluate is not None else {}
         if not self.main:
             return
         try:
@@ -272,11 +284,12 @@ class _Training:
     def _check_same_position(self) -> None:
         mine = (self.position.epoch, self.position.step)
         first = broadcast_object_list([mine])[0]
-        if tuple(first) != mine:
-            raise GodeeperError(
-                f"process {self.accelerator.process_index} finds another checkpoint in {str(self.folder.path)!r} than process 0: "
-                "the run folder must lie on a file system that all machines share"
-            )
+        with fail_together():
+            if tuple(first) != mine:
+                raise GodeeperError(
+                    f"process {self.accelerator.process_index} finds another checkpoint in {str(self.folder.path)!r} than process"
+                    " 0: the run folder must lie on a file system that all machines share"
+                )
 
     def _finish(self) -> None:
         self.task.save(self.step.average.network, self.folder.weights)

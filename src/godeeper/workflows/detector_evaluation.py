@@ -18,6 +18,7 @@ from ..detect.detector import DetectionResults, find_all
 from ..detect.proposals import Coverage, Proposer, coverage, propose_all
 from ..files import atomic_write
 from ..models.network import best_device
+from ..ranks import fail_together
 from .detectors import Models, open_detector, open_proposer
 from .outputs import check_file
 from .progress import OnProgress, counter
@@ -79,8 +80,9 @@ def evaluate_detector(
     check_file(save, ".json", "--save")
     check_file(plot, ".png", "--plot")
     processes = PartialState(cpu=best_device().type == "cpu")
-    detector = open_detector(models, superpixels, multibox)
-    images = open_annotations(data, split, detector.classes, skip_bad=skip_bad)
+    with fail_together():
+        detector = open_detector(models, superpixels, multibox)
+        images = open_annotations(data, split, detector.classes, skip_bad=skip_bad)
     results = find_all(detector, images, skip_bad=skip_bad, progress=counter("detecting", on_progress))
     scored = (results.detections, [images.objects[index] for index in results.indices], images.classes)
     result = EvaluateDetectorResult(

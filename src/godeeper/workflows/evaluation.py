@@ -23,6 +23,7 @@ from ..evaluate.journal import Journal
 from ..labels import Lang, display_names
 from ..models.comparators import Comparator
 from ..models.network import Network, best_device
+from ..ranks import fail_together
 from ..tensor_files import digest
 from ..version import __version__
 from .classifiers import Classifier, images_of, members_of, open_classifiers, open_images, open_with_classes, title_of
@@ -78,14 +79,15 @@ def evaluate(
     check_crops(crops)
     _check_outputs(save, report, resume)
     processes = PartialState(cpu=best_device().type == "cpu")
-    names, networks = open_classifiers(models)
-    splits = open_images(data, networks, download, split)
-    members = members_of(names, networks, splits, data, processes.device)
-    images, left_out = images_of(splits, split, skip_blacklisted)
-    about = _about(names, networks, data, split) | {"split_note": splits.split_note, "blacklisted": left_out}
-    options = {"crops": crops, "average": average, "saving": save is not None, "skip_bad": skip_bad}
-    identity = about | options | _identity(networks, members, splits, images)
-    journal = None if report is None else Journal(report / "partial", identity, resume=resume, rank=processes.process_index)
+    with fail_together():
+        names, networks = open_classifiers(models)
+        splits = open_images(data, networks, download, split)
+        members = members_of(names, networks, splits, data, processes.device)
+        images, left_out = images_of(splits, split, skip_blacklisted)
+        about = _about(names, networks, data, split) | {"split_note": splits.split_note, "blacklisted": left_out}
+        options = {"crops": crops, "average": average, "saving": save is not None, "skip_bad": skip_bad}
+        identity = about | options | _identity(networks, members, splits, images)
+        journal = None if report is None else Journal(report / "partial", identity, resume=resume, rank=processes.process_index)
     evaluation = evaluate_members(
         members, images, crops=crops, average=average, batch_size=batch_size, skip_bad=skip_bad, device=processes.device,
         workers=_workers(data, crops) if workers is None else workers, keep=save is not None, journal=journal,
