@@ -33,6 +33,9 @@ class Subset(ImageDataset):
     def raw(self, index: int) -> Any:
         return self.images.raw(self.indices[index])
 
+    def size_or_checksum(self, index: int) -> int:
+        return self.images.size_or_checksum(self.indices[index])
+
 
 def first_of_each_class(labels: Sequence[int], count: int) -> list[int]:
     """The indices of the first images of each class, as many of each as make up `count`."""

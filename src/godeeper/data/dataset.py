@@ -130,6 +130,10 @@ class JoinedDataset(ImageDataset):
         dataset, index = self._locate(index)
         return dataset.raw(index)
 
+    def size_or_checksum(self, index: int) -> int:
+        dataset, index = self._locate(index)
+        return dataset.size_or_checksum(index)
+
 
 @dataclass(frozen=True)
 class StreamedImage:
