@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import re
 import warnings
 from dataclasses import replace
 from functools import lru_cache
@@ -17,6 +18,7 @@ from torch import nn
 from torchvision import models as torchvision
 
 from godeeper import BadCheckpoint, GodeeperError, Predictor, create_model, list_models, load, normalise, save, take_crops
+from godeeper.cli.main import status
 from godeeper.models.weights.fill import fill, name_classes
 from godeeper.models.weights.foreign import fetch, most_likely
 from godeeper.models.weights.layouts import LAYOUTS
@@ -485,15 +487,59 @@ def test_a_negative_variance_is_refused(googlenet, tmp_path):
         ("timm/inception_v3.gluon_in1k/model.safetensors", "timm/inception_v3.gluon_in1k"),
         ("models--timm--inception_v3.tf_in1k/snapshots/0/model.safetensors", "timm/inception_v3.tf_in1k"),
         ("inception_v3_google-0cc3c7bd.pth", "torchvision/inception_v3"),
-        ("mine.pth", "torchvision/inception_v3"),
+        ("timm_inception_v3.gluon_in1k.pth", "timm/inception_v3.gluon_in1k"),
+        ("torchvision_inception_v3.epoch3.pth", "torchvision/inception_v3"),
     ],
 )
 def test_a_file_without_a_published_name_is_prepared_for_as_its_place_says(where, name, tmp_path):
-    assert most_likely(LAYOUTS["torchvision inception_v3"], tmp_path / where, 1000).name == name
+    assert most_likely(LAYOUTS["torchvision inception_v3"], tmp_path / where, 1000, heads=False).name == name
 
 
-def test_cadenes_1001_classes_are_prepared_for_as_cadene_does(tmp_path):
-    assert most_likely(LAYOUTS["timm inception_v4"], tmp_path / "mine.pth", 1001).name == "cadene/inceptionv4"
+@pytest.mark.parametrize(
+    ("layout", "classes", "heads", "name"),
+    [
+        ("timm inception_v4", 1001, False, "cadene/inceptionv4"),
+        ("torchvision inception_v3", 1000, True, "torchvision/inception_v3"),  # with heads only torchvision's own is published
+        ("torchvision inception_v3", 10, False, "torchvision/inception_v3"),  # somebody's own: nothing known has ten
+        ("torchvision vgg16", 10, False, "torchvision/vgg16"),
+        ("torchvision googlenet", 1000, False, "torchvision/googlenet"),
+        ("timm inception_resnet_v2", 1000, False, "timm/inception_resnet_v2.tf_in1k"),  # both are prepared for alike
+        ("facenet InceptionResnetV1", 100, False, "facenet/vggface2"),
+    ],
+)
+def test_a_file_of_any_name_is_the_set_that_it_can_only_be(layout, classes, heads, name, tmp_path):
+    assert most_likely(LAYOUTS[layout], tmp_path / "mine.pth", classes, heads=heads).name == name
+
+
+def as_small_file(module, file):
+    """A file of a module's names and shapes, all of them zero, which takes a few bytes a tensor."""
+    torch.save({name: torch.zeros(()).expand(tensor.shape) for name, tensor in module.state_dict().items()}, file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "says"),
+    [
+        # The weights of the Fréchet inception distance: the same names, but average pools that leave padding out, and a max pool.
+        ("inception_v3", {"num_classes": 1008, "aux_logits": False, "init_weights": False}, "FID"),
+        # timm's of gluon see ImageNet's mean and deviation, all others -1..1.
+        ("inception_v3", {"aux_logits": False, "init_weights": False}, r"timm/inception_v3\.gluon_in1k"),
+        # Caffe's, converted, sees blue, green, red in 0..255.
+        ("vgg16", {}, "Caffe"),
+        ("vgg19", {}, "Caffe"),
+    ],
+)
+def test_names_that_fit_several_networks_are_refused_with_all_of_them(model, options, says, tmp_path, capsys):
+    with torch.device("meta"):
+        module = getattr(torchvision, model)(**options)
+    file = as_small_file(module, tmp_path / "mine.pth")
+    assert status(["describe", str(file)]) == 2
+    message = capsys.readouterr().err
+    assert re.search(says, message)
+    assert f"torchvision/{model}" in message
+    assert f"torchvision_{model}.pth" in message  # how to choose
+    assert message.count("\n") == 1
+    assert read_weights(file.rename(tmp_path / f"torchvision_{model}.pth")).spec.definition.name == model
 
 
 def test_another_file_under_a_published_name_is_refused(googlenet, offline):

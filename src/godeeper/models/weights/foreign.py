@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...errors import BadCheckpoint, GodeeperError, is_out_of_memory
 from .layouts import LAYOUTS, Layout
-from .published import BACKGROUND, FACENET_RELEASES, PUBLISHED, Published
+from .published import BACKGROUND, FACENET_RELEASES, LOOKALIKES, PUBLISHED, Published
 
 logger = logging.getLogger("godeeper")
 
@@ -47,7 +47,7 @@ def cache_file(weights: Published) -> Path:
     hub = Path(torch.hub.get_dir())
     if weights.url.startswith(FACENET_RELEASES):
         return hub.parent / "checkpoints" / weights.file
-    return hub / "checkpoints" / (f"{weights.name.replace('/', '_')}.safetensors" if weights.repository else weights.file)
+    return hub / "checkpoints" / (f"{_stem(weights.name)}.safetensors" if weights.repository else weights.file)
 
 
 def _from_hugging_face(weights: Published) -> Path:
@@ -183,16 +183,37 @@ def is_classifier(key: str) -> bool:
     return key.endswith((".linear.linear.weight", ".linear.linear.bias"))
 
 
-def most_likely(layout: Layout, file: Path, classes: int) -> Published:
-    """The published weights that a file of a layout most likely is: by its name or its folder's, else by its classes."""
+def most_likely(layout: Layout, file: Path, classes: int, *, heads: bool) -> Published:
+    """The published weights that a file of a layout most likely is: by its name or a folder's, else by what it has.
+
+    BadCheckpoint, saying how to choose, where that is more than one: they are prepared for otherwise, or compute otherwise.
+    """
     candidates = [weights for weights in PUBLISHED.values() if weights.layout == layout.name]
+    by_name = [weights for weights in candidates if _is_named(file, weights)]
+    if by_name:
+        return by_name[0]
+    fitting = [weights for weights in candidates if weights.classes == classes and weights.heads >= heads]
+    lookalike = None if heads else LOOKALIKES.get((layout.name, classes))
+    if lookalike or len({weights.preprocess.normalize for weights in fitting}) > 1:
+        known = [weights.name for weights in fitting or candidates[:1]]
+        others = [f"{lookalike} (not read here)"] if lookalike else []
+        raise BadCheckpoint(
+            f"{str(file)!r} has the names and shapes of several networks, each with other answers: "
+            f"{', '.join([*known, *others])}. Name the file after the one it is, such as {_stem(known[0])}{file.suffix}"
+        )
+    return (fitting or candidates)[0]
 
-    def likeness(weights: Published) -> tuple[bool, bool]:
-        repository = weights.repository or "/"
-        names = {cache_file(weights).name, repository.rpartition("/")[2], f"models--{repository.replace('/', '--')}"}
-        return bool(names & set(file.absolute().parts)), weights.classes == classes
 
-    return max(candidates, key=likeness)
+def _is_named(file: Path, weights: Published) -> bool:
+    """Whether a file, or a folder that it lies in, is named after published weights."""
+    repository, stem = weights.repository or "/", _stem(weights.name)
+    names = {cache_file(weights).name, repository.rpartition("/")[2], f"models--{repository.replace('/', '--')}", stem}
+    return any(part in names or part.startswith(f"{stem}.") for part in file.absolute().parts)
+
+
+def _stem(name: str) -> str:
+    """A published name as the name of a file, without its ending."""
+    return name.replace("/", "_")
 
 
 def first_line(error: BaseException) -> str:

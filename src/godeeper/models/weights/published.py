@@ -37,7 +37,8 @@ class Published:
 
     `url` ends in the file; of a Hugging Face repository it is the repository's page, and the file `model.safetensors`.
     `classes` counts the file's own, of which the network keeps 1000 from `label_offset` on if they are ImageNet's. Accuracies
-    in percent, None where the publisher states none for ImageNet. `remark`: what one should know of the auxiliary heads.
+    in percent, None where the publisher states none for ImageNet. `heads`: the file has auxiliary heads; `remark`: what one
+    should know of them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Published:
     source: str  # of the accuracies
     licence: str
     classes: int = 1000
+    heads: bool = False
     remark: str = ""
 
     @property
@@ -85,10 +87,10 @@ PUBLISHED = {
     weights.name: weights
     for weights in (
         Published("torchvision/googlenet", "torchvision googlenet", PYTORCH + "googlenet-1378be20.pth",
-                  TORCHVISION_GOOGLENET, 69.778, 89.530, TV, BSD,
+                  TORCHVISION_GOOGLENET, 69.778, 89.530, TV, BSD, heads=True,
                   remark="its auxiliary heads were never trained, torchvision says"),
         Published("torchvision/inception_v3", "torchvision inception_v3", PYTORCH + "inception_v3_google-0cc3c7bd.pth",
-                  TORCHVISION_INCEPTION, 77.294, 93.450, TV, BSD),
+                  TORCHVISION_INCEPTION, 77.294, 93.450, TV, BSD, heads=True),
         Published("torchvision/alexnet", "torchvision alexnet", PYTORCH + "alexnet-owt-7be5be79.pth",
                   TORCHVISION_224, 56.522, 79.066, TV, BSD),
         Published("torchvision/vgg16", "torchvision vgg16", PYTORCH + "vgg16-397923af.pth",
@@ -96,7 +98,10 @@ PUBLISHED = {
         Published("torchvision/vgg19", "torchvision vgg19", PYTORCH + "vgg19-dcbb9e9d.pth",
                   TORCHVISION_224, 72.376, 90.876, TV, BSD),
         *(
-            Published(f"timm/{name}", layout, f"{HUGGING_FACE}timm/{name}", preprocess, top1, top5, TIMM_RESULTS, APACHE)
+            Published(
+                f"timm/{name}", layout, f"{HUGGING_FACE}timm/{name}", preprocess, top1, top5, TIMM_RESULTS, APACHE,
+                heads=name == "inception_v3.tv_in1k",  # torchvision's file
+            )
             for name, layout, preprocess, top1, top5 in (
                 ("inception_v3.tv_in1k", "torchvision inception_v3", TIMM, 77.47, 93.47),
                 ("inception_v3.tf_in1k", "torchvision inception_v3", TIMM, 77.87, 93.64),
@@ -119,3 +124,12 @@ PUBLISHED = {
                   FACENET, None, None, FACENET_README, MIT, classes=10575),
     )
 }  # fmt: skip
+
+# Networks that are not read here, though their files have the names and shapes of a layout: its name and their number of classes
+# -> what they are. None has auxiliary heads.
+_CAFFE_VGG = "Caffe's VGG, converted, which is fed blue, green, red in 0..255"
+LOOKALIKES = {
+    ("torchvision inception_v3", 1008): "the network of the FID (pytorch-fid, torch-fidelity), whose pools differ",
+    ("torchvision vgg16", 1000): _CAFFE_VGG,
+    ("torchvision vgg19", 1000): _CAFFE_VGG,
+}

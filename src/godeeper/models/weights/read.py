@@ -124,7 +124,7 @@ def _foreign(tensors: dict[str, Tensor], file: Path, published: Published | None
         notes.append(f"of its {before} classes the {kept} of ImageNet are kept")
     remark = published.remark if published else ""
     if published is None:
-        published = most_likely(layout, file, before)
+        published = most_likely(layout, file, before, heads=any(name.startswith("auxiliary.") for name in ours))
         assumed = ", and its classes are taken for ImageNet's" if classes else ""
         notes.append(f"named as {layout.name}: images are prepared as for {published.name!r}{assumed}")
     spec = _foreign_spec(layout.architecture, kept, published.preprocess, classes)
