@@ -398,3 +398,12 @@ def test_the_signal_neither_dies_nor_explodes(name):
     assert logits.isfinite().all()
     assert (logits[0] - logits[1]).std() > 0.005
     assert logits.std() < 3  # near equal probabilities
+
+
+@pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated, and names every number that it takes as fixed
+def test_a_network_with_heads_is_traced_to_one_that_gives_logits():
+    """As in pytorch/vision#6121, where it gives another type."""
+    torch.manual_seed(0)
+    network = create_model("googlenet", num_classes=3, width=0.125, small=True, aux=True).eval()
+    x = torch.randn(1, 3, 32, 32)
+    torch.testing.assert_close(torch.jit.trace(network, x)(x), network(x))

@@ -40,7 +40,7 @@ class Network(nn.Module):
             for name, aux_head in definition.auxiliary.items():
                 self.auxiliary[name], _ = build_stages(aux_head.stages, shapes[aux_head.on], definition.batch_norm)
         self.minimum_size = minimum_size(definition)
-        self._sizes: set[torch.Size] = set()  # of images, known to fit
+        self._sizes: set[tuple[int, int]] = set()  # of images, known to fit
         initialise(self)
 
     @property
@@ -119,9 +119,12 @@ class Network(nn.Module):
             height, width = x.shape[2:]
             heads = " with auxiliary heads" if minimum > self.minimum_size else ""
             raise GodeeperError(f"{name}{heads} takes images of at least {minimum}x{minimum} pixels, not {height}x{width}")
-        if not torch.compiler.is_compiling() and x.shape[2:] not in self._sizes:
-            check_size(self.definition, *x.shape[2:])
-            self._sizes.add(x.shape[2:])
+        if torch.compiler.is_compiling():
+            return
+        size = int(x.shape[2]), int(x.shape[3])  # torch.jit.trace has tensors in place of numbers
+        if size not in self._sizes:
+            check_size(self.definition, *size)
+            self._sizes.add(size)
 
 
 def _run(stages: Iterable[nn.Module], x: Tensor) -> Tensor:
