@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,6 +141,12 @@ def test_the_split_of_a_folder_is_the_same_each_time_and_everywhere(tmp_path):
     assert names(first.train) == names(again.train)
     assert [name.replace("there", "here") for name in names(moved.test)] == names(first.test)
     assert {name[-6:] for name in names(first.test)} != {f"{i:02}.png" for i in range(4)}  # drawn, not the first ones
+
+
+def test_a_folder_is_divided_alike_from_within(tmp_path, monkeypatch):
+    first = open_data(class_folder(tmp_path, ant=20, bee=20))
+    monkeypatch.chdir(tmp_path)
+    assert [tmp_path / name for name in names(open_data(".").test)] == list(map(Path, names(first.test)))
 
 
 def test_nested_images_are_found_hidden_files_and_other_endings_are_not(tmp_path):

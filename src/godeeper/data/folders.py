@@ -51,7 +51,7 @@ def _held_out(folder: Path, known: tuple[str, ...] | None, left_out: LeftOutFile
 
 def _relative(names: Iterable[str], folder: Path) -> list[str]:
     """Names of files below a folder, from there, with /."""
-    start = len(str(folder).rstrip(os.sep)) + 1 if str(folder) != "." else 0
+    start = len(os.path.join(folder, ""))  # as the walk joins names, also of "."
     return [name[start:].replace(os.sep, "/") for name in names]
 
 
