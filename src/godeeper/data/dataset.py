@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -47,10 +48,10 @@ class ImageDataset(ABC):
         return crc32(raw if isinstance(raw, bytes) else raw.tobytes())
 
 
-def stored_size(file: Path) -> int:
+def stored_size(file: Path | str) -> int:
     """A file's bytes; -1 where it cannot be read."""
     try:
-        return file.stat().st_size
+        return os.stat(file).st_size
     except (OSError, ValueError):
         return -1
 
@@ -85,10 +86,13 @@ class FileDataset(ImageDataset):
         return len(self.files)
 
     def name(self, index: int) -> str:
-        return str(self.files[index])
+        return self.files.names[index] if isinstance(self.files, PathList) else str(self.files[index])
 
     def raw(self, index: int) -> RawImage:
         return self.files[index]
+
+    def size_or_checksum(self, index: int) -> int:
+        return stored_size(self.name(index))
 
 
 @dataclass(frozen=True)
