@@ -127,6 +127,38 @@ def test_a_network_that_is_given_stays_as_it_was(name, network, tmp_path, monkey
     assert_unchanged(before, state_of(network))
 
 
+TAKES_A_WRAPPED_ONE = ("save", "fuse", "Predictor", "workflows.evaluate")
+LOADS_ANOTHER = (*TAKES_A_WRAPPED_ONE, "export to ONNX", "workflows.embed", "workflows.explain")
+
+
+@pytest.mark.parametrize("name", TAKES_A_WRAPPED_ONE)
+def test_a_network_in_a_wrapping_is_the_network_itself(name, network, tmp_path):
+    before = state_of(network)
+    TAKES_A_NETWORK[name](torch.compile(torch.nn.DataParallel(network)), tmp_path)
+    assert_unchanged(before, state_of(network))
+    if name == "save":
+        saved = godeeper.load(tmp_path / "net.safetensors").state_dict()
+        own = {key: value for key, value in network.state_dict().items() if not key.startswith("auxiliary.")}
+        assert saved.keys() == own.keys()
+        assert all(torch.equal(saved[key], own[key]) for key in own)
+
+
+@pytest.mark.parametrize("name", LOADS_ANOTHER)
+def test_what_is_no_network_is_refused_in_a_line(name, tmp_path):
+    with pytest.raises(godeeper.GodeeperError, match="no network of godeeper: give one that create_model or load has made"):
+        TAKES_A_NETWORK[name](torch.nn.Linear(1, 1), tmp_path)
+
+
+def test_a_single_model_in_place_of_a_list_is_refused(network, tmp_path):
+    for single in (network, "runs/cats"):
+        with pytest.raises(godeeper.GodeeperError, match="as a list, even a single one"):
+            workflows.evaluate(single, "digits")
+    with pytest.raises(godeeper.GodeeperError, match="as a list, even a single one"):
+        workflows.find_objects("runs/cells", [IMAGE])
+    with pytest.raises(godeeper.GodeeperError, match=r"of a network, give .spec"):
+        create_model(network)
+
+
 def test_answers_do_not_depend_on_the_mode(network):
     images = [IMAGE, IMAGE.rotate(90)]
     trained = workflows.embed(network, images).embeddings, evaluate(network, TwoImages(), network.preprocess).decisions

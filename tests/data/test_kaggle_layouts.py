@@ -100,6 +100,16 @@ def test_only_the_part_that_is_wanted_is_listed(tmp_path):
     assert (splits.classes, len(splits.train), len(splits.test)) == (("cat", "dog"), 0, 2)
 
 
+def test_a_part_to_test_on_is_enough_to_evaluate(tmp_path):
+    classes(tmp_path / "test", count=2)
+    splits = open_data(tmp_path, ("dog", "bird", "cat"), split="test")
+    assert (splits.test.labels, len(splits.train), splits.split_note) == ([2, 2, 0, 0], 0, "folder test/")
+    assert open_data(tmp_path, split="test").classes == ("cat", "dog")
+    assert "has test/ but no train/" in refusal(tmp_path)
+    picture(tmp_path / "test" / "0.png")
+    assert open_data(tmp_path, ("test", "train"), split="all").classes == ("test", "train")  # where classes are called so
+
+
 @pytest.mark.parametrize(
     ("layout", "words"),
     [

@@ -29,7 +29,7 @@ def open_folder(folder: Path, known: tuple[str, ...] | None, split: Split = "all
     """
     left_out = LeftOutFiles()
     root = _unpacked(folder, known)
-    parts = _parts(root)
+    parts = _parts(root, known, split)
     splits = _held_out(root, known, left_out) if parts is None else _separate(root, parts, known, split, left_out)
     left_out.log(root)
     return splits
@@ -56,17 +56,18 @@ def _relative(names: Iterable[str], folder: Path) -> list[str]:
 
 
 def _separate(
-    folder: Path, parts: tuple[Path, Path], known: tuple[str, ...] | None, split: Split, left_out: LeftOutFiles
+    folder: Path, parts: tuple[Path | None, Path], known: tuple[str, ...] | None, split: Split, left_out: LeftOutFiles
 ) -> DataSplits:
     """Folders for training and for testing, the classes in each."""
     train, test = parts
     left_out.folders.update(name for name in _names_of_folders(folder, left_out) if _part(name) is None)
-    classes = known or _classes(_unpacked(train, known))
-    train_images = FileDataset([], []) if split == "test" else _part_images(train, classes, known, left_out)
+    classes = known or _classes(_unpacked(train or test, known))
+    train_images = FileDataset([], []) if train is None or split == "test" else _part_images(train, classes, known, left_out)
     test_images = _part_images(test, classes, known, left_out)
     if known is None:
         check_tested(classes, test_images.labels, f"{test.name}/ of {str(folder)!r}")
-    return DataSplits(classes, train_images, test_images, f"folders {train.name}/ and {test.name}/")
+    note = f"folder {test.name}/" if train is None else f"folders {train.name}/ and {test.name}/"
+    return DataSplits(classes, train_images, test_images, note)
 
 
 def _part_images(part: Path, classes: Sequence[str], known: tuple[str, ...] | None, left_out: LeftOutFiles) -> FileDataset:
@@ -98,14 +99,24 @@ def _part(name: str) -> str | None:
     return next((part for part, names in PARTS.items() if any(word in names for word in words)), None)
 
 
-def _parts(folder: Path) -> tuple[Path, Path] | None:
-    """The folders for training and for testing; None where the folders are classes. GodeeperError where they may be either."""
+def _parts(folder: Path, known: tuple[str, ...] | None, split: Split) -> tuple[Path | None, Path] | None:
+    """The folders for training and for testing; None where the folders are classes. GodeeperError where they may be either.
+
+    Where only the test images are wanted, there need be none for training.
+    """
     names = _names_of_folders(folder)
     with_classes = [name for name in names if _part(name) and _has_folders(folder / name)]
     train, val, test = (_only([name for name in with_classes if _part(name) == part], folder) for part in PARTS)
     held_out = val or test
     if train and held_out:
         return folder / train, folder / held_out
+    if held_out and _is_plain(held_out) and held_out not in (known or ()) and all(map(_part, names)):
+        if split == "test":
+            return None, folder / held_out
+        if names == [held_out]:
+            raise GodeeperError(
+                f"{str(folder)!r} has {held_out}/ but no train/ with classes: add one, or give {str(folder / held_out)!r}"
+            )
     if train and _is_plain(train):
         raise GodeeperError(
             f"{str(folder)!r} has {train}/ but neither val/ nor test/ with classes: add one, or give {str(folder / train)!r}"

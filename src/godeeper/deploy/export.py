@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..data.pixels import normalise, take_crops
 from ..errors import GodeeperError
-from ..models.load import load
+from ..models.load import open_network
 from ..models.network import Network, count_parameters
 from ..papers.describe import describe
 from ..tensor_files import digest
@@ -69,7 +69,7 @@ def export(
     out = Path(out)
     _check_options(out, precision, images, with_preprocessing)
     check_target(out, overwrite=overwrite)
-    network = (copy.deepcopy(model) if isinstance(model, Network) else load(model)).eval().cpu()
+    network = copy.deepcopy(open_network(model)).eval().cpu()
     samples = photographs(None if images is None else Path(images))
     metadata = _metadata(network, model, precision, with_preprocessing)
     exporter, held_out = _exporter(out.suffix.lower(), network, metadata, samples)
@@ -100,7 +100,7 @@ def _check_options(out: Path, precision: str, images: str | Path | None, with_pr
 def _metadata(
     network: Network, model: Network | str | Path, precision: Literal["fp32", "int8"], with_preprocessing: bool
 ) -> ExportMetadata:
-    name = network.definition.name if isinstance(model, Network) else Path(model).name
+    name = Path(model).name if isinstance(model, str | Path) else network.definition.name
     source = {"weights": name, "sha256": digest(network.state_dict())}
     return ExportMetadata(replace(network.spec, aux=False), precision, source, with_preprocessing)
 

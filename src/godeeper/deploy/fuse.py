@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.build import Concat, ResidualBlock
-from ..models.network import Network, device_of, to_device
+from ..models.network import Network, device_of, network_of, to_device
 
 
 @torch.no_grad()
@@ -22,6 +22,7 @@ def fuse(network: Network) -> Network:
     become one, a 1x1 convolution comes before the average pool that it follows, dropout and auxiliary heads are left out, and
     memory is channels last. It cannot be trained or saved as weights any more; the network given stays as it is.
     """
+    network = network_of(network)
     fused: Any = copy.copy(network)
     fused._modules = {name: nn.ModuleDict() for name in ("stages", "head", "auxiliary")}
     for part in ("stages", "head"):

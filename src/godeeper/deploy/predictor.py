@@ -21,7 +21,7 @@ from ..data.crops import check_crops
 from ..data.decode import ImageInput, as_image
 from ..data.pixels import default_batch_size, normalise, take_crops
 from ..errors import BadImage, GodeeperError
-from ..models.load import load
+from ..models.load import open_network
 from ..models.network import Network
 from ..models.spec import ModelSpec
 from ..papers.serialize import definition_as_dict
@@ -68,12 +68,12 @@ class Predictor:
         check_engine(engine, precision)
         if compiled and engine != "torch":
             raise GodeeperError("only the engine torch compiles: give engine='torch'")
-        if not isinstance(model, Network) and is_exported(model):
+        if isinstance(model, str | Path) and is_exported(model):
             metadata = read_metadata(Path(model))
             self.engine = _exported_engine(Path(model), metadata, engine, precision)
             spec = metadata.spec
         else:
-            network = model if isinstance(model, Network) else load(model)
+            network = open_network(model)
             self.engine = _network_engine(network, engine, precision, compiled)
             spec = network.spec
         self.classes = spec.classes or tuple(str(index) for index in range(spec.num_classes))

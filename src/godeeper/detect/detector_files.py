@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import BadCheckpoint, GodeeperError
 from ..files import could_exist
+from ..models.network import unwrapped
 from ..models.weights.read import WEIGHTS_FILE, weights_file
 from ..tensor_files import is_safetensors, load_tensors, read_header, save_tensors
 from .detector_spec import DetectorSpec, MultiBoxSpec
@@ -23,6 +24,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 def save_detector(detector: FasterRCNN, path: str | Path) -> None:
     """Writes a detector's weights and spec, atomically; OSError where the file cannot be written."""
+    detector = unwrapped(detector)
     save_tensors(Path(path), detector.state_dict(), {DETECTOR: detector.spec.as_dict()})
 
 
@@ -43,6 +45,7 @@ def holds_detector(source: str | Path) -> bool:
 
 def save_multibox(multibox: MultiBox, path: str | Path) -> None:
     """Writes a MultiBox network's weights and spec, atomically; OSError where the file cannot be written."""
+    multibox = unwrapped(multibox)
     save_tensors(Path(path), multibox.state_dict(), {MULTIBOX: multibox.spec.as_dict()})
 
 

@@ -8,7 +8,7 @@ import torch
 
 from ..errors import BadCheckpoint, GodeeperError
 from ..tensor_files import save_tensors
-from .network import Network
+from .network import Network, network_of
 from .weights.fill import fill
 from .weights.read import read_weights
 
@@ -16,8 +16,10 @@ from .weights.read import read_weights
 def save(network: Network, path: str | Path) -> None:
     """Writes the network's weights and its spec, atomically; auxiliary heads, which serve training only, stay behind.
 
-    OSError where the file cannot be written.
+    A network in torch.compile's, DataParallel's or DistributedDataParallel's wrapping is saved as itself. OSError where the file
+    cannot be written, GodeeperError for what is no network.
     """
+    network = network_of(network)
     kept = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("auxiliary.")}
     spec = network.spec.as_dict() | {"aux": False}
     save_tensors(Path(path), kept, {"spec": spec})
@@ -37,3 +39,8 @@ def load(source: str | Path) -> Network:
         raise BadCheckpoint(f"{str(weights.file)!r} describes a network that cannot be built: {error}") from None
     fill(network, weights)
     return network.eval()
+
+
+def open_network(model: Network | str | Path) -> Network:
+    """The network itself, out of its wrapping, where one is given; else that of a run folder, weights file or published name."""
+    return load(model) if isinstance(model, str | Path) else network_of(model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -131,6 +131,26 @@ def _run(stages: Iterable[nn.Module], x: Tensor) -> Tensor:
     for stage in stages:
         x = stage(x)
     return x
+
+
+def unwrapped(module: Any) -> Any:
+    """What torch.compile, DataParallel or DistributedDataParallel wrap, as often as they do; anything else as it is."""
+    while isinstance(module, nn.Module):
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            module = module.module
+        elif list(module._modules) == ["_orig_mod"]:  # of torch.compile, whose own class takes a second to import
+            module = module._modules["_orig_mod"]
+        else:
+            break
+    return module
+
+
+def network_of(module: object) -> Network:
+    """The network that is given, out of its wrapping; GodeeperError for what is none of ours."""
+    network = unwrapped(module)
+    if not isinstance(network, Network):
+        raise GodeeperError(f"a {type(network).__name__} is no network of godeeper: give one that create_model or load has made")
+    return network
 
 
 def count_parameters(network: nn.Module) -> int:

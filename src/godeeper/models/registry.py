@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import GodeeperError
 from ..papers.notation import Definition
 from ..papers.registry import definition, variant
 from .network import Network
@@ -30,6 +31,10 @@ def create_model(
     pixels and less, `aux` attaches the auxiliary heads. GodeeperError for a bad argument, BadCheckpoint for weights that do not
     fit.
     """
+    if not isinstance(model, str | Definition | ModelSpec):
+        raise GodeeperError(
+            f"a model is a name, a Definition or a ModelSpec, not a {type(model).__name__}: of a network, give .spec"
+        )
     spec = model if isinstance(model, ModelSpec) else ModelSpec.of(definition(model) if isinstance(model, str) else model)
     table = variant(spec.definition, num_classes=num_classes, in_channels=in_channels, width=width, small=small)
     read = None if weights is None else read_weights(weights, table.name)  # after bad arguments were refused: it may download

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from ..data.dataset import DataSplits, ImageDataset, Split
 from ..data.ilsvrc import without_blacklisted
@@ -18,7 +19,7 @@ from ..evaluate.classify import Member
 from ..evaluate.ensemble import class_order
 from ..labels import imagenet, imagenet_names
 from ..models.comparators import Comparator, load_classifier
-from ..models.network import Network
+from ..models.network import Network, network_of, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,11 +30,19 @@ Classifier = str | Path | Network | Comparator
 def open_classifiers(models: Iterable[Classifier]) -> tuple[list[str], list[Network | Comparator]]:
     """The names and the networks of runs, files, published names and networks of other libraries; copies of those given."""
     names, networks = [], []
+    if isinstance(models, str | Path | nn.Module):
+        raise GodeeperError("give the models as a list, even a single one")
     for model in models:
-        opened = load_classifier(model) if isinstance(model, str | Path) else copy.deepcopy(model)
+        opened = load_classifier(model) if isinstance(model, str | Path) else copy.deepcopy(_given(model))
         names.append(str(model) if isinstance(model, str | Path) else title_of(opened))
         networks.append(opened)
     return names, networks
+
+
+def _given(model: object) -> Network | Comparator:
+    """The network that is given, out of its wrapping."""
+    inner = unwrapped(model)
+    return inner if isinstance(inner, Comparator) else network_of(inner)
 
 
 def title_of(model: Network | Comparator) -> str:

@@ -25,6 +25,8 @@ def open_detector(models: Models, superpixels: float | None = None, multibox: st
 
     `superpixels` and `multibox` are of R-CNN's proposals, as in `open_proposer`. GodeeperError for what does not go together.
     """
+    if isinstance(models, str | Path):
+        raise GodeeperError("give the detector's runs as a list, even a single one")
     if not isinstance(models, Sequence):
         return models
     whole = [model for model in models if is_exported(model) or holds_detector(model)]

@@ -13,7 +13,7 @@ from ..data.decode import ImageInput, as_image
 from ..data.pixels import normalise, take_crops
 from ..errors import BadImage
 from ..eval_mode import eval_mode
-from ..models.load import load
+from ..models.load import open_network
 from ..models.network import Network, best_device, device_of, to_device
 from .progress import OnProgress, Progress
 
@@ -39,7 +39,9 @@ def embed(
 
     Images are paths, bytes, PIL images or arrays (H, W, 3) of uint8; one that cannot be decoded is left out and named.
     """
-    network = model if isinstance(model, Network) else to_device(load(model), best_device())
+    network = open_network(model)
+    if isinstance(model, str | Path):
+        to_device(network, best_device())
     device, preprocess = device_of(network), network.preprocess
     embeddings: list[Tensor] = []
     index: list[int] = []

@@ -15,7 +15,7 @@ from ..explain.explanation import explain as explain_image
 from ..explain.explanation_page import PAGE, PageSubject, check_folder, write_page
 from ..explain.top_activations import Activation, top_activations
 from ..labels import Lang, display_names
-from ..models.load import load
+from ..models.load import open_network
 from ..models.network import Network, best_device, to_device
 from .image_files import files_of
 from .progress import OnProgress, counter
@@ -71,14 +71,16 @@ def explain(
         check_folder(out)
     search = _channel_search(channel, folder)
     decoded = as_image(image)
-    network = model if isinstance(model, Network) else to_device(load(model), best_device())
+    network = open_network(model)
+    if isinstance(model, str | Path):
+        to_device(network, best_device())
     if module is not None:
         check_module(network.definition, module)
     activations, skipped = _activations(network, *search, on_progress) if search else ([], [])
     progress = counter("predicting crops", on_progress) or _ignore
     explanation = explain_image(network, decoded, top=top, module=module, crops=crops, progress=progress)
     result = ExplainResult(
-        model=network.definition.title if isinstance(model, Network) else str(model),
+        model=str(model) if isinstance(model, str | Path) else network.definition.title,
         image=str(image) if isinstance(image, str | Path) else "image",
         classes=network.classes or tuple(map(str, range(network.num_classes))),
         explanation=explanation,
