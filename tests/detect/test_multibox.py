@@ -1,6 +1,7 @@
 """MultiBox: its loss against one computed by hand, its priors, the boxes it proposes, and that it learns."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from itertools import permutations
 
@@ -158,6 +159,8 @@ def test_a_saved_network_proposes_the_same(tmp_path):
     assert not loaded.training
     assert MultiBoxProposals(loaded).name == MultiBoxProposals(model).name
     assert MultiBoxProposals(multibox()).name != MultiBoxProposals(model).name
+    loaded.spec = replace(loaded.spec, image_size=loaded.spec.image_size + 8)
+    assert MultiBoxProposals(loaded).name != MultiBoxProposals(model).name  # equal weights, other images
 
 
 def test_files_of_others_are_refused(tmp_path, weights_file):

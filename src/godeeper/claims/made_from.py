@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
-import json
 import sys
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ..digests import json_digest
 from ..errors import GodeeperError
 from ..version import __version__
 
@@ -24,7 +23,7 @@ def made_from(**parts: Any) -> MadeFrom:
 
 def digest(plain: Any) -> str:
     """Sixteen letters that tell plain data from other."""
-    return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+    return json_digest(plain)[:16]
 
 
 def check_same(folder: Path, then: Any, now: MadeFrom) -> None:

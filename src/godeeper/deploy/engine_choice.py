@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import platform
@@ -17,6 +16,7 @@ from typing import Any, get_args
 
 import torch
 
+from ..digests import json_digest
 from ..files import atomic_write, cache_folder
 from ..version import __version__
 from .engines import PRECISIONS, Engine, EngineName, Precision, installed
@@ -81,7 +81,7 @@ def _key(subject: dict[str, Any]) -> str:
     """A digest of what the choice depends on: the network's table, the machine, the versions of the engines and of godeeper."""
     packages = {"godeeper": __version__, **{name: _version(name) for name in subject["engines"]}}
     here = [platform.machine(), _processor(), torch.get_num_threads(), packages]
-    return hashlib.sha256(json.dumps([subject, here], sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return json_digest([subject, here])[:16]
 
 
 def _version(package: str) -> str:

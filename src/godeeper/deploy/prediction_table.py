@@ -87,9 +87,9 @@ def write_predictions(
 
 
 def fingerprint(model: Network | str | Path) -> str:
-    """SHA-256 of a network's weights, or of an exported file."""
+    """What decides a network's predictions, its weights and its spec, or an exported file's bytes, as digests."""
     if isinstance(model, Network):
-        return digest(model.state_dict())
+        return f"{digest(model.state_dict())} {model.spec.digest}"
     result = hashlib.sha256(Path(model).read_bytes())
     if Path(model).suffix.lower() == ".xml":
         result.update(Path(model).with_suffix(".bin").read_bytes())

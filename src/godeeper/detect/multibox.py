@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ..data.annotations import Floats
 from ..data.pixels import normalise
+from ..digests import json_digest
 from ..errors import GodeeperError
 from ..eval_mode import eval_mode
 from ..models.network import Network, device_of
@@ -127,7 +128,7 @@ class MultiBoxProposals:
 
     def __init__(self, multibox: MultiBox) -> None:
         self.multibox = multibox
-        self.name = f"multibox {digest(multibox.state_dict())}"
+        self.name = f"multibox {digest(multibox.state_dict())} {json_digest(multibox.spec.as_dict())}"
 
     def __call__(self, image: Image.Image) -> Floats:
         return self.multibox.propose(image)

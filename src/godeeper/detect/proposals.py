@@ -23,6 +23,7 @@ from ..data.decode import decode
 from ..errors import BadImage, GodeeperError
 from ..files import atomic_write, cache_folder
 from ..packages import require
+from ..version import __version__
 from .average_precision import IOU_THRESHOLD
 from .iou import box_iou
 from .selective_search import LARGER_SUPERPIXELS, selective_search
@@ -49,7 +50,8 @@ class SelectiveSearch:
 
     @property
     def name(self) -> str:
-        return f"selective search, superpixels {self.superpixels:g}, OpenCV {require('cv2', 'detect').__version__}"
+        version = f"godeeper {__version__}, OpenCV {require('cv2', 'detect').__version__}"
+        return f"selective search, superpixels {self.superpixels:g}, {version}"
 
     def __call__(self, image: Image.Image) -> Floats:
         return selective_search(image, self.superpixels)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -16,6 +14,7 @@ from torch import Tensor
 from ..data.crops import CROPS
 from ..data.dataset import ImageDataset
 from ..data.description import describe_data
+from ..digests import json_digest
 from ..errors import BadCheckpoint, GodeeperError
 from ..tensor_files import load_tensors, save_tensors
 from .classify import mean_of
@@ -57,7 +56,7 @@ def _difference(missing: Sequence[str], unknown: Sequence[str], name: str, other
 
 def images_digest(images: ImageDataset, classes: Classes) -> str:
     """The SHA-256 of what a dataset is, by which one is known from another: its classes, and its images' names and sizes."""
-    return sha256(json.dumps(describe_data(images, classes)).encode()).hexdigest()
+    return json_digest(describe_data(images, classes))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
+from ..digests import json_digest
 from ..errors import GodeeperError
 from ..papers.describe import describe
 from ..papers.notation import Definition, Linear, rows
@@ -52,7 +52,7 @@ class ModelSpec:
     @property
     def digest(self) -> str:
         """Identifies the spec: SHA-256 of its JSON."""
-        return sha256(json.dumps(self.as_dict(), separators=(",", ":")).encode()).hexdigest()
+        return json_digest(self.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; `from_dict` is the reverse."""
