@@ -59,7 +59,7 @@ def refusal(data, known=None):
 @pytest.mark.parametrize(
     ("train_part", "test_part"),
     [("Training", "Testing"), ("Train", "Val"), ("TRAIN", "TEST"), ("training_set", "test_set"), ("seg_train", "seg_test"),
-     ("train", "valid"), ("Train", "Validation")],
+     ("train", "valid"), ("Train", "Validation"), ("训练集", "测试集")],
 )  # fmt: skip
 def test_parts_are_known_by_what_kaggle_calls_them(tmp_path, train_part, test_part):
     classes(tmp_path / train_part, count=3)

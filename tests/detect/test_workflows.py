@@ -92,6 +92,15 @@ def test_training_leaves_out_what_is_unsound_and_reports_it_once(unsound, tmp_pa
     assert (len(left_out["images"]), sum(left_out["boxes"].values())) == (1, 1)
 
 
+def test_training_on_no_objects_is_refused(unsound, tmp_path):
+    for number in range(12, 16):
+        write_annotation(unsound / f"Annotations/scene{number:03}.xml", (96, 72), [])
+    write_annotation(unsound / "Annotations/scene099.xml", (96, 72), [("disc", 1, 1, 20, 20)])  # of another split
+    with pytest.raises(GodeeperError, match=r"the split 'test' of .* has no objects to learn from: annotate some, or choose"):
+        train_detector(tmp_path / "run", "googlenet_bn", unsound, split="test", validate="none", width=0.125)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 def test_regions_are_not_proposed_in_an_image_that_cannot_be_decoded(runs, tmp_path):
     voc, messages = tmp_path / "voc", []

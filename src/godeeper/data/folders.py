@@ -13,11 +13,11 @@ from .decode import SUFFIXES
 from .holdout import check_divisible, hold_out, holdout_note
 from .walk import LeftOutFiles, is_broken, is_folder, list_images, suffix_of, visible
 
-# What the folders of the parts are called, in any case; also as one word of several, as in seg_train and test_set.
+# What the folders of the parts are called, in any case; also as one word of several, as in seg_train, test_set and 测试 (10%).
 PARTS = {
-    "train": ("train", "training", "trainset", "trainval"),
-    "val": ("val", "valid", "validation", "valset"),
-    "test": ("test", "testing", "testset"),
+    "train": ("train", "training", "trainset", "trainingset", "trainval", "训练", "训练集"),
+    "val": ("val", "valid", "validation", "valset", "validationset", "验证", "验证集"),
+    "test": ("test", "testing", "testset", "testingset", "测试", "测试集"),
 }
 
 
@@ -95,7 +95,7 @@ def _has_images(entries: Iterable[os.DirEntry[str]]) -> bool:
 
 def _part(name: str) -> str | None:
     """Which part a folder of that name holds: "train", "val" or "test"."""
-    words = re.split("[^a-z]+", name.lower())
+    words = re.split(r"[\W\d_]+", name.lower())
     return next((part for part, names in PARTS.items() if any(word in names for word in words)), None)
 
 

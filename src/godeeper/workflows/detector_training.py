@@ -131,6 +131,10 @@ def _open_images(plan: Plan[Any]) -> tuple[DetectionDataset, DetectionDataset | 
     """The images to learn from, and those to test on after each epoch."""
     data, validate = plan.options["data"], plan.options["validate"]
     images = open_annotations(data, plan.options["split"], skip_bad=True)
+    if all(objects.difficult.all() for objects in images.objects):
+        raise GodeeperError(
+            f"the split {images.split!r} of {str(data)!r} has no objects to learn from: annotate some, or choose another split"
+        )
     held_out = None if validate == "none" else open_annotations(data, validate, images.classes, skip_bad=True)
     if held_out is not None:
         check_same_data(plan.saved, held_out, TEST_IMAGES)
