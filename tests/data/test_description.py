@@ -13,6 +13,7 @@ from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.data.description import describe_data, description_text, differences
 from godeeper.data.open_annotations import open_annotations
 from godeeper.train.checks import check_same_data
+from noise import SomeBad
 from scenes import voc_folder
 
 
@@ -20,6 +21,11 @@ def refusal(then, images):
     with pytest.raises(GodeeperError) as error:
         check_same_data({"images": then}, images)
     return str(error.value)
+
+
+def test_an_image_that_cannot_be_read_is_described_too():
+    images = ArrayDataset(np.zeros((2, 8, 8), np.uint8), [0, 1], "made")
+    assert differences(describe_data(SomeBad(images, (1,))), describe_data(images)) == "other sizes"
 
 
 def test_a_file_a_name_a_label_or_a_count_that_differs_is_said_to(class_folder, tmp_path):

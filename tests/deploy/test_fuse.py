@@ -7,7 +7,7 @@ import torch
 from every_network import representative
 from torch import nn
 
-from godeeper import create_model, list_models
+from godeeper import Network, create_model, list_models
 from godeeper.deploy.fuse import Added, PooledConv, SharedConcat, fuse
 from godeeper.models.build import Concat, ResidualBlock, build, build_stage
 from godeeper.papers.notation import Avg, BatchNorm, Cat, Conv, Max, Residual, Separable
@@ -134,11 +134,11 @@ def rewritten(module, x):
     return fused, difference(fused(x), expected)
 
 
-class Only(nn.Module):
+class Only(Network):
     """A network of one stage, as far as `fuse` looks."""
 
     def __init__(self, module):
-        super().__init__()
+        nn.Module.__init__(self)
         self.stages, self.head, self.auxiliary = nn.ModuleDict({"only": module}), nn.ModuleDict(), nn.ModuleDict()
 
 

@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 from PIL import Image
 
-from ..errors import GodeeperError
+from ..errors import BadImage, GodeeperError
 from .decode import RawImage, decode
 
 Split = Literal["train", "test", "all"]
@@ -41,8 +41,14 @@ class ImageDataset(ABC):
         return raw if isinstance(raw, Image.Image) else decode(raw, self.name(index))
 
     def size_or_checksum(self, index: int) -> int:
-        """By which an image is known from another of its name: its file's bytes, or a checksum of one that is in memory."""
-        raw = self.raw(index)
+        """By which an image is known from another of its name: its file's bytes, or a checksum of one that is in memory.
+
+        -1 where it cannot be read.
+        """
+        try:
+            raw = self.raw(index)
+        except BadImage:
+            return -1
         if isinstance(raw, Path):
             return stored_size(raw)
         return crc32(raw if isinstance(raw, bytes) else raw.tobytes())
