@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -81,21 +82,17 @@ def evaluate_members(
     results = done if rank == 0 else []
     batch_size = batch_size or _batch_size(members, device)
     resizes, count = [member.preprocess.resize for member in members], len(seen)
-    try:
-        crops_of = crop_loader(images, todo, resizes, crops, max(1, batch_size // crops), workers)
-        with fail_together() as stop_where_failed, crops_of as loader:
-            for batch in loader:
-                stop_where_failed()
-                if batch.bad and not skip_bad:
-                    raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such images out, and counts them)")
-                results.append(_decided(_of_members(members, batch, average, batch_size, device), batch, keep))
-                if journal is not None:
-                    journal.add(results[-1])
-                count += len(results[-1].seen)
-                _report(progress, count, len(seen) + len(todo))
-    finally:
-        if journal is not None:
-            journal.flush()
+    crops_of = crop_loader(images, todo, resizes, crops, max(1, batch_size // crops), workers)
+    with journal or nullcontext(), fail_together() as stop_where_failed, crops_of as loader:
+        for batch in loader:
+            stop_where_failed()
+            if batch.bad and not skip_bad:
+                raise BadImage(f"{batch.bad[0][1]} (--skip-bad leaves such images out, and counts them)")
+            results.append(_decided(_of_members(members, batch, average, batch_size, device), batch, keep))
+            if journal is not None:
+                journal.add(results[-1])
+            count += len(results[-1].seen)
+            _report(progress, count, len(seen) + len(todo))
     return _evaluation(members, crops, average, _gather(results) if ranks > 1 else results)
 
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -62,7 +63,7 @@ class ImageResults:
 
 
 class Journal:
-    """Results in a folder, written every half minute; `identity` says of which evaluation.
+    """Results in a folder, written every half minute and at the end of a `with` block; `identity` says of which evaluation.
 
     GodeeperError where the folder holds results and `resume` does not ask for them, or they are another evaluation's.
     """
@@ -80,6 +81,12 @@ class Journal:
                 raise GodeeperError(f"{str(folder)!r} holds an interrupted evaluation: {hint}")
             with atomic_write(file) as partial:
                 partial.write_text(json.dumps(identity, indent=1), "utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.flush()
 
     def read(self, labels: Sequence[int], decisions_shape: tuple[int, ...]) -> list[ImageResults]:
         """What is there already, each image once, of images with these labels and decisions of that shape each."""

@@ -96,13 +96,7 @@ def train_detector(
         "small": small, "pyramid": pyramid, "atrous": atrous, "superpixels": superpixels,
         "multibox": None if multibox is None else str(multibox),
     }  # fmt: skip
-    if resume:
-        kinds = {name: type(recipe) for name, recipe in RECIPES.items()}
-        plan: Plan[Any] = resumed_plan(out, COMMAND, kinds, options, DEFAULTS, overrides)
-    else:
-        plan = _new_plan(options, overrides)
-        if isinstance(plan.recipe, Recipe):
-            check_heads_asked_for(spec_of(model or ""), overrides, plan.recipe.auxiliary_weight)
+    plan = _resumed_plan(out, options, overrides) if resume else _new_plan(options, model, overrides)
     check_outside(out, plan.options["data"])
     prepare = {"faster-rcnn": _faster_rcnn, "rcnn": _rcnn, "multibox": _multibox}[plan.options["method"]]
     run = _Run(out, plan, model, *_open_images(plan), workers, on_progress)
@@ -116,7 +110,12 @@ def train_detector(
     return TrainDetectorResult(out, RunFolder(out).metrics())
 
 
-def _new_plan(options: Mapping[str, Any], overrides: Sequence[str]) -> Plan[Any]:
+def _resumed_plan(out: Path, options: Mapping[str, Any], overrides: Sequence[str]) -> Plan[Any]:
+    kinds = {name: type(recipe) for name, recipe in RECIPES.items()}
+    return resumed_plan(out, COMMAND, kinds, options, DEFAULTS, overrides)
+
+
+def _new_plan(options: Mapping[str, Any], model: Model | None, overrides: Sequence[str]) -> Plan[Any]:
     method = str(options["method"] or DEFAULTS["method"])
     if method not in RECIPES:
         raise unknown("method", method, RECIPES)
@@ -124,6 +123,8 @@ def _new_plan(options: Mapping[str, Any], overrides: Sequence[str]) -> Plan[Any]
     for name, only in ONLY.items():
         if options[name] is not None and method != only:
             raise GodeeperError(f"--{name} is of --method {only}, not of {method}")
+    if isinstance(plan.recipe, Recipe):
+        check_heads_asked_for(spec_of(model or ""), overrides, plan.recipe.auxiliary_weight)
     return plan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ..train.recipe import Recipe, recipe_named
 from ..train.run import RunFolder
 from .after_epoch import errors_on
 from .models import Model, name_of, spec_of
-from .plan import check_outside, new_plan, read_saved, resumed_plan
+from .plan import Plan, check_outside, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, step_counter
 from .starting_network import check_heads_asked_for, starting_network
 
@@ -70,14 +70,7 @@ def train(
         "model": None if model is None else name_of(model), "data": None if data is None else str(data), "recipe": recipe,
         "width": width, "small": small, "weights": None if weights is None else str(weights),
     }  # fmt: skip
-    if resume:
-        plan = resumed_plan(out, COMMAND, {"": Recipe}, options, DEFAULTS, overrides)
-        spec = read_saved(out, ModelSpec.from_dict, plan.saved["spec"])
-    else:
-        name = recipe or ("digits" if options["data"] == "digits" else "standard")
-        plan = new_plan(COMMAND, options, DEFAULTS | {"recipe": name}, recipe_named(name), overrides)
-        spec = spec_of(model or "")
-        check_heads_asked_for(spec, overrides, plan.recipe.auxiliary_weight)
+    plan, spec = _resumed(out, options, overrides) if resume else _new(options, model, overrides)
     source = str(plan.options["data"])
     splits = open_data(source, spec.classes if plan.resumes else None, download=download)
     check_outside(out, source)
@@ -94,3 +87,18 @@ def train(
         on_step=step_counter(on_progress), first_messages=[copies] if copies else [],
     )  # fmt: skip
     return TrainResult(out, RunFolder(out).metrics())
+
+
+def _resumed(out: Path, options: Mapping[str, Any], overrides: Sequence[str]) -> tuple[Plan[Recipe], ModelSpec]:
+    """What the run in `out` was asked to do, and its network."""
+    plan = resumed_plan(out, COMMAND, {"": Recipe}, options, DEFAULTS, overrides)
+    return plan, read_saved(out, ModelSpec.from_dict, plan.saved["spec"])
+
+
+def _new(options: Mapping[str, Any], model: Model | None, overrides: Sequence[str]) -> tuple[Plan[Recipe], ModelSpec]:
+    """What a new run is asked to do, and the network to begin with."""
+    recipe = options["recipe"] or ("digits" if options["data"] == "digits" else "standard")
+    plan = new_plan(COMMAND, options, DEFAULTS | {"recipe": recipe}, recipe_named(recipe), overrides)
+    spec = spec_of(model or "")
+    check_heads_asked_for(spec, overrides, plan.recipe.auxiliary_weight)
+    return plan, spec
