@@ -153,10 +153,22 @@ def test_a_single_model_in_place_of_a_list_is_refused(network, tmp_path):
     for single in (network, "runs/cats"):
         with pytest.raises(godeeper.GodeeperError, match="as a list, even a single one"):
             workflows.evaluate(single, "digits")
+    for models, images in (("runs/cells", [IMAGE]), ([], [IMAGE]), (["runs/cells"], IMAGE)):
+        with pytest.raises(godeeper.GodeeperError, match="as a list, even a single one"):
+            workflows.find_objects(models, images)
     with pytest.raises(godeeper.GodeeperError, match="as a list, even a single one"):
-        workflows.find_objects("runs/cells", [IMAGE])
+        workflows.embed(network, "cat.jpg")
+    with pytest.raises(godeeper.GodeeperError, match="top is -1: at least one"):
+        workflows.predict(network, [IMAGE], top=-1, engine="torch")
     with pytest.raises(godeeper.GodeeperError, match=r"of a network, give .spec"):
         create_model(network)
+
+
+@pytest.mark.parametrize("name", ["export to ONNX", "Predictor", "workflows.embed", "workflows.evaluate", "workflows.explain"])
+def test_a_network_in_double_precision_answers(name, network, tmp_path):
+    before = state_of(network.double())
+    TAKES_A_NETWORK[name](network, tmp_path)
+    assert_unchanged(before, state_of(network))
 
 
 def test_answers_do_not_depend_on_the_mode(network):

@@ -60,6 +60,12 @@ def decode(image: str | Path | bytes, name: str | None = None) -> Image.Image:
         return _rgb(_upright(opened))
 
 
+def check_list(images: object) -> None:
+    """GodeeperError for a single image in the place of a list of them."""
+    if isinstance(images, str | bytes | Path | Image.Image) or (isinstance(images, np.ndarray) and images.ndim == 3):
+        raise GodeeperError("give the images as a list, even a single one")
+
+
 def as_image(image: ImageInput, name: str | None = None) -> Image.Image:
     """One RGB image, upright, of what people have: a path, a file's bytes, a PIL image, or an array (H, W, 3), uint8, in RGB.
 

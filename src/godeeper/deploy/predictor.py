@@ -12,13 +12,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..data.crops import check_crops
-from ..data.decode import ImageInput, as_image
+from ..data.decode import ImageInput, as_image, check_list
 from ..data.pixels import default_batch_size, normalise, take_crops
 from ..errors import BadImage, GodeeperError
 from ..models.load import open_network
@@ -101,9 +99,10 @@ class Predictor:
 
         Images are decoded in threads, a few batches ahead of the network.
         """
-        if isinstance(images, str | bytes | Path | Image.Image) or (isinstance(images, np.ndarray) and images.ndim == 3):
-            raise GodeeperError("give the images as a list, even a single one")
+        check_list(images)
         check_crops(crops)
+        if top < 1:
+            raise GodeeperError(f"top is {top}: at least one class is named")
         group = max(1, self.batch_size // crops)
         with ThreadPoolExecutor(os.cpu_count() or 1, "godeeper-decode") as pool:
             prepared = _map_ahead(pool, lambda image: self._prepare(image, crops), images, 3 * group)

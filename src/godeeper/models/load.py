@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
@@ -42,5 +43,12 @@ def load(source: str | Path) -> Network:
 
 
 def open_network(model: Network | str | Path) -> Network:
-    """The network itself, out of its wrapping, where one is given; else that of a run folder, weights file or published name."""
-    return load(model) if isinstance(model, str | Path) else network_of(model)
+    """The network itself, out of its wrapping, where one is given; else that of a run folder, weights file or published name.
+
+    Of a network in another precision than float32, in which images come, it is a copy in that.
+    """
+    if isinstance(model, str | Path):
+        return load(model)
+    network = network_of(model)
+    floats = {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+    return network if floats else copy.deepcopy(network).float()

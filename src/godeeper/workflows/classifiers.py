@@ -33,7 +33,7 @@ def open_classifiers(models: Iterable[Classifier]) -> tuple[list[str], list[Netw
     if isinstance(models, str | Path | nn.Module):
         raise GodeeperError("give the models as a list, even a single one")
     for model in models:
-        opened = load_classifier(model) if isinstance(model, str | Path) else copy.deepcopy(_given(model))
+        opened = load_classifier(model) if isinstance(model, str | Path) else copy.deepcopy(_given(model)).float()
         names.append(str(model) if isinstance(model, str | Path) else title_of(opened))
         networks.append(opened)
     return names, networks

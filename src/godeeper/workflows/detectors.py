@@ -25,7 +25,7 @@ def open_detector(models: Models, superpixels: float | None = None, multibox: st
 
     `superpixels` and `multibox` are of R-CNN's proposals, as in `open_proposer`. GodeeperError for what does not go together.
     """
-    if isinstance(models, str | Path):
+    if isinstance(models, str | Path) or models == []:
         raise GodeeperError("give the detector's runs as a list, even a single one")
     if not isinstance(models, Sequence):
         return models

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..data.decode import ImageInput, as_image
+from ..data.decode import ImageInput, as_image, check_list
 from ..data.pixels import normalise, take_crops
 from ..errors import BadImage
 from ..eval_mode import eval_mode
@@ -39,6 +39,7 @@ def embed(
 
     Images are paths, bytes, PIL images or arrays (H, W, 3) of uint8; one that cannot be decoded is left out and named.
     """
+    check_list(images)
     network = open_network(model)
     if isinstance(model, str | Path):
         to_device(network, best_device())

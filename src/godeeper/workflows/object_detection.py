@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.decode import ImageInput, as_image, decode
+from ..data.decode import ImageInput, as_image, check_list, decode
 from ..detect.detections import Detections
 from ..errors import BadImage, GodeeperError
 from ..explain.canvas import require_chinese_font
@@ -44,6 +44,7 @@ def find_objects(
     `models`, `superpixels` and `multibox` are as in `evaluate_detector`. Images are paths, bytes, PIL images or arrays (H, W, 3)
     of uint8; one that cannot be decoded stops nothing. GodeeperError for what does not go together.
     """
+    check_list(images)
     detector = open_detector(models, superpixels, multibox)
     outcomes: list[Detections | BadImage] = []
     for image in images:
