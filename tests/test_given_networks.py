@@ -153,6 +153,8 @@ def test_a_single_model_in_place_of_a_list_is_refused(network, tmp_path):
     for single in (network, "runs/cats"):
         with pytest.raises(godeeper.GodeeperError, match="as a list, even a single one"):
             workflows.evaluate(single, "digits")
+    with pytest.raises(godeeper.GodeeperError, match="no model is given: name at least one"):
+        workflows.evaluate([], "digits")
     for models, images in (("runs/cells", [IMAGE]), ([], [IMAGE]), (["runs/cells"], IMAGE)):
         with pytest.raises(godeeper.GodeeperError, match="as a list, even a single one"):
             workflows.find_objects(models, images)

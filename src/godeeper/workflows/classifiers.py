@@ -36,6 +36,8 @@ def open_classifiers(models: Iterable[Classifier]) -> tuple[list[str], list[Netw
         opened = load_classifier(model) if isinstance(model, str | Path) else copy.deepcopy(_given(model)).float()
         names.append(str(model) if isinstance(model, str | Path) else title_of(opened))
         networks.append(opened)
+    if not networks:
+        raise GodeeperError("no model is given: name at least one")
     return names, networks
 
 
