@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, on all usual file systems
 
@@ -22,6 +23,11 @@ def could_exist(name: str | Path) -> bool:
     return len(encoded) <= LONGEST_PATH and all(len(part) <= LONGEST_NAME for part in encoded.split(os.fsencode(os.sep)))
 
 
+def partial_file(file: Path) -> Path:
+    """A hidden file beside `file`, of a short name that no other process has, on whichever machine it runs."""
+    return file.with_name(f".{uuid4().hex}.partial")
+
+
 @contextmanager
 def atomic_write(file: Path) -> Iterator[Path]:
     """Where to write what is to become `file`: moved there once it is on the disk, removed where writing fails.
@@ -29,7 +35,7 @@ def atomic_write(file: Path) -> Iterator[Path]:
     The folder is made where it is missing. OSError where it cannot be.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    partial = partial_file(file)
     try:
         yield partial
         with partial.open("rb") as written:

@@ -315,6 +315,15 @@ def test_a_damaged_recipe_is_named(places, capsys, tmp_path, damage):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_set_without_a_split_to_test_on_says_how_to_train(places, capsys, tmp_path):
+    line = ["--model", "googlenet_bn", "--data", places / "voc", "--validate", "dev", "--out", tmp_path / "run"]
+    assert detect("train", *line) == 2
+    error = capsys.readouterr().err
+    assert "'dev'" in error
+    assert "--validate none" in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize("run", ["faster", "multibox", "rcnn1"])
 def test_a_damaged_spec_is_named_by_its_file(places, capsys, tmp_path, run):
     shutil.copytree(places / run, tmp_path / "run")

@@ -50,7 +50,9 @@ def predict_command(
     options: Any = {"top": top, "crops": crops, "engine": engine, "precision": precision}
     with progress_bar() as on_progress:
         if out is not None:
-            _print_times(predict_table(run, files, out, lang=lang, on_progress=on_progress, **options))
+            table = predict_table(run, files, out, lang=lang, on_progress=on_progress, **options)
+            if table.is_main:
+                _print_times(table)
             return
         result = predict(run, files, on_progress=on_progress, **options)
     names = ClassNames(result.classes, lang)

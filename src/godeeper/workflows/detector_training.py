@@ -136,9 +136,13 @@ def _open_images(plan: Plan[Any]) -> tuple[DetectionDataset, DetectionDataset | 
         raise GodeeperError(
             f"the split {images.split!r} of {str(data)!r} has no objects to learn from: annotate some, or choose another split"
         )
-    held_out = None if validate == "none" else open_annotations(data, validate, images.classes, skip_bad=True)
-    if held_out is not None:
-        check_same_data(plan.saved, held_out, TEST_IMAGES)
+    if validate == "none":
+        return images, None
+    try:
+        held_out = open_annotations(data, validate, images.classes, skip_bad=True)
+    except GodeeperError as error:
+        raise GodeeperError(f"{error} (--validate SPLIT tests on another split, --validate none on no images)") from None
+    check_same_data(plan.saved, held_out, TEST_IMAGES)
     return images, held_out
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import GodeeperError
+from ..files import partial_file
 
 # What a report's folder may hold before the report is complete.
 UNFINISHED = {"partial", "report.html", "report.md", "calibration.png", "crops.png", "mistakes"}
@@ -22,7 +22,7 @@ def check_save(file: Path, resuming: bool) -> None:
         raise GodeeperError(f"--save {str(file)!r}: there is no folder {str(file.parent)!r}")
     if file.exists() and not resuming:
         raise GodeeperError(f"--save {str(file)!r} is there already: name another file")
-    trial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    trial = partial_file(file)
     try:
         trial.touch()
         trial.unlink()

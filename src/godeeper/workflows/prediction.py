@@ -36,13 +36,17 @@ class PredictResult:
 
 @dataclass(frozen=True)
 class TableResult:
-    """A table of predictions: its file, how many images, and the seconds in all and by stage."""
+    """A table of predictions: its file, how many images, and the seconds in all and by stage.
+
+    `is_main` is false in all processes but one of torchrun's, which write one table together.
+    """
 
     file: Path
     images: int
     engine: str
     seconds: float
     by_stage: Mapping[str, float]
+    is_main: bool = True
 
 
 def predict(
@@ -89,11 +93,12 @@ def predict_table(
     """
     check_crops(crops)
     check_table(out)
-    PartialState(cpu=best_device().type == "cpu")  # each process of a machine on a GPU of its own
+    processes = PartialState(cpu=best_device().type == "cpu")  # each process of a machine on a GPU of its own
     opened = model if is_exported(model) else load(model)
     predictor = Predictor(opened, engine, precision)
     identity = {"weights": fingerprint(opened), "classes": list(predictor.classes), "precision": predictor.engine.precision}
     progress = counter("predicting", on_progress)
     start = perf_counter()
     write_predictions(out, files, predictor, identity, top=top, crops=crops, lang=lang, progress=progress)
-    return TableResult(out, len(files), predictor.engine.name, perf_counter() - start, predictor.seconds)
+    seconds = perf_counter() - start
+    return TableResult(out, len(files), predictor.engine.name, seconds, predictor.seconds, processes.is_main_process)
