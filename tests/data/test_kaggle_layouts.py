@@ -114,8 +114,8 @@ def test_a_part_to_test_on_is_enough_to_evaluate(tmp_path):
     ("layout", "words"),
     [
         (["train/0.png", "test/0.png"], ("train/", "test/", "no class folders")),
-        (["Val/cat/0.png", "Test/cat/0.png"], ("Val/", "Test/", "no part to train on")),
-        (["train/cat/0.png", "Train/cat/0.png", "val/cat/0.png"], ("Train/ and train/", "may be the same part")),
+        (["Val/cat/0.png", "Test/cat/0.png"], ("Val/", "Test/", "no split to train on")),
+        (["train/cat/0.png", "Train/cat/0.png", "val/cat/0.png"], ("Train/ and train/", "may be the same split")),
     ],
 )
 def test_what_may_mean_two_things_is_refused_by_its_layout(tmp_path, layout, words):

@@ -13,8 +13,8 @@ from .decode import SUFFIXES
 from .holdout import check_divisible, hold_out, holdout_note
 from .walk import LeftOutFiles, is_broken, is_folder, list_images, suffix_of, visible
 
-# What the folders of the parts are called, in any case; also as one word of several, as in seg_train, test_set and 测试 (10%).
-PARTS = {
+# What the folders of the splits are called, in any case; also as one word of several, as in seg_train, test_set and 测试 (10%).
+SPLIT_NAMES = {
     "train": ("train", "training", "trainset", "trainingset", "trainval", "训练", "训练集"),
     "val": ("val", "valid", "validation", "valset", "validationset", "验证", "验证集"),
     "test": ("test", "testing", "testset", "testingset", "测试", "测试集"),
@@ -29,14 +29,14 @@ def open_folder(folder: Path, known: tuple[str, ...] | None, split: Split = "all
     """
     left_out = LeftOutFiles()
     root = _unpacked(folder, known)
-    parts = _parts(root, known, split)
-    splits = _held_out(root, known, left_out) if parts is None else _separate(root, parts, known, split, left_out)
+    pair = _split_folders(root, known, split)
+    splits = _held_out(root, known, left_out) if pair is None else _separate(root, pair, known, split, left_out)
     left_out.log(root)
     return splits
 
 
 def _held_out(folder: Path, known: tuple[str, ...] | None, left_out: LeftOutFiles) -> DataSplits:
-    """One folder a class, of each of which a part is held out."""
+    """One folder a class, of each of which a share is held out for testing."""
     classes = known or _classes(folder)
     names, labels = _class_images(folder, classes, left_out)
     if known is None:
@@ -56,27 +56,27 @@ def _relative(names: Iterable[str], folder: Path) -> list[str]:
 
 
 def _separate(
-    folder: Path, parts: tuple[Path | None, Path], known: tuple[str, ...] | None, split: Split, left_out: LeftOutFiles
+    folder: Path, pair: tuple[Path | None, Path], known: tuple[str, ...] | None, split: Split, left_out: LeftOutFiles
 ) -> DataSplits:
     """Folders for training and for testing, the classes in each."""
-    train, test = parts
-    left_out.folders.update(name for name in _names_of_folders(folder, left_out) if _part(name) is None)
+    train, test = pair
+    left_out.folders.update(name for name in _names_of_folders(folder, left_out) if _split_of(name) is None)
     classes = known or _classes(_unpacked(train or test, known))
-    train_images = FileDataset([], []) if train is None or split == "test" else _part_images(train, classes, known, left_out)
-    test_images = _part_images(test, classes, known, left_out)
+    train_images = FileDataset([], []) if train is None or split == "test" else _images_of_split(train, classes, known, left_out)
+    test_images = _images_of_split(test, classes, known, left_out)
     if known is None:
         check_tested(classes, test_images.labels, f"{test.name}/ of {str(folder)!r}")
     note = f"folder {test.name}/" if train is None else f"folders {train.name}/ and {test.name}/"
     return DataSplits(classes, train_images, test_images, note)
 
 
-def _part_images(part: Path, classes: Sequence[str], known: tuple[str, ...] | None, left_out: LeftOutFiles) -> FileDataset:
-    names, labels = _class_images(_unpacked(part, known), classes, left_out)
+def _images_of_split(folder: Path, classes: Sequence[str], known: tuple[str, ...] | None, left_out: LeftOutFiles) -> FileDataset:
+    names, labels = _class_images(_unpacked(folder, known), classes, left_out)
     return FileDataset(PathList(names), labels)
 
 
 def _unpacked(folder: Path, known: tuple[str, ...] | None) -> Path:
-    """The folder that holds the classes or parts: archives are often unpacked into one of their own, archive/archive/."""
+    """The folder that holds the classes or splits: archives are often unpacked into one of their own, archive/archive/."""
     while True:
         entries = visible(folder)
         folders = [entry for entry in entries if is_folder(entry)]
@@ -84,7 +84,7 @@ def _unpacked(folder: Path, known: tuple[str, ...] | None) -> Path:
             return folder
         (only,) = folders
         below = visible(only.path)
-        if (_part(only.name) and only.name != folder.name) or _has_images(below) or not any(map(is_folder, below)):
+        if (_split_of(only.name) and only.name != folder.name) or _has_images(below) or not any(map(is_folder, below)):
             return folder
         folder /= only.name
 
@@ -93,24 +93,24 @@ def _has_images(entries: Iterable[os.DirEntry[str]]) -> bool:
     return any(suffix_of(entry.name) in SUFFIXES and not is_folder(entry) for entry in entries)
 
 
-def _part(name: str) -> str | None:
-    """Which part a folder of that name holds: "train", "val" or "test"."""
+def _split_of(name: str) -> str | None:
+    """Which split a folder of that name holds: "train", "val" or "test"."""
     words = re.split(r"[\W\d_]+", name.lower())
-    return next((part for part, names in PARTS.items() if any(word in names for word in words)), None)
+    return next((split for split, names in SPLIT_NAMES.items() if any(word in names for word in words)), None)
 
 
-def _parts(folder: Path, known: tuple[str, ...] | None, split: Split) -> tuple[Path | None, Path] | None:
+def _split_folders(folder: Path, known: tuple[str, ...] | None, split: Split) -> tuple[Path | None, Path] | None:
     """The folders for training and for testing; None where the folders are classes. GodeeperError where they may be either.
 
-    Where only the test images are wanted, there need be none for training.
+    With `split` "test", there need be none for training.
     """
     names = _names_of_folders(folder)
-    with_classes = [name for name in names if _part(name) and _has_folders(folder / name)]
-    train, val, test = (_only([name for name in with_classes if _part(name) == part], folder) for part in PARTS)
+    with_classes = [name for name in names if _split_of(name) and _has_folders(folder / name)]
+    train, val, test = (_only([name for name in with_classes if _split_of(name) == each], folder) for each in SPLIT_NAMES)
     held_out = val or test
     if train and held_out:
         return folder / train, folder / held_out
-    if held_out and _is_plain(held_out) and held_out not in (known or ()) and all(map(_part, names)):
+    if held_out and _is_plain(held_out) and held_out not in (known or ()) and all(map(_split_of, names)):
         if split == "test":
             return None, folder / held_out
         if names == [held_out]:
@@ -121,28 +121,28 @@ def _parts(folder: Path, known: tuple[str, ...] | None, split: Split) -> tuple[P
         raise GodeeperError(
             f"{str(folder)!r} has {train}/ but neither val/ nor test/ with classes: add one, or give {str(folder / train)!r}"
         )
-    if len(names) > 1 and all(map(_part, names)) and len({_part(name) for name in names}) > 1:
+    if len(names) > 1 and all(map(_split_of, names)) and len({_split_of(name) for name in names}) > 1:
         layout = ", ".join(f"{name}/" for name in names)
-        what = "no part to train on" if with_classes else "no class folders in them"
+        what = "no split to train on" if with_classes else "no class folders in them"
         raise GodeeperError(
-            f"{str(folder)!r} holds {layout}, which are parts of a dataset, but {what}: make it train/CLASS/ and val/CLASS/,"
+            f"{str(folder)!r} holds {layout}, which are splits of a dataset, but {what}: make it train/CLASS/ and val/CLASS/,"
             " or rename the folders if they are classes"
         )
     return None
 
 
 def _only(names: list[str], folder: Path) -> str | None:
-    """The one name of a part: the plain one, if others are of that part as well. GodeeperError where that does not decide it."""
+    """The one folder of a split: of several, the one that is called so and no more. GodeeperError where that leaves two."""
     plain = [name for name in names if _is_plain(name)] or names
     if len(plain) > 1:
         listed = " and ".join(f"{name}/" for name in plain)
-        raise GodeeperError(f"{str(folder)!r} has {listed}, which may be the same part: leave one of them there")
+        raise GodeeperError(f"{str(folder)!r} has {listed}, which may be the same split: leave one of them there")
     return plain[0] if plain else None
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a part is called so and no more."""
-    return any(name.lower() in names for names in PARTS.values())
+    """Whether a split is called so and no more."""
+    return any(name.lower() in names for names in SPLIT_NAMES.values())
 
 
 def _has_folders(folder: Path) -> bool:
