@@ -1,14 +1,16 @@
 # `make demo` and `make test` need python3 (3.11 or later) and make; they set everything else up in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+DEMO_READY := .venv/.demo-ready
 READY := .venv/.ready
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 DEMO := runs/demo
 # Two processes of one thread each: on two cores faster than one process of two. Whoever is done first takes over from the other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 .PHONY: help demo test test-all lint docs docs-serve clean
 help:
-	@echo "make demo      train, evaluate and predict on the built-in handwritten digits"
+	@echo "make demo      classify with a network that comes along; train one on handwritten digits"
 	@echo "make test      lint, types, tests"
 	@echo "make test-all  the same, with the slow tests"
 	@echo "make lint      lint and types only"
@@ -16,13 +18,18 @@ help:
 	@echo "make docs-serve  show it at http://127.0.0.1:8000, kept up with the files"
 	@echo "make clean     remove .venv and what tools left"
 
-$(READY): pyproject.toml constraints.txt
+# What `make demo` uses, and no more; everything else needs the rest.
+$(DEMO_READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "godeeper needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(BIN)/pip || { rm -rf .venv; $(PYTHON) -m venv .venv; } || { rm -rf .venv; echo "venv failed: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,data,detect,deploy,phone,serve,explain,app,docs,dev]'
+	$(INSTALL) '.[demo,explain]'
 	touch $@
 
-demo: $(READY)
+$(READY): $(DEMO_READY)
+	$(INSTALL) '.[demo,data,detect,deploy,phone,serve,explain,app,docs,dev]'
+	touch $@
+
+demo: $(DEMO_READY)
 	rm -rf $(DEMO)
 	$(BIN)/godeeper train --model googlenet_bn --small --width 0.25 --data digits --out $(DEMO)
 	$(BIN)/godeeper evaluate $(DEMO) --data digits

@@ -125,9 +125,9 @@ def test_an_error_without_a_text_keeps_its_message():
     assert reason(BadImage("image: gone", code="something-new"), "zh") == "image: gone"
 
 
-def test_without_a_network_the_app_says_what_to_do():
-    for lang in ("en", "zh"):
-        assert "make demo" in classify_tab.predictions(None, classify_tab.ImageState(), lang)
+def test_before_there_is_an_image_the_app_says_what_the_network_knows(ten_things):
+    for lang, classes in (("en", "airplane, automobile, bird"), ("zh", "飞机、汽车、鸟")):
+        assert classes in classify_tab.predictions(ten_things, classify_tab.ImageState(), lang)
 
 
 FAST = {"googlenet", "inception_v3", "inception_resnet_v2_printed", "vgg16"}

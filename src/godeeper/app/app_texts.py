@@ -26,13 +26,10 @@ TEXTS = {
     "top5": Text("Top-5 predictions", "前五个预测"),
     "heat_map": Text("Where the evidence for “{name}” lies", "“{name}”的依据在哪里"),
     "heat_map_hint": Text("Choose a class to see what speaks for it.", "点一个类别，看支持它的依据。"),
-    "no_network": Text(
-        "No network yet. Train one with “make demo”, then start “godeeper app runs/demo”; or name a run folder, a weights file or"
-        " published weights. The other tabs work without one.",
-        "还没有网络。先用“make demo”训练一个，再启动“godeeper app runs/demo”；也可以给出训练目录、权重文件或公开权重的名字。"
-        "其他几页不需要网络。",
+    "no_image": Text(
+        "Give it an image: the predictions appear here. The network knows {classes}.",
+        "给它一张图片，预测会出现在这里。这个网络认识：{classes}。",
     ),
-    "no_image": Text("Give it an image: the predictions appear here.", "给它一张图片，预测会出现在这里。"),
     "bad_image": Text("This image cannot be read: {reason}. Try another one.", "这张图读不了：{reason}。换一张试试。"),
     "network": Text("Network", "网络"),
     "other": Text("The other network", "另一个网络"),

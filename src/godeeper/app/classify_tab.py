@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from ..data.decode import decode
+from ..data.photos import photographs
 from ..errors import BadImage, GodeeperError
 from ..eval_mode import eval_mode
 from ..explain.cam import class_maps, overlay
@@ -19,11 +20,13 @@ from ..explain.crop_predictions import CropPrediction, class_colours, crop_proba
 from ..explain.explanation import display_size
 from ..labels import display_names
 from ..models.network import Network, device_of
+from ..text import Text
 from .app_texts import LARGEST_UPLOAD, AppLang, reason, text
 from .fragments import fragment, note, png
 
 TOP = 5
 CLASSES_LISTED = 6  # with their numbers of crops
+CLASSES_KNOWN = 10  # listed before there is an image
 
 
 @dataclass
@@ -59,22 +62,22 @@ def open_image(network: Network, file: str | None) -> ImageState:
     return state
 
 
-def predictions(network: Network | None, state: ImageState, lang: AppLang) -> str:
+def predictions(network: Network, state: ImageState, lang: AppLang) -> str:
     """The top-5 predictions, each a button with a bar; or why there are none."""
-    if network is None:
-        return note(text("no_network", lang))
     if state.error is not None:
         return note(text("bad_image", lang, reason=reason(state.error, lang)))
-    if state.image is None:
-        return note(text("no_image", lang))
     names = class_names(network, lang)
+    if state.image is None:
+        more = ["..."] if len(names) > CLASSES_KNOWN else []
+        comma = Text(", ", "、").get(lang)
+        return note(text("no_image", lang, classes=comma.join([*names[:CLASSES_KNOWN], *more])))
     top = [(label, names[label], 100 * state.probabilities[label]) for label in state.top]
     return fragment("predictions.html", lang, predictions=top, chosen=state.chosen)
 
 
-def heat_map(network: Network | None, state: ImageState, lang: AppLang) -> str:
+def heat_map(network: Network, state: ImageState, lang: AppLang) -> str:
     """The image with the evidence for the chosen class."""
-    if network is None or state.image is None:
+    if state.image is None:
         return ""
     size = display_size(state.image.size)
     heat = class_maps(network, state.image, [state.chosen], size)[0]
@@ -90,9 +93,9 @@ def predict_crops(network: Network, state: ImageState, crops: int) -> ImageState
     return state
 
 
-def crop_predictions(network: Network | None, state: ImageState, lang: AppLang) -> str:
+def crop_predictions(network: Network, state: ImageState, lang: AppLang) -> str:
     """Every crop in the colour of its most likely class, and the number of crops of each class."""
-    if network is None or state.image is None or not state.crops:
+    if state.image is None or not state.crops:
         return ""
     names, colours = class_names(network, lang), class_colours(state.crops)
     counts = Counter(crop.label for crop in state.crops)
@@ -106,10 +109,13 @@ def class_names(network: Network, lang: AppLang) -> Sequence[str]:
     return display_names(network.classes or tuple(map(str, range(network.num_classes))), lang)
 
 
-def samples(network: Network | None) -> list[Image.Image]:
-    """A few real images to begin with: digits for a network of digits, otherwise photographs; none without scikit-learn."""
-    if network is None:
-        return []
+def samples(network: Network) -> list[Image.Image]:
+    """A few real images to begin with: digits for a network of digits, photographs of what the network knows, or any; none
+    without scikit-learn.
+    """
+    known = [photograph.file for photograph in photographs() if photograph.label in (network.classes or ())]
+    if known:
+        return [decode(file) for file in known]
     try:
         if network.classes == tuple("0123456789"):
             from ..data.open import open_data

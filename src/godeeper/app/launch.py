@@ -79,7 +79,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 @contextmanager
-def launched(network: Network | None, runs: Path, lang: AppLang, port: int) -> Iterator[str]:
+def launched(network: Network, runs: Path, lang: AppLang, port: int) -> Iterator[str]:
     """Serves the web app on 127.0.0.1 and yields its address; GodeeperError if the port is taken.
 
     Uploads lie in a folder that only this user can read and that is removed at the end.

@@ -13,7 +13,7 @@ from ..models.network import Network
 from ..papers.registry import list_models
 from . import classify_tab, compare_tab, explore_tab, runs_tab
 from .app_texts import AppLang, text
-from .fragments import fragment, note
+from .fragments import fragment
 
 Component = TypeVar("Component", bound=gr.blocks.Block)
 LANGUAGES: list[tuple[str, str | int | float]] = [("English", "en"), ("中文", "zh")]
@@ -31,9 +31,9 @@ def clickable(value: str = "", **options: Any) -> gr.HTML:
 
 
 class WebApp:
-    """The app for a network (None: nothing can be classified) and a folder of runs; `blocks` is Gradio's."""
+    """The app for a network and a folder of runs; `blocks` is Gradio's."""
 
-    def __init__(self, network: Network | None, folder: Path, lang: AppLang) -> None:
+    def __init__(self, network: Network, folder: Path, lang: AppLang) -> None:
         self.network, self.folder, self.start = network, folder, lang
         self.texts: list[tuple[Any, dict[str, str]]] = []  # components, and the texts' keys of their properties
         with gr.Blocks(title="godeeper", analytics_enabled=False) as self.blocks:
@@ -77,22 +77,20 @@ class WebApp:
                     start = classify_tab.predictions(network, classify_tab.ImageState(), lang)
                     self.predictions = clickable(start, elem_id="predictions")
                     self.heat_map = gr.HTML(elem_id="heat-map", elem_classes="heat-map")
-            enabled = network is not None
             with gr.Row(equal_height=True):
                 self.crop_count = self._translated(
-                    gr.Radio(list(CROPS), value=144, label=text("crops", lang), interactive=enabled), label="crops"
+                    gr.Radio(list(CROPS), value=144, label=text("crops", lang), interactive=True), label="crops"
                 )
-                button = gr.Button(text("predict_crops", lang), interactive=enabled, elem_id="predict-crops")
+                button = gr.Button(text("predict_crops", lang), elem_id="predict-crops")
                 self.predict_crops = self._translated(button, value="predict_crops")
             self.crops = gr.HTML(elem_id="crop-predictions")
-        if network is not None:
-            self._classify_events(network)
+        self._classify_events(network)
 
     def _image(self) -> gr.Image:
         """Where an image is put."""
         image = gr.Image(
             type="filepath", label=text("image", self.start), placeholder=text("drop", self.start), height=320, buttons=[],
-            sources=["upload", "clipboard", "webcam"], interactive=self.network is not None, elem_id="image",
+            sources=["upload", "clipboard", "webcam"], interactive=True, elem_id="image",
         )  # fmt: skip
         return self._translated(image, label="image", placeholder="drop")
 
@@ -124,7 +122,8 @@ class WebApp:
 
         def predict_crops(state: classify_tab.ImageState, crops: int, lang: AppLang) -> list[Any]:
             state = classify_tab.predict_crops(network, state, crops)
-            return [state, classify_tab.crop_predictions(network, state, lang) or note(text("no_image", lang))]
+            crops_shown = classify_tab.crop_predictions(network, state, lang)
+            return [state, crops_shown or classify_tab.predictions(network, state, lang)]
 
         for event in (self.image.input, self.image.clear):  # without preprocessing: the file as it was uploaded
             self._on_network(event, open_image, [self.image, self.lang], [self.state, *shown], preprocess=False)

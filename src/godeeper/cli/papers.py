@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, get_args
 
 import typer
 
 from ..models.weights.published import PUBLISHED, Published
+from ..models.weights.shipped import Shipped, shipped, shipped_of
 from ..papers.audit import AUDITED, Verdict, audit
 from ..papers.describe import Description, StageDescription, describe
 from ..papers.notation import Definition
@@ -18,8 +20,14 @@ from ..workflows.models import spec_of
 from .output import Json, print_json, print_table
 
 
-def models_command(name: Annotated[str | None, typer.Argument(help="One model's card.")] = None, as_json: Json = False) -> None:
+def models_command(
+    name: Annotated[str | None, typer.Argument(help="One model, or one network that comes with godeeper.")] = None,
+    as_json: Json = False,
+) -> None:
     """List the models: parameters, multiply-adds, printed errors, published weights; of one model, all that is known."""
+    if name in shipped():
+        _print_shipped_card(shipped()[name], as_json)
+        return
     chosen = [definition(name)] if name else list(DEFINITIONS.values())
     descriptions = {table.name: describe(table) for table in chosen}
     if as_json:
@@ -37,6 +45,7 @@ def models_command(name: Annotated[str | None, typer.Argument(help="One model's 
         ]  # fmt: skip
         print_table(head, rows, right=head[1:4])
         print("\nprinted errors: top-1 / top-5 in percent, one model, one crop; sources and all weights: godeeper models NAME")
+        _print_shipped(list(shipped().values()))
 
 
 def _print_card(table: Definition, description: Description) -> None:
@@ -52,6 +61,7 @@ def _print_card(table: Definition, description: Description) -> None:
             ("printed errors", f"{_errors(table.name)}, {PRINTED_ERRORS[table.name][2]}" if _errors(table.name) else "none"),
         ],
     )
+    _print_shipped(shipped_of(table.name))
     weights = _published(table.name)
     if not weights:
         print("\nno published weights")
@@ -70,11 +80,56 @@ def _print_card(table: Definition, description: Description) -> None:
     print("\nerrors as published: " + "; ".join(sorted({w.source for w in weights})))
 
 
+def _print_shipped(networks: list[Shipped]) -> None:
+    """The networks that come with godeeper, if any."""
+    if not networks:
+        return
+    head = ("comes with godeeper", "model", "parameters", "multiply-adds", "size", "classes", "top-1 error", "95 %", "images")
+    rows = [
+        (
+            n.name, n.title, f"{n.parameters:,}", f"{n.multiply_adds / 1e9:.2f} G", n.image_size, len(n.classes["en"]),
+            f"{n.top1_error:.2f} %", _interval(n.top1_interval), n.images,
+        )
+        for n in networks
+    ]  # fmt: skip
+    print()
+    print_table(head, rows, right=head[2:])
+
+
+def _print_shipped_card(network: Shipped, as_json: bool) -> None:
+    """All that is known of a network that comes with godeeper."""
+    if as_json:
+        print_json(asdict(network))
+        return
+    crops = "1 crop" if network.crops == 1 else f"{network.crops} crops"
+    print(f"{network.name}: comes with godeeper\n")
+    print_table(
+        (),
+        [
+            ("model", network.title),
+            ("parameters", f"{network.parameters:,}"),
+            ("multiply-adds", f"{network.multiply_adds:,} at {network.image_size}x{network.image_size}"),
+            ("classes", ", ".join(network.classes["en"])),
+            ("", ", ".join(network.classes["zh"])),
+            ("tested on", f"{network.images:,} images of {network.data}, {crops}"),
+            ("top-1 error", f"{network.top1_error:.2f} % (95 %: {_interval(network.top1_interval)})"),
+            ("top-5 error", f"{network.top5_error:.2f} % (95 %: {_interval(network.top5_interval)})"),
+            *(("trained by" if key == "train" else "evaluated by", command) for key, command in network.commands.items()),
+            ("file", f"{network.file} ({network.file.stat().st_size / 1e6:.2f} MB, half precision)"),
+        ],
+    )
+
+
+def _interval(interval: Sequence[float]) -> str:
+    return "-".join(f"{bound:.2f}" for bound in interval)
+
+
 def _as_json(table: Definition, description: Description) -> dict[str, object]:
     top1, top5, where = PRINTED_ERRORS.get(table.name, (None, None, None))
     printed = {"top1_error": top1, "top5_error": top5, "where": where}
     weights = [asdict(weights) for weights in _published(table.name)]
-    return _totals(description) | {"source": table.source, "printed": printed, "weights": weights}
+    ours = [asdict(network) for network in shipped_of(table.name)]
+    return _totals(description) | {"source": table.source, "printed": printed, "weights": weights, "shipped": ours}
 
 
 def _published(name: str) -> list[Published]:

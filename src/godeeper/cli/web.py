@@ -12,7 +12,7 @@ import typer
 
 def app_command(
     run: Annotated[
-        str | None, typer.Argument(help="A run folder, weights file or published name; without, nothing is classified.")
+        str | None, typer.Argument(help="A run folder, weights file or published name; by default a network of godeeper's own.")
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port, on this machine alone.")] = 7860,
     runs: Annotated[Path, typer.Option(help="The folder with the runs to look at.")] = Path("runs"),
@@ -21,6 +21,7 @@ def app_command(
     """Serve the web app: classify images, explore and compare networks, look at runs."""
     from ..models.load import load
     from ..models.network import best_device, to_device
+    from ..models.weights.shipped import default_network
     from ..packages import require
 
     for package in ("gradio", "captum"):
@@ -28,10 +29,8 @@ def app_command(
     from ..app.classify_tab import warm_up
     from ..app.launch import launched
 
-    network = None
-    if run is not None:
-        network = to_device(load(run), best_device()).eval()
-        warm_up(network)
+    network = to_device(load(run or default_network()), best_device()).eval()
+    warm_up(network)
     with launched(network, runs, lang, port) as address:
         print(f"open {address} (Ctrl-C ends it)", file=sys.stderr)
         _wait()

@@ -14,7 +14,7 @@ Model = str | Path | Definition | ModelSpec
 
 
 def spec_of(model: Model) -> ModelSpec:
-    """The spec of a registered name, a SPEC.json, a run folder or weights file, or of a table.
+    """The spec of a registered name, a SPEC.json, a run folder or weights file, a network that comes with godeeper, or a table.
 
     GodeeperError, with the nearest name, where there is none.
     """
@@ -29,11 +29,14 @@ def spec_of(model: Model) -> ModelSpec:
     if path.suffix == ".json":
         return read_spec(path)
     from ..models.weights.read import WEIGHTS_FILE, read_weights  # here, as it needs torch, and tables do not
+    from ..models.weights.shipped import PREFIX, shipped
 
     if not could_exist(name):
         raise GodeeperError(f"there is no model {name[:40]!r}...: the name is too long")
-    if path.is_file() or (path / WEIGHTS_FILE).is_file():
-        return read_weights(path).spec
+    if path.is_file() or (path / WEIGHTS_FILE).is_file() or name in shipped():
+        return read_weights(name).spec
+    if name.startswith(PREFIX):
+        raise unknown("network that comes with godeeper", name, shipped())
     if "/" in name or path.is_dir():
         raise GodeeperError(f"{name!r} is no model: give a name, a run folder, a weights file or a spec (.json)")
     raise unknown("model", name, list_models())

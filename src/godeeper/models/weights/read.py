@@ -19,6 +19,7 @@ from ..spec import ModelSpec
 from .foreign import fetch, most_likely, plain, read_pickled, recognise, renamed
 from .layouts import LAYOUTS
 from .published import PUBLISHED, Published
+from .shipped import shipped
 
 WEIGHTS_FILE = "model.safetensors"
 EXPORTED = (".onnx", ".xml", ".pt2", ".pte")  # what `godeeper export` writes: never weights
@@ -38,7 +39,7 @@ class Weights:
 
 
 def read_weights(source: str | Path, model: str | None = None) -> Weights:
-    """The weights that `source`, a run folder, a file or a published name, means.
+    """The weights that `source`, a run folder, a file or a published name, means; of those that come with godeeper, too.
 
     BadCheckpoint where they cannot be read, or are published for another model than `model`; those are not even fetched.
     """
@@ -70,8 +71,9 @@ def weights_file(path: Path) -> Path:
         return path
     if not path.is_dir():
         library, slash, _ = str(path).partition("/")
-        ours = [name for name, weights in PUBLISHED.items() if weights.architecture == str(path)]
-        theirs = [name for name in PUBLISHED if slash and name.startswith(f"{library}/")]
+        known = {**shipped(), **PUBLISHED}
+        ours = [name for name, weights in known.items() if weights.architecture == str(path)]
+        theirs = [name for name in known if slash and name.startswith(f"{library}/")]
         hint = ", and no published weights of that name"
         if ours or theirs:
             hint = f"; published are {', '.join(ours or theirs)}"
@@ -94,8 +96,12 @@ def _located(source: str | Path, model: str | None) -> tuple[Path, Published | N
         raise BadCheckpoint("the name of the weights is empty: give a run folder, a weights file or a published name")
     if not could_exist(name):
         raise _nowhere(name)
+    if Path(name).is_file() or (Path(name) / WEIGHTS_FILE).is_file():
+        return weights_file(Path(name)), None
+    if name in shipped():
+        return shipped()[name].file, None
     published = PUBLISHED.get(name)
-    if published is None or Path(name).is_file() or (Path(name) / WEIGHTS_FILE).is_file():
+    if published is None:
         return weights_file(Path(name)), None
     if model is not None and published.architecture != model:
         raise BadCheckpoint(f"{name!r} holds {published.architecture!r}, not {model!r}")
