@@ -30,6 +30,7 @@ from ..papers.notation import (
     Stage,
 )
 from ..papers.shape import FeatureShape, row_output, stage_output
+from .joined import can_join, joined_forward
 
 
 def build(row: Row, shape: FeatureShape, batch_norm: BatchNorm | None) -> nn.Module:
@@ -125,6 +126,8 @@ class Concat(nn.Module):
         self.branches = nn.ModuleList(branches)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.training and can_join(self.branches, x):
+            return joined_forward(self.branches, x)  # the same, faster
         return torch.cat([branch(x) for branch in self.branches], dim=1)  # branch i: (N, C_i, H', W')
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import GodeeperError
 from .batch_norm import BufferBackup, MomentumWarmup
 from .checkpoint import State
+from .memory import keep_freed_memory
 from .optim import WeightAverage, clip_gradients, make_optimizer, set_learning_rate
 from .processes import share_batches
 from .recipe import TrainConfig
@@ -41,6 +42,8 @@ class Step:
     def __init__(self, task: Task, accelerator: Accelerator, steps_per_epoch: int) -> None:
         self.task, self.accelerator, self.steps_per_epoch = task, accelerator, steps_per_epoch
         self.network, self.recipe = task.network, task.recipe
+        if accelerator.device.type == "cpu":
+            keep_freed_memory()
         self.average = WeightAverage(self.network, self.recipe.ema_decay)
         # After the average has its copy, which no process shares: batch norm and dropout over the batch of all processes.
         share_batches(self.network, accelerator, self.recipe.sync_batch_norm)
