@@ -1,7 +1,7 @@
 """The branches of an Inception module with fewer and wider layers, which training on a CPU runs: narrow layers are slow there.
 
-The 1x1 convolutions that branches begin with are computed as one; so are the norms of those that reduce channels, and the norms
-that the branches end with. Parameters and statistics stay where they are, and results are the same within rounding.
+The 1x1 convolutions that branches begin with are computed as one, and so are the norms that the branches end with. Parameters and
+statistics stay where they are, and results are the same within rounding.
 """
 
 from __future__ import annotations
@@ -14,35 +14,48 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def can_join(branches: Sequence[Any], x: Tensor) -> bool:
+def can_join(branches: nn.ModuleList, x: Tensor) -> bool:
     """Whether `joined_forward` computes what the branches do.
 
-    Each has to end in a unit of convolution, batch norm and ReLU, two have to begin with a 1x1, and all norms have to be alike.
+    Each has to end in a unit of convolution, batch norm and ReLU, with norms that are alike, and two have to begin with a 1x1.
     """
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         return False
     if not all(isinstance(branch, nn.Sequential) and len(branch) and _is_unit(branch[-1]) for branch in branches):
         return False
-    units: list[Any] = [unit for branch in branches for unit in (branch[0], branch[-1]) if _is_unit(unit)]
-    kinds = {(unit.norm.eps, unit.norm.momentum, unit.conv.bias is None) for unit in units}
-    return len(kinds) == 1 and sum(_is_pointwise(branch[0]) for branch in branches) > 1
+    units: list[Any] = [branch[-1] for branch in branches]  # type: ignore[index]
+    first = _pointwise_units(branches)
+    alike = len({(unit.norm.eps, unit.norm.momentum) for unit in units}) == 1 == len({unit.conv.bias is None for unit in first})
+    return alike and len(first) > 1
 
 
-def joined_forward(branches: Sequence[Any], x: Tensor) -> Tensor:
+def joined_forward(branches: nn.ModuleList, x: Tensor) -> Tensor:
     """The concatenated outputs of branches: (N, C, H, W) -> (N, sum of C_i, H', W')."""
-    first = [branch[0] for branch in branches if _is_pointwise(branch[0])]
-    outputs = dict(zip(first, _convolved(first, x), strict=True))  # of 1x1 convolutions, before their norms
-    reducing = [branch[0] for branch in branches if branch[0] in outputs and len(branch) > 1]
-    if reducing:
-        reduced = _normed(reducing, [outputs[unit] for unit in reducing])
-        outputs.update(zip(reducing, reduced.split([unit.conv.out_channels for unit in reducing], dim=1), strict=True))
+    first = _pointwise_units(branches)
+    convolved = dict(zip(first, _convolved(first, x), strict=True))
+    sequences: list[Any] = list(branches)
     ends = []
-    for branch in branches:
-        y, layers = (outputs[branch[0]], list(branch)[1:]) if branch[0] in outputs else (x, list(branch))
+    for layers in map(list, sequences):
+        y = x
+        if layers[0] in convolved:
+            unit = layers.pop(0)
+            y = convolved[unit]
+            if layers:
+                y = unit.relu(unit.norm(y.contiguous(memory_format=torch.channels_last)))  # the norm of a slice is slow
         for layer in layers[:-1]:
             y = layer(y)
         ends.append(layers[-1].conv(y) if layers else y)
-    return _normed([branch[-1] for branch in branches], ends)
+    return _normed([layers[-1] for layers in sequences], torch.cat(ends, dim=1))
+
+
+def _pointwise_units(branches: nn.ModuleList) -> list[Any]:
+    """The units of a 1x1 convolution that branches begin with."""
+    first: list[Any] = [branch[0] for branch in branches]  # type: ignore[index]
+    return [
+        unit
+        for unit in first
+        if _is_unit(unit) and unit.conv.kernel_size == unit.conv.stride == (1, 1) and unit.conv.padding == (0, 0)
+    ]
 
 
 def _is_unit(layer: nn.Module) -> bool:
@@ -54,24 +67,20 @@ def _is_unit(layer: nn.Module) -> bool:
     return bool(norm.training and norm.affine and norm.track_running_stats and norm.momentum is not None and not hooked)
 
 
-def _is_pointwise(layer: Any) -> bool:
-    """Whether a layer is a unit of a 1x1 convolution."""
-    return _is_unit(layer) and layer.conv.kernel_size == layer.conv.stride == (1, 1) and layer.conv.padding == (0, 0)
-
-
 def _convolved(units: Sequence[Any], x: Tensor) -> tuple[Tensor, ...]:
     """The outputs of 1x1 convolutions on the same input, computed as one."""
     bias = None if units[0].conv.bias is None else torch.cat([unit.conv.bias for unit in units])
-    y = F.conv2d(x, torch.cat([unit.conv.weight for unit in units]), bias)
-    return y.split([unit.conv.out_channels for unit in units], dim=1)
+    y: Tensor = F.conv2d(x, torch.cat([unit.conv.weight for unit in units]), bias)
+    parts: tuple[Tensor, ...] = y.split([unit.conv.out_channels for unit in units], dim=1)
+    return parts
 
 
-def _normed(units: Sequence[Any], parts: Sequence[Tensor]) -> Tensor:
-    """Batch norm and ReLU of what several convolutions gave, concatenated; each norm has its own statistics updated."""
+def _normed(units: Sequence[Any], y: Tensor) -> Tensor:
+    """Batch norm and ReLU of what several units' convolutions gave, concatenated; each norm has its own statistics updated."""
     norms = [unit.norm for unit in units]
     names = ("running_mean", "running_var", "weight", "bias")
     mean, variance, weight, bias = (torch.cat([getattr(norm, name) for norm in norms]) for name in names)
-    y = F.batch_norm(torch.cat(list(parts), dim=1), mean, variance, weight, bias, True, norms[0].momentum, norms[0].eps)
+    y = F.batch_norm(y, mean, variance, weight, bias, True, norms[0].momentum, norms[0].eps)
     widths = [norm.num_features for norm in norms]
     with torch.no_grad():
         torch._foreach_copy_([norm.running_mean for norm in norms], mean.split(widths))
