@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import unquote
 
 import pytest
 
@@ -56,20 +58,48 @@ def test_every_link_leads_somewhere(site):
     assert int(checked.stdout.rpartition("That's it. ")[2].split()[0]) > 100
 
 
+class Anchors(HTMLParser):
+    """The ids and names of a page, and what it links to."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.anchors, self.links = set(), []
+        self.feed(page.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.anchors |= {values.get("id"), values.get("name") if tag == "a" else None}
+        if tag == "a" and values.get("href"):
+            self.links.append(values["href"])
+
+
+def missing_anchors(folder):
+    """The links within the site to a place in a page that the page does not have, and how many such links there are."""
+    pages = {page.resolve(): Anchors(page) for page in folder.rglob("*.html")}
+    missing, count = [], 0
+    for page, parsed in pages.items():
+        for link in parsed.links:
+            path, _, anchor = link.partition("#")
+            if anchor and "://" not in path:
+                target = (page.parent / unquote(path)).resolve() if path else page
+                target = target / "index.html" if target.is_dir() else target
+                count += 1
+                if target in pages and unquote(anchor) not in pages[target].anchors:
+                    missing.append(f"{page.name}: {link}")
+    return missing, count
+
+
 def test_every_anchor_is_there(site):
-    config = site.parent / "anchors.ini"
-    config.write_text("[AnchorCheck]\n")
-    checked = followed("--config", config, site / "index.html")
-    assert checked.returncode == 0, checked.stdout[-4000:]
-    assert int(checked.stdout.rpartition("That's it. ")[2].split()[0]) > 1000
+    missing, count = missing_anchors(site)  # linkchecker's own check parses the page once for each link to it: ten minutes
+    assert missing == []
+    assert count > 1000
 
 
 def test_a_broken_link_and_a_broken_anchor_are_seen(tmp_path):
-    (tmp_path / "index.html").write_text('<a href="there.html#lost">1</a> <a href="nowhere.html">2</a>')
-    (tmp_path / "there.html").write_text('<p id="found">')
-    (tmp_path / "linkchecker.ini").write_text("[AnchorCheck]\n")
-    found = followed("--config", tmp_path / "linkchecker.ini", tmp_path / "index.html").stdout
-    assert "1 warning found. 1 error found" in found
+    (tmp_path / "index.html").write_text('<a href="there.html#lost">1</a> <a href="nowhere.html">2</a> <a href="#x%20y">3</a>')
+    (tmp_path / "there.html").write_text('<p id="found"><a name="x y" href="there.html#found">4</a><a href="#x%20y">5</a>')
+    assert "1 error found" in followed(tmp_path / "index.html").stdout
+    assert missing_anchors(tmp_path) == (["index.html: there.html#lost", "index.html: #x%20y"], 4)
 
 
 @pytest.fixture(scope="module")

@@ -92,6 +92,10 @@ class Preprocess:
         """The same for images of another size."""
         return replace(self, resize=replace(self.resize, size=size))
 
+    def whole(self) -> Self:
+        """The same for whole images: nothing is cut off but what a square has no room for."""
+        return replace(self, resize=replace(self.resize, crop_fraction=1.0))
+
     def transforms(self) -> Any:
         """The same as a `torchvision.transforms.v2` pipeline: PIL image or uint8 tensor -> float tensor (3, size, size)."""
         import torch

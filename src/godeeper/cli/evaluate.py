@@ -25,7 +25,7 @@ def evaluate_command(
     data: Annotated[
         str, typer.Option(help="`digits`, a class folder, cifar10 ..., hf:OWNER/NAME, wds:SHARDS, ilsvrc:VAL[,KIT].")
     ],
-    crops: Annotated[int, typer.Option(help="Crops of an image: 1, 10, 12 or 144.")] = 1,
+    crops: Annotated[int, typer.Option(help="Crops of an image: 1, 6, 10, 12 or 144.")] = 1,
     average: Annotated[Literal["softmax", "logits", "max"], typer.Option(help="What is averaged over crops.")] = "softmax",
     split: Annotated[Literal["test", "train", "all"], typer.Option(help="Which images of the data.")] = "test",
     skip_blacklisted: Blacklist = None,

@@ -23,7 +23,7 @@ def explain_command(
     out: Annotated[Path, typer.Option(help="A new folder, for explanation.html and its images.")],
     top: Annotated[int, typer.Option(min=1, max=20, help="How many of the most likely classes to explain.")] = 3,
     module: Annotated[str | None, typer.Option(help="Stage whose branches to measure, such as 4a; by default the last.")] = None,
-    crops: Annotated[int, typer.Option(help="Crops to predict: 1, 10, 12 or 144.")] = 144,
+    crops: Annotated[int, typer.Option(help="Crops to predict: 1, 6, 10, 12 or 144.")] = 144,
     channel: Annotated[str | None, typer.Option(help="Find what activates this channel, such as 4a:17, in --folder.")] = None,
     folder: Annotated[Path | None, typer.Option(help="The folder of images to search for --channel.")] = None,
     lang: Annotated[Lang, typer.Option(help="The language of the page and of the classes.")] = "en",

@@ -22,7 +22,7 @@ def predict_command(
     run: Annotated[str, typer.Argument(help="A run folder, weights file or published name (see `godeeper models`).")],
     images: Annotated[list[str], typer.Argument(help="Files, folders or patterns such as 'photos/*.jpg'.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes to name.")] = 5,
-    crops: Annotated[int, typer.Option(help="Crops of an image: 1, 10, 12 or 144.")] = 1,
+    crops: Annotated[int, typer.Option(help="Crops of an image: 1, 6, 10, 12 or 144.")] = 1,
     plot: Annotated[Path | None, typer.Option(help="Draw the images with their classes into this file.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write a table (.parquet, .csv, .jsonl) instead; called again, it goes on.")

@@ -1,4 +1,4 @@
-"""Training images: a random crop, resized, flipped and with its colours changed."""
+"""Training images: a random crop, resized, or the whole image moved by a few pixels; flipped, and with its colours changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from ..preprocess import Interpolation
 from .crops import Box
 from .decode import Shrink
-from .pixels import FILTERS
+from .pixels import FILTERS, Pixels
+from .whole_images import with_margin
 
 Opener = Callable[[Shrink], Image.Image | Tensor]
 TORCH_MODES = ("bilinear", "bicubic")  # with antialias, what Pillow computes, several times as fast
@@ -80,25 +81,32 @@ class Augment:
     """How training images are varied; the defaults are arXiv 1409.4842, Section 6.
 
     `crop_scale`: the crop's share of the image's area, from and to; `crop_ratio`: its width / height; `hflip`: whether half of
-    the crops are flipped left to right; `color_jitter`: whether brightness, contrast and colour vary.
+    the crops are flipped left to right; `color_jitter`: whether brightness, contrast and colour vary. With a `shift`, the whole
+    image is taken instead of a crop, and moved by up to so many pixels each way; what enters at its border is reflected. With
+    `alternating_flip`, a loader flips each image every other epoch, not by chance.
     """
 
     crop_scale: tuple[float, float] = (0.08, 1.0)
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
     hflip: bool = True
     color_jitter: bool = True
+    shift: int = 0
+    alternating_flip: bool = False
 
-    def __call__(self, image: Image.Image | Opener, size: int, random: Random) -> Tensor:
+    def __call__(self, image: Image.Image | Opener, size: int, random: Random, flip: bool | None = None) -> Tensor:
         """One training image: uint8, (3, size, size).
 
         `image` may also be a function that opens the image: it is given how many times smaller will do for the crop drawn.
+        `flip` decides in the place of chance.
         """
+        if self.shift:
+            return self.shifted(self.with_margin(image, size), random, flip)
         if isinstance(image, Image.Image):
-            return self._cut(image, self._draw(*image.size, random), size, random)
+            return self._cut(image, self._draw(*image.size, random, flip), size, random)
         draws: list[tuple[tuple[int, int], RandomCrop]] = []  # the image's full size, and the crop
 
         def shrink(width: int, height: int) -> float:
-            crop = self._draw(width, height, random)
+            crop = self._draw(width, height, random, flip)
             draws.append(((width, height), crop))
             left, top, right, bottom = crop.box
             if crop.interpolation == "nearest":
@@ -107,11 +115,25 @@ class Augment:
 
         opened = image(shrink)
         pixels = opened.size if isinstance(opened, Image.Image) else (opened.shape[2], opened.shape[1])
-        full, crop = draws[0] if draws else (pixels, self._draw(*pixels, random))  # only JPEGs ask
+        full, crop = draws[0] if draws else (pixels, self._draw(*pixels, random, flip))  # only JPEGs ask
         return self._cut(opened, crop.decoded_smaller(full, pixels), size, random)
 
-    def _draw(self, width: int, height: int, random: Random) -> RandomCrop:
-        return random_resized_crop(width, height, random, self.crop_scale, self.crop_ratio, self.hflip)
+    def with_margin(self, image: Image.Image | Opener, size: int) -> Pixels:
+        """What every shift of the image is cut from: uint8, (size + 2 * shift, size + 2 * shift, 3)."""
+        opened = image if isinstance(image, Image.Image) else image(lambda width, height: min(width, height) / (2 * size))
+        return with_margin(opened, size, self.shift)
+
+    def shifted(self, pixels: Pixels, random: Random, flip: bool | None = None) -> Tensor:
+        """One training image, uint8 (3, size, size), of one with its margin (H, W, 3)."""
+        size = len(pixels) - 2 * self.shift
+        top, left = random.randint(0, 2 * self.shift), random.randint(0, 2 * self.shift)
+        drawn = self.hflip and random.random() < 0.5
+        cut = pixels[top : top + size, left : left + size]
+        return self._varied(torch.from_numpy(cut.copy()).permute(2, 0, 1), drawn if flip is None else flip, random)
+
+    def _draw(self, width: int, height: int, random: Random, flip: bool | None) -> RandomCrop:
+        crop = random_resized_crop(width, height, random, self.crop_scale, self.crop_ratio, self.hflip)
+        return crop if flip is None else replace(crop, flip=flip)
 
     def _cut(self, image: Image.Image | Tensor, crop: RandomCrop, size: int, random: Random) -> Tensor:
         if isinstance(image, Image.Image):
@@ -119,10 +141,22 @@ class Augment:
         else:
             left, top, right, bottom = crop.box
             pixels = image[:, top:bottom, left:right].permute(1, 2, 0).contiguous()
-        pixels = _resized(pixels, size, crop.interpolation)  # (3, size, size)
+        return self._varied(_resized(pixels, size, crop.interpolation), crop.flip, random)
+
+    def _varied(self, pixels: Tensor, flip: bool, random: Random) -> Tensor:
+        """(3, size, size), its colours changed where they are to be, flipped where `flip` says so."""
         if self.color_jitter:
             pixels = _tensor(jitter_color(Image.fromarray(pixels.permute(1, 2, 0).numpy()), random))
-        return pixels.flip(-1) if crop.flip else pixels
+        return pixels.flip(-1) if flip else pixels
+
+
+def alternating_flip(seed: int, epoch: int, index: int) -> bool:
+    """Whether an image is flipped in an epoch: in the first by chance, from then on every other time (arXiv 2404.00498).
+
+    So two epochs show each image both ways, where chance shows half of the images twice the same.
+    """
+    first = Random(f"{seed}/flip/{index}").random() < 0.5
+    return first != (epoch % 2 == 1)
 
 
 def _resized(pixels: Tensor, size: int, interpolation: Interpolation) -> Tensor:

@@ -13,7 +13,7 @@ from ..preprocess import Resize
 
 Box = tuple[int, int, int, int]
 
-CROPS = (1, 10, 12, 144)
+CROPS = (1, 6, 10, 12, 144)
 PRINTED_SIZE = 224
 PRINTED_SCALES = (256, 288, 320, 352)  # the shorter side, for crops of 224: arXiv 1409.4842, Section 7
 CENTRE = 8  # the number of the centre crop among a square's: after four corners, each with its mirror image
@@ -23,7 +23,8 @@ CENTRE = 8  # the number of the centre crop among a square's: after four corners
 class CropBox:
     """One crop: resize the image to `resized`, cut out `box`, resize that to `size` x `size` if larger, flip it if `flip`.
 
-    `resized` is (width, height). Crops of one `region` of the resized image are cut from the same pixels.
+    `resized` is (width, height). Crops of one `region` of the resized image are cut from the same pixels; where a box reaches
+    beyond its region, they are reflected.
     """
 
     resized: tuple[int, int]
@@ -36,22 +37,21 @@ class CropBox:
 def crop_boxes(width: int, height: int, resize: Resize | None = None, crops: int = 1) -> list[CropBox]:
     """The crops of an image of that width and height; `resize` is the network's, by default 224 pixels of 256.
 
-    1: the centre crop. 10: four corners and centre of the central square, and their mirror images (Krizhevsky et al. 2012).
-    12: the whole square, too (arXiv 1602.07261 has 12 crops, undescribed). 144: arXiv 1409.4842, Section 7: 4 scales x 3 squares
-    x (4 corners, centre, whole square) x mirror image, at the printed scales of 224-pixel crops in proportion to `resize.size`
-    (at 299: 342, 384, 427, 470). Where `resize` squashes images, they are squashed to a square of the scale: `size` for one crop,
-    the smallest printed scale for 10 and 12. GodeeperError for another number of crops, and for an empty image.
+    1: the centre crop. 6: it, moved by 1/32 of its side up and to the left, and down and to the right, reflected at its border,
+    and their mirror images (arXiv 2404.00498, for images of 32 pixels). 10: four corners and centre of the central square, and
+    their mirror images (Krizhevsky et al. 2012). 12: the whole square, too (arXiv 1602.07261 has 12 crops, undescribed). 144:
+    arXiv 1409.4842, Section 7: 4 scales x 3 squares x (4 corners, centre, whole square) x mirror image, at the printed scales of
+    224-pixel crops in proportion to `resize.size` (at 299: 342, 384, 427, 470). Where `resize` squashes images, they are squashed
+    to a square of the scale: `size` for 1 and 6, the smallest printed scale for 10 and 12. GodeeperError for another number of
+    crops, and for an empty image.
     """
     check_crops(crops)
     resize = resize or Resize()
     size, squash = resize.size, resize.mode == "squash"
     if min(width, height) < 1:
         raise GodeeperError(f"cannot crop {size}x{size} from an image of {width}x{height}")
-    if crops == 1:
-        resized = _resized(width, height, resize.shorter_side, squash)
-        left, top = round((resized[0] - size) / 2), round((resized[1] - size) / 2)
-        box = left, top, left + size, top + size
-        return [CropBox(resized, box, box, size)]
+    if crops in (1, 6):
+        return _centre_crops(width, height, resize)[:crops]
     if crops == 144:
         sides = [_in_proportion(scale, size) for scale in PRINTED_SCALES]
     else:
@@ -68,11 +68,12 @@ def crop_boxes(width: int, height: int, resize: Resize | None = None, crops: int
 def crops_within(crops: int) -> dict[int, Sequence[int]]:
     """The smaller numbers of crops that `crops` hold: by how many they are, their numbers among `crop_boxes`.
 
-    Of 144, those of 10 and 12 are of its smallest scale, 36 is that scale, 72 and 108 add scales. A single crop is the centre.
+    Of 144, those of 10 and 12 are of its smallest scale, 36 is that scale, 72 and 108 add scales. A single crop is the centre; 2
+    are it and its mirror image.
     """
     check_crops(crops)
-    if crops == 1:
-        return {1: [0]}
+    if crops in (1, 6):
+        return {number: range(number) for number in (1, 2, 6) if number <= crops}
     if crops < 144:
         return {1: [CENTRE], **{number: range(number) for number in (10, 12) if number <= crops}}
     middle = {number: range(12, 12 + number) for number in (10, 12)}  # the second of three squares of 12 crops
@@ -83,6 +84,17 @@ def check_crops(crops: int) -> None:
     """GodeeperError unless images can be evaluated on that many crops."""
     if crops not in CROPS:
         raise GodeeperError(f"there is no scheme of {crops} crops: choose one of {', '.join(map(str, CROPS))}")
+
+
+def _centre_crops(width: int, height: int, resize: Resize) -> list[CropBox]:
+    """The centre crop, then as 6 crops have it moved, each followed by its mirror image."""
+    size = resize.size
+    resized = _resized(width, height, resize.shorter_side, resize.mode == "squash")
+    left, top = round((resized[0] - size) / 2), round((resized[1] - size) / 2)
+    region = left, top, left + size, top + size
+    by = max(1, round(size / 32))
+    boxes = [(left + x, top + x, left + x + size, top + x + size) for x in (0, -by, by)]
+    return [CropBox(resized, region, box, size, flip) for box in boxes for flip in (False, True)]
 
 
 def _crops_of_square(resized: tuple[int, int], region: Box, square: Box, size: int, *, whole: bool) -> list[CropBox]:

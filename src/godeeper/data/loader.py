@@ -13,10 +13,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import BadImage
-from .augment import Augment
+from .augment import Augment, Opener, alternating_flip
 from .batches import Batches
 from .dataset import ImageDataset, ImageStream, StreamedImage
 from .decode import decode_for
+from .pixels import Pixels
+from .whole_images import KeptImages
 from .workers import WorkerLoader
 
 
@@ -54,30 +56,57 @@ def _stacked(images: Sequence[Tensor]) -> Tensor:
 
 
 class TrainDataset(Dataset[TrainSample]):
-    """Augmented images by (epoch, index), or by (epoch, image) of a stream."""
+    """Augmented images by (epoch, index), or by (epoch, image) of a stream.
+
+    Whole images of a small set are decoded once, and kept: `kept` says so.
+    """
 
     def __init__(self, images: ImageDataset | ImageStream, image_size: ImageSize, augment: Augment, seed: int) -> None:
         self.images, self.image_size, self.augment, self.seed = images, image_size, augment, seed
+        self.kept: KeptImages | None = None
+        side = self._size(0) + 2 * augment.shift
+        if augment.shift and not isinstance(images, ImageStream) and KeptImages.fits(len(images), side):
+            self.kept = KeptImages(len(images), side)
 
     def __getitem__(self, key: tuple[int, int | StreamedImage]) -> TrainSample:
-        epoch, index = key
-        size = self.image_size if isinstance(self.image_size, int) else self.image_size(epoch)
+        epoch, image = key
+        index = image.index if isinstance(image, StreamedImage) else image
+        random = Random(f"{self.seed}/{epoch}/{index}")
+        flip = alternating_flip(self.seed, epoch, index) if self.augment.alternating_flip else None
         try:
-            image = index if isinstance(index, StreamedImage) else self._read(index)
-            raw = image.raw
-            source = raw if isinstance(raw, Image.Image) else partial(decode_for, image=raw, name=image.name)
-            return self.augment(source, size, Random(f"{self.seed}/{epoch}/{image.index}")), image.label
+            if self.kept is not None:
+                return self.augment.shifted(self._kept(index), random, flip), self.images.labels[index]
+            image = image if isinstance(image, StreamedImage) else self._read(image)
+            return self.augment(_opener(image), self._size(epoch), random, flip), image.label
         except BadImage as error:
             return str(error)
+
+    def _size(self, epoch: int) -> int:
+        return self.image_size if isinstance(self.image_size, int) else self.image_size(epoch)
+
+    def _kept(self, index: int) -> Pixels:
+        """The image with its margin, decoded where it is asked for the first time."""
+        assert self.kept is not None
+        if (pixels := self.kept.get(index)) is None:
+            pixels = self.augment.with_margin(_opener(self._read(index)), self._size(0))
+            self.kept.keep(index, pixels)
+        return pixels
 
     def _read(self, index: int) -> StreamedImage:
         assert not isinstance(self.images, ImageStream)
         return StreamedImage(index, self.images.raw(index), self.images.labels[index], self.images.name(index))
 
 
+def _opener(image: StreamedImage) -> Image.Image | Opener:
+    return image.raw if isinstance(image.raw, Image.Image) else partial(decode_for, image=image.raw, name=image.name)
+
+
 def training_loader(
     images: ImageDataset | ImageStream, image_size: ImageSize, augment: Augment, batches: Batches, workers: int = 0
 ) -> WorkerLoader:
-    """Augmented training batches (`Batch`), of one size or of a size by epoch; undecodable images are left out and named."""
+    """Augmented training batches (`Batch`), of one size or of a size by epoch; undecodable images are left out and named.
+
+    Images that are kept in memory need no processes: none are started.
+    """
     dataset = TrainDataset(images, image_size, augment, batches.seed)
-    return WorkerLoader(dataset, workers, batch_sampler=batches, collate_fn=collate)
+    return WorkerLoader(dataset, 0 if dataset.kept else workers, batch_sampler=batches, collate_fn=collate)

@@ -33,7 +33,7 @@ def default_batch_size(image_size: int, device: torch.device | str) -> int:
 def take_crops(image: Image.Image, preprocess: Preprocess, crops: int = 1) -> Tensor:
     """The crops of an RGB image as a network takes them, before `normalise`: uint8, (crops, 3, size, size).
 
-    `crops` is 1, 10, 12 or 144: see `crop_boxes`.
+    `crops` is 1, 6, 10, 12 or 144: see `crop_boxes`.
     """
     return cut_crops(image, crop_boxes(*image.size, preprocess.resize, crops), preprocess.resize)
 
@@ -60,7 +60,10 @@ def cut_crops(image: Image.Image, boxes: Sequence[CropBox], resize: Resize | Non
 
 def _cut(region: Pixels, box: CropBox, resize: Resize) -> Pixels:
     """The box's pixels, of those of its region: uint8 (size, size, 3)."""
-    x, y = box.region[:2]
+    margin = max(0, box.region[0] - box.box[0], box.box[2] - box.region[2])  # beyond the region, as far to the side as up or down
+    if margin:
+        region = np.pad(region, ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
+    x, y = box.region[0] - margin, box.region[1] - margin
     left, top, right, bottom = box.box
     pixels = region[top - y : bottom - y, left - x : right - x]
     if len(pixels) == box.size:

@@ -80,7 +80,7 @@ class Predictor:
         self.seconds = {"decode": 0.0, "preprocess": 0.0, "network": 0.0}
 
     def __call__(self, images: Iterable[ImageInput], *, top: int = 5, crops: int = 1) -> list[Prediction]:
-        """A prediction for each image, the probabilities averaged over `crops` crops (1, 10, 12 or 144).
+        """A prediction for each image, the probabilities averaged over `crops` crops (1, 6, 10, 12 or 144).
 
         An image is a path, a file's bytes, a PIL image or an array, uint8 (height, width, 3) RGB. BadImage for one that cannot
         be decoded.

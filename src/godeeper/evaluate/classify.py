@@ -61,7 +61,7 @@ def evaluate_members(
 ) -> Evaluation:
     """The errors of classifiers, and of their averaged probabilities, in one pass over the images.
 
-    Each image is shown in `crops` crops (1, 10, 12 or 144). `average` "softmax" averages their probabilities, "logits" their
+    Each image is shown in `crops` crops (1, 6, 10, 12 or 144). `average` "softmax" averages their probabilities, "logits" their
     logits, "max" takes each class's largest probability and scales them to sum to 1. `batch_size` counts crops; `keep` keeps the
     probabilities. A `journal` keeps what is done, and what it holds already is not done again. Under torch.distributed each
     process takes every n-th image, each image counts once, and all return the whole result. Classifiers that are modules run in

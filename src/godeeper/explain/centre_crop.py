@@ -15,7 +15,7 @@ from .receptive_field import Extent, ReceptiveField
 
 
 def boxes_of(network: Network, size: tuple[int, int], crops: int = 1) -> list[CropBox]:
-    """The 1, 10, 12 or 144 crops that the network is given of an image of that width and height."""
+    """The 1, 6, 10, 12 or 144 crops that the network is given of an image of that width and height."""
     return crop_boxes(*size, network.preprocess.resize, crops)
 
 

@@ -32,7 +32,7 @@ class CropPrediction:
 
 
 def crop_predictions(network: Network, image: ImageInput, crops: int = 144) -> list[CropPrediction]:
-    """The prediction for each of the 1, 10, 12 or 144 crops of an image, in the order of `godeeper.crop_boxes`."""
+    """The prediction for each of the 1, 6, 10, 12 or 144 crops of an image, in the order of `godeeper.crop_boxes`."""
     image = as_image(image)
     return most_likely(boxes_of(network, image.size, crops), crop_probabilities(network, image, crops))
 

@@ -26,7 +26,7 @@ T = TypeVar("T")
 def draw_crops(image: Image.Image, size: int = 224, crops: int = 144) -> Image.Image:
     """The crops of `godeeper.crop_boxes` on an RGB image: a row per scale, in it the image with its squares, and their crops.
 
-    Mirrored crops are counted, not drawn. GodeeperError for another number of crops than 1, 10, 12 and 144.
+    Mirrored crops are counted, not drawn. GodeeperError for another number of crops than 1, 6, 10, 12 and 144.
     """
     boxes = crop_boxes(*image.size, Resize(size), crops)
     scales, squares = (4, 3) if crops == 144 else (1, 1)

@@ -64,7 +64,7 @@ def explain(
     """Explains a network's answer to an image (path, bytes, PIL image or uint8 array (H, W, 3)).
 
     Maps of the `top` most likely classes, the contributions of the branches of `module` (a stage; by default the last with
-    branches), and the prediction for each of 1, 10, 12 or 144 `crops`. `progress` is called with the number of crops done and
+    branches), and the prediction for each of 1, 6, 10, 12 or 144 `crops`. `progress` is called with the number of crops done and
     of all crops. GodeeperError for an unknown module, another number of crops, and an image that cannot be decoded.
     """
     image = as_image(image)

@@ -54,6 +54,8 @@ class Classification(Task):
         if recipe.start_size > size:
             raise GodeeperError(f"recipe: start_size is {recipe.start_size}, but images grow to {size} pixels only")
         network.preprocess = network.preprocess.with_size(size)
+        if recipe.shift:  # evaluation sees of an image what training has seen
+            network.preprocess = network.preprocess.whole()
         self.size_at = partial(recipe.size_at, full=size)
         sizes = {self.size_at(epoch) for epoch in range(recipe.epochs)}
         check_heads(network, recipe)

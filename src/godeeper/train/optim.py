@@ -47,8 +47,10 @@ def learning_rate(recipe: TrainConfig, step: int, steps_per_epoch: int) -> float
         return recipe.lr * (step + 1) / math.ceil(recipe.warmup_epochs * steps_per_epoch)
     if recipe.schedule == "step":
         return recipe.lr * recipe.step_factor ** int(epoch // recipe.step_epochs)
-    done = (epoch - recipe.warmup_epochs) / max(recipe.epochs - recipe.warmup_epochs, 1e-9)
-    return recipe.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    done = min((epoch - recipe.warmup_epochs) / max(recipe.epochs - recipe.warmup_epochs, 1e-9), 1.0)
+    if recipe.schedule == "linear":
+        return recipe.lr * (1 - done)
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: TrainConfig, step: int, steps_per_epoch: int) -> float:

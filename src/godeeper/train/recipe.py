@@ -21,21 +21,21 @@ class TrainConfig:
         "checkpoint_minutes": (0, 1e6), "seed": (0, 2**31 - 1),
     }  # fmt: skip
 
-    ONLY: ClassVar[dict[str, tuple[str, str]]] = {  # fields that take effect with one value of another field only
+    ONLY: ClassVar[dict[str, tuple[str, object]]] = {  # fields that take effect with one value of another field only
         "rmsprop_decay": ("optimizer", "rmsprop"), "rmsprop_eps": ("optimizer", "rmsprop"), "nesterov": ("optimizer", "sgd"),
         "step_epochs": ("schedule", "step"), "step_factor": ("schedule", "step"),
     }  # fmt: skip
 
     epochs: int = 90
     batch_size: int = 128  # images a step, over all processes
-    optimizer: Literal["sgd", "rmsprop"] = "sgd"  # rmsprop: TensorFlow's, `RMSpropTF`
+    optimizer: Literal["sgd", "rmsprop", "muon"] = "sgd"  # rmsprop: TensorFlow's, `RMSpropTF`; muon: for filters, beside sgd
     lr: float = 0.1  # of a whole batch, whatever the number of processes
     momentum: float = 0.9
     nesterov: bool = True  # sgd
     rmsprop_decay: float = 0.9  # rmsprop: of the mean square
     rmsprop_eps: float = 1.0  # rmsprop: inside the root
     weight_decay: float = 1e-4  # on filters and linear weights; not on biases and norms
-    schedule: Literal["cosine", "step"] = "cosine"
+    schedule: Literal["cosine", "linear", "step"] = "cosine"  # how the rate falls after the warm-up: to 0, or in steps
     warmup_epochs: float = 1.0  # the rate rises in a straight line
     step_epochs: int = 8  # schedule "step": the rate is multiplied by `step_factor` every `step_epochs`
     step_factor: float = 0.96
@@ -94,7 +94,11 @@ class Recipe(TrainConfig):
 
     RANGES = TrainConfig.RANGES | {
         "image_size": (0, 10_000), "start_size": (0, 10_000), "layer_decay": (0, 1), "freeze_epochs": (0, 100_000),
-        "mixup": (0, 100), "cutmix": (0, 100), "label_smoothing": (0, 1), "auxiliary_weight": (0, 100),
+        "mixup": (0, 100), "cutmix": (0, 100), "label_smoothing": (0, 1), "auxiliary_weight": (0, 100), "shift": (0, 1000),
+    }  # fmt: skip
+
+    ONLY = TrainConfig.ONLY | {
+        "crop_scale": ("shift", 0), "crop_ratio": ("shift", 0), "alternating_flip": ("hflip", True),
     }  # fmt: skip
 
     image_size: int = 0  # pixels; 0: the network's own
@@ -108,7 +112,9 @@ class Recipe(TrainConfig):
     crop_scale: tuple[float, float] = (0.08, 1.0)  # of a training patch, as a share of the image
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
     hflip: bool = True
+    alternating_flip: bool = False  # each image flipped every other epoch, not by chance
     color_jitter: bool = True  # brightness, contrast, colour
+    shift: int = 0  # pixels; above 0, the whole image moved by up to so many each way, reflected at its border, not a crop
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -116,11 +122,15 @@ class Recipe(TrainConfig):
             low, high = getattr(self, name)
             if not 0 < low <= high <= top:
                 raise GodeeperError(f"recipe: {name} is {low:g},{high:g}: it must rise within 0 (excluded) to {top:g}")
+        if self.shift and self.start_size:
+            raise GodeeperError("recipe: with a shift, images have one size all along: set start_size=0 (or shift=0)")
 
     @property
     def augment(self) -> Augment:
         """How training images are varied."""
-        return Augment(self.crop_scale, self.crop_ratio, self.hflip, self.color_jitter)
+        return Augment(
+            self.crop_scale, self.crop_ratio, self.hflip, self.color_jitter, self.shift, self.hflip and self.alternating_flip
+        )
 
     def size_at(self, epoch: int, full: int) -> int:
         """The side of training images in that epoch, counted from 0: a multiple of 8 until it is `full`."""

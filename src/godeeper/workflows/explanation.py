@@ -63,7 +63,7 @@ def explain(
 
     The image is a path, bytes, a PIL image or an array (H, W, 3) of uint8. With `out`, a new or empty folder, a page in `lang`
     with its images is written there. The `top` most likely classes get a map each; `module` is the stage whose branches are
-    measured, by default the last; `crops` is 1, 10, 12 or 144. `channel`, such as "4a:17", is searched for in the images below
+    measured, by default the last; `crops` is 1, 6, 10, 12 or 144. `channel`, such as "4a:17", is searched for in the images below
     `folder`. GodeeperError for what does not exist, and for an image that cannot be decoded.
     """
     check_crops(crops)
