@@ -24,7 +24,7 @@ class Scale:
 
     data: str
     cost: Text
-    recipe: str = "cifar10"
+    recipe: str = "claims"
     batch_size: int = 128
     train: int = 0
     test: int = 0
@@ -35,13 +35,13 @@ class Scale:
     held_out: int = 0
 
 
-def cpu(minutes: int, train: int, test: int, epochs: int, seeds: int = 3, recipe: str = "cifar10") -> Scale:
+def cpu(minutes: int, train: int, test: int, epochs: int, seeds: int = 3, recipe: str = "claims") -> Scale:
     """An eighth of the width, on the first `train` and `test` images of CIFAR-10; `minutes` were measured."""
     cost = texts(PHRASES)["costs.cpu"].format(minutes=minutes)
     return Scale("cifar10", cost, recipe, 64, train, test, epochs, 0.125, seeds)
 
 
-def gpu(runs: int, seeds: int = 3, recipe: str = "cifar10") -> Scale:
+def gpu(runs: int, seeds: int = 3, recipe: str = "claims") -> Scale:
     """CIFAR-10 at full width."""
     return Scale("cifar10", texts(PHRASES)["costs.gpu"].format(runs=runs), recipe, epochs=30, seeds=seeds)
 
