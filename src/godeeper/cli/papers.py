@@ -25,7 +25,7 @@ def models_command(
     as_json: Json = False,
 ) -> None:
     """List the models: parameters, multiply-adds, printed errors, published weights; of one model, all that is known."""
-    if name in shipped():
+    if name and name in shipped():
         _print_shipped_card(shipped()[name], as_json)
         return
     chosen = [definition(name)] if name else list(DEFINITIONS.values())

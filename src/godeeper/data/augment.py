@@ -127,9 +127,9 @@ class Augment:
         """One training image, uint8 (3, size, size), of one with its margin (H, W, 3)."""
         size = len(pixels) - 2 * self.shift
         top, left = random.randint(0, 2 * self.shift), random.randint(0, 2 * self.shift)
-        drawn = self.hflip and random.random() < 0.5
+        by_chance = self.hflip and random.random() < 0.5
         cut = pixels[top : top + size, left : left + size]
-        return self._varied(torch.from_numpy(cut.copy()).permute(2, 0, 1), drawn if flip is None else flip, random)
+        return self._varied(torch.from_numpy(cut.copy()).permute(2, 0, 1), by_chance if flip is None else flip, random)
 
     def _draw(self, width: int, height: int, random: Random, flip: bool | None) -> RandomCrop:
         crop = random_resized_crop(width, height, random, self.crop_scale, self.crop_ratio, self.hflip)

@@ -74,7 +74,7 @@ class TrainDataset(Dataset[TrainSample]):
         random = Random(f"{self.seed}/{epoch}/{index}")
         flip = alternating_flip(self.seed, epoch, index) if self.augment.alternating_flip else None
         try:
-            if self.kept is not None:
+            if self.kept is not None and not isinstance(self.images, ImageStream):
                 return self.augment.shifted(self._kept(index), random, flip), self.images.labels[index]
             image = image if isinstance(image, StreamedImage) else self._read(image)
             return self.augment(_opener(image), self._size(epoch), random, flip), image.label

@@ -19,7 +19,7 @@ from ..spec import ModelSpec
 from .foreign import fetch, most_likely, plain, read_pickled, recognise, renamed
 from .layouts import LAYOUTS
 from .published import PUBLISHED, Published
-from .shipped import shipped
+from .shipped import Shipped, shipped
 
 WEIGHTS_FILE = "model.safetensors"
 EXPORTED = (".onnx", ".xml", ".pt2", ".pte")  # what `godeeper export` writes: never weights
@@ -71,7 +71,7 @@ def weights_file(path: Path) -> Path:
         return path
     if not path.is_dir():
         library, slash, _ = str(path).partition("/")
-        known = {**shipped(), **PUBLISHED}
+        known: dict[str, Shipped | Published] = {**shipped(), **PUBLISHED}
         ours = [name for name, weights in known.items() if weights.architecture == str(path)]
         theirs = [name for name in known if slash and name.startswith(f"{library}/")]
         hint = ", and no published weights of that name"
