@@ -70,7 +70,8 @@ def files(tmp_path):
     return FileDataset(paths, list(range(9)))
 
 
-def epochs(images, workers, augment=Augment(color_jitter=True, shift=1, alternating_flip=True)):
+def epochs(images, workers):
+    augment = Augment(color_jitter=True, shift=1, alternating_flip=True)
     batches = EpochBatches(9, 3, seed=5)
     result = []
     with training_loader(images, 8, augment, batches, workers) as loader:
