@@ -177,6 +177,8 @@ def initialise(module: nn.Module) -> None:
     for name, layer in module.named_modules():
         if not isinstance(layer, nn.Conv2d | nn.Linear):
             continue
+        if layer.weight.is_meta:  # no numbers to set; to try would have torch import its compiler, for over a second
+            continue
         last = name.rpartition(".")[2]
         if last == "linear" and isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=0.01)
