@@ -9,22 +9,21 @@ nothing and names what differs.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from marked_parts import ROOT, filled, write
+
 from godeeper.claims import CLAIMS
 from godeeper.claims.claim import Claim, Statement
 from godeeper.claims.prose import term, verdict_text
 from godeeper.claims.result_file import published_results, write_json
 from godeeper.claims.result_table import Table, markdown
-from godeeper.files import atomic_write
 from godeeper.text import Text
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "src/godeeper/claims/results"
 FIGURES = ROOT / "docs/results"
 PAGES = {
@@ -136,10 +135,7 @@ def changed() -> Iterator[tuple[Path, str]]:
     """The pages that are not as results and texts have them, and what they should be."""
     for page, lang in PAGES.items():
         text = page.read_text(encoding="utf-8")
-        expected = text
-        for name, body in {"verdicts": summary(lang, page), "scales": costs(lang), "claims": sections(lang)}.items():
-            marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
-            expected = marked.sub(lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}", expected)  # type: ignore[misc]
+        expected = filled(text, {"verdicts": summary(lang, page), "scales": costs(lang), "claims": sections(lang)})
         if expected != text:
             yield page, expected
 
@@ -148,13 +144,7 @@ def main(runs: Path | None, check: bool) -> int:
     """Writes; or, with `check`, only names what it would, and returns 1 where there is anything."""
     if runs is not None:
         import_runs(runs)
-    differing = list(changed())
-    for page, text in differing:
-        print(f"{page.relative_to(ROOT)}", file=sys.stderr)
-        if not check:
-            with atomic_write(page) as partial:
-                partial.write_text(text, encoding="utf-8")
-    return int(check and bool(differing))
+    return write(changed(), check)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import argparse
 import copy
-import re
 import shlex
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from marked_parts import ROOT, filled, write
 
 from godeeper import GodeeperError, describe, load, save, workflows
 from godeeper.claims.result_file import write_json
@@ -34,7 +34,6 @@ from godeeper.train.curves import draw_curves
 from godeeper.train.recipe import Recipe, recipe_named
 from godeeper.train.run import RunFolder
 
-ROOT = Path(__file__).resolve().parent.parent
 CURVES = ROOT / "docs/images/shipped"
 PAGES = {
     ROOT / "README.md": "en",
@@ -204,14 +203,8 @@ def changed() -> Iterator[tuple[Path, str]]:
     """The pages that are not as the records have them, and what they should be."""
     for page, lang in PAGES.items():
         text = page.read_text(encoding="utf-8")
-        expected = text
-        for name, body in {
-            "shipped": table(lang),
-            "shipped-networks": sections(lang),
-            "photographs": photograph_table(lang),
-        }.items():
-            marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
-            expected = marked.sub(lambda match, body=body: f"{match[1]}\n{body}\n\n{match[2]}", expected)  # type: ignore[misc]
+        parts = {"shipped": table(lang), "shipped-networks": sections(lang), "photographs": photograph_table(lang)}
+        expected = filled(text, parts)
         if expected != text:
             yield page, expected
 
@@ -220,13 +213,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Writes; or, with `--check`, only names the pages that it would, and returns 1 where there are any."""
     if arguments.run is not None:
         publish(arguments.run, arguments.name, arguments.data, arguments.crops)
-    differing = list(changed())
-    for page, text in differing:
-        print(f"{page.relative_to(ROOT)}", file=sys.stderr)
-        if not arguments.check:
-            with atomic_write(page) as partial:
-                partial.write_text(text, encoding="utf-8")
-    return int(arguments.check and bool(differing))
+    return write(changed(), arguments.check)
 
 
 if __name__ == "__main__":

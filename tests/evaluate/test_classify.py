@@ -24,7 +24,7 @@ def by_brightness(x):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 400])
-@pytest.mark.parametrize("crops", [1, 10, 12, 144])
+@pytest.mark.parametrize("crops", [1, 6, 10, 12, 144])
 def test_errors_of_a_known_classifier(crops, batch_size):
     images = grey([0, 255, 0, 255, 255], [0, 1, 1, 0, 1])  # two labels are wrong
     result = evaluate(by_brightness, images, PLAIN, crops=crops, batch_size=batch_size)

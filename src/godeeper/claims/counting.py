@@ -80,7 +80,7 @@ def printed_values(name: str, findings: Sequence[Finding]) -> Statement:
 def faster(seconds: Seconds) -> Statement:
     """Whether GoogLeNet is at least twice as fast as VGG16, from the seconds of each in every process."""
     times = mean([vgg / ours for vgg, ours in zip(seconds["vgg16"], seconds["googlenet"], strict=True)], FAMILY)
-    return Statement("faster", verdict_above(times, 2.0), {"times": times, "repeated": "processes"})
+    return Statement("faster", verdict_above(times, 2.0), {"times": times})
 
 
 def slower(pair: str, plain: Sequence[float], residual: Sequence[float], cost: float) -> Statement:
@@ -89,7 +89,7 @@ def slower(pair: str, plain: Sequence[float], residual: Sequence[float], cost: f
     `cost` is how many times the multiply-adds of its residual counterpart it has.
     """
     times = mean([a / b for a, b in zip(plain, residual, strict=True)], FAMILY)
-    return Statement("slower", verdict_above(times, cost), {"pair": pair, "times": times, "repeated": "processes", "cost": cost})
+    return Statement("slower", verdict_above(times, cost), {"pair": pair, "times": times, "cost": cost})
 
 
 def _network(table: Definition) -> Network:

@@ -84,7 +84,7 @@ def better_optimiser(errors: Mapping[str, Sequence[float]], held_out: Mapping[st
         name: min((f"{name} {rate}" for rate in rates), key=lambda arm: fmean(held_out[arm])) for name, rates in RATES.items()
     }
     gain = paired(errors[best["momentum"]], errors[best["rmsprop"]], FAMILY)
-    return Statement("optimiser", verdict_above(gain), {**best, "chosen": "held out", "gain": gain})
+    return Statement("optimiser", verdict_above(gain), {**best, "gain": gain})
 
 
 def better_weights(averaged: Mapping[str, Sequence[float]], last: Mapping[str, Sequence[float]]) -> Statement:

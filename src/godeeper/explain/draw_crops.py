@@ -18,7 +18,13 @@ PHOTOGRAPH = (420, 290)  # pixels: the most that the image takes at the largest 
 PANEL = 104  # pixels: the side of a square at the largest scale
 INSET = 6  # pixels: by which the second and third square are drawn less high, or less wide
 MINIMUM_WIDTH = 480  # pixels: room for the heading
-POSITIONS = ("top left", "top right", "bottom left", "bottom right", "centre", "whole square")
+OF_SQUARE = ("top left", "top right", "bottom left", "bottom right", "centre", "whole square")
+POSITIONS = {
+    1: ("centre",),
+    3: ("centre", "up and left", "down and right"),
+    5: OF_SQUARE[:5],
+    6: OF_SQUARE,
+}  # by how many are drawn
 Square = Sequence[CropBox]  # its crops, none of them mirrored
 T = TypeVar("T")
 
@@ -73,9 +79,9 @@ def _heading(scale_rows: Sequence[Sequence[Square]], count: int, size: int, left
     product = " x ".join(f"{number} {what}" for what, number in factors.items() if number > 1)
     title = "1 crop" if count == 1 else f"{count} crops: {product}, and mirrored: x 2"
     draw.text((MARGIN, MARGIN - 4), title, INK, font_for("", 22))
-    whole = "; the whole square is resized to that" if crops == len(POSITIONS) else ""
+    whole = "; the whole square is resized to that" if crops == len(OF_SQUARE) else ""
     draw.text((MARGIN, MARGIN + 26), f"each crop is {size}x{size} pixels{whole}", MUTED, font_for("", 15))
-    for column, name in enumerate(POSITIONS[:crops] if crops > 1 else ["centre"]):
+    for column, name in enumerate(POSITIONS[crops]):
         middle = left + BADGE + GAP + column * (PANEL + GAP) + PANEL / 2
         draw.text((middle, HEADING - 8), name, INK, font_for("", 14), anchor="ms")
     return heading
