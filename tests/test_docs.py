@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import textwrap
+import tomllib
 
 import pytest
 from typer.main import get_command
@@ -113,3 +114,15 @@ def test_the_makefile_has_the_targets_that_the_readme_names():
     targets = set(re.findall(r"^([\w-]+):", read("Makefile"), re.M))
     assert set(re.findall(r"^    make ([\w-]+)", read("README.md"), re.M)) <= targets
     assert {"demo", "test", "test-all", "lint", "docs", "docs-serve"} <= targets
+
+
+def test_the_course_questions_are_whole_and_no_page_recites_their_answers():
+    questions = tomllib.loads(read("tests/course_questions.toml"))["question"]
+    pages = re.sub(r"\s+", " ", "\n".join(map(read, PAGES)))
+    assert len(questions) == len({question["name"] for question in questions}) == 12
+    assert sum(question["source"] != "ours" for question in questions) >= 6
+    for question in questions:
+        assert question["sections"]
+        assert set(question["question"]) == set(question["points"]) == {"en", "zh"}
+        assert len(question["points"]["en"]) == len(question["points"]["zh"]) >= 5
+        assert not [point for points in question["points"].values() for point in points if point in pages]
