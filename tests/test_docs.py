@@ -57,6 +57,14 @@ def test_both_languages_have_the_same_shape_commands_and_numbers(english, chines
     assert list(map(without_comments, blocks(english))) == list(map(without_comments, blocks(chinese)))
 
 
+def test_no_chinese_sentence_of_the_guide_is_broken_over_lines():
+    """A line's end would show as a gap between two characters on GitHub."""
+    guide = [page for page in PAGES if re.match(r"docs/zh/(guide/|errata|index)", page)]
+    broken = {page: re.findall(r".{9}[\u4e00-\u9fff\u3001-\u303f\uff00-\uffef]\n *(?!\d+\. )[\w`*\[“(（]", prose(page)) for page in guide}
+    assert len(guide) > 15
+    assert not any(broken.values()), broken
+
+
 @pytest.mark.parametrize(("english", "chinese"), PAIRS[1:])
 def test_each_page_leads_to_its_other_language(english, chinese):
     for page, other, name in ((english, chinese, "中文"), (chinese, english, "English")):
