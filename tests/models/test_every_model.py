@@ -25,7 +25,8 @@ NARROW: dict[str, Any] = {"width": 0.25, "num_classes": 10}
 MINIMUM = {
     "googlenet": (1, 49), "googlenet_counted": (1, 49), "googlenet_bn": (1, 49), "googlenet_torchvision": (15, 15),
     "bn_inception": (1, 1), "bn_inception_caffe": (31, 31),
-    "inception_v3": (75, 107), "inception_v4": (75, 107), "inception_v4_printed": (75, 75),
+    "inception_v3": (75, 107), "inception_v3_tf": (75, 107), "inception_v3_fid": (75, 75),
+    "inception_v4": (75, 107), "inception_v4_printed": (75, 75),
     "inception_resnet_v1": (75, 75), "inception_resnet_v1_facenet": (75, 75), "inception_resnet_v2_printed": (75, 75),
     "inception_resnet_v2": (75, 107), "alexnet": (63, 63), "zfnet": (47, 47), "vgg16": (32, 32), "vgg19": (32, 32),
 }  # fmt: skip

@@ -2,8 +2,8 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from godeeper.models.build import ResidualBlock
 from godeeper.models.network import Network
 from godeeper.models.weights.layouts import LAYOUTS
 from godeeper.papers.describe import check_size
-from godeeper.papers.notation import Avg, Cat, Definition, Residual
+from godeeper.papers.notation import Definition
 from godeeper.papers.registry import definition, variant
 from godeeper.papers.shape import Uneven
 
@@ -23,6 +23,7 @@ with warnings.catch_warnings():  # of their own, as they are imported
     warnings.simplefilter("ignore")
     import facenet_pytorch
     import pretrainedmodels
+    import pytorch_fid.inception
     import timm
     from torchvision import models as torchvision
 
@@ -33,6 +34,16 @@ def pooled(peer: nn.Module, x: Tensor) -> Tensor:
     """Cadene's networks end in a pool of fixed size: the mean serves every size."""
     mean: Tensor = peer.last_linear(peer.features(x).mean((2, 3)))
     return mean
+
+
+def of_the_fid() -> nn.Module:
+    """pytorch-fid's network without its weights, which it would fetch."""
+    with (
+        patch.object(pytorch_fid.inception, "load_state_dict_from_url", lambda *_, **__: {}),
+        patch.object(nn.Module, "load_state_dict", lambda *_: None),
+    ):
+        network: nn.Module = pytorch_fid.inception.fid_inception_v3()
+    return network
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ PEERS = {
     "timm inception_v3": Peer(
         "torchvision inception_v3", lambda: timm.create_model("inception_v3"), (299, 129), without="AuxLogits"
     ),
+    "pytorch-fid": Peer("FID inception_v3", of_the_fid, (299, 129), classes=1008),
     "timm inception_v4": Peer("timm inception_v4", lambda: timm.create_model("inception_v4"), (299, 161)),
     "timm inception_resnet_v2": Peer(
         "timm inception_resnet_v2", lambda: timm.create_model("inception_resnet_v2"), (299, 161)
@@ -188,20 +200,6 @@ def test_inception_v3s_head_is_torchvisions():
 # Two conventions: whether an average pool counts the zeros around the image
 
 
-def uncounted(row: Any) -> Any:
-    """The row, or stage, with average pools as TensorFlow has them."""
-    match row:
-        case tuple():
-            return tuple(map(uncounted, row))
-        case Avg():
-            return replace(row, counts_padding=False)
-        case Cat(branches):
-            return Cat(*map(uncounted, branches))
-        case Residual(body):
-            return replace(row, body=uncounted(body))
-    return row
-
-
 @pytest.mark.parametrize(
     ("name", "which"),
     [
@@ -212,9 +210,8 @@ def uncounted(row: Any) -> Any:
 )
 @torch.no_grad()
 def test_inception_v3_in_tensorflows_convention(name, which, monkeypatch):
-    peer, printed = made(name), definition("inception_v3")
-    table = replace(printed, stages={stage: uncounted(row) for stage, row in printed.stages.items()})
-    ours, counted = carried(name, peer, table), carried(name, peer)
+    peer = made(name)
+    ours, counted = carried(name, peer, definition("inception_v3_tf")), carried(name, peer)
     pool = F.avg_pool2d
     x = images(PEERS[name].sizes[which])
     with monkeypatch.context() as patched:  # theirs asks for it by name; ours is not patched when it runs

@@ -24,7 +24,7 @@ from godeeper.models.weights.foreign import fetch, most_likely
 from godeeper.models.weights.layouts import LAYOUTS
 from godeeper.models.weights.published import PUBLISHED
 from godeeper.models.weights.read import read_weights
-from godeeper.preprocess import Normalize
+from godeeper.preprocess import Normalize, Resize
 from networks import representative
 
 with warnings.catch_warnings():
@@ -520,8 +520,6 @@ def as_small_file(module, file):
 @pytest.mark.parametrize(
     ("model", "options", "says"),
     [
-        # The weights of the Fréchet inception distance: the same names, but average pools that leave padding out, and a max pool.
-        ("inception_v3", {"num_classes": 1008, "aux_logits": False, "init_weights": False}, "FID"),
         # timm's of gluon see ImageNet's mean and deviation, all others -1..1.
         ("inception_v3", {"aux_logits": False, "init_weights": False}, r"timm/inception_v3\.gluon_in1k"),
         # Caffe's, converted, sees blue, green, red in 0..255.
@@ -540,6 +538,36 @@ def test_names_that_fit_several_networks_are_refused_with_all_of_them(model, opt
     assert f"torchvision_{model}.pth" in message  # how to choose
     assert message.count("\n") == 1
     assert read_weights(file.rename(tmp_path / f"torchvision_{model}.pth")).spec.definition.name == model
+
+
+@pytest.mark.parametrize("name", ["pytorch-fid/pt_inception-2015-12-05", "torch-fidelity/weights-inception-2015-12-05"])
+def test_the_fids_weights_are_known_by_their_name_alone(name, tmp_path, capsys):
+    """They have torchvision's names, but average pools that leave padding out, and a max pool."""
+    with torch.device("meta"):
+        module = torchvision.inception_v3(num_classes=1008, aux_logits=False, init_weights=False)
+    file = as_small_file(module, tmp_path / "mine.pth")
+    assert status(["describe", str(file)]) == 2
+    message = capsys.readouterr().err
+    assert all(candidate in message for candidate in (name, "torchvision/inception_v3"))
+    assert "pytorch-fid_pt_inception-2015-12-05.pth" in message  # how to choose
+    assert message.count("\n") == 1
+    read = read_weights(file.rename(tmp_path / PUBLISHED[name].file))
+    assert (read.spec.definition.name, read.spec.num_classes, read.spec.classes) == ("inception_v3_fid", 1008, None)
+    assert read.spec.preprocess.resize == Resize(299, "squash", antialias=False)
+    assert read.names["stages.conv1.conv.weight"] == "Conv2d_1a_3x3.conv.weight"
+    named = read_weights((tmp_path / PUBLISHED[name].file).rename(tmp_path / "torchvision_inception_v3.pth"))
+    assert (named.spec.definition.name, named.spec.num_classes) == ("inception_v3", 1000)
+
+
+@pytest.mark.parametrize("name", ["inception_v3_tf", "inception_v3_fid"])
+def test_weights_can_be_run_with_the_pools_of_another_table(name, tmp_path, caplog):
+    first = create_model("inception_v3", num_classes=3, width=0.125)
+    save(first, tmp_path / "first.safetensors")
+    second = create_model(name, width=0.125, weights=tmp_path / "first.safetensors")
+    assert "weights of 'inception_v3' with the pools" in caplog.text
+    assert all(torch.equal(tensor, first.state_dict()[key]) for key, tensor in second.state_dict().items())
+    with pytest.raises(BadCheckpoint, match="holds 'inception_v3', not 'inception_v4'"):
+        create_model("inception_v4", width=0.125, weights=tmp_path / "first.safetensors")
 
 
 def test_another_file_under_a_published_name_is_refused(googlenet, offline):

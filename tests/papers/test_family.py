@@ -15,6 +15,8 @@ PARAMETERS = {  # without heads, with 1000 classes
     "googlenet": 6_998_552,
     "googlenet_torchvision": 6_624_904,
     "inception_v3": 23_834_568,
+    "inception_v3_tf": 23_834_568,
+    "inception_v3_fid": 23_834_568 + 8 * 2049,
     "inception_v4": 42_679_816,
     "inception_v4_printed": 42_679_816,
     "inception_resnet_v1": 22_756_328,
@@ -251,7 +253,8 @@ def test_the_last_block_has_scale_1_and_no_relu(name):
 BATCH_NORMS = {  # eps, momentum, whether convolutions keep a bias
     "googlenet": None, "googlenet_counted": None, "alexnet": None, "zfnet": None, "vgg16": None, "vgg19": None,
     "googlenet_bn": (1e-3, 0.1, False), "googlenet_torchvision": (1e-3, 0.1, False), "bn_inception": (1e-3, 0.1, False),
-    "bn_inception_caffe": (1e-5, 0.1, True), "inception_v3": (1e-3, 0.1, False),
+    "bn_inception_caffe": (1e-5, 0.1, True),
+    **dict.fromkeys(("inception_v3", "inception_v3_tf", "inception_v3_fid"), (1e-3, 0.1, False)),
     "inception_v4": (1e-3, 3e-4, False), "inception_v4_printed": (1e-3, 3e-4, False),  # TensorFlow's decay 0.9997
     "inception_resnet_v1": (1e-3, 3e-4, False), "inception_resnet_v2_printed": (1e-3, 3e-4, False),
     "inception_resnet_v2": (1e-3, 3e-4, False), "inception_resnet_v1_facenet": (1e-3, 0.1, False),
@@ -276,6 +279,7 @@ def every(word, stages):
 
 AVERAGES = {  # how many average pools stand in modules, and whether they average zeros too
     "bn_inception": (7, False), "bn_inception_caffe": (7, True), "inception_v3": (9, True),
+    "inception_v3_tf": (9, False), "inception_v3_fid": (8, False),  # whose ninth is a max pool
     "inception_v4": (14, False), "inception_v4_printed": (14, False), "inception_resnet_v2": (1, False),
     "inception_resnet_v1": (0, False), "inception_resnet_v2_printed": (0, False),
 }  # fmt: skip

@@ -1,10 +1,13 @@
 """Inception-v3: "Rethinking the Inception Architecture" (arXiv 1512.00567), Table 1, Figures 5-7 and 10.
 
 The paper prints the outline only; filter counts are those of the released network. Average pools count their padding, as in
-torchvision's and timm's networks, whose weights everyone uses; in TensorFlow's they do not.
+torchvision's and timm's networks, whose weights everyone uses; in TensorFlow's, `inception_v3_tf` here, they do not.
 """
 
+from dataclasses import replace
+
 from .notation import *
+from .notation import rows
 
 AVERAGE = Avg(3, counts_padding=True)
 
@@ -69,4 +72,33 @@ INCEPTION_V3 = Definition(
     batch_norm=BatchNorm(),
     stem=("conv1", "pool1"),
     image_size=299,
+)
+
+
+def uncounted(row: Row) -> Row:
+    """An average pool as TensorFlow has it, which leaves the zeros around its input out; any other row as it is."""
+    return replace(row, counts_padding=False) if isinstance(row, Avg) else row
+
+
+def pooled_by_maximum(row: Row) -> Row:
+    """A max pool of the same size in place of an average pool."""
+    return Max(row.kernel) if isinstance(row, Avg) and isinstance(row.kernel, int) else row
+
+
+INCEPTION_V3_TF = replace(  # keras.applications' InceptionV3 and TensorFlow's (slim, 2016)
+    INCEPTION_V3,
+    name="inception_v3_tf",
+    source="the released network as TensorFlow and Keras compute it: average pools leave the padding out",
+    stages={name: altered(stage, uncounted) for name, stage in INCEPTION_V3.stages.items()},
+)
+
+# The graph inception-2015-12-05, which the Frechet inception distance is measured with: 1008 outputs, and a max pool in the last
+# module. The Inception Score takes its logits without the classifier's bias.
+INCEPTION_V3_FID = replace(
+    INCEPTION_V3_TF,
+    name="inception_v3_fid",
+    source="TensorFlow's graph inception-2015-12-05, as pytorch-fid and torch-fidelity have it",
+    stages={**INCEPTION_V3_TF.stages, "C": (*rows(altered(C, uncounted)), *rows(altered(C, pooled_by_maximum)))},
+    head={**INCEPTION_V3.head, "linear": Linear(1008)},
+    auxiliary={},
 )

@@ -14,7 +14,7 @@ from .inception_resnet import (
     INCEPTION_RESNET_V2,
     INCEPTION_RESNET_V2_PRINTED,
 )
-from .inception_v3 import INCEPTION_V3
+from .inception_v3 import INCEPTION_V3, INCEPTION_V3_FID, INCEPTION_V3_TF
 from .inception_v4 import INCEPTION_V4, INCEPTION_V4_PRINTED
 from .notation import (
     CEIL,
@@ -44,12 +44,20 @@ DEFINITIONS = {
     for definition in (
         GOOGLENET, GOOGLENET_COUNTED, GOOGLENET_BN, GOOGLENET_TORCHVISION,
         BN_INCEPTION, BN_INCEPTION_CAFFE,
-        INCEPTION_V3,
+        INCEPTION_V3, INCEPTION_V3_TF, INCEPTION_V3_FID,
         INCEPTION_V4, INCEPTION_V4_PRINTED,
         INCEPTION_RESNET_V1, INCEPTION_RESNET_V1_FACENET, INCEPTION_RESNET_V2_PRINTED, INCEPTION_RESNET_V2,
         ALEXNET, ZFNET, VGG16, VGG19,
     )
 }  # fmt: skip
+
+# Tables that differ in pools only, and in their number of classes: weights of each can be run with the pools of any other.
+INCEPTION_V3S = frozenset({"inception_v3", "inception_v3_tf", "inception_v3_fid"})
+
+
+def takes_weights_of(name: str, other: str) -> bool:
+    """Whether the table of that name has a place for every weight of another table's network, and no other."""
+    return name == other or {name, other} <= INCEPTION_V3S
 
 
 def list_models() -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import BadCheckpoint
+from ...papers.registry import takes_weights_of
 from ..build import initialise
 from ..network import Network, device_of
 from .foreign import is_classifier
@@ -24,9 +25,11 @@ def fill(network: Network, weights: Weights) -> None:
     differ; heads and classifiers that the file lacks stay fresh.
     """
     own, theirs = network.definition, weights.spec.definition
-    if theirs.name != own.name:
+    if not takes_weights_of(own.name, theirs.name):
         raise BadCheckpoint(f"{str(weights.file)!r} holds {theirs.name!r}, not {own.name!r}")
     unmatched, notes = _unmatched_keys(network, weights)
+    if theirs.name != own.name:
+        notes.append(f"weights of {theirs.name!r} with the pools of {own.name!r}")
     tensors = {key: tensor for key, tensor in weights.tensors.items() if key not in unmatched}
     _check_same({key: tensor for key, tensor in network.state_dict().items() if key not in unmatched}, tensors, weights)
     if device_of(network).type == "meta":

@@ -186,22 +186,30 @@ def is_classifier(key: str) -> bool:
 def most_likely(layout: Layout, file: Path, classes: int, *, heads: bool) -> Published:
     """The published weights that a file of a layout most likely is: by its name or a folder's, else by what it has.
 
-    BadCheckpoint, saying how to choose, where that is more than one: they are prepared for otherwise, or compute otherwise.
+    They may be of another layout that has the same names, which only the file's name can choose. BadCheckpoint, saying how to
+    choose, where they are more than one: prepared for otherwise, or computed otherwise.
     """
-    candidates = [weights for weights in PUBLISHED.values() if weights.layout == layout.name]
+    candidates = [weights for weights in PUBLISHED.values() if _same_names(layout, LAYOUTS[weights.layout])]
     by_name = [weights for weights in candidates if _is_named(file, weights)]
     if by_name:
         return by_name[0]
     fitting = [weights for weights in candidates if weights.classes == classes and weights.heads >= heads]
+    others = [weights for weights in fitting if weights.layout != layout.name]
     lookalike = None if heads else LOOKALIKES.get((layout.name, classes))
-    if lookalike or len({weights.preprocess.normalize for weights in fitting}) > 1:
-        known = [weights.name for weights in fitting or candidates[:1]]
-        others = [f"{lookalike} (not read here)"] if lookalike else []
+    if others or lookalike or len({weights.preprocess.normalize for weights in fitting}) > 1:
+        known = [weights.name for weights in (*fitting, *(candidates[:1] if others or not fitting else ()))]
         raise BadCheckpoint(
             f"{str(file)!r} has the names and shapes of several networks, each with other answers: "
-            f"{', '.join([*known, *others])}. Name the file after the one it is, such as {_stem(known[0])}{file.suffix}"
+            f"{', '.join([*known, *([f'{lookalike} (not read here)'] if lookalike else [])])}. "
+            f"Name the file after the one it is, such as {_stem(known[0])}{file.suffix}"
         )
     return (fitting or candidates)[0]
+
+
+def _same_names(layout: Layout, other: Layout) -> bool:
+    """Whether a file of the one layout may be of the other, but for auxiliary heads."""
+    ours, theirs = set(layout.names.values()), set(other.names.values())
+    return ours <= theirs or theirs <= ours
 
 
 def _is_named(file: Path, weights: Published) -> bool:

@@ -25,7 +25,7 @@ def numbered(prefix: str, start: int, count: int) -> list[str]:
 @dataclass(frozen=True)
 class Layout:
     """One library's names for one network; `heads`: with its auxiliary heads; `bgr`: fed blue, green, red; `imagenet`: its
-    1000 classes (1001, 1008 with others) are ImageNet's.
+    1000 classes (1001, 1008 with others) are ImageNet's. Where two layouts have the same names, the name of a file chooses.
 
     `conv` and `norm` are what the library appends to a unit's name for its two parts.
     """
@@ -123,7 +123,6 @@ _INCEPTION_V3 = [
         " branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3a branch3x3dbl_3b branch_pool",
     ),
     "fc",
-    *block("AuxLogits", "conv0 conv1 fc"),
 ]  # fmt: skip
 
 _V4_A = "branch0 branch1.0 branch1.1 branch2.0 branch2.1 branch2.2 branch3.1"
@@ -172,7 +171,10 @@ LAYOUTS = {
     layout.name: layout
     for layout in (
         Layout("torchvision googlenet", "googlenet_torchvision", tuple(_GOOGLENET), heads=True),
-        Layout("torchvision inception_v3", "inception_v3", tuple(_INCEPTION_V3), heads=True),  # timm's has the same names
+        Layout(  # timm's has the same names
+            "torchvision inception_v3", "inception_v3", (*_INCEPTION_V3, *block("AuxLogits", "conv0 conv1 fc")), heads=True
+        ),
+        Layout("FID inception_v3", "inception_v3_fid", tuple(_INCEPTION_V3), imagenet=False),  # torchvision's names, other pools
         Layout("timm inception_v4", "inception_v4", tuple(_INCEPTION_V4)),  # and Cadene's
         Layout("timm inception_resnet_v2", "inception_resnet_v2", (*_INCEPTION_RESNET_V2, "classif")),
         Layout("Cadene inceptionresnetv2", "inception_resnet_v2", (*_INCEPTION_RESNET_V2, "last_linear")),

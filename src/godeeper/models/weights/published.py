@@ -28,6 +28,7 @@ TIMM_GLUON = Preprocess.of(299, crop_fraction=299 / 341, interpolation="bicubic"
 TIMM_RESNET = Preprocess.of(299, HALF, HALF, crop_fraction=0.8975, interpolation="bicubic")
 CADENE = Preprocess.of(299, HALF, HALF, crop_fraction=299 / 341)
 CADENE_CAFFE = Preprocess.of(224, CAFFE_MEAN, (1 / 255,) * 3)
+FID = Preprocess.of(299, HALF, HALF, mode="squash", antialias=False)
 FACENET = Preprocess.of(160, FACE, (128 / 255,) * 3, crop_fraction=1.0)  # of a face already cut out
 
 
@@ -77,6 +78,8 @@ class Published:
 HUGGING_FACE = "https://huggingface.co/"
 PYTORCH = "https://download.pytorch.org/models/"
 LIP6 = "http://data.lip6.fr/cadene/pretrainedmodels/"
+PYTORCH_FID_RELEASES = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+TORCH_FIDELITY_RELEASES = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
 FACENET_RELEASES = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
 BSD, APACHE, MIT = "BSD-3-Clause", "Apache-2.0", "MIT"
 TV, TIMM_RESULTS, CADENE_RESULTS, FACENET_README = (
@@ -122,6 +125,14 @@ PUBLISHED = {
                   FACENET, None, None, FACENET_README, MIT, classes=8631),
         Published("facenet/casia-webface", "facenet InceptionResnetV1", FACENET_RELEASES + "20180408-102900-casia-webface.pt",
                   FACENET, None, None, FACENET_README, MIT, classes=10575),
+        *(  # one file, put up twice; of its 1008 classes nobody states an accuracy
+            Published(f"{library}/{name}", "FID inception_v3", f"{releases}{name}-6726825d.pth",
+                      FID, None, None, f"{library}'s README", APACHE, classes=1008)
+            for library, name, releases in (
+                ("pytorch-fid", "pt_inception-2015-12-05", PYTORCH_FID_RELEASES),
+                ("torch-fidelity", "weights-inception-2015-12-05", TORCH_FIDELITY_RELEASES),
+            )
+        ),
     )
 }  # fmt: skip
 
@@ -129,7 +140,6 @@ PUBLISHED = {
 # -> what they are. None has auxiliary heads.
 _CAFFE_VGG = "Caffe's VGG, converted, which is fed blue, green, red in 0..255"
 LOOKALIKES = {
-    ("torchvision inception_v3", 1008): "the network of the FID (pytorch-fid, torch-fidelity), whose pools differ",
     ("torchvision vgg16", 1000): _CAFFE_VGG,
     ("torchvision vgg19", 1000): _CAFFE_VGG,
 }

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...errors import BadCheckpoint, GodeeperError
 from ...files import could_exist
 from ...labels import imagenet_names
-from ...papers.registry import definition, variant
+from ...papers.registry import definition, takes_weights_of, variant
 from ...preprocess import Preprocess
 from ...tensor_files import decoded, is_safetensors, read_safetensors
 from ..spec import ModelSpec
@@ -103,7 +103,7 @@ def _located(source: str | Path, model: str | None) -> tuple[Path, Published | N
     published = PUBLISHED.get(name)
     if published is None:
         return weights_file(Path(name)), None
-    if model is not None and published.architecture != model:
+    if model is not None and not takes_weights_of(model, published.architecture):
         raise BadCheckpoint(f"{name!r} holds {published.architecture!r}, not {model!r}")
     return fetch(published), published
 
@@ -120,21 +120,24 @@ def _spec(metadata: dict[str, Any], file: Path) -> ModelSpec:
 def _foreign(tensors: dict[str, Tensor], file: Path, published: Published | None) -> Weights:
     layout = LAYOUTS[published.layout] if published else recognise(tensors, file)
     ours = renamed(tensors, layout, file)
-    before, kept = len(tensors[layout.classifier]), len(ours[CLASSIFIER])
+    before = len(tensors[layout.classifier])
     if published is not None and before not in (published.classes, 1000, 1001):
         raise BadCheckpoint(f"{str(file)!r} has {before} classes, {published.name!r} has {published.classes}: it is another file")
+    likely = published or most_likely(layout, file, before, heads=any(name.startswith("auxiliary.") for name in ours))
+    if likely.layout != layout.name:
+        layout = LAYOUTS[likely.layout]
+        ours = renamed(tensors, layout, file)
+    kept = len(ours[CLASSIFIER])
     # A file of 1008 classes has ImageNet's in another order, which nothing here names.
     classes = imagenet_names() if layout.imagenet and kept == 1000 and before != 1008 else None
     notes = []
     if kept != before:
         notes.append(f"of its {before} classes the {kept} of ImageNet are kept")
-    remark = published.remark if published else ""
     if published is None:
-        published = most_likely(layout, file, before, heads=any(name.startswith("auxiliary.") for name in ours))
         assumed = ", and its classes are taken for ImageNet's" if classes else ""
-        notes.append(f"named as {layout.name}: images are prepared as for {published.name!r}{assumed}")
-    spec = _foreign_spec(layout.architecture, kept, published.preprocess, classes)
-    return Weights(file, ours, spec, tuple(notes), layout.names, remark)
+        notes.append(f"named as {layout.name}: images are prepared as for {likely.name!r}{assumed}")
+    spec = _foreign_spec(layout.architecture, kept, likely.preprocess, classes)
+    return Weights(file, ours, spec, tuple(notes), layout.names, published.remark if published else "")
 
 
 def _foreign_spec(architecture: str, num_classes: int, preprocess: Preprocess, classes: tuple[str, ...] | None) -> ModelSpec:
