@@ -1,7 +1,7 @@
 """Makes the drawings that the pages show, from the tables, and removes those that none shows: `python docs/drawings.py`.
 
-`images/drawings/NETWORK.svg` is a network, `NETWORK-BLOCK.svg` one of its stages, `NETWORK-cost.svg` and
-`NETWORK-receptive-field.svg` its charts. They are committed with the pages; `--check` changes none of them and names those that
+`images/drawings/NETWORK.svg` is a network, `NETWORK-BLOCK.svg` one of its stages, `NETWORK-stem.svg` all that stands before
+the first block, `NETWORK-cost.svg` and `NETWORK-receptive-field.svg` its charts. They are committed with the pages; `--check` changes none of them and names those that
 differ. The crops on a photograph, `images/generated/crops-144.jpg`, are not committed: they are made whenever the site is built.
 """
 
@@ -10,10 +10,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 from godeeper import GodeeperError, draw
 from godeeper.files import atomic_write
+from godeeper.papers.notation import Definition, rows
+from godeeper.papers.registry import definition
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = re.compile(r"images/drawings/([^)\s\"'#]+)\.svg")
@@ -22,9 +26,18 @@ SHOWN = re.compile(r"images/drawings/([^)\s\"'#]+)\.svg")
 def drawing(name: str) -> str:
     """The drawing for a file's name without its suffix."""
     network, _, what = name.partition("-")
+    if what == "stem":
+        return draw(stem_of(network), "stem")
     if what in ("cost", "receptive-field"):
         return draw(network, show=what)  # type: ignore[arg-type]
     return draw(network, what or None)
+
+
+def stem_of(network: str) -> Definition:
+    """A network of 2016 with all that stands before its blocks A as one stage."""
+    whole = definition(network)
+    stem = takewhile(lambda name: name != "A", whole.stages)
+    return replace(whole, stages={"stem": tuple(row for name in stem for row in rows(whole.stages[name]))}, auxiliary={})
 
 
 def shown(root: Path) -> dict[str, Path]:

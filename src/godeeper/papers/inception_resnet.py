@@ -1,7 +1,7 @@
 """Inception-ResNet: "Inception-v4, Inception-ResNet ..." (arXiv 1602.07261), Figures 7 and 10-19, Table 1, Section 3.3.
 
 The "linear" 1x1 at the end of each residual block has as many filters as the sum needs. Figures 17 and 19 print 1154 and 2048 for
--v2, where the sums need 1152 and 2144. The paper gives 0.1 to 0.3 for the scales; 0.17, 0.10 and 0.20 are the released ones.
+-v2, where the sums need 1152 and 2144. Scales: 0.1 to 0.3 in Section 3.3, typically about 0.1 in Figure 20; ours are the released.
 """
 
 from dataclasses import replace
@@ -12,25 +12,25 @@ from .inception_v4 import BATCH_NORM, V1x3, V1x7, V3x1, V7x1, stem
 from .notation import *
 
 
-def a(n: int, m: int) -> Residual:
+def a(inner: int, outer: int) -> Residual:
     """35x35, Figures 10 (32, 32) and 16 (48, 64)."""
-    return Residual(Cat([Conv(32)], [Conv(32), Conv(32, 3)], [Conv(32), Conv(n, 3), Conv(m, 3)]), scale=0.17)
+    return Residual(Cat([Conv(32)], [Conv(32), Conv(32, 3)], [Conv(32), Conv(inner, 3), Conv(outer, 3)]), scale=0.17)
 
 
-def b(n: int, k: int, l: int, m: int) -> Residual:  # noqa: E741
+def b(c1: int, reduce: int, inner: int, outer: int) -> Residual:
     """17x17, Figures 11 and 17."""
-    return Residual(Cat([Conv(n)], [Conv(k), Conv(l, V1x7), Conv(m, V7x1)]), scale=0.10)
+    return Residual(Cat([Conv(c1)], [Conv(reduce), Conv(inner, V1x7), Conv(outer, V7x1)]), scale=0.10)
 
 
-def c(l: int, m: int, scale: float = 0.20, relu: bool = True) -> Residual:  # noqa: E741
+def c(inner: int, outer: int, scale: float = 0.20, relu: bool = True) -> Residual:
     """8x8, Figures 13 and 19."""
-    return Residual(Cat([Conv(192)], [Conv(192), Conv(l, V1x3), Conv(m, V3x1)]), scale, relu)
+    return Residual(Cat([Conv(192)], [Conv(192), Conv(inner, V1x3), Conv(outer, V3x1)]), scale, relu)
 
 
-def reduction_b(k: int, l: int, m: int) -> Cat:  # noqa: E741
-    """Figures 12 and 18."""
-    second, third = [Conv(256), Conv(k, 3, 2, VALID)], [Conv(256), Conv(l, 3), Conv(m, 3, 2, VALID)]
-    return Cat([Conv(256), Conv(384, 3, 2, VALID)], second, third, [Max(3, 2, VALID)])
+def reduction_b(second: int, inner: int, third: int) -> Cat:
+    """17x17 to 8x8, Figures 12 and 18."""
+    two, three = [Conv(256), Conv(second, 3, 2, VALID)], [Conv(256), Conv(inner, 3), Conv(third, 3, 2, VALID)]
+    return Cat([Conv(256), Conv(384, 3, 2, VALID)], two, three, [Max(3, 2, VALID)])
 
 
 INCEPTION_RESNET_V1 = Definition(  # Figure 15

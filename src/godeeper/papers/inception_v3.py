@@ -17,15 +17,15 @@ def a(c1: int, average: Avg, proj: int) -> Cat:
     return Cat([Conv(c1)], [Conv(48), Conv(64, 5)], [Conv(64), Conv(96, 3), Conv(96, 3)], [average, Conv(proj)])
 
 
-def b(n: int) -> Cat:
-    """17x17, Figure 6: 7x7 filters as 1x7 and 7x1 (height x width), `n` of them inside."""
-    third = [Conv(n), Conv(n, (7, 1)), Conv(n, (1, 7)), Conv(n, (7, 1)), Conv(192, (1, 7))]
-    return Cat([Conv(192)], [Conv(n), Conv(n, (1, 7)), Conv(192, (7, 1))], third, [AVERAGE, Conv(192)])
+def b(inner: int) -> Cat:
+    """17x17, Figure 6: 7x7 filters as 1x7 and 7x1 (height x width), `inner` of them inside."""
+    third = [Conv(inner), Conv(inner, (7, 1)), Conv(inner, (1, 7)), Conv(inner, (7, 1)), Conv(192, (1, 7))]
+    return Cat([Conv(192)], [Conv(inner), Conv(inner, (1, 7)), Conv(192, (7, 1))], third, [AVERAGE, Conv(192)])
 
 
-def split(n: int) -> Cat:
+def split(filters: int) -> Cat:
     """8x8, Figure 7: a 3x3 as 1x3 beside 3x1."""
-    return Cat([Conv(n, (1, 3))], [Conv(n, (3, 1))])
+    return Cat([Conv(filters, (1, 3))], [Conv(filters, (3, 1))])
 
 
 def reduction_a(k: int, l: int, m: int, n: int) -> Cat:  # noqa: E741
@@ -33,10 +33,10 @@ def reduction_a(k: int, l: int, m: int, n: int) -> Cat:  # noqa: E741
     return Cat([Conv(n, 3, 2, VALID)], [Conv(k), Conv(l, 3), Conv(m, 3, 2, VALID)], [Max(3, 2, VALID)])
 
 
-def reduction_b(n: int, k: int, l: int) -> Cat:  # noqa: E741
+def reduction_b(c3: int, inner: int, outer: int) -> Cat:
     """17x17 to 8x8: Figure 10 here, Figure 8 of arXiv 1602.07261."""
-    third = [Conv(k), Conv(k, (1, 7)), Conv(l, (7, 1)), Conv(l, 3, 2, VALID)]
-    return Cat([Conv(192), Conv(n, 3, 2, VALID)], third, [Max(3, 2, VALID)])
+    second = [Conv(inner), Conv(inner, (1, 7)), Conv(outer, (7, 1)), Conv(outer, 3, 2, VALID)]
+    return Cat([Conv(192), Conv(c3, 3, 2, VALID)], second, [Max(3, 2, VALID)])
 
 
 C = Cat([Conv(320)], [Conv(384), split(384)], [Conv(448), Conv(384, 3), split(384)], [AVERAGE, Conv(192)])
