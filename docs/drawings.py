@@ -1,8 +1,9 @@
 """Makes the drawings that the pages show, from the tables, and removes those that none shows: `python docs/drawings.py`.
 
-`images/drawings/NETWORK.svg` is a network, `NETWORK-BLOCK.svg` one of its stages, `NETWORK-stem.svg` all that stands before
-the first block, `NETWORK-cost.svg` and `NETWORK-receptive-field.svg` its charts. They are committed with the pages; `--check` changes none of them and names those that
-differ. The crops on a photograph, `images/generated/crops-144.jpg`, are not committed: they are made whenever the site is built.
+`images/drawings/NETWORK.svg` is a network, `NETWORK-BLOCK.svg` one of its stages, `NETWORK-stem.svg` all that stands before the
+first block, `NETWORK-cost.svg` and `NETWORK-receptive-field.svg` its charts. They are committed with the pages; `--check` changes
+none of them and names those that differ. The crops on a photograph, `images/generated/crops-144.jpg`, are not committed: they are
+made whenever the site is built.
 """
 
 from __future__ import annotations

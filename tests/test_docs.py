@@ -14,6 +14,7 @@ from typer.main import get_command
 import godeeper
 from godeeper import workflows
 from godeeper.cli.main import app
+from godeeper.papers.facts_googlenet import GOOGLENET_TABLE_1
 from pages import DOCS, NAMES, PAGES, PAIRS, ROOT, blocks, prose, read
 
 spec = importlib.util.spec_from_file_location("lines", DOCS / "lines.py")
@@ -117,6 +118,32 @@ def test_every_command_of_a_page_is_one(page):
             command, words = command.commands[words[0]], words[1:]
         if "..." not in words and "$RESUME" not in words and not any(word.startswith("$") for word in words):
             command.make_context(command.name, list(words))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_table_1_stands_on_its_page_as_printed_with_the_audits_marks(language):
+    page = read(f"docs/{language}/guide/googlenet-network.md")
+    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in re.findall(r"^\|.*\|$", page, re.M)]
+    stages = list(dict.fromkeys(fact.stage for fact in GOOGLENET_TABLE_1))
+    columns = ["patch/stride", "output", "depth", "1x1", "3x3 reduce", "3x3", "5x5 reduce", "5x5", "pool proj", "params", "ops"]
+    cells = {
+        f"{stage} {column}": cell
+        for stage, (_, *row) in zip(stages, rows[2:21], strict=True)
+        for column, cell in zip(columns, row, strict=True)
+        if cell
+    }
+    assert {where: cell.split()[0] for where, cell in cells.items()} == {
+        f"{fact.stage} {fact.quantity}": fact.printed for fact in GOOGLENET_TABLE_1
+    }
+    wrong = {f.where: f for f in godeeper.audit("googlenet") if f.where.startswith("Table 1,") and f.verdict != "reproduced"}
+    assert {f"Table 1, {where}" for where, cell in cells.items() if cell.endswith("†")} == set(wrong)
+    corrected = {
+        f"Table 1, {stage} {column}": cell
+        for stage, *pair in rows[23:31]
+        for column, cell in zip(("params", "ops"), pair, strict=True)
+        if cell
+    }
+    assert corrected == {where: f"{finding.printed}, {finding.computed}" for where, finding in wrong.items()}
 
 
 def test_the_makefile_has_the_targets_that_the_readme_names():

@@ -1,7 +1,7 @@
 """Inception-ResNet: "Inception-v4, Inception-ResNet ..." (arXiv 1602.07261), Figures 7 and 10-19, Table 1, Section 3.3.
 
 The "linear" 1x1 at the end of each residual block has as many filters as the sum needs. Figures 17 and 19 print 1154 and 2048 for
--v2, where the sums need 1152 and 2144. Scales: 0.1 to 0.3 in Section 3.3, typically about 0.1 in Figure 20; ours are the released.
+-v2, where the sums need 1152 and 2144. Scales: 0.1 to 0.3 in Section 3.3, typically 0.1 in Figure 20; ours are the released ones.
 """
 
 from dataclasses import replace
