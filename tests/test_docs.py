@@ -120,6 +120,12 @@ def test_every_command_of_a_page_is_one(page):
             command.make_context(command.name, list(words))
 
 
+def test_both_glossaries_pair_the_same_words():
+    pairs = re.compile(r"^\| (.+?) \| (.+?) \|", re.M)
+    english, chinese = (pairs.findall(read(f"docs/{language}/guide/glossary.md")) for language in ("en", "zh"))
+    assert english == [(second, first) for first, second in chinese]
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_table_1_stands_on_its_page_as_printed_with_the_audits_marks(language):
     page = read(f"docs/{language}/guide/googlenet-network.md")
