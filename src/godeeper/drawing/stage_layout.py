@@ -23,6 +23,7 @@ from ..papers.notation import (
     Residual,
     Row,
     Separable,
+    Whitening,
 )
 from ..papers.shape import Cost, FeatureShape, row_output
 from .layout import Layout, Style, add_shortcut, fork, repeated, stack, text_box
@@ -58,6 +59,8 @@ def row_text(row: Row, shape: FeatureShape) -> str:
     match row:
         case Conv() | Max() | Avg():
             return figure_text(row)
+        case Whitening():
+            return f"whitening {row.size} {row.filters(shape.channels)}"
         case Separable(filters, _, stride):
             return f"separable {row.size} {filters}" + (f" /{stride}" if stride > 1 else "")
         case AvgTo(grid):
@@ -86,7 +89,7 @@ def box_kind(row: Row) -> str:
     match row:
         case Conv() if row.sides == (1, 1):
             return "conv1x1"
-        case Conv() | Separable():
+        case Conv() | Separable() | Whitening():
             return "conv"
         case Max() | Avg() | AvgTo() | Adaptive():
             return "pool"

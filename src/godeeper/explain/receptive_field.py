@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import GodeeperError, unknown
-from ..papers.notation import LRN, Avg, BatchNorm, Cat, Conv, Definition, Dropout, Max, Residual, Row, Separable, rows
+from ..papers.notation import (
+    LRN,
+    Avg,
+    BatchNorm,
+    Cat,
+    Conv,
+    Definition,
+    Dropout,
+    Max,
+    Residual,
+    Row,
+    Separable,
+    Whitening,
+    rows,
+)
 from ..papers.shape import FeatureShape, stage_output
 
 
@@ -87,7 +101,7 @@ def _after_rows(path: Sequence[Row], field: ReceptiveField) -> ReceptiveField:
 
 def _after_row(row: Row, field: ReceptiveField) -> ReceptiveField:
     match row:
-        case Conv() | Separable() | Max() | Avg():
+        case Conv() | Whitening() | Separable() | Max() | Avg():
             down, across = (
                 extent.after_window(window, row.stride, padding)
                 for extent, window, padding in zip(field, row.reach, row.margins, strict=True)

@@ -28,9 +28,11 @@ from ..papers.notation import (
     Row,
     Separable,
     Stage,
+    Whitening,
 )
 from ..papers.shape import FeatureShape, row_output, stage_output
 from .joined import can_join, joined_forward
+from .whitening import WhiteningConv
 
 
 def build(row: Row, shape: FeatureShape, batch_norm: BatchNorm | None) -> nn.Module:
@@ -44,6 +46,8 @@ def build(row: Row, shape: FeatureShape, batch_norm: BatchNorm | None) -> nn.Mod
             bias = batch_norm is None or batch_norm.conv_bias
             conv = nn.Conv2d(channels, filters, row.sides, row.stride, row.margins, row.dilation, bias=bias)
             return _conv_unit(conv, filters, batch_norm)  # (N, C, H, W) -> (N, filters, H', W')
+        case Whitening():
+            return nn.Sequential(OrderedDict(conv=WhiteningConv(row, channels), relu=nn.ReLU(inplace=True)))
         case Separable(filters):
             middle = channels * row.multiplier
             depthwise = nn.Conv2d(channels, middle, row.sides, row.stride, row.margins, groups=channels, bias=False)

@@ -27,6 +27,7 @@ from .notation import (
     Row,
     Separable,
     Stage,
+    Whitening,
     rows,
 )
 from .shape import FeatureShape, TooSmall, Uneven, stage_output
@@ -156,6 +157,8 @@ def kind_of(row: Row, shape: FeatureShape) -> str:
     match row:
         case Conv():
             return f"convolution {row.size}/{row.stride}"
+        case Whitening():
+            return f"whitening {row.size}/{row.stride}"
         case Separable():
             return f"separable convolution {row.size}/{row.stride}"
         case Max():

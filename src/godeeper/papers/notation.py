@@ -11,7 +11,8 @@ from typing import Literal
 
 __all__ = [  # what a table is written with; the tables import all of it
     "CEIL", "LRN", "SAME", "VALID", "Adaptive", "Auxiliary", "Avg", "AvgTo", "BatchNorm", "Cat", "Conv", "Definition", "Dropout",
-    "FullyConnected", "Linear", "LinearNorm", "Max", "Residual", "Row", "Separable", "Stage", "altered", "times",
+    "FullyConnected", "Linear", "LinearNorm", "Max", "Residual", "Row", "Separable", "Stage", "Whitening", "altered",
+    "times",
 ]  # fmt: skip
 
 Padding = Literal["same", "valid", "ceil"] | int
@@ -66,6 +67,24 @@ class Conv(Window):
     stride: int = 1
     padding: Padding = SAME
     dilation: int = 1
+
+
+@dataclass(frozen=True)
+class Whitening(Window):
+    """A first convolution that is not learned, then ReLU: it makes the pixels of a patch uncorrelated and equally strong.
+
+    Its filters are the principal components of the training images' patches, each over its standard deviation, and the negatives
+    of all these: twice as many as a patch has values. As in airbench (arXiv 2404.00498, Section 3.1).
+    """
+
+    kernel: int = 2
+    stride: int = 1
+    padding: Padding = VALID
+
+    def filters(self, channels: int) -> int:
+        """How many filters images of so many channels have."""
+        height, width = self.sides
+        return 2 * channels * height * width
 
 
 @dataclass(frozen=True)
@@ -178,7 +197,8 @@ class Residual:
 
 
 Row = (
-    Conv | Separable | Max | Avg | AvgTo | Adaptive | LRN | Dropout | FullyConnected | LinearNorm | Linear | Cat | Residual
+    Conv | Whitening | Separable | Max | Avg | AvgTo | Adaptive | LRN | Dropout | FullyConnected | LinearNorm | Linear | Cat
+    | Residual
 )  # fmt: skip
 Stage = Row | tuple[Row, ...]
 

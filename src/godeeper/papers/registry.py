@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..errors import GodeeperError, unknown
 from .bn_inception import BN_INCEPTION, BN_INCEPTION_CAFFE
+from .cifar import GOOGLENET_CIFAR
 from .googlenet import GOOGLENET, GOOGLENET_BN, GOOGLENET_COUNTED, GOOGLENET_TORCHVISION
 from .inception_resnet import (
     INCEPTION_RESNET_V1,
@@ -35,6 +36,7 @@ from .notation import (
     Row,
     Separable,
     Stage,
+    Whitening,
     altered,
 )
 from .related import ALEXNET, VGG16, VGG19, ZFNET
@@ -43,6 +45,7 @@ DEFINITIONS = {
     definition.name: definition
     for definition in (
         GOOGLENET, GOOGLENET_COUNTED, GOOGLENET_BN, GOOGLENET_TORCHVISION,
+        GOOGLENET_CIFAR,
         BN_INCEPTION, BN_INCEPTION_CAFFE,
         INCEPTION_V3, INCEPTION_V3_TF, INCEPTION_V3_FID,
         INCEPTION_V4, INCEPTION_V4_PRINTED,
@@ -138,5 +141,5 @@ def _row_variant(row: Row, num_classes: int | None, width: float, unstrided: boo
             return replace(row, units=scaled(row.units, width))
         case Linear():
             return row if num_classes is None else Linear(num_classes)
-        case AvgTo() | Adaptive() | LRN() | Dropout() | Cat() | Residual():
+        case Whitening() | AvgTo() | Adaptive() | LRN() | Dropout() | Cat() | Residual():
             return row

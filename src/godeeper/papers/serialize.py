@@ -31,12 +31,13 @@ from .notation import (
     Row,
     Separable,
     Stage,
+    Whitening,
 )
 
 TAGS: dict[str, type] = {  # never renamed: files carry them
     "conv": Conv, "separable_conv": Separable, "max_pool": Max, "avg_pool": Avg, "avg_pool_to": AvgTo,
     "adaptive_avg_pool": Adaptive, "lrn": LRN, "dropout": Dropout, "fully_connected": FullyConnected,
-    "linear_norm": LinearNorm, "linear": Linear,
+    "linear_norm": LinearNorm, "linear": Linear, "whitening": Whitening,
 }  # fmt: skip
 TAG_OF = {row: tag for tag, row in TAGS.items()}
 PADDINGS = (SAME, VALID, CEIL)

@@ -25,6 +25,7 @@ from .notation import (
     Row,
     Separable,
     Stage,
+    Whitening,
     Window,
     rows,
 )
@@ -99,6 +100,11 @@ def row_output(row: Row, shape: FeatureShape, batch_norm: BatchNorm | None) -> t
             out = _windows(row, shape, filters)
             per_filter = 1 if batch_norm is None else 2 + batch_norm.conv_bias  # a bias, or scale and shift, or all three
             return out, Cost(weights + per_filter * filters, weights * out.height * out.width, 1, 1)
+        case Whitening():
+            filters = row.filters(shape.channels)
+            out = _windows(row, shape, filters)
+            weights = filters * shape.channels * math.prod(row.sides)  # of which none is a parameter; the biases are
+            return out, Cost(filters, weights * out.height * out.width, 1, 1)
         case Separable(filters, kernel, _, multiplier):
             middle = _windows(row, shape, shape.channels * multiplier)
             depthwise = middle.channels * kernel**2 * middle.height * middle.width

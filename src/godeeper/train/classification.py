@@ -23,6 +23,7 @@ from ..models.network import Network, device_of
 from ..models.spec import ModelSpec
 from .batch_norm import needs_two
 from .checks import check_batch, check_heads, check_mixing, check_same_data, check_sizes
+from .fit_whitening import fit_whitening
 from .loss import ClassificationLoss
 from .mix import mix
 from .optim import scaled_parameters
@@ -63,6 +64,8 @@ class Classification(Task):
         check_mixing(self.per_process, recipe)
         check_batch(self.per_process, lambda: any(map(self.needs_two, sizes)), network.definition.name)
         check_same_data(saved, self.images)
+        if not saved:
+            fit_whitening(network, self.images)
 
     def description(self) -> dict[str, Any]:
         return {"images": describe_data(self.images)}

@@ -5,18 +5,22 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from accelerate.utils import broadcast
 from torch import nn
 
 from ..models.network import Network
+from .muon import Muon
 from .recipe import TrainConfig
 from .rmsprop import RMSpropTF
 
 
 def make_optimizer(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: TrainConfig) -> torch.optim.Optimizer:
     """The recipe's optimiser; weight decay on filters and linear weights only. Each group's `scale` multiplies the rate."""
+    if recipe.optimizer == "muon":
+        return _make_muon(scaled, recipe)
     groups = []
     for scale, parameters in scaled:
         for weight_decay, chosen in (
@@ -29,6 +33,19 @@ def make_optimizer(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: T
         return RMSpropTF(groups, recipe.lr, recipe.rmsprop_decay, recipe.rmsprop_eps, recipe.momentum)
     nesterov = recipe.nesterov and recipe.momentum > 0
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
+
+
+def _make_muon(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: TrainConfig) -> Muon:
+    """Muon for filters, AdamW at its own rate and without decay for the rest."""
+    groups: list[dict[str, Any]] = []
+    for scale, parameters in scaled:
+        filters = [p for p in parameters if p.ndim == 4]
+        rest = [p for p in parameters if p.ndim != 4]
+        if filters:
+            groups.append({"params": filters, "weight_decay": recipe.weight_decay, "scale": scale})
+        if rest:
+            groups.append({"params": rest, "adamw": True, "scale": scale * recipe.adamw_lr / (recipe.lr or 1)})
+    return Muon(groups, recipe.lr, recipe.momentum)
 
 
 def scaled_parameters(network: Network, layer_decay: float) -> list[tuple[float, list[nn.Parameter]]]:

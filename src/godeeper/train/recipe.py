@@ -16,24 +16,26 @@ class TrainConfig:
 
     RANGES: ClassVar[dict[str, tuple[float, float]]] = {
         "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "lr": (0, 1000), "momentum": (0, 0.9999),
-        "rmsprop_decay": (0, 0.9999), "rmsprop_eps": (0, 1e6), "weight_decay": (0, 10), "warmup_epochs": (0, 100_000),
-        "step_epochs": (1, 100_000), "step_factor": (0, 1), "ema_decay": (0, 1), "clip_norm": (0, 1e9),
+        "rmsprop_decay": (0, 0.9999), "rmsprop_eps": (0, 1e6), "adamw_lr": (0, 1000), "weight_decay": (0, 10),
+        "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1), "ema_decay": (0, 1), "clip_norm": (0, 1e9),
         "checkpoint_minutes": (0, 1e6), "seed": (0, 2**31 - 1),
     }  # fmt: skip
 
     ONLY: ClassVar[dict[str, tuple[str, object]]] = {  # fields that take effect with one value of another field only
         "rmsprop_decay": ("optimizer", "rmsprop"), "rmsprop_eps": ("optimizer", "rmsprop"), "nesterov": ("optimizer", "sgd"),
+        "adamw_lr": ("optimizer", "muon"),
         "step_epochs": ("schedule", "step"), "step_factor": ("schedule", "step"),
     }  # fmt: skip
 
     epochs: int = 90
     batch_size: int = 128  # images a step, over all processes
-    optimizer: Literal["sgd", "rmsprop"] = "sgd"  # rmsprop: TensorFlow's, `RMSpropTF`
+    optimizer: Literal["sgd", "rmsprop", "muon"] = "sgd"  # rmsprop: TensorFlow's, `RMSpropTF`; muon: of filters, `Muon`
     lr: float = 0.1  # of a whole batch, whatever the number of processes
     momentum: float = 0.9
     nesterov: bool = True  # sgd
     rmsprop_decay: float = 0.9  # rmsprop: of the mean square
     rmsprop_eps: float = 1.0  # rmsprop: inside the root
+    adamw_lr: float = 0.01  # muon: of all that are no filters, by AdamW; rises and falls as `lr`
     weight_decay: float = 1e-4  # on filters and linear weights; not on biases and norms
     schedule: Literal["cosine", "linear", "step"] = "cosine"  # how the rate falls after the warm-up: to 0, or in steps
     warmup_epochs: float = 1.0  # the rate rises in a straight line
