@@ -1,4 +1,4 @@
-"""A GoogLeNet for CIFAR-10: a table of ours, Inception modules in the layout of airbench's network (arXiv 2404.00498, Section 3)."""
+"""A GoogLeNet for CIFAR-10: a table of ours, Inception modules in the layout of airbench's network (arXiv 2404.00498)."""
 
 from .bn_inception import inception
 from .notation import *

@@ -17,8 +17,8 @@ class TrainConfig:
     RANGES: ClassVar[dict[str, tuple[float, float]]] = {
         "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "lr": (0, 1000), "momentum": (0, 0.9999),
         "rmsprop_decay": (0, 0.9999), "rmsprop_eps": (0, 1e6), "adamw_lr": (0, 1000), "weight_decay": (0, 10),
-        "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1), "ema_decay": (0, 1), "clip_norm": (0, 1e9),
-        "checkpoint_minutes": (0, 1e6), "seed": (0, 2**31 - 1),
+        "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1), "ema_decay": (0, 1),
+        "clip_norm": (0, 1e9), "checkpoint_minutes": (0, 1e6), "seed": (0, 2**31 - 1),
     }  # fmt: skip
 
     ONLY: ClassVar[dict[str, tuple[str, object]]] = {  # fields that take effect with one value of another field only
@@ -212,8 +212,8 @@ recipes: dict[str, Recipe] = {
         epochs=20, batch_size=32, lr=0.05, layer_decay=0.9, freeze_epochs=1, warmup_epochs=1, weight_decay=1e-4,
         ema_decay=0.99, clip_norm=1.0, crop_scale=(0.35, 1.0), auxiliary_weight=0.0,
     ),
-    # CIFAR-10, by tables with batch norm: whole images, shifted by 2 pixels and flipped every other epoch, Muon for filters (arXiv
-    # 2404.00498 and its code), a rate that falls in a straight line.
+    # CIFAR-10, by tables with batch norm: whole images, shifted by 2 pixels and flipped every other epoch, Muon for filters
+    # (arXiv 2404.00498 and its code), a rate that falls in a straight line.
     # `godeeper train --model googlenet_cifar --data cifar10 --recipe cifar10 --out runs/cifar10`
     "cifar10": Recipe(
         epochs=13, batch_size=500, optimizer="muon", lr=0.24, momentum=0.6, adamw_lr=0.01, schedule="linear", warmup_epochs=0,

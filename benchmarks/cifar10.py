@@ -1,0 +1,127 @@
+"""What each part of the recipe `cifar10` gives, and how far it goes with more compute.
+
+    python benchmarks/cifar10.py parts IMAGES RUNS [--seeds 3] [--epochs 2] [--only NAME ...]
+    python benchmarks/cifar10.py table RUNS
+
+`parts` trains `googlenet_cifar` by the recipe and then with one part of it changed at a time, by each seed, in RUNS/NAME-SEED;
+IMAGES is a folder of classes without a test set, of which a fifth is held out (so the 10,000 test images decide nothing). What is
+there already is not trained again, what was cut off is resumed: several such commands may share one RUNS, each with its own
+`--only`. `table` prints, of all runs in RUNS: compute, as 6 x multiply-adds x images seen, top-1 error (one crop, after the last
+epoch), and how far the mean is from the recipe's, with 95 % intervals (Student's t).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from godeeper import GodeeperError, describe
+from godeeper.claims.stats import mean, paired
+from godeeper.models.spec import ModelSpec
+from godeeper.notation import Avg, BatchNorm, Conv, Definition, Max, Row, altered
+from godeeper.papers.cifar import GOOGLENET_CIFAR
+from godeeper.workflows.training import train
+
+RECIPE = "recipe"  # the arm that changes nothing
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A table, and what of the recipe is changed."""
+
+    settings: Sequence[str] = ()
+    table: Definition = GOOGLENET_CIFAR
+
+
+def with_average_pools(row: Row) -> Row:
+    return Avg(3) if row == Max(3) else row
+
+
+TABLE = GOOGLENET_CIFAR
+MODULES = {name: altered(stage, with_average_pools) for name, stage in TABLE.stages.items()}
+ARMS = {
+    RECIPE: Arm(),
+    "flipped by chance": Arm(["alternating_flip=false"]),
+    "not flipped": Arm(["hflip=false", "alternating_flip=false"]),
+    "not shifted": Arm(["shift=0", "crop_scale=1,1", "crop_ratio=1,1"]),
+    "scale crops": Arm(["shift=0", "crop_scale=0.4,1"]),
+    "label smoothing 0": Arm(["label_smoothing=0"]),
+    "SGD": Arm(["optimizer=sgd", "lr=1.0", "momentum=0.9", "weight_decay=5e-4", "warmup_epochs=0.4"]),
+    "weight decay 0": Arm(["weight_decay=0"]),
+    "cosine": Arm(["schedule=cosine"]),
+    "warm-up": Arm(["warmup_epochs=0.2"]),
+    "weights not averaged": Arm(["ema_decay=0"]),
+    "batch 1000": Arm(["batch_size=1000"]),
+    "3x3 in place of whitening": Arm(table=replace(TABLE, stages={**TABLE.stages, "whitening": Conv(24, 3)})),
+    "batch norm at 0.1": Arm(table=replace(TABLE, batch_norm=BatchNorm(eps=1e-5, momentum=0.1))),
+    "average pools in modules": Arm(table=replace(TABLE, stages=MODULES)),
+}
+
+
+def train_parts(images: Path, runs: Path, seeds: int, epochs: int, only: Sequence[str]) -> None:
+    for seed in range(seeds):
+        for name in only or ARMS:
+            arm = ARMS[name]
+            folder = runs / f"{name.replace(' ', '_')}-{seed}"
+            if (folder / "model.safetensors").exists():
+                continue
+            settings = [*arm.settings, f"epochs={epochs}", f"seed={seed}"]
+            print(f"{name}, seed {seed}", flush=True)
+            if folder.exists():
+                train(folder, resume=True)
+            else:
+                train(folder, arm.table, images, recipe="cifar10", overrides=settings, workers=0, trackers=())
+
+
+def read(folder: Path) -> dict[str, float]:
+    """What a finished run cost, and its error."""
+    made = json.loads((folder / "recipe.json").read_text())
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    adds = describe(ModelSpec.from_dict(made["spec"]).definition).multiply_adds
+    seen = sum(line["images"] for line in lines)
+    seconds = sum(line["seconds"] for line in lines)
+    return {"pflop": 6 * adds * seen / 1e15, "error": lines[-1]["top1_error"], "minutes": seconds / 60}
+
+
+def print_table(runs: Path) -> None:
+    arms: defaultdict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+    for weights in sorted(runs.glob("*/model.safetensors")):
+        name, _, seed = weights.parent.name.rpartition("-")
+        arms[name.replace("_", " ")][int(seed)] = read(weights.parent)
+    recipe = arms.get(RECIPE, {})
+    print(f"{'':28} {'n':>2} {'PFLOP':>6} {'minutes':>7} {'top-1 error, %':>16} {'against the recipe':>20}")
+    for name, by_seed in sorted(arms.items(), key=lambda item: item[0] != RECIPE):
+        columns = {key: [run[key] for run in by_seed.values()] for key in ("pflop", "minutes", "error")}
+        pflop, minutes = (statistics.mean(columns[key]) for key in ("pflop", "minutes"))
+        pairs = [(run["error"], recipe[seed]["error"]) for seed, run in by_seed.items() if seed in recipe]
+        against = str(paired(*zip(*pairs, strict=True))) if name != RECIPE and pairs else ""
+        print(f"{name:28} {len(by_seed):2} {pflop:6.3f} {minutes:7.1f} {mean(columns['error'])!s:>16} {against:>20}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    parts = commands.add_parser("parts")
+    parts.add_argument("images", type=Path)
+    parts.add_argument("runs", type=Path)
+    parts.add_argument("--seeds", type=int, default=3)
+    parts.add_argument("--epochs", type=int, default=2)
+    parts.add_argument("--only", nargs="+", choices=ARMS, default=[])
+    commands.add_parser("table").add_argument("runs", type=Path)
+    given = parser.parse_args()
+    try:
+        if given.command == "parts":
+            train_parts(given.images, given.runs, given.seeds, given.epochs, given.only)
+        else:
+            print_table(given.runs)
+    except GodeeperError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()
