@@ -14,9 +14,10 @@ from godeeper.train.fit_whitening import fit_whitening
 
 def correlated(count):
     """Images (N, 3, 8, 8) whose pixels resemble their neighbours, and whose channels resemble each other."""
-    noise = torch.randn(count, 1, 9, 9, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(count, 1, 9, 9, generator=generator)
     smooth = noise[:, :, 1:, 1:] + noise[:, :, :-1, 1:] + noise[:, :, 1:, :-1]
-    return torch.cat([smooth, 2 * smooth + 0.5 * noise[:, :, 1:, 1:], -smooth + noise[:, :, :-1, :-1]], 1)
+    return torch.cat([smooth, 2 * smooth, -smooth], 1) + 0.5 * torch.randn(count, 3, 8, 8, generator=generator)
 
 
 def test_patches_come_out_uncorrelated_with_variance_one():

@@ -18,14 +18,11 @@ class WhiteningConv(nn.Conv2d):
     Its filters are no parameters but a buffer: no optimiser moves them. They are random until `fit` computes them.
     """
 
-    fitted: Tensor  # of no dimensions: whether `fit` was called
-
     def __init__(self, row: Whitening, channels: int) -> None:
         super().__init__(channels, row.filters(channels), row.sides, row.stride, row.margins)
         weight = self.weight.data
         del self.weight
         self.register_buffer("weight", weight)
-        self.register_buffer("fitted", torch.tensor(False))
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
@@ -38,7 +35,12 @@ class WhiteningConv(nn.Conv2d):
         filters = (components / (variances + EPSILON).sqrt()).T.flip(0)  # the strongest component first
         filters = filters.view(-1, *self.weight.shape[1:])
         self.weight.copy_(torch.cat([filters, -filters]))
-        self.fitted.fill_(True)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether `fit` computed the filters: then half of them are the negatives of the others."""
+        first, second = self.weight.chunk(2)
+        return torch.equal(first, -second)
 
 
 def unfitted_whitening(network: nn.Module) -> list[WhiteningConv]:
