@@ -21,10 +21,11 @@ NARROW: dict[str, Any] = {"width": 0.25, "num_classes": 10}
 # The least image, without heads and with them, by hand from the last row down: before a valid 3x3/2, g was 2g + 1; before
 # one that rounds up, 2g; before a 7x7/2 with margins, 2g - 1. Same padding leaves 1 of 1. So, from the logits to the image:
 # Inceptions 1, 3, 7, 15, 17, 35, 37, 75, and 107 where a head's 5x5 needs 5 of B; AlexNet 1, 3, 7, 15, 63; ZFNet 1, 2, 4, 11,
-# 22, 47; torchvision's 1, 2, 4, 8, 15; Caffe's 1, 2, 4, 8, 16, 31, even where branches meet; heads on 4a need 4: 7, 13, 25, 49.
+# 22, 47; torchvision's 1, 2, 4, 8, 15; Caffe's 1, 2, 4, 8, 16, 31, even where branches meet; heads on 4a need 4: 7, 13, 25, 49;
+# googlenet_cifar 1, 2, 4, 8, and 9 before the 2x2.
 MINIMUM = {
     "googlenet": (1, 49), "googlenet_counted": (1, 49), "googlenet_bn": (1, 49), "googlenet_torchvision": (15, 15),
-    "bn_inception": (1, 1), "bn_inception_caffe": (31, 31),
+    "googlenet_cifar": (9, 9), "bn_inception": (1, 1), "bn_inception_caffe": (31, 31),
     "inception_v3": (75, 107), "inception_v3_tf": (75, 107), "inception_v3_fid": (75, 75),
     "inception_v4": (75, 107), "inception_v4_printed": (75, 75),
     "inception_resnet_v1": (75, 75), "inception_resnet_v1_facenet": (75, 75), "inception_resnet_v2_printed": (75, 75),
@@ -142,7 +143,7 @@ def test_widths_are_multiples_of_8(name, width):
         for network in (narrow, whole)
     )
     assert ours.keys() == theirs.keys()
-    filters = {key: count for key, count in ours.items() if not key.endswith((".linear.linear", ".depthwise"))}
+    filters = {key: count for key, count in ours.items() if not key.endswith((".linear.linear", ".depthwise", "whitening.conv"))}
     assert {key: count for key, count in filters.items() if count % 8} == {}
     for key, count in filters.items():  # what is a sum of several may be as far off as each of them
         assert abs(count - width * theirs[key]) <= 4 or key.endswith(".linear"), key
@@ -157,8 +158,9 @@ def test_every_norm_has_the_tables_eps_and_momentum(name):
     convolutions = [key for key, module in network.named_modules() if isinstance(module, nn.Conv2d)]
     table = definition(name).batch_norm
     assert {(norm.eps, norm.momentum) for norm in norms} == ({(table.eps, table.momentum)} if table else set())
-    if table is not None:  # after every convolution but the depthwise ones and those that end a residual block
-        normed = [key for key in convolutions if not key.endswith((".depthwise", ".linear"))]
+    if table is not None:  # after all convolutions but the depthwise, residual blocks' last, and whitening
+        unnormed = (".depthwise", ".linear", "whitening.conv")
+        normed = [key for key in convolutions if not key.endswith(unnormed)]
         assert len(norms) == len(normed) + (name == "inception_resnet_v1_facenet")
 
 

@@ -253,7 +253,7 @@ def test_the_last_block_has_scale_1_and_no_relu(name):
 BATCH_NORMS = {  # eps, momentum, whether convolutions keep a bias
     "googlenet": None, "googlenet_counted": None, "alexnet": None, "zfnet": None, "vgg16": None, "vgg19": None,
     "googlenet_bn": (1e-3, 0.1, False), "googlenet_torchvision": (1e-3, 0.1, False), "bn_inception": (1e-3, 0.1, False),
-    "bn_inception_caffe": (1e-5, 0.1, True),
+    "googlenet_cifar": (1e-5, 0.4, False), "bn_inception_caffe": (1e-5, 0.1, True),
     **dict.fromkeys(("inception_v3", "inception_v3_tf", "inception_v3_fid"), (1e-3, 0.1, False)),
     "inception_v4": (1e-3, 3e-4, False), "inception_v4_printed": (1e-3, 3e-4, False),  # TensorFlow's decay 0.9997
     "inception_resnet_v1": (1e-3, 3e-4, False), "inception_resnet_v2_printed": (1e-3, 3e-4, False),

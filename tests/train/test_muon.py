@@ -60,15 +60,17 @@ def test_the_rest_takes_steps_of_adamw_by_hand():
 
 def test_a_recipe_gives_filters_to_muon_and_the_rest_to_adamw():
     network = create_model("googlenet_bn", num_classes=2, width=0.25, small=True)
-    recipe = Recipe(optimizer="muon", lr=0.2, adamw_lr=0.01, weight_decay=0.1, schedule="linear", warmup_epochs=0, epochs=2)
+    recipe = Recipe(
+        optimizer="muon", lr=0.2, adamw_lr=0.01, bias_lr=0.02, weight_decay=0.1, schedule="linear", warmup_epochs=0, epochs=2
+    )
     optimizer = make_optimizer(scaled_parameters(network, 1.0), recipe)
-    filters, rest = optimizer.param_groups
-    assert {parameter.ndim for parameter in filters["params"]} == {4}
-    assert {parameter.ndim for parameter in rest["params"]} == {1, 2}
-    assert len(filters["params"]) + len(rest["params"]) == len(list(network.parameters()))
-    assert (filters["adamw"], filters["weight_decay"], rest["adamw"], rest["weight_decay"]) == (False, 0.1, True, 0.0)
+    filters, linear, biases = optimizer.param_groups
+    assert [{parameter.ndim for parameter in group["params"]} for group in optimizer.param_groups] == [{4}, {2}, {1}]
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(network.parameters()))
+    assert [group["adamw"] for group in optimizer.param_groups] == [False, True, True]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0, 0.0]
     set_learning_rate(optimizer, recipe, step=5, steps_per_epoch=5)  # half of the run
-    assert (filters["lr"], rest["lr"]) == pytest.approx((0.1, 0.005))
+    assert (filters["lr"], linear["lr"], biases["lr"]) == pytest.approx((0.1, 0.005, 0.01))
 
 
 @pytest.mark.parametrize("wrong", [{"momentum": 1.0}, {"lr": -1.0}, {"betas": (0.9, 1.0)}, {"weight_decay": -0.1}, {"eps": -1.0}])

@@ -21,7 +21,8 @@ GOOGLENET_CIFAR = Definition(
         "pool3": Max(2, 2, VALID),
         "4a": inception(128, 160, 256, 48, 96, Max(3), 96),
     },
-    head={"maxpool": Max(3, 1, VALID), "linear": Linear(10)},
+    head={"avgpool": AvgTo(1), "linear": Linear(10)},
     batch_norm=BatchNorm(eps=1e-5, momentum=0.4),
+    stem=("whitening",),
     image_size=32,
 )

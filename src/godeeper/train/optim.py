@@ -36,15 +36,18 @@ def make_optimizer(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: T
 
 
 def _make_muon(scaled: Sequence[tuple[float, list[nn.Parameter]]], recipe: TrainConfig) -> Muon:
-    """Muon for filters, AdamW at its own rate and without decay for the rest."""
-    groups: list[dict[str, Any]] = []
+    """Muon for filters; AdamW without decay for linear layers, at its own rate, and for biases and norms, at another."""
+    kinds: list[tuple[int, float, dict[str, Any]]] = [
+        (4, recipe.lr, {"weight_decay": recipe.weight_decay}),
+        (2, recipe.adamw_lr, {"adamw": True}),
+        (1, recipe.bias_lr, {"adamw": True}),
+    ]
+    groups = []
     for scale, parameters in scaled:
-        filters = [p for p in parameters if p.ndim == 4]
-        rest = [p for p in parameters if p.ndim != 4]
-        if filters:
-            groups.append({"params": filters, "weight_decay": recipe.weight_decay, "scale": scale})
-        if rest:
-            groups.append({"params": rest, "adamw": True, "scale": scale * recipe.adamw_lr / (recipe.lr or 1)})
+        for dimensions, lr, how in kinds:
+            chosen = [parameter for parameter in parameters if parameter.ndim == dimensions]
+            if chosen:
+                groups.append({"params": chosen, "scale": scale * lr / (recipe.lr or 1), **how})
     return Muon(groups, recipe.lr, recipe.momentum)
 
 

@@ -16,14 +16,14 @@ class TrainConfig:
 
     RANGES: ClassVar[dict[str, tuple[float, float]]] = {
         "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "lr": (0, 1000), "momentum": (0, 0.9999),
-        "rmsprop_decay": (0, 0.9999), "rmsprop_eps": (0, 1e6), "adamw_lr": (0, 1000), "weight_decay": (0, 10),
-        "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1), "ema_decay": (0, 1),
+        "rmsprop_decay": (0, 0.9999), "rmsprop_eps": (0, 1e6), "adamw_lr": (0, 1000), "bias_lr": (0, 1000),
+        "weight_decay": (0, 10), "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1), "ema_decay": (0, 1),
         "clip_norm": (0, 1e9), "checkpoint_minutes": (0, 1e6), "seed": (0, 2**31 - 1),
     }  # fmt: skip
 
     ONLY: ClassVar[dict[str, tuple[str, object]]] = {  # fields that take effect with one value of another field only
         "rmsprop_decay": ("optimizer", "rmsprop"), "rmsprop_eps": ("optimizer", "rmsprop"), "nesterov": ("optimizer", "sgd"),
-        "adamw_lr": ("optimizer", "muon"),
+        "adamw_lr": ("optimizer", "muon"), "bias_lr": ("optimizer", "muon"),
         "step_epochs": ("schedule", "step"), "step_factor": ("schedule", "step"),
     }  # fmt: skip
 
@@ -35,7 +35,8 @@ class TrainConfig:
     nesterov: bool = True  # sgd
     rmsprop_decay: float = 0.9  # rmsprop: of the mean square
     rmsprop_eps: float = 1.0  # rmsprop: inside the root
-    adamw_lr: float = 0.01  # muon: of all that are no filters, by AdamW; rises and falls as `lr`
+    adamw_lr: float = 0.001  # muon: of linear layers, by AdamW; rises and falls as `lr`
+    bias_lr: float = 0.03  # muon: the same of biases and norms
     weight_decay: float = 1e-4  # on filters and linear weights; not on biases and norms
     schedule: Literal["cosine", "linear", "step"] = "cosine"  # how the rate falls after the warm-up: to 0, or in steps
     warmup_epochs: float = 1.0  # the rate rises in a straight line
@@ -216,7 +217,7 @@ recipes: dict[str, Recipe] = {
     # (arXiv 2404.00498 and its code), a rate that falls in a straight line.
     # `godeeper train --model googlenet_cifar --data cifar10 --recipe cifar10 --out runs/cifar10`
     "cifar10": Recipe(
-        epochs=13, batch_size=500, optimizer="muon", lr=0.24, momentum=0.6, adamw_lr=0.01, schedule="linear", warmup_epochs=0,
+        epochs=13, batch_size=500, optimizer="muon", lr=0.24, momentum=0.6, schedule="linear", warmup_epochs=0,
         weight_decay=0.12, ema_decay=0.9, label_smoothing=0.2, auxiliary_weight=0.0, alternating_flip=True, color_jitter=False,
         shift=2,
     ),
