@@ -17,8 +17,8 @@ class TrainConfig:
     RANGES: ClassVar[dict[str, tuple[float, float]]] = {
         "epochs": (1, 100_000), "batch_size": (1, 1_000_000), "lr": (0, 1000), "momentum": (0, 0.9999),
         "rmsprop_decay": (0, 0.9999), "rmsprop_eps": (0, 1e6), "adamw_lr": (0, 1000), "bias_lr": (0, 1000),
-        "weight_decay": (0, 10), "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1), "ema_decay": (0, 1),
-        "clip_norm": (0, 1e9), "checkpoint_minutes": (0, 1e6), "seed": (0, 2**31 - 1),
+        "weight_decay": (0, 10), "warmup_epochs": (0, 100_000), "step_epochs": (1, 100_000), "step_factor": (0, 1),
+        "ema_decay": (0, 1), "clip_norm": (0, 1e9), "checkpoint_minutes": (0, 1e6), "seed": (0, 2**31 - 1),
     }  # fmt: skip
 
     ONLY: ClassVar[dict[str, tuple[str, object]]] = {  # fields that take effect with one value of another field only
