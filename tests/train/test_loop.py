@@ -65,7 +65,7 @@ def test_it_learns_bright_from_dark(tmp_path, images, model):
     assert sum(record["train_error"] for record in metrics[-4:]) / 4 <= 15
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("rmsprop", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("optimizer", ["sgd", *(pytest.param(name, marks=pytest.mark.slow) for name in ("rmsprop", "muon"))])
 def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, images, optimizer):
     recipe = replace(RECIPE, optimizer=optimizer)
     whole = train(network(), images, recipe, tmp_path / "whole")

@@ -82,7 +82,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
     a, b, c = COEFFICIENTS
     x = matrix.bfloat16()
     x = x / (x.norm() + 1e-7)
-    wide = x if x.shape[0] <= x.shape[1] else x.T  # the smaller products
+    wide: Tensor = x if x.shape[0] <= x.shape[1] else x.T  # the smaller products
     for _ in range(ITERATIONS):
         square = wide @ wide.T
         wide = a * wide + (b * square + c * square @ square) @ wide
