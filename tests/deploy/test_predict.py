@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from godeeper import GodeeperError, Predictor, Preprocess, decode, export, load, take_crops
+from godeeper import GodeeperError, Predictor, Preprocess, decode, export, load, take_crops, workflows
 from godeeper.cli.main import status
 from godeeper.data.pixels import normalise
+from godeeper.deploy import predictor
 from godeeper.models.spec import ModelSpec
 from godeeper.papers.registry import variant
 
@@ -116,13 +117,13 @@ def test_real_photographs_go_through_144_views_and_predict(shared, tmp_path):
     assert len(files) == 200
     from godeeper import create_model
 
-    predictor = Predictor(create_model("googlenet", width=0.25))
+    predict = Predictor(create_model("googlenet", width=0.25))
     for file in files:
         image = decode(file)
         crops = take_crops(image, Preprocess.of(224), 144)
         assert crops.shape == (144, 3, 224, 224)
         assert crops.float().std() > 1
-        assert len(predictor([image])[0].labels) == 5
+        assert len(predict([image])[0].labels) == 5
 
 
 def test_a_pipe_is_no_image(weights_file, tmp_path, capsys):
@@ -142,3 +143,14 @@ def test_a_file_of_fewer_classes_than_answers(weights_file, tmp_path):
     onnx.save(model, tmp_path / "net.onnx")
     with pytest.raises(GodeeperError, match="the file names 2 classes, its network has 3: export it again"):
         Predictor(tmp_path / "net.onnx", "onnxruntime")([Image.new("RGB", (32, 32))])
+
+
+def test_a_few_images_wait_for_no_choice_of_an_engine(weights_file, difficult, monkeypatch):
+    measured = []
+    monkeypatch.setattr(predictor, "fastest", lambda make, *_: measured.append(make) or make("torch"))
+    image = decode(difficult / "plain.jpg")
+    few = workflows.predict(weights_file, [image] * 16)
+    assert not measured
+    many = workflows.predict(weights_file, [image] * 17)
+    assert len(measured) == 1
+    assert many.outcomes[16].labels == few.outcomes[0].labels

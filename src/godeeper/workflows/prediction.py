@@ -20,6 +20,8 @@ from ..models.load import load
 from ..models.network import Network, best_device
 from .progress import OnProgress, Progress, counter
 
+FEW_CROPS = 16
+
 
 @dataclass(frozen=True)
 class PredictResult:
@@ -61,10 +63,13 @@ def predict(
 ) -> PredictResult:
     """The `top` most likely classes of each image, over `crops` crops, by a run, a weights file, an exported file or a network.
 
-    Images are paths, bytes, PIL images or arrays (H, W, 3) of uint8. GodeeperError where model, engine and precision do not go
-    together; an image that cannot be decoded stops nothing.
+    Images are paths, bytes, PIL images or arrays (H, W, 3) of uint8. Where `engine` is auto, torch computes up to 16 crops: to
+    load another engine takes longer than it saves. GodeeperError where model, engine and precision do not go together; an
+    image that cannot be decoded stops nothing.
     """
     check_crops(crops)
+    if engine == "auto" and precision != "int8" and len(images) * crops <= FEW_CROPS and not _exported(model):
+        engine = "torch"
     predictor = Predictor(model, engine, precision)
     outcomes: list[Prediction | BadImage] = []
     for outcome in predictor.outcomes(images, top=top, crops=crops):
@@ -72,6 +77,10 @@ def predict(
         if on_progress is not None:
             on_progress(Progress("predicting", len(outcomes), len(images)))
     return PredictResult(outcomes, predictor.classes)
+
+
+def _exported(model: Network | str | Path) -> bool:
+    return not isinstance(model, Network) and is_exported(model)
 
 
 def predict_table(
