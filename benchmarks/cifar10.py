@@ -2,12 +2,14 @@
 
     python benchmarks/cifar10.py parts IMAGES RUNS [--seeds 3] [--epochs 2] [--only NAME ...]
     python benchmarks/cifar10.py table RUNS
+    python benchmarks/cifar10.py figure RUNS OUT.png
 
 `parts` trains `googlenet_cifar` by the recipe and then with one part of it changed at a time, by each seed, in RUNS/NAME-SEED;
 IMAGES is a folder of classes without a test set, of which a fifth is held out (so the 10,000 test images decide nothing). What is
 there already is not trained again, what was cut off is resumed: several such commands may share one RUNS, each with its own
 `--only`. `table` prints, of all runs in RUNS: compute, as 6 x multiply-adds x images seen, top-1 error (one crop, after the last
-epoch), and how far the mean is from the recipe's, with 95 % intervals (Student's t).
+epoch), and how far the mean is from the recipe's, with 95 % intervals (Student's t). `figure` draws the same runs, error against
+compute and against minutes, beside what others publish.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from godeeper import GodeeperError, describe
+from godeeper import GodeeperError, describe, load
 from godeeper.claims.stats import mean, paired
 from godeeper.models.spec import ModelSpec
 from godeeper.notation import Avg, BatchNorm, Conv, Definition, Max, Row, altered
@@ -103,6 +105,40 @@ def print_table(runs: Path) -> None:
         print(f"{name:28} {len(by_seed):2} {pflop:6.3f} {minutes:7.1f} {mean(columns['error'])!s:>16} {against:>20}")
 
 
+OTHERS = {  # PFLOP, top-1 error in %
+    "airbench (arXiv 2404.00498)": [(0.29, 5.99), (1.4, 4.99), (3.1, 4.0)],
+    "ResNet-18, as usually trained": [(32.3, 4.0)],
+    "googlenet_bn, width 0.25, recipe claims": [(0.30, 14.39)],
+}
+
+
+def draw(runs: Path, out: Path) -> None:
+    """Two panels: error against compute, with others' networks, and against minutes of one thread."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((10, 4.2), layout="constrained")
+    compute, time = figure.subplots(1, 2, sharey=True)
+    by_table: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
+    for weights in sorted(runs.glob("*/model.safetensors")):
+        run = read(weights.parent)
+        by_table[load(weights.parent).definition.title].append(run)
+    for title, finished in sorted(by_table.items()):
+        finished.sort(key=lambda run: run["pflop"])
+        style = "o-" if len(finished) > 1 else "o"
+        for axis, key in ((compute, "pflop"), (time, "minutes")):
+            axis.plot([run[key] for run in finished], [run["error"] for run in finished], style, label=title)
+    for name, points in OTHERS.items():
+        compute.plot(*zip(*points, strict=True), "x--", label=name)
+    compute.set(xscale="log", xlabel="PFLOP (6 x multiply-adds x images seen)", ylabel="top-1 error, %", yscale="log")
+    time.set(xscale="log", xlabel="minutes of one thread of a CPU")
+    for axis in (compute, time):
+        axis.set_yticks([4, 5, 6, 7, 8, 10, 15, 20], map(str, [4, 5, 6, 7, 8, 10, 15, 20]))
+        axis.minorticks_off()
+        axis.grid(alpha=0.3)
+    compute.legend(fontsize=8)
+    figure.savefig(out, dpi=120)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -113,12 +149,17 @@ def main() -> None:
     parts.add_argument("--epochs", type=int, default=2)
     parts.add_argument("--only", nargs="+", choices=ARMS, default=[])
     commands.add_parser("table").add_argument("runs", type=Path)
+    figure = commands.add_parser("figure")
+    figure.add_argument("runs", type=Path)
+    figure.add_argument("out", type=Path)
     given = parser.parse_args()
     try:
         if given.command == "parts":
             train_parts(given.images, given.runs, given.seeds, given.epochs, given.only)
-        else:
+        elif given.command == "table":
             print_table(given.runs)
+        else:
+            draw(given.runs, given.out)
     except GodeeperError as error:
         raise SystemExit(str(error)) from None
 

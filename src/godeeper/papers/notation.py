@@ -74,7 +74,7 @@ class Whitening(Window):
     """A first convolution that is not learned, then ReLU: it makes the pixels of a patch uncorrelated and equally strong.
 
     Its filters are the principal components of the training images' patches, each over its standard deviation, and the negatives
-    of all these: twice as many as a patch has values. As in airbench (arXiv 2404.00498, Section 3.1).
+    of all these: twice as many as a patch has values. As in airbench (arXiv 2404.00498, Section 3.2).
     """
 
     kernel: int = 2
