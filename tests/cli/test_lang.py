@@ -120,7 +120,7 @@ def test_parquet_and_jsonl_have_both(own, photo, tmp_path, capsys):
 def test_parts_in_another_language_are_refused(own, photo, tmp_path, capsys, monkeypatch):
     line, out = ["predict", own, photo, "--out"], str(tmp_path / "table.csv")
     with monkeypatch.context() as broken:
-        broken.setattr("godeeper.deploy.prediction_table._join", lambda *_: 1 / 0)
+        broken.setattr("godeeper.deploy.prediction_table.join_csv", lambda *_, **__: 1 / 0)
         assert status([*line, out, "--lang", "zh"]) == 1
     assert status([*line, out, "--lang", "both"]) == 2
     assert "remove it, or choose another --out" in capsys.readouterr().err

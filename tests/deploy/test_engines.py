@@ -18,7 +18,7 @@ from small_table import STAGES
 from godeeper import GodeeperError, Predictor, create_model, load
 from godeeper.data.decode import FORMATS
 from godeeper.data.pixels import normalise, take_crops
-from godeeper.deploy import engine_choice, engines, predictor
+from godeeper.deploy import engine_choice, engines, image_loop, predictor
 from godeeper.deploy.engines import check_engine, from_onnx, make_engine
 from godeeper.deploy.export_metadata import ExportMetadata
 from godeeper.deploy.fuse import fuse
@@ -309,8 +309,8 @@ def test_networks_without_a_name_of_their_own_are_not_mixed_up(cache):
 
 def test_what_a_network_calls_its_classes_does_not_change_its_speed(network, cache, monkeypatch):
     built = []
-    monkeypatch.setattr(predictor, "make_engine", lambda network, name, precision: built.append(name) or Sleeper(name, 0.001))
-    monkeypatch.setattr(predictor, "candidates", lambda precision: ("torch", "onnxruntime"))
+    monkeypatch.setattr(engine_choice, "make_engine", lambda network, name, precision: built.append(name) or Sleeper(name, 0.001))
+    monkeypatch.setattr(engine_choice, "candidates", lambda precision: ("torch", "onnxruntime"))
     other = copy.deepcopy(network)
     other.classes, other.preprocess = tuple(map(str, range(20))), Preprocess.of(32, (0.1, 0.2, 0.3))
     Predictor(network)
@@ -338,11 +338,13 @@ def test_beside_a_gpu_a_file_runs_on_what_is_installed_and_fastest(there, networ
     monkeypatch.setattr(engine_choice, "installed", lambda name: name in ("torch", *there))
     monkeypatch.setattr(predictor, "is_exported", lambda model: True)
     monkeypatch.setattr(predictor, "read_metadata", lambda file: ExportMetadata(network.spec, "fp32", {}))
-    monkeypatch.setattr(predictor, "from_onnx", lambda file, name, precision: Sleeper(name, 0.001 if name == there[-1] else 0.01))
+    monkeypatch.setattr(
+        engine_choice, "from_onnx", lambda file, name, precision: Sleeper(name, 0.001 if name == there[-1] else 0.01)
+    )
     assert Predictor("net.onnx").engine.name == "onnxruntime"
     assert cache.is_file() == (len(there) > 1)
-    monkeypatch.setattr(predictor, "make_engine", lambda network, name, precision: Sleeper(name, 0.001))
-    assert predictor._network_engine(network, "auto", "auto", False).name == "torch"
+    monkeypatch.setattr(engine_choice, "make_engine", lambda network, name, precision: Sleeper(name, 0.001))
+    assert engine_choice.network_engine(network, "auto", "auto").name == "torch"
 
 
 def test_a_network_stays_where_it_is_when_its_engine_moves_on(network, monkeypatch):
@@ -426,8 +428,8 @@ def test_an_abandoned_stream_leaves_no_thread_and_no_work(network, monkeypatch):
         decoded.append(content)
         return image
 
-    monkeypatch.setattr(predictor, "as_image", slow)
-    monkeypatch.setattr(predictor.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(image_loop, "as_image", slow)
+    monkeypatch.setattr(image_loop.os, "cpu_count", lambda: 1)
     running = Predictor(network, "torch")
     running.batch_size = 8
     outcomes = running.outcomes(b"image" for _ in range(1000))
@@ -470,13 +472,13 @@ def test_time_goes_to_the_account_where_it_was_spent(what, place, network, monke
     running = Predictor(network, "torch")
     running([tmp_path / "a.png"])
     before = dict(running.seconds)
-    real = getattr(predictor, what)
+    real = getattr(image_loop, what)
 
     def slow(*arguments):
         time.sleep(0.2)
         return real(*arguments)
 
-    monkeypatch.setattr(predictor, what, slow)
+    monkeypatch.setattr(image_loop, what, slow)
     running([tmp_path / "a.png"])
     spent = {name: running.seconds[name] - before[name] for name in before}
     assert spent.pop(place) >= 0.2

@@ -17,8 +17,9 @@ from PIL import Image
 
 from godeeper import Predictor, load, save
 from godeeper.cli.main import status
-from godeeper.deploy import prediction_table
-from godeeper.deploy.prediction_table import fingerprint, write_predictions
+from godeeper.deploy import table_parts
+from godeeper.deploy.prediction_table import write_predictions
+from godeeper.deploy.table_parts import fingerprint
 from godeeper.errors import GodeeperError
 
 COUNT, BAD, CHUNK = 23, 11, 5
@@ -177,7 +178,7 @@ class Process:
 
 def test_processes_share_the_parts_and_the_first_waits_for_latecomers(folder, predictor, tmp_path, monkeypatch):
     files, out = sorted(folder.iterdir()), tmp_path / "table.csv"
-    monkeypatch.setattr(prediction_table, "PartialState", Process)
+    monkeypatch.setattr(table_parts, "PartialState", Process)
     first, second = Breaking(predictor, after=-1), Breaking(predictor, after=-1)
 
     def both(out, files):
@@ -207,7 +208,7 @@ TABLE_OF_SMALL_PARTS = """
 import os, sys, time
 from pathlib import Path
 from godeeper import Predictor
-from godeeper.deploy import prediction_table
+from godeeper.deploy import table_parts
 from godeeper.deploy.prediction_table import write_predictions
 
 weights, folder, out, asked = sys.argv[1:]

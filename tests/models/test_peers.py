@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from godeeper import create_model
+from godeeper import create_model, workflows
 from godeeper.models.build import ResidualBlock
 from godeeper.models.network import Network
 from godeeper.models.weights.layouts import LAYOUTS
+from godeeper.models.weights.published import FACENET
 from godeeper.papers.describe import check_size
 from godeeper.papers.notation import Definition
 from godeeper.papers.registry import definition, variant
@@ -234,6 +235,21 @@ def test_a_faces_embedding_is_facenets(size):
     assert theirs.shape == (2, 512)
     assert apart(F.normalize(ours), theirs) < TOLERANCE
     assert apart(ours, theirs) > 1  # ours is not normalised
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_faces_are_embedded_as_facenet_does():
+    """From images to vectors of length 1, on an engine that is not torch."""
+    peer = made("facenet")
+    network = carried("facenet", peer)
+    network.preprocess = FACENET
+    peer.classify = False
+    faces = torch.randint(256, (2, 3, 160, 160), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    theirs = peer(facenet_pytorch.fixed_image_standardization(faces.float()))
+    arrays = [face.permute(1, 2, 0).numpy() for face in faces]
+    ours = workflows.embed(network, arrays, normalize=True, engine="onnxruntime").embeddings
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
 # What is not the same is noticed

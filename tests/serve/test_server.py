@@ -36,6 +36,19 @@ def test_answers_are_those_of_the_predictor(server, weights):
             assert "label_zh" not in answer["predictions"][0]
 
 
+def test_embeddings_are_those_of_the_predictor(server, weights):
+    data = image(seed=5)
+    (expected,) = Predictor(weights).embeddings([data])
+    for query, length in (("", None), ("?normalize=true", 1)):
+        code, _, answer = server.ask(f"/embed{query}", data)
+        assert code == 200, answer
+        embedding = json.loads(answer)["embedding"]
+        scale = 1 if length is None else 1 / expected.norm().item()
+        assert embedding == pytest.approx([scale * value for value in expected.tolist()], rel=1e-3, abs=1e-5)
+    assert server.ask("/embed?top=3", data)[0] == 422
+    assert server.ask("/embed", b"no image")[0] == 400
+
+
 def test_top_and_languages(server):
     data = image()
     english = [named["label"] for named in server.predict(data, "?top=10")[1]["predictions"]]
@@ -113,7 +126,7 @@ def test_the_interface_is_described(server):
     assert {"image/*", "application/octet-stream", "multipart/form-data"} == set(operation["requestBody"]["content"])
     assert operation["parameters"][0]["schema"]["maximum"] == len(CLASSES)
     assert {"200", "400", "408", "413", "415", "422", "503", "504"} == set(operation["responses"])
-    assert {"/predict", "/health", "/metrics"} == set(describe_interface(3, "en")["paths"])
+    assert {"/predict", "/embed", "/health", "/metrics"} == set(describe_interface(3, "en")["paths"])
     page = server.ask("/docs")[2].decode()
     assert "curl" in page
     assert "<script" not in page

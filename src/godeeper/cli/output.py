@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..labels import Lang
+
+if TYPE_CHECKING:
+    from ..workflows.prediction import TableResult
 
 Engine = Annotated[str, typer.Option(help="torch, openvino, onnxruntime; auto: the fastest here, measured once.")]
 Precision = Annotated[str, typer.Option(help="fp32, bf16 (torch, openvino); auto: fp32, or an exported file's own, as int8.")]
@@ -32,3 +35,9 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], right: It
     for line in lines:
         cells = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, flush, strict=True)]
         print("  ".join(cells).rstrip())
+
+
+def print_times(table: TableResult) -> None:
+    """Where the time of a table went, on stderr."""
+    by_stage = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in table.by_stage.items())
+    print(f"{table.images} images in {table.seconds:.1f} s ({table.engine}; {by_stage}): {table.file}", file=sys.stderr)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import BadImage, GodeeperError
-from .output import Engine, Json, Language, Precision, print_json
+from .output import Engine, Json, Language, Precision, print_json, print_times
 from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..deploy.predictor import Prediction
-    from ..workflows.prediction import TableResult
 
 
 def predict_command(
@@ -52,7 +51,7 @@ def predict_command(
         if out is not None:
             table = predict_table(run, files, out, lang=lang, on_progress=on_progress, **options)
             if table.is_main:
-                _print_times(table)
+                print_times(table)
             return
         result = predict(run, files, on_progress=on_progress, **options)
     names = ClassNames(result.classes, lang)
@@ -68,11 +67,6 @@ def predict_command(
         print(f"godeeper: {reason}", file=sys.stderr)
     if result.bad:
         raise typer.Exit(2)
-
-
-def _print_times(table: TableResult) -> None:
-    by_stage = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in table.by_stage.items())
-    print(f"{table.images} images in {table.seconds:.1f} s ({table.engine}; {by_stage}): {table.file}", file=sys.stderr)
 
 
 def _print(predicted: Sequence[tuple[Path, Prediction]]) -> None:

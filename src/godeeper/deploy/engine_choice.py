@@ -1,4 +1,4 @@
-"""Which engine is fastest on this machine: measured once, then remembered."""
+"""Which engine runs a network or a file: as asked for, or the fastest on this machine, measured once and remembered."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ from typing import Any, get_args
 import torch
 
 from ..digests import json_digest
+from ..errors import GodeeperError
 from ..files import atomic_write, cache_folder
+from ..models.network import Network
+from ..models.spec import ModelSpec
+from ..papers.serialize import definition_as_dict
 from ..version import __version__
-from .engines import PRECISIONS, Engine, EngineName, Precision, installed
+from .engines import PRECISIONS, Engine, EngineName, Precision, from_onnx, installed, make_engine
+from .export_metadata import ExportMetadata
 
 logger = logging.getLogger("godeeper")
 
+MEASURED_CROPS = 4  # of the batch that the choice of an engine is measured on
 SECONDS, FEWEST = 0.5, 3  # of measuring an engine: how long, and how many passes at least
 
 
@@ -51,6 +57,41 @@ def fastest(
     _write_cache(file, {**known, key: {"engine": best, "ms": {name: round(1000 * median(t), 2) for name, t in seconds.items()}}})
     logger.info("engines measured: %s", ", ".join(f"{name} {1000 * median(t):.1f} ms" for name, t in seconds.items()))
     return engines[best]
+
+
+def network_engine(network: Network, engine: str, precision: str, compiled: bool = False) -> Engine:
+    """The engine that was asked for, running a fused copy of the network; of auto, the fastest here, on a GPU torch."""
+    chosen: Precision = "fp32" if precision == "auto" else precision  # type: ignore[assignment]
+    if engine != "auto" or chosen == "int8":
+        name: EngineName = "openvino" if engine == "auto" else engine  # type: ignore[assignment]
+        return make_engine(network, name, chosen, compiled=compiled)
+    if torch.cuda.is_available():  # the other engines compute on the CPU
+        return make_engine(network, "torch", chosen)
+    subject = {"table": definition_as_dict(network.definition), "precision": chosen}
+    return fastest(lambda name: make_engine(network, name, chosen), candidates(chosen), subject, _measured_shape(network.spec))
+
+
+def exported_engine(file: Path, metadata: ExportMetadata, engine: str, precision: str) -> Engine:
+    """The engine for an exported file, which is in one precision; bf16 is fp32 computed in fewer bits."""
+    if metadata.with_preprocessing:
+        raise GodeeperError(f"{str(file)!r} takes images as they are, for use without godeeper: export without preprocessing")
+    possible = {"fp32": ("auto", "fp32", "bf16"), "int8": ("auto", "int8")}[metadata.precision]
+    if precision not in possible:
+        raise GodeeperError(f"{str(file)!r} is in {metadata.precision}: it does not run in {precision}")
+    chosen: Precision = metadata.precision if precision == "auto" else precision  # type: ignore[assignment]
+    openvino_only = file.suffix.lower() == ".xml"
+    if engine == "torch" or (openvino_only and engine == "onnxruntime"):
+        raise GodeeperError(f"{engine} does not read {file.suffix}: choose {'openvino' if openvino_only else 'another engine'}")
+    names = tuple(name for name in candidates(chosen) if name != "torch" and not (openvino_only and name != "openvino"))
+    if engine != "auto" or not names:
+        names = (engine if engine != "auto" else "openvino",)  # type: ignore[assignment]
+    subject = {"table": definition_as_dict(metadata.spec.definition), "precision": chosen, "file": file.suffix}
+    return fastest(lambda name: from_onnx(str(file), name, chosen), names, subject, _measured_shape(metadata.spec))
+
+
+def _measured_shape(spec: ModelSpec) -> tuple[int, int, int, int]:
+    """(N, channels, S, S) of the batch that engines are measured on."""
+    return MEASURED_CROPS, spec.definition.in_channels, spec.preprocess.image_size, spec.preprocess.image_size
 
 
 def measure(

@@ -23,7 +23,7 @@ INPUT, OUTPUT = "x", "logits"
 
 
 def to_onnx(network: Network) -> onnx.ModelProto:
-    """The graph of a fused network: normalised images `x`, float32 (N, channels, S, S) -> `logits`, float32 (N, classes).
+    """The graph of a fused network: normalised images `x`, float32 (N, channels, S, S) -> `logits`, float32 (N, outputs).
 
     N is free, S is the network's image size. GodeeperError for a size that does not fit the network, and, naming it, for a
     module that has no ONNX operator here.
@@ -41,7 +41,7 @@ def to_onnx(network: Network) -> onnx.ModelProto:
         writer.nodes,
         network.definition.name,
         [make.make_tensor_value_info(INPUT, floats, ["N", channels, side, side])],
-        [make.make_tensor_value_info(OUTPUT, floats, ["N", network.num_classes])],
+        [make.make_tensor_value_info(OUTPUT, floats, ["N", network.outputs])],
         writer.tensors,
     )
     opset = make.make_opsetid("", OPSET)

@@ -54,6 +54,11 @@ class Network(nn.Module):
         return self.spec.num_classes
 
     @property
+    def outputs(self) -> int:
+        """How many numbers a forward pass gives for an image: its logits."""
+        return self.num_classes
+
+    @property
     def classes(self) -> tuple[str, ...] | None:
         """What the classes are called; None where nobody has named them. GodeeperError for another number of names."""
         return self.spec.classes

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import io
 import warnings
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from ..data.decode import FORMATS, MAX_PIXELS
 from ..deploy.predictor import Prediction, Predictor
@@ -21,8 +23,8 @@ from .limits import Limits, Refused
 @dataclass(frozen=True)
 class _Job:
     image: bytes
-    top: int
-    answer: asyncio.Future[Prediction]
+    top: int | None  # classes to name; None for an embedding
+    answer: asyncio.Future[Any]
 
 
 class Batcher:
@@ -48,6 +50,15 @@ class Batcher:
 
     async def predict(self, image: bytes, top: int) -> Prediction:
         """The classes of an image; BadImage, or Refused: 503 while the queue is full, 504 after too long a wait."""
+        prediction: Prediction = await self._answer(image, top)
+        return prediction
+
+    async def embed(self, image: bytes) -> Tensor:
+        """The embedding of an image, float32 (units,); what goes wrong is as for `predict`."""
+        embedding: Tensor = await self._answer(image, None)
+        return embedding
+
+    async def _answer(self, image: bytes, top: int | None) -> Any:
         job = _Job(image, top, asyncio.get_running_loop().create_future())
         try:
             self._queue.put_nowait(job)
@@ -80,10 +91,12 @@ class Batcher:
             for job, outcome in zip(jobs, outcomes, strict=True):
                 if job.answer.done():
                     continue
-                if isinstance(outcome, Prediction):
+                if isinstance(outcome, Exception):
+                    job.answer.set_exception(outcome)
+                elif isinstance(outcome, Prediction):
                     job.answer.set_result(Prediction(outcome.labels[: job.top], outcome.probabilities[: job.top]))
                 else:
-                    job.answer.set_exception(outcome)
+                    job.answer.set_result(outcome)
 
     async def _batch(self) -> list[_Job]:
         jobs = [await self._queue.get()]
@@ -94,7 +107,7 @@ class Batcher:
                     jobs.append(await self._queue.get())
         return jobs
 
-    def _outcomes(self, jobs: Sequence[_Job]) -> list[Prediction | Exception]:
+    def _outcomes(self, jobs: Sequence[_Job]) -> list[Prediction | Tensor | Exception]:
         """Runs in the thread of the network. A pass that breaks is run again in halves, so that only its bad request fails."""
         try:
             return self._pass(jobs)
@@ -104,11 +117,17 @@ class Batcher:
                 return self._outcomes(jobs[:half]) + self._outcomes(jobs[half:])
             return [Refused(503, "not enough memory for this image: try again later") if is_out_of_memory(error) else error]
 
-    def _pass(self, jobs: Sequence[_Job]) -> list[Prediction | Exception]:
-        outcomes: list[Prediction | Exception | None] = [_too_many_pixels(job.image, self._limits.max_pixels) for job in jobs]
-        good = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome is None]
-        predicted = iter(self._predictor.outcomes([job.image for job in good], top=max(job.top for job in jobs)))
-        return [next(predicted) if outcome is None else outcome for outcome in outcomes]
+    def _pass(self, jobs: Sequence[_Job]) -> list[Prediction | Tensor | Exception]:
+        refused = [_too_many_pixels(job.image, self._limits.max_pixels) for job in jobs]
+        good = [job for job, error in zip(jobs, refused, strict=True) if error is None]
+        top = max((job.top for job in good if job.top is not None), default=1)
+        predicted: Iterator[Any] = self._predictor.outcomes([job.image for job in good if job.top is not None], top=top)
+        to_embed = [job.image for job in good if job.top is None]
+        embedded: Iterator[Any] = self._predictor.embeddings(to_embed) if to_embed else iter(())
+        return [
+            error if error is not None else next(embedded if job.top is None else predicted)
+            for job, error in zip(jobs, refused, strict=True)
+        ]
 
 
 def _too_many_pixels(image: bytes, limit: int) -> BadImage | None:

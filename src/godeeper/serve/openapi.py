@@ -37,6 +37,7 @@ def describe_interface(classes: int, lang: Lang) -> dict[str, Any]:
         "info": {"title": "godeeper", "version": __version__},
         "paths": {
             "/predict": {"post": _predict(classes, lang)},
+            "/embed": {"post": _embed()},
             "/health": {"get": _get("Whether images are being answered", "application/json", {"503": "They are not"})},
             "/metrics": {"get": _get("The server's counters in Prometheus's text format", "text/plain")},
         },
@@ -56,8 +57,6 @@ def _term(name: str, text: str) -> str:
 
 
 def _predict(classes: int, lang: Lang) -> dict[str, Any]:
-    image = {"type": "string", "format": "binary"}
-    form = {"type": "object", "properties": {FIELD: image}, "required": [FIELD]}
     names = f"Labels in English (`en`), in Chinese where known (`zh`), or `both`, these in `label_zh`; here `{lang}` unless given"
     top = {"type": "integer", "minimum": 1, "maximum": classes, "default": min(DEFAULT_TOP, classes)}
     return {
@@ -67,17 +66,34 @@ def _predict(classes: int, lang: Lang) -> dict[str, Any]:
             {"name": "top", "in": "query", "description": f"How many classes to name, 1 to {classes}", "schema": top},
             {"name": "lang", "in": "query", "description": names, "schema": {"enum": list(LANGUAGES), "default": lang}},
         ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "image/*": {"schema": image},
-                "application/octet-stream": {"schema": image},
-                "multipart/form-data": {"schema": form},
-            },
-        },
-        "responses": {"200": _response("The most likely classes, the most likely first", _answer())}
-        | {status: _response(reason, _object({"error": {"type": "string"}})) for status, reason in _REASONS.items()},
+        "requestBody": _image_body(),
+        "responses": {"200": _response("The most likely classes, the most likely first", _answer())} | _refusals(_REASONS),
     }
+
+
+def _embed() -> dict[str, Any]:
+    numbers = {"type": "array", "items": {"type": "number"}}
+    answer = _object({"embedding": numbers, "model": {"type": "string"}, "seconds": {"type": "number"}})
+    length = {"type": "boolean", "default": False}
+    return {
+        "summary": "Embed an image",
+        "description": "What the classifier sees of it, by which images are compared. The body is as for `/predict`.",
+        "parameters": [{"name": "normalize", "in": "query", "description": "Scale it to length 1", "schema": length}],
+        "requestBody": _image_body(),
+        "responses": {"200": _response("The embedding", answer)}
+        | _refusals({"404": "The server runs an exported file, which gives none", **_REASONS}),
+    }
+
+
+def _image_body() -> dict[str, Any]:
+    image = {"type": "string", "format": "binary"}
+    form = {"type": "object", "properties": {FIELD: image}, "required": [FIELD]}
+    kinds = {"image/*": image, "application/octet-stream": image, "multipart/form-data": form}
+    return {"required": True, "content": {kind: {"schema": schema} for kind, schema in kinds.items()}}
+
+
+def _refusals(reasons: dict[str, str]) -> dict[str, Any]:
+    return {status: _response(reason, _object({"error": {"type": "string"}})) for status, reason in reasons.items()}
 
 
 def _answer() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -17,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+from torch.nn import functional as F
 
 from ..deploy.class_names import ClassNames
 from ..deploy.predictor import Predictor
@@ -36,6 +38,7 @@ class ImageServer:
     def __init__(self, predictor: Predictor, limits: Limits, name: str, lang: Lang) -> None:
         self._name, self._classes, self._lang = name, len(predictor.classes), lang
         self._names = {language: ClassNames(predictor.classes, language) for language in LANGUAGES}
+        self._predictor = predictor
         self._bodies = Bodies(limits)
         self._batcher = Batcher(predictor, limits)
         self._counters = Counters(waiting=self._batcher.waiting, held=lambda: self._bodies.held)
@@ -45,6 +48,7 @@ class ImageServer:
         app = Starlette(
             routes=[
                 Route("/predict", self.predict, methods=["POST"]),
+                Route("/embed", self.embed, methods=["POST"]),
                 Route("/health", self.health),
                 Route("/metrics", self.metrics),
                 Route("/openapi.json", self.openapi),
@@ -73,6 +77,23 @@ class ImageServer:
         self._counters.seconds.observe(seconds)
         predictions = self._names[lang].entries(prediction)
         return JSONResponse({"predictions": predictions, "model": self._name, "seconds": round(seconds, 6)})
+
+    async def embed(self, request: Request) -> Response:
+        normalized = _normalized(request)
+        if not self._predictor.has_embeddings:
+            raise Refused(
+                404, "an exported file gives no embeddings: serve the run or weights file that it was made from", unread=True
+            )
+        boundary = _boundary(request)
+        self._batcher.check_room()
+        async with self._bodies.body(request) as body:
+            await asyncio.to_thread(self._predictor.prepare_embeddings)  # seconds, the first time; predictions go on meanwhile
+            start = time.perf_counter()
+            embedding = await self._batcher.embed(body if boundary is None else _field(body, boundary))
+        seconds = time.perf_counter() - start
+        self._counters.seconds.observe(seconds)
+        vector = (F.normalize(embedding, dim=0) if normalized else embedding).tolist()
+        return JSONResponse({"embedding": vector, "model": self._name, "seconds": round(seconds, 6)})
 
     async def health(self, request: Request) -> Response:
         alive = self._batcher.alive()
@@ -115,6 +136,17 @@ def _query(request: Request, classes: int, default: Lang) -> tuple[int, Lang]:
     if lang not in LANGUAGES:
         raise Refused(422, f"lang={lang!r}: choose one of {', '.join(LANGUAGES)}", unread=True)
     return int(top), lang
+
+
+def _normalized(request: Request) -> bool:
+    """The query's `normalize`; Refused, 422, for bad values and other parameters."""
+    given = dict(request.query_params)
+    normalize = given.pop("normalize", "false")
+    if given:
+        raise Refused(422, f"unknown in the query: {', '.join(given)}: it takes normalize", unread=True)
+    if normalize not in ("true", "false"):
+        raise Refused(422, f"normalize={normalize!r}: give true or false", unread=True)
+    return normalize == "true"
 
 
 def _boundary(request: Request) -> bytes | None:

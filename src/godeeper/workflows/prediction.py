@@ -12,8 +12,9 @@ from accelerate import PartialState
 from ..data.crops import check_crops
 from ..data.decode import ImageInput
 from ..deploy.export_metadata import is_exported
-from ..deploy.prediction_table import check_table, fingerprint, write_predictions
+from ..deploy.prediction_table import FORMATS, write_predictions
 from ..deploy.predictor import Prediction, Predictor
+from ..deploy.table_parts import check_table, fingerprint
 from ..errors import BadImage
 from ..labels import Lang
 from ..models.load import load
@@ -38,7 +39,7 @@ class PredictResult:
 
 @dataclass(frozen=True)
 class TableResult:
-    """A table of predictions: its file, how many images, and the seconds in all and by stage.
+    """A table of predictions or embeddings: its file, how many images, and the seconds in all and by stage.
 
     `is_main` is false in all processes but one of torchrun's, which write one table together.
     """
@@ -101,7 +102,7 @@ def predict_table(
     call.
     """
     check_crops(crops)
-    check_table(out)
+    check_table(out, FORMATS)
     processes = PartialState(cpu=best_device().type == "cpu")  # each process of a machine on a GPU of its own
     opened = model if is_exported(model) else load(model)
     predictor = Predictor(opened, engine, precision)

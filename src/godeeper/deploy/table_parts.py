@@ -1,0 +1,163 @@
+"""A table with a row for each of any number of images, written in parts: it can be resumed, and shared by processes."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from ..data.dataset import stored_size
+from ..errors import GodeeperError
+from ..files import atomic_write
+from ..models.network import Network, best_device
+from ..packages import require
+from ..tensor_files import digest
+
+CHUNK = 500  # rows a part: at most so many are computed again after an interruption
+Row = dict[str, Any]
+Join = Callable[[Sequence[Path], Path], None]  # parts, and the table to make of them
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How a row of a part becomes one of a flat table: `flat` gives a value for each of `names`; `types` are pyarrow's."""
+
+    names: Sequence[str]
+    flat: Callable[[Row], Row]
+    types: Callable[[Any], Sequence[Any]]
+
+
+def check_table(out: Path, formats: Sequence[str]) -> None:
+    """GodeeperError, before any work, for a table that cannot be written."""
+    if out.suffix.lower() not in formats:
+        raise GodeeperError(f"--out {str(out)!r}: the name's ending decides the format; give one of {', '.join(formats)}")
+    if out.exists():
+        raise GodeeperError(f"--out {str(out)!r} exists: remove it or choose another name")
+    if not out.parent.is_dir():
+        raise GodeeperError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
+    if out.suffix.lower() == ".parquet":
+        require("pyarrow.parquet", "data")
+
+
+def write_table(
+    out: Path,
+    files: Sequence[Path],
+    rows: Callable[[Sequence[Path]], Iterable[Row]],
+    settings: dict[str, Any],
+    join: Join,
+    *,
+    chunk: int = CHUNK,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Writes a row for every file, in order, as `rows` computes them and `join` makes a table of them.
+
+    Parts of `chunk` rows are written atomically into the folder OUT.parts; the same call later resumes an interrupted one. Two
+    calls are the same if files and `settings` are. Under torchrun each process writes every n-th part, and the first one joins
+    them. GodeeperError where the parts are of another call.
+    """
+    processes = PartialState(cpu=best_device().type == "cpu")
+    rank, ranks = processes.process_index, processes.num_processes
+    folder = out.with_name(f"{out.name}.parts")
+    _check_plan(folder, files, settings)
+    parts = [folder / f"{number:07}.jsonl" for number in range(-(-len(files) // chunk))]
+    mine = range(rank, len(parts), ranks)
+    chunks = {number: files[number * chunk : (number + 1) * chunk] for number in mine}
+    total, done = sum(map(len, chunks.values())), 0
+    missing = {number for number in mine if not parts[number].is_file()}
+    processes.wait_for_everyone()  # all know what is left to them, before one may find the table complete and remove the parts
+    for number, part_files in chunks.items():
+        if number in missing:
+            _write(parts[number], (json.dumps(row, ensure_ascii=False) for row in rows(part_files)))
+        done += len(part_files)
+        if progress is not None:
+            progress(done, total)
+    if rank:
+        return
+    while not all(part.is_file() for part in parts):  # of other processes; where one fails, torchrun ends all
+        time.sleep(0.1)
+    with atomic_write(out) as partial:
+        join(parts, partial)
+    shutil.rmtree(folder)
+
+
+def image_name(file: Path) -> str:
+    """What a row calls a file, whose name need not be text."""
+    return str(file).encode("utf-8", "backslashreplace").decode()
+
+
+def fingerprint(model: Network | str | Path) -> str:
+    """What decides a network's answers, its weights and its spec, or an exported file's bytes, as digests."""
+    if isinstance(model, Network):
+        return f"{digest(model.state_dict())} {model.spec.digest}"
+    result = hashlib.sha256(Path(model).read_bytes())
+    if Path(model).suffix.lower() == ".xml":
+        result.update(Path(model).with_suffix(".bin").read_bytes())
+    return result.hexdigest()
+
+
+def _check_plan(folder: Path, files: Sequence[Path], settings: dict[str, Any]) -> None:
+    """Makes the folder for these files and settings; GodeeperError where it was made for others."""
+    listed = hashlib.sha256("\0".join(map(str, files)).encode("utf-8", "surrogateescape")).hexdigest()
+    sizes = hashlib.sha256(" ".join(str(stored_size(file)) for file in files).encode()).hexdigest()
+    plan = json.loads(json.dumps({**settings, "files": len(files), "listed": listed, "sizes": sizes}))
+    folder.mkdir(exist_ok=True)
+    file = folder / "plan.json"
+    if not file.is_file():
+        _write(file, iter([json.dumps(plan, sort_keys=True)]))
+    elif plan != _plan_of(file, plan):
+        raise GodeeperError(
+            f"{str(folder)!r} is of other images, another model or other options: remove it, or choose another --out"
+        )
+
+
+def _plan_of(file: Path, now: dict[str, Any]) -> dict[str, Any] | None:
+    """What parts were made for; None where that is damaged. Older ones do not say how large the files were: as they are now."""
+    try:
+        return {"sizes": now["sizes"], **json.loads(file.read_text("utf-8", "replace"))}
+    except (ValueError, TypeError):
+        return None
+
+
+def _write(file: Path, lines: Iterator[str]) -> None:
+    """Writes lines as a file, atomically."""
+    with atomic_write(file) as partial, partial.open("w", encoding="utf-8") as opened:
+        opened.writelines(f"{line}\n" for line in lines)
+
+
+def rows_of(part: Path) -> Iterator[Row]:
+    """The rows of a part."""
+    with part.open(encoding="utf-8") as opened:
+        yield from map(json.loads, opened)
+
+
+def join_jsonl(parts: Sequence[Path], out: Path) -> None:
+    """The parts one after the other, a row a line."""
+    with out.open("wb") as opened:
+        for part in parts:
+            opened.write(part.read_bytes())
+
+
+def join_csv(parts: Sequence[Path], out: Path, columns: Columns) -> None:
+    """The parts as one .csv file, a part at a time."""
+    with out.open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.DictWriter(opened, list(columns.names))
+        writer.writeheader()
+        for part in parts:
+            writer.writerows(map(columns.flat, rows_of(part)))
+
+
+def join_parquet(parts: Sequence[Path], out: Path, columns: Columns) -> None:
+    """The parts as one .parquet file, a part at a time."""
+    arrow, parquet = require("pyarrow", "data"), require("pyarrow.parquet", "data")
+    schema = arrow.schema(list(zip(columns.names, columns.types(arrow), strict=True)))
+    with parquet.ParquetWriter(out, schema) as writer:
+        for part in parts:
+            writer.write_table(arrow.Table.from_pylist(list(map(columns.flat, rows_of(part))), schema))
