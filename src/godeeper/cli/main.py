@@ -16,10 +16,12 @@ from . import (
     curves,
     detect,
     draw,
+    embed,
     ensemble,
     evaluate,
     explain,
     export,
+    fid,
     papers,
     predict,
     reproduce,
@@ -35,7 +37,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (papers, draw, train, curves, evaluate, ensemble, predict, explain, export, bench, serve, web, shards, reproduce):
+for module in (
+    papers, draw, train, curves, evaluate, ensemble, predict, embed, fid, explain, export, bench, serve, web, shards, reproduce
+):  # fmt: skip
     for command in module.COMMANDS:
         app.command(command.__name__.removesuffix("_command"))(command)
 app.add_typer(detect.app, name="detect")

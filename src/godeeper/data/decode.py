@@ -60,6 +60,15 @@ def decode(image: str | Path | bytes, name: str | None = None) -> Image.Image:
         return _rgb(_upright(opened))
 
 
+def decode_as_stored(image: str | Path | bytes, name: str | None = None) -> Image.Image:
+    """One RGB image by Pillow's own `convert("RGB")`, as most scripts read it and FID's libraries do.
+
+    The camera's orientation and transparency are ignored, which `decode` heeds. BadImage as for `decode`.
+    """
+    with _opened(image, name) as (opened, _):
+        return opened.convert("RGB")
+
+
 def check_list(images: object) -> None:
     """GodeeperError for a single image in the place of a list of them."""
     if isinstance(images, str | bytes | Path | Image.Image) or (isinstance(images, np.ndarray) and images.ndim == 3):

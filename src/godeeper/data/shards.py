@@ -87,6 +87,13 @@ def open_shards(data: str, known: tuple[str, ...] | None, split: Split = "all") 
     return DataSplits(classes, train, test, "shards for training and for testing")
 
 
+def list_shards(data: str) -> ShardDataset:
+    """All images of shards, named as for `open_shards`, whether or not they have labels, which are given as 0."""
+    train_files, test_files = _files(data)
+    images = _read_all([*train_files, *test_files], labelled=False)
+    return ShardDataset(images, [0] * len(images))
+
+
 def _files(data: str) -> tuple[list[Path], list[Path]]:
     """The shards for training, and those for testing if there are any."""
     patterns = [pattern.removeprefix("wds:") for pattern in data.split(",wds:")]
@@ -132,13 +139,13 @@ def _local(name: str) -> Path:
     return Path(name)
 
 
-def _read_all(files: Sequence[Path]) -> list[ShardImage]:
-    """The labelled images of shards, by key: of our own shards, the order in which the folder had them."""
-    return sorted((image for file in files for image in _read(file)), key=lambda image: image.key)
+def _read_all(files: Sequence[Path], labelled: bool = True) -> list[ShardImage]:
+    """The images of shards, by key: of our own shards, the order in which the folder had them."""
+    return sorted((image for file in files for image in _read(file, labelled)), key=lambda image: image.key)
 
 
-def _read(file: Path) -> Iterator[ShardImage]:
-    """The labelled images of one shard, from its headers; only labels are read."""
+def _read(file: Path, labelled: bool) -> Iterator[ShardImage]:
+    """The images of one shard, from its headers; only labels are read."""
     images: dict[str, tarfile.TarInfo] = {}
     labels: dict[str, tuple[bytes, str, str]] = {}  # content, extension, and what errors call it
     try:
@@ -159,6 +166,9 @@ def _read(file: Path) -> Iterator[ShardImage]:
     if not images:
         raise GodeeperError(f"the shard {str(file)!r} is empty: it holds no images ({', '.join(sorted(SUFFIXES))})")
     for key, info in images.items():
+        if not labelled:
+            yield ShardImage(key, str(file), info.offset_data, info.size, 0, None, info.name)
+            continue
         if key not in labels:
             raise GodeeperError(f"{file}:{info.name} has no label: {key}.cls or {key}.json is missing")
         label, class_name, name = _label(*labels[key])

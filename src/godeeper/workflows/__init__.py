@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .detector_evaluation import CoverageResult, EvaluateDetectorResult, evaluate_detector, measure_coverage
     from .detector_training import TrainDetectorResult, train_detector
-    from .embedding import EmbedResult, embed
+    from .embedding import EmbedResult, embed, embed_table
     from .evaluation import EvaluateResult, evaluate, recombine
     from .explanation import ExplainResult, explain
     from .exporting import DetectorExportReport, ExportReport, export, export_detector
+    from .generated_images import FidResult, fid
     from .object_detection import FindResult, find_objects, plot_objects
     from .prediction import PredictResult, TableResult, predict, predict_table
     from .progress import Progress
@@ -28,6 +29,7 @@ __all__ = [
     "EvaluateResult",
     "ExplainResult",
     "ExportReport",
+    "FidResult",
     "FindResult",
     "PredictResult",
     "Progress",
@@ -35,11 +37,13 @@ __all__ = [
     "TrainDetectorResult",
     "TrainResult",
     "embed",
+    "embed_table",
     "evaluate",
     "evaluate_detector",
     "explain",
     "export",
     "export_detector",
+    "fid",
     "find_objects",
     "measure_coverage",
     "plot_objects",
@@ -58,6 +62,7 @@ _MODULE_OF = {
     "EvaluateResult": "evaluation",
     "ExplainResult": "explanation",
     "ExportReport": "exporting",
+    "FidResult": "generated_images",
     "FindResult": "object_detection",
     "PredictResult": "prediction",
     "Progress": "progress",
@@ -65,11 +70,13 @@ _MODULE_OF = {
     "TrainDetectorResult": "detector_training",
     "TrainResult": "training",
     "embed": "embedding",
+    "embed_table": "embedding",
     "evaluate": "evaluation",
     "evaluate_detector": "detector_evaluation",
     "explain": "explanation",
     "export": "exporting",
     "export_detector": "exporting",
+    "fid": "generated_images",
     "find_objects": "object_detection",
     "measure_coverage": "detector_evaluation",
     "plot_objects": "object_detection",

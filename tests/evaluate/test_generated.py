@@ -1,0 +1,93 @@
+"""FID, KID and the Inception Score of features whose answers are known."""
+
+import numpy as np
+import pytest
+
+from godeeper.errors import GodeeperError
+from godeeper.evaluate import generated
+from godeeper.evaluate.generated import FeatureStatistics, frechet_distance, inception_score, kernel_distance
+from godeeper.evaluate.statistics_file import SavedStatistics, load_statistics, save_statistics
+
+
+def rotation(size, seed=0):
+    return np.linalg.qr(np.random.default_rng(seed).standard_normal((size, size)))[0]
+
+
+def test_fid_of_gaussians_that_share_their_axes():
+    """Then it is the distance of the means and of the deviations, squared."""
+    axes = rotation(6)
+    mean, other = np.arange(6.0), np.array([0, 1, 2, 3, 4, 7.0])
+    a = FeatureStatistics(mean, axes @ np.diag([1, 4, 9, 16, 25, 0.0]) @ axes.T)
+    b = FeatureStatistics(other, axes @ np.diag([4, 4, 0, 1, 0, 0.0]) @ axes.T)
+    expected = 4 + (1 + 0 + 9 + 9 + 25 + 0)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-7)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-7)
+
+
+def test_fid_of_gaussians_whose_axes_differ():
+    """diag(1, 9) and a quarter turn of it are swapped: the root of their product is diag(3, 3)."""
+    a = FeatureStatistics(np.zeros(2), np.diag([1.0, 9.0]))
+    b = FeatureStatistics(np.zeros(2), np.diag([9.0, 1.0]))
+    assert frechet_distance(a, b) == pytest.approx(20 - 2 * (3 + 3))
+    tilted = FeatureStatistics(np.zeros(2), np.array([[5.0, 4.0], [4.0, 5.0]]))  # eigenvalues 1 and 9, turned by 45 degrees
+    trace = np.sqrt(10 / 2 * 10 + 2 * 9)  # of the root M of the product: (tr M)^2 = tr M^2 + 2 det M, with tr M^2 = 50, det M = 9
+    assert frechet_distance(a, tilted) == pytest.approx(20 - 2 * trace)
+
+
+def test_statistics_are_those_of_numpy_and_a_large_mean_costs_nothing(monkeypatch):
+    monkeypatch.setattr(generated, "BLOCK", 7)
+    features = (np.random.default_rng(0).standard_normal((50, 5)) + 1000).astype(np.float32)
+    statistics = FeatureStatistics.of(features)
+    np.testing.assert_allclose(statistics.mu, features.astype(float).mean(0), rtol=1e-14)
+    np.testing.assert_allclose(statistics.sigma, np.cov(features.astype(float), rowvar=False), rtol=1e-10, atol=1e-12)
+    assert frechet_distance(statistics, statistics) == pytest.approx(0, abs=1e-9)
+
+
+def test_kid_by_hand():
+    """One feature; kernels (x y + 1)^3: 1 among zeros, 8 among ones, 1 between them."""
+    zeros, ones = np.zeros((3, 1), np.float32), np.ones((3, 1), np.float32)
+    assert kernel_distance(zeros, ones) == (pytest.approx(1 + 8 - 2 * 1), 0)
+    mixed = np.array([[0], [0], [1], [1]], np.float32)
+    mean, deviation = kernel_distance(zeros, mixed)  # 3 of 4, drawn: with one 1, (1 + 1 + 1) / 3, with two (1 + 1 + 8) / 3
+    assert 1 + 1 - 2 < mean < 1 + 10 / 3 - 2
+    assert deviation > 0
+
+
+def test_inception_score_by_hand():
+    assert inception_score(np.tile([3.0, 1.0], (20, 1))) == (pytest.approx(1), pytest.approx(0))  # all images alike
+    sure = np.repeat(np.eye(2) * 1000, 2000, axis=0)  # a half is surely one class, a half the other
+    assert inception_score(sure)[0] == pytest.approx(2, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (lambda: FeatureStatistics.of(np.zeros((1, 3))), "at least 2 images a side"),
+        (lambda: kernel_distance(np.zeros((1, 3)), np.zeros((9, 3))), "at least 2 images a side"),
+        (lambda: kernel_distance(np.zeros((2, 3)), np.zeros((2, 4))), "use one network for both"),
+        (lambda: inception_score(np.zeros((9, 3))), "at least 10 images"),
+    ],
+)
+def test_too_few_or_other_features(call, reason):
+    with pytest.raises(GodeeperError, match=reason):
+        call()
+
+
+def test_statistics_files(tmp_path):
+    statistics = FeatureStatistics(np.arange(3.0), np.eye(3))
+    save_statistics(tmp_path / "ours.npz", SavedStatistics(statistics, 7, "clean-fid", "abc"))
+    ours = load_statistics(tmp_path / "ours.npz")
+    assert (ours.images, ours.like, ours.weights, ours.statistics.mu.tolist()) == (7, "clean-fid", "abc", [0, 1, 2])
+    np.savez(tmp_path / "theirs.npz", mu=np.zeros(3, np.float32), sigma=np.eye(3, dtype=np.float32))
+    theirs = load_statistics(tmp_path / "theirs.npz")
+    assert (theirs.images, theirs.like, theirs.statistics.sigma.dtype) == (None, None, np.float64)
+    np.savez(tmp_path / "features.npz", feats=np.zeros((3, 3)))
+    np.savez(tmp_path / "shapes.npz", mu=np.zeros(3), sigma=np.eye(4))
+    np.savez(tmp_path / "pickle.npz", mu=np.array([{}]), sigma=np.eye(1))
+    (tmp_path / "text.npz").write_text("no archive")
+    for name, reason in (
+        ("features", "arrays mu and sigma"), ("shapes", "no mean and covariance"), ("pickle", "cannot be read"),
+        ("text", "cannot be read"), ("missing", "cannot be read"),
+    ):  # fmt: skip
+        with pytest.raises(GodeeperError, match=reason):
+            load_statistics(tmp_path / f"{name}.npz")
