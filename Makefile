@@ -26,7 +26,7 @@ $(DEMO_READY): pyproject.toml constraints.txt
 	touch $@
 
 $(READY): $(DEMO_READY)
-	$(INSTALL) '.[demo,data,detect,deploy,phone,serve,explain,app,docs,dev]'
+	$(INSTALL) '.[demo,keras,data,detect,deploy,phone,serve,explain,app,docs,dev]'
 	touch $@
 
 demo: $(DEMO_READY)

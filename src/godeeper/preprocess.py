@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, cast, get_args
 
 from .errors import GodeeperError
 
@@ -65,6 +65,14 @@ class Normalize:
             raise GodeeperError(f"preprocessing is out of range: {self}")
 
 
+RANGES = {  # what networks are fed, by what people call it
+    "-1..1": Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "0..1": Normalize((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "0..255": Normalize((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+    "imagenet": Normalize(),
+}
+
+
 @dataclass(frozen=True)
 class Preprocess:
     """Resizing, then normalisation."""
@@ -91,6 +99,34 @@ class Preprocess:
     def with_size(self, size: int) -> Self:
         """The same for images of another size."""
         return replace(self, resize=replace(self.resize, size=size))
+
+    def adjusted(self, words: str) -> Self:
+        """The same but for what `words` say, with commas between: a range, a resize mode, a filter, a size: "0..1,squash".
+
+        GodeeperError for a word that means nothing here.
+        """
+        resize, normalize = self.resize, self.normalize
+        for word in (part.strip() for part in words.split(",")):
+            if word in RANGES:
+                normalize = RANGES[word]
+            elif word in get_args(ResizeMode):
+                resize = replace(resize, mode=cast(ResizeMode, word))
+            elif word in get_args(Interpolation):
+                resize = replace(resize, interpolation=cast(Interpolation, word))
+            elif word.isascii() and word.isdigit() and len(word) < 6:
+                resize = replace(resize, size=int(word))
+            else:
+                known = ", ".join([*RANGES, *get_args(ResizeMode), *get_args(Interpolation)])
+                raise GodeeperError(f"preprocessing {word!r} is unknown: give some of {known}, or a size in pixels")
+        return replace(self, resize=resize, normalize=normalize)
+
+    @property
+    def words(self) -> str:
+        """What `adjusted` takes to mean the same, as far as it has words for it."""
+        mean, std = self.normalize.mean, self.normalize.std
+        own = f"mean {' '.join(f'{x:.3g}' for x in mean)} std {' '.join(f'{x:.3g}' for x in std)}"
+        values = next((word for word, known in RANGES.items() if known == self.normalize), own)
+        return f"{values},{self.resize.mode},{self.resize.interpolation},{self.resize.size}"
 
     def whole(self) -> Self:
         """The same for whole images: nothing is cut off but what a square has no room for."""

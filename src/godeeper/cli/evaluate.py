@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from .evaluation_output import print_evaluation
+from .model_option import Preparation, prepared
 from .output import Json, Language
 from .progress import progress_bar
 
@@ -28,6 +29,7 @@ def evaluate_command(
     crops: Annotated[int, typer.Option(help="Crops of an image: 1, 6, 10, 12 or 144.")] = 1,
     average: Annotated[Literal["softmax", "logits", "max"], typer.Option(help="What is averaged over crops.")] = "softmax",
     split: Annotated[Literal["test", "train", "all"], typer.Option(help="Which images of the data.")] = "test",
+    preprocess: Preparation = None,
     skip_blacklisted: Blacklist = None,
     save: Annotated[Path | None, typer.Option(help="Keep the probabilities in this file, for `godeeper ensemble`.")] = None,
     report: ReportFolder = None,
@@ -44,9 +46,9 @@ def evaluate_command(
 
     with progress_bar() as on_progress:
         result = evaluate(
-            runs, data, crops=crops, average=average, split=split, skip_blacklisted=skip_blacklisted, save=save, report=report,
-            lang=lang, resume=resume, batch_size=batch_size, workers=workers, download=download, skip_bad=skip_bad,
-            on_progress=on_progress,
+            [prepared(run, preprocess) for run in runs], data, crops=crops, average=average, split=split,
+            skip_blacklisted=skip_blacklisted, save=save, report=report, lang=lang, resume=resume,
+            batch_size=batch_size, workers=workers, download=download, skip_bad=skip_bad, on_progress=on_progress,
         )  # fmt: skip
     if result.is_main:
         print_evaluation(result, as_json)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .model_option import Preparation, prepared
 from .output import Json, print_json, print_table
 
 
@@ -18,6 +19,7 @@ def export_command(
     images: Annotated[
         Path | None, typer.Option(help="A folder of photographs to check the file on; int8 is calibrated on half of them.")
     ] = None,
+    preprocess: Preparation = None,
     with_preprocessing: Annotated[bool, typer.Option(help="Images in, probabilities out (.onnx).")] = False,
     max_drop: Annotated[
         float, typer.Option(min=0, max=100, help="Percent of images whose top-1 int8 or preprocessing may change.")
@@ -28,7 +30,7 @@ def export_command(
     from ..workflows.exporting import export
 
     report = export(
-        run,
+        prepared(run, preprocess),
         out,
         precision=precision,  # type: ignore[arg-type]
         images=images,

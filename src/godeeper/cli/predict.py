@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import BadImage, GodeeperError
+from .model_option import Preparation, prepared
 from .output import Engine, Json, Language, Precision, print_json, print_times
 from .progress import progress_bar
 
@@ -27,6 +28,7 @@ def predict_command(
         Path | None, typer.Option(help="Write a table (.parquet, .csv, .jsonl) instead; called again, it goes on.")
     ] = None,
     lang: Language = "en",
+    preprocess: Preparation = None,
     engine: Engine = "auto",
     precision: Precision = "auto",
     as_json: Json = False,
@@ -47,13 +49,14 @@ def predict_command(
         if lang != "en":
             require_chinese_font()
     options: Any = {"top": top, "crops": crops, "engine": engine, "precision": precision}
+    model = prepared(run, preprocess)
     with progress_bar() as on_progress:
         if out is not None:
-            table = predict_table(run, files, out, lang=lang, on_progress=on_progress, **options)
+            table = predict_table(model, files, out, lang=lang, on_progress=on_progress, **options)
             if table.is_main:
                 print_times(table)
             return
-        result = predict(run, files, on_progress=on_progress, **options)
+        result = predict(model, files, on_progress=on_progress, **options)
     names = ClassNames(result.classes, lang)
     outcomes = list(zip(files, result.outcomes, strict=True))
     if as_json:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import GodeeperError
+from .model_option import Preparation, prepared
 from .output import Engine, Language, Precision
 
 
@@ -21,6 +22,7 @@ def serve_command(
     lang: Language = "en",
     engine: Engine = "auto",
     precision: Precision = "auto",
+    preprocess: Preparation = None,
     max_batch: Annotated[int, typer.Option(min=1, max=256, help="Images a pass.")] = 32,
     max_wait: Annotated[float, typer.Option(min=0, max=1000, help="Milliseconds that a pass waits to fill.")] = 2.0,
     max_bytes: Annotated[int, typer.Option(min=1, help="Bytes an image.")] = 20_000_000,
@@ -41,7 +43,7 @@ def serve_command(
 
     limits = Limits(max_batch, max_wait, max_bytes, max_pixels, timeout, max_waiting)
     with listen(host, port) as socket:
-        predictor = Predictor(run, engine, precision)
+        predictor = Predictor(prepared(run, preprocess), engine, precision)
         address = f"[{host}]" if ":" in host else host
         print(f"listening on http://{address}:{socket.getsockname()[1]} (POST /predict; see /docs)", file=sys.stderr)
         serve(predictor, [socket], limits, Path(run).resolve().name, lang)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ..errors import BadCheckpoint, GodeeperError
+from ..preprocess import Preprocess
 from ..tensor_files import save_tensors
 from .network import Network, network_of
 from .weights.fill import fill
@@ -26,13 +27,15 @@ def save(network: Network, path: str | Path) -> None:
     save_tensors(Path(path), kept, {"spec": spec})
 
 
-def load(source: str | Path) -> Network:
+def load(source: str | Path, *, preprocess: Preprocess | str | None = None) -> Network:
     """The network of a run folder, a weights file or a published name, in evaluation mode.
 
-    The file's own metadata says what it is; weights of other libraries are known by their names. BadCheckpoint where there are
-    none, or they cannot be read; GodeeperError where they cannot be fetched.
+    The file's own metadata says what it is; weights of other libraries are known by their names. `preprocess` is what happens to
+    images, in place of what the file says or what is assumed, with a warning, where it says nothing, as Keras' files: all of it,
+    or words such as "0..1,squash" (`Preprocess.adjusted`). BadCheckpoint where there are none, or they cannot be read;
+    GodeeperError where they cannot be fetched.
     """
-    weights = read_weights(source)
+    weights = read_weights(source, preprocess=preprocess)
     try:
         with torch.device("meta"):  # no memory, and no fresh weights, before the file's are known to fit
             network = Network(weights.spec)

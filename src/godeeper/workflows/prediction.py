@@ -85,7 +85,7 @@ def _exported(model: Network | str | Path) -> bool:
 
 
 def predict_table(
-    model: str | Path,
+    model: Network | str | Path,
     files: Sequence[Path],
     out: Path,
     *,
@@ -104,7 +104,7 @@ def predict_table(
     check_crops(crops)
     check_table(out, FORMATS)
     processes = PartialState(cpu=best_device().type == "cpu")  # each process of a machine on a GPU of its own
-    opened = model if is_exported(model) else load(model)
+    opened = model if isinstance(model, Network) or is_exported(model) else load(model)
     predictor = Predictor(opened, engine, precision)
     identity = {"weights": fingerprint(opened), "classes": list(predictor.classes), "precision": predictor.engine.precision}
     progress = counter("predicting", on_progress)

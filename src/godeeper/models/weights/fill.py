@@ -36,6 +36,8 @@ def fill(network: Network, weights: Weights) -> None:
         network.to_empty(device="cpu")
         for buffer in network.buffers():
             buffer.zero_()  # of batches seen, which older files do not count
+        if not _has_classifier(weights):
+            initialise(network.head["linear"])
     network.load_state_dict(tensors, strict=False)
     network.classes = weights.spec.classes if weights.spec.num_classes == network.num_classes else None
     # A small network and a whole one have the same shapes, but images of different sizes.
@@ -72,6 +74,9 @@ def _unmatched_keys(network: Network, weights: Weights) -> tuple[set[str], list[
         notes.append(weights.remark)
     unmatched = {key for key in keys for head in (*dropped, *fresh) if key.startswith(f"auxiliary.{head}.")}
     classes = weights.spec.num_classes
+    if not _has_classifier(weights):
+        notes.append(f"with a fresh classifier of {network.num_classes} classes, as it has none")
+        return unmatched | {key for key in keys if is_classifier(key)}, notes
     if classes != network.num_classes:
         notes.append(f"with fresh classifiers of {network.num_classes} classes for its {classes}")
         return unmatched | {key for key in keys if is_classifier(key)}, notes
@@ -81,6 +86,11 @@ def _unmatched_keys(network: Network, weights: Weights) -> tuple[set[str], list[
             notes.append(f"with a fresh classifier of {head}, whose has {other} classes")
             unmatched |= keys_of_head
     return unmatched, notes
+
+
+def _has_classifier(weights: Weights) -> bool:
+    """Whether the file has the last layer; those that others make their own classifiers on do not."""
+    return any(is_classifier(key) and key.startswith("head.") for key in weights.tensors)
 
 
 def _other_classes(keys: Collection[str], weights: Weights, num_classes: int) -> int:

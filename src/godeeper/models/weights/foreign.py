@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import pickle
 import re
 import warnings
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from ...errors import BadCheckpoint, GodeeperError, is_out_of_memory
 from .layouts import LAYOUTS, Layout
-from .published import BACKGROUND, FACENET_RELEASES, LOOKALIKES, PUBLISHED, Published
+from .published import BACKGROUND, FACENET_RELEASES, KERAS_APPLICATIONS, LOOKALIKES, PUBLISHED, Published
 
 logger = logging.getLogger("godeeper")
 
@@ -43,8 +44,10 @@ def fetch(weights: Published) -> Path:
 
 
 def cache_file(weights: Published) -> Path:
-    """Where the file is looked for first: the caches of torch.hub and of facenet-pytorch."""
+    """Where the file is looked for first: the caches of torch.hub, of Keras and of facenet-pytorch."""
     hub = Path(torch.hub.get_dir())
+    if weights.url.startswith(KERAS_APPLICATIONS):
+        return Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")) / "models" / weights.file
     if weights.url.startswith(FACENET_RELEASES):
         return hub.parent / "checkpoints" / weights.file
     return hub / "checkpoints" / (f"{_stem(weights.name)}.safetensors" if weights.repository else weights.file)
@@ -151,13 +154,15 @@ def recognise(tensors: Mapping[str, Tensor], file: Path) -> Layout:
 def renamed(tensors: Mapping[str, Tensor], layout: Layout, file: Path) -> dict[str, Tensor]:
     """The tensors by our names, for RGB images and ImageNet's 1000 classes where there were 1001 or 1008.
 
-    BadCheckpoint, naming the first, for a key too few or too many, or of another shape. Auxiliary heads may be absent, each as
-    a whole.
+    BadCheckpoint, naming the first, for a key too few or too many, or of another shape. The classifier and auxiliary heads may be
+    absent, each as a whole.
     """
+    headless = not any(theirs in tensors for ours, theirs in layout.names.items() if ours.startswith("head.linear."))
     heads = {ours.split(".")[1] for ours, theirs in layout.names.items() if ours.startswith("auxiliary.") and theirs in tensors}
     result: dict[str, Tensor] = {}
     for ours, theirs in layout.names.items():
         absent_head = ours.startswith("auxiliary.") and ours.split(".")[1] not in heads
+        absent_head |= headless and ours.startswith("head.linear.")
         if theirs in tensors:
             result[ours] = tensors[theirs]
         elif not absent_head and not ours.endswith("num_batches_tracked"):  # which older files do not have

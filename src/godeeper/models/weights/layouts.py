@@ -167,6 +167,21 @@ _INCEPTION_RESNET_V2 = [
     "conv2d_7b",
 ]  # fmt: skip
 
+# Keras names few layers: the others are numbered here in the order of making, which is our table's.
+_KERAS_INCEPTION_V3 = [*numbered("conv2d_", 0, 94), "predictions"]
+
+
+def _keras_inception_resnet_v2() -> list[str]:
+    """Blocks of a kind: how many layers in a branch each has, and its last 1x1, which has a name of its own."""
+    units, made = list[str](), 0
+    for count, blocks in ((12, [""]), (6, numbered("block35_", 1, 10)), (4, [""]), (4, numbered("block17_", 1, 20)),
+                          (7, [""]), (4, numbered("block8_", 1, 10))):  # fmt: skip
+        for name in blocks:
+            units += [*numbered("conv2d_", made, count), *([f"{name}_conv"] if name else [])]
+            made += count
+    return [*units, "conv_7b", "predictions"]
+
+
 LAYOUTS = {
     layout.name: layout
     for layout in (
@@ -183,6 +198,8 @@ LAYOUTS = {
             "facenet InceptionResnetV1", "inception_resnet_v1_facenet", tuple(_INCEPTION_RESNET_V1), imagenet=False,
             exceptions={"head.embedding.fc": "last_linear", "head.embedding.norm": "last_bn"},
         ),
+        Layout("Keras inception_v3", "inception_v3_tf", tuple(_KERAS_INCEPTION_V3), conv="", norm="_bn"),
+        Layout("Keras inception_resnet_v2", "inception_resnet_v2", tuple(_keras_inception_resnet_v2()), conv="", norm="_bn"),
         *(
             Layout(
                 f"torchvision {name}", name,

@@ -29,6 +29,7 @@ TIMM_RESNET = Preprocess.of(299, HALF, HALF, crop_fraction=0.8975, interpolation
 CADENE = Preprocess.of(299, HALF, HALF, crop_fraction=299 / 341)
 CADENE_CAFFE = Preprocess.of(224, CAFFE_MEAN, (1 / 255,) * 3)
 FID = Preprocess.of(299, HALF, HALF, mode="squash", antialias=False)
+KERAS = Preprocess.of(299, HALF, HALF, mode="squash", antialias=False)
 FACENET = Preprocess.of(160, FACE, (128 / 255,) * 3, crop_fraction=1.0)  # of a face already cut out
 
 
@@ -37,9 +38,9 @@ class Published:
     """One set of weights.
 
     `url` ends in the file; of a Hugging Face repository it is the repository's page, and the file `model.safetensors`.
-    `classes` counts the file's own, of which the network keeps 1000 from `label_offset` on if they are ImageNet's. Accuracies
-    in percent, None where the publisher states none for ImageNet. `heads`: the file has auxiliary heads; `remark`: what one
-    should know of them.
+    `classes` counts the file's own, 0 where it has no classifier; the network keeps 1000 from `label_offset` on if they are
+    ImageNet's. Accuracies in percent, None where the publisher states none for ImageNet. `heads`: the file has auxiliary heads;
+    `remark`: what one should know of them.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Published:
 HUGGING_FACE = "https://huggingface.co/"
 PYTORCH = "https://download.pytorch.org/models/"
 LIP6 = "http://data.lip6.fr/cadene/pretrainedmodels/"
+KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 PYTORCH_FID_RELEASES = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
 TORCH_FIDELITY_RELEASES = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
 FACENET_RELEASES = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
@@ -125,6 +127,14 @@ PUBLISHED = {
                   FACENET, None, None, FACENET_README, MIT, classes=8631),
         Published("facenet/casia-webface", "facenet InceptionResnetV1", FACENET_RELEASES + "20180408-102900-casia-webface.pt",
                   FACENET, None, None, FACENET_README, MIT, classes=10575),
+        *(
+            Published(f"keras/{model}{notop}", f"Keras {model}",
+                      f"{KERAS_APPLICATIONS}{model}/{model}_weights_tf_dim_ordering_tf_kernels{notop}.h5",
+                      KERAS, None if notop else top1, None if notop else top5, "Keras' applications page", APACHE,
+                      classes=0 if notop else 1000)
+            for model, top1, top5 in (("inception_v3", 77.9, 93.7), ("inception_resnet_v2", 80.3, 95.3))
+            for notop in ("", "_notop")
+        ),
         *(  # one file, put up twice; of its 1008 classes nobody states an accuracy
             Published(f"{library}/{name}", "FID inception_v3", f"{releases}{name}-6726825d.pth",
                       FID, None, None, f"{library}'s README", APACHE, classes=1008)

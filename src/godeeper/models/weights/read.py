@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from ...preprocess import Preprocess
 from ...tensor_files import decoded, is_safetensors, read_safetensors
 from ..spec import ModelSpec
 from .foreign import fetch, most_likely, plain, read_pickled, recognise, renamed
+from .keras_files import is_keras, read_keras
+from .keras_model import KerasModel, described_preprocess, head_tensors, keras_model, with_head
 from .layouts import LAYOUTS
 from .published import PUBLISHED, Published
 from .shipped import Shipped, shipped
@@ -38,12 +40,24 @@ class Weights:
     remark: str = ""  # on its auxiliary heads
 
 
-def read_weights(source: str | Path, model: str | None = None) -> Weights:
+def read_weights(source: str | Path, model: str | None = None, preprocess: Preprocess | str | None = None) -> Weights:
     """The weights that `source`, a run folder, a file or a published name, means; of those that come with godeeper, too.
 
-    BadCheckpoint where they cannot be read, or are published for another model than `model`; those are not even fetched.
+    `preprocess` is what their network is to do with images, in place of what the file says or what is assumed: all of it, or as
+    words for `Preprocess.adjusted`. BadCheckpoint where they cannot be read, or are published for another model than `model`;
+    those are not even fetched.
     """
     file, published = _located(source, model)
+    weights = _read(file, published, preprocess is not None)
+    if preprocess is None:
+        return weights
+    spec = weights.spec
+    given = preprocess if isinstance(preprocess, Preprocess) else spec.preprocess.adjusted(preprocess)
+    return replace(weights, spec=replace(spec, preprocess=given))
+
+
+def _read(file: Path, published: Published | None, is_prepared: bool) -> Weights:
+    """A file's weights; `is_prepared`: its preprocessing is given, so that nothing is said of what would be assumed."""
     if file.suffix.lower() in EXPORTED:
         raise BadCheckpoint(
             f"{str(file)!r} is named like an exported network, which only predict and serve take, as .onnx or .xml:"
@@ -55,12 +69,15 @@ def read_weights(source: str | Path, model: str | None = None) -> Weights:
             raise BadCheckpoint(f"{str(file)!r} holds a detector, not a classifier: use it with `godeeper detect`")
         if "multibox" in metadata:
             raise BadCheckpoint(f"{str(file)!r} holds a MultiBox network, which proposes regions: name it with --multibox")
+    elif is_keras(file):
+        model = keras_model(read_keras(file), file)
+        return _foreign(plain(model.tensors, file), file, published, is_prepared, model)
     else:
         tensors, metadata = read_pickled(file), {}
     tensors = plain(tensors, file)
     if published is None and ("spec" in metadata or any(name.startswith("stages.") for name in tensors)):
         return Weights(file, tensors, _spec(decoded(metadata, file), file))
-    return _foreign(tensors, file, published)
+    return _foreign(tensors, file, published, is_prepared)
 
 
 def weights_file(path: Path) -> Path:
@@ -117,28 +134,32 @@ def _spec(metadata: dict[str, Any], file: Path) -> ModelSpec:
         raise BadCheckpoint(f"{str(file)!r}: {error}") from None
 
 
-def _foreign(tensors: dict[str, Tensor], file: Path, published: Published | None) -> Weights:
+def _foreign(
+    tensors: dict[str, Tensor], file: Path, published: Published | None, is_prepared: bool, model: KerasModel | None = None
+) -> Weights:
     layout = LAYOUTS[published.layout] if published else recognise(tensors, file)
     ours = renamed(tensors, layout, file)
-    before = len(tensors[layout.classifier])
+    before = len(tensors.get(layout.classifier, ()))
     if published is not None and before not in (published.classes, 1000, 1001):
         raise BadCheckpoint(f"{str(file)!r} has {before} classes, {published.name!r} has {published.classes}: it is another file")
     likely = published or most_likely(layout, file, before, heads=any(name.startswith("auxiliary.") for name in ours))
     if likely.layout != layout.name:
         layout = LAYOUTS[likely.layout]
         ours = renamed(tensors, layout, file)
-    kept = len(ours[CLASSIFIER])
+    kept = len(ours.get(CLASSIFIER, ()))
     # A file of 1008 classes has ImageNet's in another order, which nothing here names.
     classes = imagenet_names() if layout.imagenet and kept == 1000 and before != 1008 else None
-    notes = []
-    if kept != before:
-        notes.append(f"of its {before} classes the {kept} of ImageNet are kept")
+    table, preprocess = definition(layout.architecture), likely.preprocess
+    if model is not None:
+        ours |= head_tensors(model)
+        table = with_head(table, model, layout.shapes[CLASSIFIER][1])
+        preprocess = preprocess if is_prepared else described_preprocess(preprocess, model)
+    spec = ModelSpec(variant(table, num_classes=kept or None), preprocess, classes)
+    notes = [f"of its {before} classes the {kept} of ImageNet are kept"] if kept != before else []
     if published is None:
-        assumed = ", and its classes are taken for ImageNet's" if classes else ""
-        notes.append(f"named as {layout.name}: images are prepared as for {likely.name!r}{assumed}")
-    spec = _foreign_spec(layout.architecture, kept, likely.preprocess, classes)
+        assumed = "" if is_prepared else f": images are prepared as for {likely.name!r} ({preprocess.words})"
+        assumed += f"{', and' if assumed else ':'} its classes are taken for ImageNet's" if classes else ""
+        notes.append(f"named as {layout.name}{assumed}")
+    if model is not None and model.hidden and model.config is None:
+        notes.append(f"with ReLU assumed after {', '.join(layer.name for layer in model.hidden)}")
     return Weights(file, ours, spec, tuple(notes), layout.names, published.remark if published else "")
-
-
-def _foreign_spec(architecture: str, num_classes: int, preprocess: Preprocess, classes: tuple[str, ...] | None) -> ModelSpec:
-    return ModelSpec(variant(definition(architecture), num_classes=num_classes), preprocess, classes)
