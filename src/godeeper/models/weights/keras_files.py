@@ -106,7 +106,8 @@ def _one_line(file: Path) -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip("'\" \n").partition("\n")[0] or type(error).__name__
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)  # a KeyError quotes its text
+    return text.strip().partition("\n")[0] or type(error).__name__
 
 
 def _part(archive: zipfile.ZipFile, name: str, largest: int) -> bytes:

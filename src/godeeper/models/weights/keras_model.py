@@ -24,25 +24,29 @@ AUTOMATIC = {  # the names that Keras gives where nobody does: their numbers gro
 
 @dataclass(frozen=True)
 class KerasModel:
-    """A Keras file's trunk and classifier, by the names of a layout; the dense layers between them; and the file's JSON.
+    """A Keras file's network by the names of a layout; its dense layers, where they are several; and the file's JSON.
 
     `tensors` call the convolutions that Keras named conv2d_0, conv2d_1, ... in the order of making, wherever the file's own
     numbers start, and their batch norms the same with _bn.
     """
 
     file: Path
-    tensors: dict[str, Tensor]
-    hidden: tuple[Layer, ...]
+    tensors: dict[str, Tensor]  # without those of `dense`
+    dense: tuple[Layer, ...]
     config: Mapping[str, Any] | None
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """The dense layers before the classifier."""
+        return self.dense[:-1]
 
 
 def keras_model(read: KerasFile, file: Path) -> KerasModel:
     """The layers by the names of a layout. BadCheckpoint where two have one name, or the last gives a single number."""
     renamed = {**_renumbered(read.layers, "conv", ""), **_renumbered(read.layers, "norm", "_bn")}
     dense = [layer for layer in read.layers if layer.kind == "dense"]
-    if dense:
-        renamed[dense[-1].name] = CLASSIFIER
-    hidden = tuple(dense[:-1])
+    if len(dense) == 1:
+        renamed[dense[0].name] = CLASSIFIER
     if dense and len(dense[-1].tensors["weight"]) == 1:
         raise BadCheckpoint(f"{str(file)!r} has one output: networks here have one for each of two classes or more")
     tensors: dict[str, Tensor] = {}
@@ -52,10 +56,11 @@ def keras_model(read: KerasFile, file: Path) -> KerasModel:
             if key in tensors:
                 raise BadCheckpoint(f"{str(file)!r} has two layers {layer.name!r}: of several networks in one file none is read")
             tensors[key] = tensor
-    for layer in hidden:  # which no layout has
-        for name in layer.tensors:
-            del tensors[f"{layer.name}.{name}"]
-    return KerasModel(file, tensors, hidden, read.config)
+    if len(dense) < 2:
+        return KerasModel(file, tensors, (), read.config)
+    for key in [f"{layer.name}.{name}" for layer in dense for name in layer.tensors]:
+        del tensors[key]
+    return KerasModel(file, tensors, tuple(dense), read.config)
 
 
 def _renumbered(layers: Sequence[Layer], kind: str, ending: str) -> dict[str, str]:
@@ -65,11 +70,12 @@ def _renumbered(layers: Sequence[Layer], kind: str, ending: str) -> dict[str, st
 
 
 def head_tensors(model: KerasModel) -> dict[str, Tensor]:
-    """The tensors of the dense layers before the classifier, by our names."""
+    """The tensors of several dense layers, by our names."""
+    names = [*(f"head.fc{number}.fc" for number in range(1, len(model.dense))), "head.linear.linear"]
     return {
-        f"head.fc{number}.fc.{name}": tensor
-        for number, layer in enumerate(model.hidden, 1)
-        for name, tensor in layer.tensors.items()
+        f"{name}.{part}": tensor
+        for name, layer in zip(names, model.dense, strict=False)
+        for part, tensor in layer.tensors.items()
     }
 
 

@@ -138,8 +138,9 @@ def _foreign(
     tensors: dict[str, Tensor], file: Path, published: Published | None, is_prepared: bool, model: KerasModel | None = None
 ) -> Weights:
     layout = LAYOUTS[published.layout] if published else recognise(tensors, file)
-    ours = renamed(tensors, layout, file)
-    before = len(tensors.get(layout.classifier, ()))
+    head = head_tensors(model) if model else {}  # of one's own
+    ours = renamed(tensors, layout, file) | head
+    before = len(tensors.get(layout.classifier, head.get(CLASSIFIER, ())))
     if published is not None and before not in (published.classes, 1000, 1001):
         raise BadCheckpoint(f"{str(file)!r} has {before} classes, {published.name!r} has {published.classes}: it is another file")
     likely = published or most_likely(layout, file, before, heads=any(name.startswith("auxiliary.") for name in ours))
@@ -151,7 +152,6 @@ def _foreign(
     classes = imagenet_names() if layout.imagenet and kept == 1000 and before != 1008 else None
     table, preprocess = definition(layout.architecture), likely.preprocess
     if model is not None:
-        ours |= head_tensors(model)
         table = with_head(table, model, layout.shapes[CLASSIFIER][1])
         preprocess = preprocess if is_prepared else described_preprocess(preprocess, model)
     spec = ModelSpec(variant(table, num_classes=kept or None), preprocess, classes)
