@@ -167,10 +167,7 @@ def test_logits_are_those_of_keras_applications(name, ours, ending, size, keras,
     model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classifier_activation=None)
     random = np.random.default_rng(size)
     for layer in model.layers:
-        arrays = [
-            shaken(array, variable.path, random) for array, variable in zip(layer.get_weights(), layer.weights, strict=True)
-        ]
-        layer.set_weights(arrays)
+        layer.set_weights([shaken(variable.shape, Path(variable.path).name, random) for variable in layer.weights])
     model.save(tmp_path / ending) if ending == "m.h5" else model.save_weights(tmp_path / ending)
     network = load(tmp_path / ending)
     assert network.definition.name == ours
@@ -184,11 +181,10 @@ def test_logits_are_those_of_keras_applications(name, ours, ending, size, keras,
     assert apart(logits, theirs) < 1e-4
 
 
-def shaken(array, path, random):
+def shaken(shape, leaf, random):
     """Random numbers that keep features alive, away from where Keras starts."""
-    leaf = Path(path).name
     if leaf == "kernel":
-        return random.normal(0, (2 / np.prod(array.shape[:-1])) ** 0.5, array.shape).astype(np.float32)
+        return random.normal(0, (2 / np.prod(shape[:-1])) ** 0.5, shape).astype(np.float32)
     if leaf == "moving_variance":
-        return random.uniform(0.2, 1.2, array.shape).astype(np.float32)
-    return random.normal(0, 0.3, array.shape).astype(np.float32)
+        return random.uniform(0.2, 1.2, shape).astype(np.float32)
+    return random.normal(0, 0.3, shape).astype(np.float32)

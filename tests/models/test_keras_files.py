@@ -336,8 +336,8 @@ def elsewhere(link):
 def renamed(opened):
     names = [name for part in (0, 1) for name in opened.attrs[f"layer_names{part}"]]
     for name in names[1:]:
-        opened.move(name.decode(), f"mine_{name.decode()}")
-    opened.attrs["layer_names0"] = [b"mine_" + name for name in names[1:]]
+        opened.move(name, f"mine_{name}")
+    opened.attrs["layer_names0"] = [f"mine_{name}" for name in names[1:]]
     del opened.attrs["layer_names1"]
 
 

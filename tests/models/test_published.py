@@ -560,7 +560,7 @@ def test_the_fids_weights_are_known_by_their_name_alone(name, tmp_path, capsys):
     assert (named.spec.definition.name, named.spec.num_classes) == ("inception_v3", 1000)
 
 
-@pytest.mark.parametrize("name", ["inception_v3_tf", "inception_v3_fid"])
+@pytest.mark.parametrize("name", ["inception_v3_tf", pytest.param("inception_v3_fid", marks=pytest.mark.slow)])
 def test_weights_can_be_run_with_the_pools_of_another_table(name, tmp_path, caplog):
     first = create_model("inception_v3", num_classes=3, width=0.125)
     save(first, tmp_path / "first.safetensors")
