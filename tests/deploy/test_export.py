@@ -20,6 +20,8 @@ from godeeper.deploy import checked_export
 from godeeper.deploy.export import export
 from godeeper.deploy.export_formats import ONNXExporter, OpenVINOExporter
 from godeeper.deploy.export_metadata import read_metadata
+from godeeper.deploy.fuse import fuse
+from godeeper.deploy.onnx_graph import to_onnx
 from godeeper.deploy.torch_export import run_pt2
 from godeeper.tensor_files import digest
 from networks import alive
@@ -226,6 +228,22 @@ def test_the_command(weights_file, tmp_path, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert printed["check"] == read_metadata(out).check
     assert (printed["file"], printed["size"]) == (str(out), out.stat().st_size)
+
+
+def test_eight_bits_that_move_probabilities_are_refused_though_top_1_stays(weights_file, sixty_images, tmp_path, monkeypatch):
+    sharper = load(weights_file)
+    with torch.no_grad():
+        for parameter in sharper.head["linear"].parameters():
+            parameter.mul_(100)
+    monkeypatch.setattr("godeeper.deploy.export.quantised", lambda *_: to_onnx(fuse(sharper)))
+    with pytest.raises(
+        GodeeperError, match=r"top-1 differs on 0\.0 % of 30 held-out images .* and on \d\d+\.\d % a probability moves"
+    ):
+        export(weights_file, tmp_path / "net.onnx", precision="int8", images=sixty_images)
+    report = export(weights_file, tmp_path / "net.onnx", precision="int8", images=sixty_images, max_drop=100)
+    assert (report.check["same_top1"], report.check["images"]) == (30, 30)
+    assert report.check["moved"] > 3
+    assert report.check["largest_shift"] > 0.2
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def export_command(
     preprocess: Preparation = None,
     with_preprocessing: Annotated[bool, typer.Option(help="Images in, probabilities out (.onnx).")] = False,
     max_drop: Annotated[
-        float, typer.Option(min=0, max=100, help="Percent of images whose top-1 int8 or preprocessing may change.")
+        float, typer.Option(min=0, max=100, help="Percent of images that int8 or preprocessing may answer otherwise.")
     ] = 1.0,
     as_json: Json = False,
 ) -> None:

@@ -191,7 +191,7 @@ def _groups_of_arrays(root: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every group "vars" of a model, with the path of its layer; those of the optimiser and of metrics are left out."""
     h5py = require("h5py", "keras")
     ahead: list[tuple[tuple[str, ...], Any]] = [((), root)]
-    seen = set()
+    seen = set[int]()
     while ahead:
         path, group = ahead.pop()
         address = h5py.h5o.get_info(group.id).addr
