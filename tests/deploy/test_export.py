@@ -243,7 +243,7 @@ def test_eight_bits_that_move_probabilities_are_refused_though_top_1_stays(weigh
     report = export(weights_file, tmp_path / "net.onnx", precision="int8", images=sixty_images, max_drop=100)
     assert (report.check["same_top1"], report.check["images"]) == (30, 30)
     assert report.check["moved"] > 3
-    assert report.check["largest_shift"] > 0.2
+    assert report.check["largest_shift"] > 0.1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import tarfile
 from pathlib import Path
 
 import h5py
@@ -12,7 +13,8 @@ import torch
 from safetensors import safe_open
 
 from godeeper import create_model, load
-from godeeper.deploy.engines import make_engine
+from godeeper.deploy.engines import from_onnx, make_engine
+from godeeper.deploy.export import export
 from godeeper.deploy.fuse import fuse
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(3600)]
@@ -141,6 +143,23 @@ def test_the_trained_embeddings_are_tensorflow_js(written, trained):
     with torch.inference_mode():
         pooled = network.features(images(trained)[:8])[0].mean((2, 3))
     assert apart(pooled, trained["reference/mixed10_mean"][:8]) < 1e-5
+
+
+def test_int8_moves_the_trained_networks_probabilities_little(written, trained, shared, tmp_path):
+    with tarfile.open(shared / "photos.tar") as photos:
+        members = sorted((member for member in photos if member.name.endswith(".JPEG")), key=lambda member: member.name)
+        photos.extractall(tmp_path / "photos", members[::2], filter="data")
+    network = load(written / "archive.keras", preprocess=INPUT)
+    report = export(network, tmp_path / "eight.onnx", precision="int8", images=tmp_path / "photos")  # as the guard has it
+    assert report.check["moved"] == 0
+    expected = torch.from_numpy(trained["reference/logits"])
+    for engine in ("openvino", "onnxruntime"):
+        logits = answers(from_onnx(str(report.file), engine, "int8"), images(trained))
+        shift = (logits.softmax(1) - expected.softmax(1)).abs().max().item()
+        same = int((logits.argmax(1) == expected.argmax(1)).sum())
+        print(f"\nint8, {engine}: probability {shift:.4f}, logit {(logits - expected).abs().max():.4f}, top-1 {same} of 40")
+        assert shift < 0.15
+        assert same >= 39
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])

@@ -30,7 +30,7 @@ from .quantise import MOST_IMAGES as CALIBRATION_IMAGES
 from .quantise import quantised
 
 TOLERANCE = 1e-3  # of probabilities, in fp32
-LARGEST_SHIFT = 0.2  # of a probability: in int8 and with preprocessing, an image beyond it counts as one whose top-1 differs
+LARGEST_SHIFT = 0.1  # of a probability: in int8 and with preprocessing, an image beyond it counts as one whose top-1 differs
 CHECK_BATCH = 8
 
 
@@ -38,7 +38,7 @@ CHECK_BATCH = 8
 class ExportReport:
     """What was exported: the file, what its check measured, and its costs.
 
-    `check` has the counts `images`, `same_top1` and `moved` (the same top-1, but a probability by more than 0.2), `largest_shift`
+    `check` has the counts `images`, `same_top1` and `moved` (the same top-1, but a probability by more than 0.1), `largest_shift`
     and `mean_shift_of_top1` of probabilities (0..1), and the `engine`. `size` is in bytes. `memory` is what a .pte file needs
     when it runs, in bytes, and its `slow_operators`.
     """
@@ -65,7 +65,7 @@ def export(
 
     Then runs the file, with its engine, against the network on the photographs of a folder, `images`, or on pieces of the two
     that scikit-learn has. In fp32, top-1 must be equal on all and probabilities within 1e-3. In int8, which is calibrated on
-    every second image of the folder, and with preprocessing, top-1 may differ, or a probability move by more than 0.2, on
+    every second image of the folder, and with preprocessing, top-1 may differ, or a probability move by more than 0.1, on
     `max_drop` percent of the images. Otherwise nothing is left behind. GodeeperError for that, and for options that do not go
     together.
     """

@@ -29,8 +29,9 @@ HASH = re.compile(r"-([0-9a-f]{8,})\.")  # within a file's name: how its SHA-256
 def fetch(weights: Published) -> Path:
     """The file of published weights: from a cache, else downloaded into it, with a progress bar.
 
-    What is known of a file's SHA-256 is checked on the way: its beginning, from torchvision's and Cadene's names; all of it, from
-    Hugging Face's cache; nothing of facenet's. GodeeperError, saying what to fetch and where to put it, where fetching fails.
+    What is known of a file's SHA-256 is checked on the way: its beginning, from torchvision's, Cadene's and FID's names; all of
+    it, from Hugging Face's cache; nothing of facenet's and Keras'. GodeeperError, saying what to fetch and where to put it, where
+    fetching fails.
     """
     file = cache_file(weights)
     if file.is_file():
