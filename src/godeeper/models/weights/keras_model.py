@@ -113,9 +113,9 @@ def with_head(table: Definition, model: KerasModel, features: int) -> Definition
 def _described_head(model: KerasModel) -> Iterator[int | Dropout]:
     """The units of each dense layer and the dropouts after the trunk, in order; nothing where the file has no description."""
     layers = list(_flat(model.config or {}))
-    trunk = max((place for place, layer in enumerate(layers) if layer.get("class_name") in ("Conv2D", "Concatenate")), default=0)
+    trunk = max((index for index, layer in enumerate(layers) if layer.get("class_name") in ("Conv2D", "Concatenate")), default=0)
     tail = layers[trunk + 1 :]
-    start = next((place for place, layer in enumerate(tail) if _kind(layer) in ("pool", "Flatten", "Dense")), len(tail))
+    start = next((index for index, layer in enumerate(tail) if _kind(layer) in ("pool", "Flatten", "Dense")), len(tail))
     activation, dense = "", ""
     for layer in tail[start:]:
         kind, config = _kind(layer), layer.get("config") or {}
@@ -148,7 +148,7 @@ def _other_head(model: KerasModel, name: str, what: str) -> BadCheckpoint:
 
 
 def _flat(model: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The layers that a model's JSON describes, those of models within it in their place."""
+    """The layers that a model's JSON describes, those of models within it in their index."""
     for layer in described_layers(model):
         if described_layers(layer):
             yield from _flat(layer)
