@@ -148,7 +148,7 @@ def _other_head(model: KerasModel, name: str, what: str) -> BadCheckpoint:
 
 
 def _flat(model: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The layers that a model's JSON describes, those of models within it in their index."""
+    """The layers that a model's JSON describes, those of models within it where they stand."""
     for layer in described_layers(model):
         if described_layers(layer):
             yield from _flat(layer)
