@@ -25,6 +25,7 @@ from ..models.network import Network, device_of
 from ..papers.detection import aligned, levels, split, stage_outputs, trunk
 from ..papers.notation import Definition, Stage
 from ..papers.shape import FeatureShape
+from ..train.batch_norm import batch_norms
 from .detections import Detections
 from .detector_spec import DetectorSpec
 from .object_loader import pixels
@@ -86,22 +87,19 @@ class FasterRCNN(nn.Module):
 
     def freeze_batch_norm(self) -> None:
         """Keeps the statistics, scales and shifts of the network's batch norm as they are, also in training."""
-        if not self._batch_norms():
+        if not batch_norms(self):
             raise GodeeperError(f"recipe: batch_norm=frozen, but {self.definition.name} has no batch norm: leave it out")
         self.frozen_batch_norm = True
-        for norm in self._batch_norms():
+        for norm in batch_norms(self):
             norm.requires_grad_(False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
         """Sets training or evaluation mode; frozen batch norm stays in evaluation."""
         super().train(mode)
-        for norm in self._batch_norms() if self.frozen_batch_norm else ():
+        for norm in batch_norms(self) if self.frozen_batch_norm else ():
             norm.eval()
         return self
-
-    def _batch_norms(self) -> list[nn.Module]:
-        return [module for module in self.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
 
 
 class ResizeNormalize(GeneralizedRCNNTransform):  # type: ignore[misc]

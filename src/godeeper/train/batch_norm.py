@@ -1,7 +1,8 @@
-"""Batch norm's running statistics in training: updated quickly at first, and left alone by a step that is skipped."""
+"""Batch norm in training: its running statistics, which adapt quickly at first and are left alone by a step that is skipped."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import chain
 from typing import Any
 
@@ -12,6 +13,11 @@ from torch.func import functional_call
 FIRST_MOMENTUM = 0.1
 
 
+def batch_norms(*modules: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
+    """All batch norms of the modules."""
+    return [part for module in modules for part in module.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
+
+
 class MomentumWarmup:
     """Starts batch norms at momentum 0.1, from where it falls to each layer's own.
 
@@ -19,8 +25,9 @@ class MomentumWarmup:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
-        self.layers = [(layer, layer.momentum) for layer in layers if layer.momentum and layer.momentum < FIRST_MOMENTUM]
+        self.layers = [
+            (layer, layer.momentum) for layer in batch_norms(network) if layer.momentum and layer.momentum < FIRST_MOMENTUM
+        ]
 
     def __call__(self, step: int) -> None:
         """Sets the momentum for the step of that number, counted from 0."""
@@ -47,18 +54,17 @@ class BufferBackup:
 
 
 @torch.no_grad()
-def needs_two(module: nn.Module, *shape: int) -> bool:
+def needs_two(module: nn.Module, *shape: int, frozen: Collection[nn.Module] = ()) -> bool:
     """Whether training needs at least two inputs of `shape`, as a batch norm sees a single value of each channel of one.
 
-    Nothing is computed: the module is run on the meta device.
+    Those that are `frozen` take no statistics. Nothing is computed: the module is run on the meta device.
     """
     single = []
 
     def look(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
         single.append(inputs[0][0, 0].numel() == 1)
 
-    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
-    hooks = [norm.register_forward_pre_hook(look) for norm in norms]
+    hooks = [norm.register_forward_pre_hook(look) for norm in batch_norms(module) if norm not in frozen]
     tensors = chain(module.named_parameters(), module.named_buffers())
     try:
         functional_call(module, {name: tensor.to("meta") for name, tensor in tensors}, torch.empty(2, *shape, device="meta"))

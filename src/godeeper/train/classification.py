@@ -21,7 +21,7 @@ from ..errors import BadCheckpoint, GodeeperError
 from ..models.load import save
 from ..models.network import Network, device_of
 from ..models.spec import ModelSpec
-from .batch_norm import needs_two
+from .batch_norm import batch_norms, needs_two
 from .checks import check_batch, check_heads, check_mixing, check_same_data, check_sizes
 from .fit_whitening import fit_whitening
 from .loss import ClassificationLoss
@@ -32,7 +32,11 @@ from .task import Loss, Task
 
 
 class Classification(Task):
-    """Cross-entropy of a network's logits, those of its auxiliary heads among them, on images of one label each."""
+    """Cross-entropy of a network's logits, those of its auxiliary heads among them, on images of one label each.
+
+    With batch_norm=frozen, the norms of stages and head keep statistics, scales and shifts, and normalise by those statistics in
+    training, too; those of auxiliary heads, which are mostly fresh, are trained as ever.
+    """
 
     network: Network
     recipe: Recipe
@@ -44,7 +48,10 @@ class Classification(Task):
         self.per_process = self.batches.batch_size // ranks  # of a batch, in images
         self.criterion = ClassificationLoss(recipe.label_smoothing, recipe.auxiliary_weight)
         joint = ranks > 1 and recipe.sync_batch_norm  # then no batch norm sees fewer than `ranks` images
-        self.needs_two = cache(lambda size: not joint and needs_two(self.module(), network.definition.in_channels, size, size))
+        channels = network.definition.in_channels
+        self.needs_two = cache(
+            lambda size: not joint and needs_two(self.module(), channels, size, size, frozen=self._frozen_norms())
+        )
         self._frozen: bool | None = None  # all but the classifiers
 
     def prepare(self, saved: Mapping[str, Any]) -> None:
@@ -86,7 +93,13 @@ class Classification(Task):
             return False
         self._frozen = frozen
         self.network.stages.requires_grad_(not frozen)
+        for norm in self._frozen_norms():
+            norm.requires_grad_(False)
         return True
+
+    def _frozen_norms(self) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
+        """Looked up each time, as `share_batches` exchanges them."""
+        return batch_norms(self.network.stages, self.network.head) if self.recipe.batch_norm == "frozen" else []
 
     def module(self) -> nn.Module:
         return WithAuxiliary(self.network)
@@ -94,6 +107,8 @@ class Classification(Task):
     def loss(self, module: nn.Module, batch: Batch, global_step: int) -> Loss:
         if self._frozen:
             self.network.stages.eval()  # their statistics stay as they are
+        for norm in self._frozen_norms():
+            norm.eval()
         device = device_of(self.network)
         images, labels = (tensor.to(device, non_blocking=True) for tensor in (batch.images, batch.labels))
         x = normalise(images, self.network.preprocess)  # uint8 (N, 3, H, W) -> float

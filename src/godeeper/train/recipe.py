@@ -108,6 +108,7 @@ class Recipe(TrainConfig):
     start_size: int = 0  # pixels in the first epoch, growing evenly to `image_size` by the last fifth; 0: the same all along
     layer_decay: float = 1.0  # each stage's rate as a share of the next one's; below 1, early stages learn slowly
     freeze_epochs: int = 0  # at first, these epochs train the classifiers only
+    batch_norm: Literal["trained", "frozen"] = "trained"  # frozen: as it is in the weights that the run starts from
     label_smoothing: float = 0.1
     mixup: float = 0.0  # alpha of the Beta distribution of the shares of two mixed images; 0: no mixing
     cutmix: float = 0.0  # the same, of their areas; with both, each batch does one or the other

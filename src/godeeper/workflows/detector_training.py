@@ -37,7 +37,7 @@ from .detectors import open_proposer
 from .models import Model, name_of, spec_of
 from .plan import Plan, Value, check_outside, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, counter, step_counter
-from .starting_network import check_heads_asked_for, starting_network
+from .starting_network import check_takes_effect, starting_network
 
 Method = Literal["faster-rcnn", "rcnn", "multibox"]
 COMMAND = "detect train"
@@ -124,7 +124,7 @@ def _new_plan(options: Mapping[str, Any], model: Model | None, overrides: Sequen
         if options[name] is not None and method != only:
             raise GodeeperError(f"--{name} is of --method {only}, not of {method}")
     if isinstance(plan.recipe, Recipe):
-        check_heads_asked_for(spec_of(model or ""), overrides, plan.recipe.auxiliary_weight)
+        check_takes_effect(spec_of(model or ""), plan, overrides)
     return plan
 
 

@@ -14,6 +14,7 @@ from ..models.network import Network
 from ..models.registry import create_model
 from ..models.spec import ModelSpec
 from ..train.checkpoint import checkpoints
+from ..train.recipe import Recipe
 from ..train.run import RunFolder
 from .plan import Plan
 
@@ -35,8 +36,16 @@ def starting_network(
     )  # fmt: skip
 
 
-def check_heads_asked_for(spec: ModelSpec, overrides: Sequence[str], weight: float) -> None:
-    """GodeeperError for an override that gives a weight to auxiliary heads, which the table does not have."""
-    asked = any(setting.partition("=")[0].strip() == "auxiliary_weight" for setting in overrides)
-    if asked and weight and not spec.definition.auxiliary:
-        raise GodeeperError(f"recipe: auxiliary_weight has no effect: {spec.definition.name} has no auxiliary heads")
+def check_takes_effect(spec: ModelSpec, plan: Plan[Recipe], overrides: Sequence[str]) -> None:
+    """GodeeperError for an override of what the table lacks, and for frozen batch norm that nothing has trained."""
+    asked = {setting.partition("=")[0].strip() for setting in overrides}
+    recipe, table = plan.recipe, spec.definition
+    if "auxiliary_weight" in asked and recipe.auxiliary_weight and not table.auxiliary:
+        raise GodeeperError(f"recipe: auxiliary_weight has no effect: {table.name} has no auxiliary heads")
+    if recipe.batch_norm == "frozen" and "batch_norm" in asked and table.batch_norm is None:
+        raise GodeeperError(f"recipe: batch_norm=frozen, but {table.name} has no batch norm: leave it out")
+    if recipe.batch_norm == "frozen" and table.batch_norm is not None and plan.options["weights"] is None:
+        raise GodeeperError(
+            "recipe: batch_norm=frozen keeps the statistics of trained weights, and none are named to start from: name them with "
+            "--weights, or set batch_norm=trained"
+        )

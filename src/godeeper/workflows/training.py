@@ -23,7 +23,7 @@ from .after_epoch import errors_on
 from .models import Model, name_of, spec_of
 from .plan import Plan, check_outside, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, step_counter
-from .starting_network import check_heads_asked_for, starting_network
+from .starting_network import check_takes_effect, starting_network
 
 COMMAND = "train"
 DEFAULTS = {"width": 1.0, "small": False}
@@ -100,5 +100,5 @@ def _new(options: Mapping[str, Any], model: Model | None, overrides: Sequence[st
     recipe = options["recipe"] or ("digits" if options["data"] == "digits" else "standard")
     plan = new_plan(COMMAND, options, DEFAULTS | {"recipe": recipe}, recipe_named(recipe), overrides)
     spec = spec_of(model or "")
-    check_heads_asked_for(spec, overrides, plan.recipe.auxiliary_weight)
+    check_takes_effect(spec, plan, overrides)
     return plan, spec
