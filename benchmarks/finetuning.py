@@ -28,7 +28,7 @@ from safetensors import safe_open
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import StratifiedKFold
 
-from godeeper import create_model, embed, load, save
+from godeeper import create_model, save
 from godeeper.claims.stats import mean
 from godeeper.data.dataset import ImageDataset
 from godeeper.data.open import open_data
@@ -36,7 +36,7 @@ from godeeper.models.spec import ModelSpec
 from godeeper.papers.registry import definition, variant
 from godeeper.preprocess import Preprocess
 from godeeper.train.run import RECIPE_FILE
-from godeeper.workflows.training import train
+from godeeper.workflows import embed, train
 
 STRENGTHS = np.logspace(-4, 4, 17)  # of the probe: C, the inverse of its penalty
 FOLDS = 5
@@ -112,7 +112,7 @@ def run_of(arm: str, seed: int, arguments: argparse.Namespace, trunk: Path) -> d
             result = train(out, resume=True, **how)
         else:
             weights = None if arm == "scratch" else trunk
-            result = train(out, load(trunk).spec, arguments.data, recipe="finetune", overrides=overrides, weights=weights, **how)
+            result = train(out, trunk, arguments.data, recipe="finetune", overrides=overrides, weights=weights, **how)
     finally:
         minutes = before + (time.process_time() - started) / 60
         spent.write_text(str(minutes))

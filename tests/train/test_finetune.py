@@ -83,8 +83,8 @@ def test_frozen_batch_norm_keeps_statistics_and_normalises_by_them(tmp_path):
 
 def test_frozen_batch_norm_needs_no_second_image():
     made = network()
-    assert needs_two(made, 3, 16, 16)
-    assert not needs_two(made, 3, 16, 16, frozen=batch_norms(made))
+    assert needs_two(made, 3, 8, 8)
+    assert not needs_two(made, 3, 8, 8, frozen=batch_norms(made))
 
 
 @pytest.mark.parametrize(
