@@ -124,7 +124,7 @@ def _new_plan(options: Mapping[str, Any], model: Model | None, overrides: Sequen
         if options[name] is not None and method != only:
             raise GodeeperError(f"--{name} is of --method {only}, not of {method}")
     if isinstance(plan.recipe, Recipe):
-        check_takes_effect(spec_of(model or ""), plan, overrides)
+        check_takes_effect(spec_of(model or ""), plan.recipe, overrides, options["weights"])
     return plan
 
 

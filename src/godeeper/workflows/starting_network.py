@@ -36,15 +36,15 @@ def starting_network(
     )  # fmt: skip
 
 
-def check_takes_effect(spec: ModelSpec, plan: Plan[Recipe], overrides: Sequence[str]) -> None:
+def check_takes_effect(spec: ModelSpec, recipe: Recipe, overrides: Sequence[str], weights: str | None) -> None:
     """GodeeperError for an override of what the table lacks, and for frozen batch norm that nothing has trained."""
     asked = {setting.partition("=")[0].strip() for setting in overrides}
-    recipe, table = plan.recipe, spec.definition
+    table = spec.definition
     if "auxiliary_weight" in asked and recipe.auxiliary_weight and not table.auxiliary:
         raise GodeeperError(f"recipe: auxiliary_weight has no effect: {table.name} has no auxiliary heads")
     if recipe.batch_norm == "frozen" and "batch_norm" in asked and table.batch_norm is None:
         raise GodeeperError(f"recipe: batch_norm=frozen, but {table.name} has no batch norm: leave it out")
-    if recipe.batch_norm == "frozen" and table.batch_norm is not None and plan.options["weights"] is None:
+    if recipe.batch_norm == "frozen" and table.batch_norm is not None and weights is None:
         raise GodeeperError(
             "recipe: batch_norm=frozen keeps the statistics of trained weights, and none are named to start from: name them with "
             "--weights, or set batch_norm=trained"

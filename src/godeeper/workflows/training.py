@@ -100,5 +100,5 @@ def _new(options: Mapping[str, Any], model: Model | None, overrides: Sequence[st
     recipe = options["recipe"] or ("digits" if options["data"] == "digits" else "standard")
     plan = new_plan(COMMAND, options, DEFAULTS | {"recipe": recipe}, recipe_named(recipe), overrides)
     spec = spec_of(model or "")
-    check_takes_effect(spec, plan, overrides)
+    check_takes_effect(spec, plan.recipe, overrides, options["weights"])
     return plan, spec
