@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import GodeeperError
+from .model_option import Preparation, prepared
 from .output import Engine, Precision, print_table, print_times
 from .progress import progress_bar
 
@@ -30,6 +31,7 @@ def embed_command(
     ] = False,
     engine: Engine = "auto",
     precision: Precision = "auto",
+    preprocess: Preparation = None,
 ) -> None:
     """Turn images into embeddings, vectors by which they can be searched, clustered and compared."""
     from ..workflows.embedding import embed, embed_table
@@ -40,15 +42,16 @@ def embed_command(
     files = files_of(images)
     if pairs and not 2 <= len(files) <= MOST_PAIRED:
         raise GodeeperError(f"--pairs compares 2 to {MOST_PAIRED} images, not {len(files)}: for more, write a table with --out")
+    model = prepared(run, preprocess)
     with progress_bar() as on_progress:
         if out is not None:
             table = embed_table(
-                run, files, out, layer=layer, normalize=normalize, engine=engine, precision=precision, on_progress=on_progress
+                model, files, out, layer=layer, normalize=normalize, engine=engine, precision=precision, on_progress=on_progress
             )
             if table.is_main:
                 print_times(table)
             return
-        result = embed(run, files, layer=layer, normalize=True, engine=engine, precision=precision, on_progress=on_progress)
+        result = embed(model, files, layer=layer, normalize=True, engine=engine, precision=precision, on_progress=on_progress)
     _print_pairs(files, result)
     for reason in result.bad:
         print(f"godeeper: {reason}", file=sys.stderr)

@@ -67,7 +67,7 @@ def embed(
 
 
 def embed_table(
-    model: str | Path,
+    model: Network | str | Path,
     files: Sequence[Path],
     out: Path,
     *,
