@@ -506,6 +506,10 @@ def test_a_file_without_a_published_name_is_prepared_for_as_its_place_says(where
         ("torchvision googlenet", 1000, False, "torchvision/googlenet"),
         ("timm inception_resnet_v2", 1000, False, "timm/inception_resnet_v2.tf_in1k"),  # both are prepared for alike
         ("facenet InceptionResnetV1", 100, False, "facenet/vggface2"),
+        ("Keras inception_v3", 1000, False, "keras/inception_v3"),  # whose names Inception-ResNet-v2's has, too
+        ("Keras inception_v3", 0, False, "keras/inception_v3_notop"),
+        ("Keras inception_resnet_v2", 1000, False, "keras/inception_resnet_v2"),
+        ("Keras inception_resnet_v2", 7, False, "keras/inception_resnet_v2"),
     ],
 )
 def test_a_file_of_any_name_is_the_set_that_it_can_only_be(layout, classes, heads, name, tmp_path):

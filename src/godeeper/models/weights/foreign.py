@@ -195,7 +195,7 @@ def most_likely(layout: Layout, file: Path, classes: int, *, heads: bool) -> Pub
     They may be of another layout that has the same names, which only the file's name can choose. BadCheckpoint, saying how to
     choose, where they are more than one: prepared for otherwise, or computed otherwise.
     """
-    candidates = [weights for weights in PUBLISHED.values() if _same_names(layout, LAYOUTS[weights.layout])]
+    candidates = [weights for weights in PUBLISHED.values() if _same_files(layout, LAYOUTS[weights.layout])]
     by_name = [weights for weights in candidates if _is_named(file, weights)]
     if by_name:
         return by_name[0]
@@ -212,10 +212,15 @@ def most_likely(layout: Layout, file: Path, classes: int, *, heads: bool) -> Pub
     return (fitting or candidates)[0]
 
 
-def _same_names(layout: Layout, other: Layout) -> bool:
-    """Whether a file of the one layout may be of the other, but for auxiliary heads."""
-    ours, theirs = set(layout.names.values()), set(other.names.values())
+def _same_files(layout: Layout, other: Layout) -> bool:
+    """Whether a file of the one layout may be of the other, by names and shapes, but for auxiliary heads and classes."""
+    ours, theirs = _file_shapes(layout).items(), _file_shapes(other).items()
     return ours <= theirs or theirs <= ours
+
+
+def _file_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
+    """The file's name of every tensor -> its shape, without the classes."""
+    return {theirs: layout.shapes[ours][is_classifier(ours) :] for ours, theirs in layout.names.items()}
 
 
 def _is_named(file: Path, weights: Published) -> bool:
