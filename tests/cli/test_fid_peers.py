@@ -54,7 +54,7 @@ def write_weights(trained, folder):
     first = units[0]  # trained on 0..1, fed -1..1: w x = (w / 2) (2 x - 1) + sum(w) / 2
     first.bn.running_mean -= first.conv.weight.sum((1, 2, 3)) / 2
     first.conv.weight /= 2
-    nn.init.normal_(peer.fc.weight, std=0.1)
+    nn.init.normal_(peer.fc.weight, std=2)  # so that images differ in their classes
     nn.init.normal_(peer.fc.bias, std=3)  # which no Inception Score may see
     torch.save(peer.state_dict(), folder / NAME)
 
