@@ -111,7 +111,7 @@ def test_torch_fidelity(folders, weights):
     assert ours.kid == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-3, abs=1e-5)
     assert ours.inception_score == pytest.approx(theirs["inception_score_mean"], rel=1e-3)
     assert ours.inception_score_std == pytest.approx(theirs["inception_score_std"], rel=1e-2)
-    assert ours.inception_score > 1.1
+    assert ours.inception_score > 1.05
 
 
 def test_clean_fid(folders, weights, peer_network):
