@@ -1,6 +1,6 @@
 """What fine-tuning from really trained weights is worth: against a linear probe, the classifier alone, and a start from scratch.
 
-    python benchmarks/finetuning.py DATA WEIGHTS --runs RUNS [--seeds 3] [--epochs 8] [--arms probe head all scratch] [--set ...]
+    python benchmarks/finetuning.py DATA WEIGHTS --runs RUNS [--seeds 3] [--epochs 6] [--arms probe head all scratch] [--set ...]
 
 DATA is a class folder, WEIGHTS a safetensors file of a Keras Inception-v3: HWIO kernels and batch norms without gamma, each uint8
 with a scale and a minimum in the metadata (`quantization`), for whole images squashed to 299 x 299, RGB in 0..1. The arms:
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--runs", type=Path, required=True, help="the folder for runs and results")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="of the recipe")
     arguments = parser.parse_args()
