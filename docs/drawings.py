@@ -35,9 +35,9 @@ def drawing(name: str) -> str:
 
 
 def stem_of(network: str) -> Definition:
-    """A network of 2016 with all that stands before its blocks A as one stage."""
+    """A network with all that stands before its first block, 3a or A, as one stage."""
     whole = definition(network)
-    stem = takewhile(lambda name: name != "A", whole.stages)
+    stem = takewhile(lambda name: name not in ("3a", "A"), whole.stages)
     return replace(whole, stages={"stem": tuple(row for name in stem for row in rows(whole.stages[name]))}, auxiliary={})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import posixpath
 import re
+import textwrap
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((\.\./[^)#\s]+)(#[^)\s]
 # A line's end is a space in HTML, which Chinese has none of: between two of its characters, and after its signs.
 CHINESE_BREAK = re.compile(r"(?<=[\u4e00-\u9fff\u3001-\u303f\uff00-\uffef])\n *(?=[\u4e00-\u9fff\u3001-\u303f\uff00-\uffef])")
 SIGN_BREAK = re.compile(r"(?<=[，。；：、）！？])\n *(?=[A-Za-z`\[])")
+# Between these comments, which GitHub does not show, a line of bold words begins a tab.
+TABS = re.compile(r"^<!-- tabs -->\n(.*?)^<!-- /tabs -->$", re.M | re.S)
+TAB = re.compile(r"^\*\*(.+)\*\*\n", re.M)
 FENCE = re.compile(r"^( *)(```+).*?^\1\2 *$", re.M | re.S)
 MATHS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.S)
 HEAD = """<!doctype html>
@@ -53,7 +57,13 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     def change(prose: str) -> str:
         return LINK.sub(rewritten, SIGN_BREAK.sub("", CHINESE_BREAK.sub("", prose)))
 
-    return _outside_fences(LANGUAGE_LINE.sub("", markdown, count=1), change)
+    return TABS.sub(_tabs, _outside_fences(LANGUAGE_LINE.sub("", markdown, count=1), change))
+
+
+def _tabs(marked: re.Match[str]) -> str:
+    """What stands between the comments, in the syntax of pymdownx.tabbed."""
+    _, *parts = TAB.split(marked[1])
+    return "".join(f'=== "{label}"\n{textwrap.indent(body, "    ")}' for label, body in zip(parts[::2], parts[1::2], strict=True))
 
 
 def _outside_fences(markdown: str, change: Any) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from pages import NAMES, ROOT
+from pages import NAMES, ROOT, read
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 TOOLS = Path(sys.executable).parent
@@ -50,6 +50,17 @@ def test_every_page_is_built_in_both_languages(site):
         for text in (english, chinese):
             assert 'class="arithmatex"' not in text  # formulas are MathML
             assert "fonts.googleapis" not in text
+
+
+def test_what_stands_beside_each_other_is_in_tabs(site):
+    marked = {name: read(f"docs/en/{name}").count("<!-- tabs -->\n") for name in NAMES}
+    assert sum(marked.values()) > 2
+    for name, count in marked.items():
+        for folder in (site, site / "zh"):
+            page = (folder / name).with_suffix(".html").read_text(encoding="utf-8")
+            assert page.count('class="tabbed-set') == count
+            assert page.count('class="tabbed-block"') == 3 * count
+            assert "tabs -->" not in page
 
 
 def test_every_link_leads_somewhere(site):
