@@ -7,6 +7,7 @@ import re
 import shlex
 import textwrap
 import tomllib
+import unicodedata
 
 import pytest
 from typer.main import get_command
@@ -56,6 +57,16 @@ def test_both_languages_have_the_same_shape_commands_and_numbers(english, chines
     assert sorted(re.findall(r"\d[\d,.]*\d %", ours)) == sorted(re.findall(r"\d[\d,.]*\d %", theirs))
     assert [(b.language, b.excerpt_of) for b in blocks(english)] == [(b.language, b.excerpt_of) for b in blocks(chinese)]
     assert list(map(without_comments, blocks(english))) == list(map(without_comments, blocks(chinese)))
+
+
+def width(text):
+    """In columns: a Chinese character has two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "/guide/" in page])
+def test_prose_is_at_least_half_of_a_page_of_the_guide(page):
+    assert width(prose(page)) >= width(read(page)) / 2
 
 
 def test_no_chinese_sentence_is_broken_over_lines():

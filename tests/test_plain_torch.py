@@ -2,6 +2,7 @@
 
 import re
 import runpy
+from copy import deepcopy
 
 import pytest
 import torch
@@ -46,11 +47,26 @@ def stage(network, name):
 
 
 V1, V2, V4 = "inception_resnet_v1", "inception_resnet_v2_printed", "inception_v4_printed"
-# The page, what it defines, with which arguments; the network whose table has it, under which name; channels and side of the input.
+# The page, what it defines, with which arguments; the network whose table has it, under which name; the channels and side of x.
 BLOCKS = [
     ("googlenet-module", "Inception", (192, 64, 96, 128, 16, 32, 32), "googlenet", "3a", (192, 9)),
     ("googlenet-network", "Stem", (), "googlenet", "stem", (3, 64)),
     ("googlenet-network", "AuxiliaryHead", (512,), "googlenet", "aux1", (512, 14)),
+    ("inception-v4", "Stem", (), V4, "stem", (3, 75)),
+    ("inception-v4", "InceptionA", (), V4, "A", (384, 5)),
+    ("inception-v4", "InceptionB", (), V4, "B", (1024, 5)),
+    ("inception-v4", "InceptionC", (), V4, "C", (1536, 5)),
+    ("grid-reduction", "ReductionA", (384, 192, 224, 256, 384), V4, "reduction_a", (384, 7)),
+    ("grid-reduction", "ReductionB", (), V4, "reduction_b", (1024, 7)),
+    ("grid-reduction", "ResNetReductionB", (896, 256, 256, 256), V1, "reduction_b", (896, 7)),
+    ("grid-reduction", "ResNetReductionB", (1152, 288, 288, 320), V2, "reduction_b", (1152, 7)),
+    ("inception-resnet", "ResNetStem", (), V1, "stem", (3, 75)),
+    ("inception-resnet", "InceptionResNetA", (), V1, "A", (256, 5)),
+    ("inception-resnet", "InceptionResNetA", (384, 48, 64), V2, "A", (384, 5)),
+    ("inception-resnet", "InceptionResNetB", (), V1, "B", (896, 5)),
+    ("inception-resnet", "InceptionResNetB", (1152, 192, 128, 160, 192), V2, "B", (1152, 5)),
+    ("inception-resnet", "InceptionResNetC", (), V1, "C", (1792, 5)),
+    ("inception-resnet", "InceptionResNetC", (2144, 224, 256), V2, "C", (2144, 5)),
 ]
 
 
@@ -74,6 +90,18 @@ def test_a_pages_block_is_the_tables(page, name, arguments, network, what, enter
         expected, features = ours(x), plain(x)
     assert expected.std() > 0.1
     torch.testing.assert_close(features, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_scaled_residual_is_the_tables():
+    torch.manual_seed(0)
+    ours = build_stage(stage(V1, "C"), FeatureShape(1792, 5, 5), definition(V1).batch_norm)
+    initialise(ours)
+    branches = deepcopy(alive(ours).body)
+    plain = copied(plain_blocks("residual-scaling")["ScaledResidual"](branches, 192 + 192, 1792, scale=0.20), ours)
+    x = images(5, channels=1792).clamp(min=0)
+    with torch.inference_mode():
+        torch.testing.assert_close(plain(x), ours(x), atol=1e-5, rtol=1e-5)
+        assert not torch.allclose(ours(x), x, atol=0.01)
 
 
 def test_plain_googlenet_is_create_models():
