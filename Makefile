@@ -58,11 +58,13 @@ test-all: lint
 # The notice that mkdocs-material prints of its own end, in 2027, is not a warning about these pages.
 docs: $(READY)
 	$(BIN)/python docs/drawings.py
+	$(BIN)/python docs/notebooks.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The guide:  site/index.html"
 
 docs-serve: $(READY)
 	$(BIN)/python docs/drawings.py
+	$(BIN)/python docs/notebooks.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --quiet
 
 clean:
