@@ -8,20 +8,20 @@ It prints the shape after each stage, and takes one training step.  运行后打
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
-def conv(inputs, filters, kernel, stride=1):
+def conv(inputs: int, filters: int, kernel: int, stride: int = 1) -> nn.Sequential:
     """A convolution and its ReLU; half the filter of zeros around the input.  卷积加 ReLU，四周补半个卷积核宽的零。"""
     return nn.Sequential(nn.Conv2d(inputs, filters, kernel, stride, padding=kernel // 2), nn.ReLU())
 
 
-def halve():
+def halve() -> nn.MaxPool2d:
     """The max pool between stages: (N, C, H, W) -> (N, C, H / 2, W / 2).  阶段之间的最大池化，网格减半。"""
     return nn.MaxPool2d(3, stride=2, padding=1)
 
 
-def lrn():
+def lrn() -> nn.LocalResponseNorm:
     """Figure 3 has it, Table 1 has not; its constants are not printed.  图 3 有、表 1 没有；常数论文没有给出。"""
     return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1)
 
@@ -29,14 +29,14 @@ def lrn():
 class Inception(nn.Module):
     """Figure 2(b); after the inputs, the arguments are Table 1's columns.  图 2(b)；inputs 之后的参数就是表 1 的各列。"""
 
-    def __init__(self, inputs, c1, r3, c3, r5, c5, proj):
+    def __init__(self, inputs: int, c1: int, r3: int, c3: int, r5: int, c5: int, proj: int) -> None:
         super().__init__()
         self.branch1x1 = conv(inputs, c1, 1)  # (N, c1, H, W)
         self.branch3x3 = nn.Sequential(conv(inputs, r3, 1), conv(r3, c3, 3))  # (N, c3, H, W)
         self.branch5x5 = nn.Sequential(conv(inputs, r5, 1), conv(r5, c5, 5))  # (N, c5, H, W)
         self.branch_pool = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), conv(inputs, proj, 1))  # (N, proj, H, W)
 
-    def forward(self, x):  # (N, inputs, H, W)
+    def forward(self, x: Tensor) -> Tensor:  # (N, inputs, H, W)
         branches = [self.branch1x1(x), self.branch3x3(x), self.branch5x5(x), self.branch_pool(x)]
         return torch.cat(branches, dim=1)  # (N, c1 + c3 + c5 + proj, H, W)
 
@@ -44,7 +44,7 @@ class Inception(nn.Module):
 class AuxiliaryHead(nn.Sequential):
     """A small classifier on 14x14, for training only (Section 5).  14x14 上的辅助分类器，只在训练时用。"""
 
-    def __init__(self, inputs, classes):
+    def __init__(self, inputs: int, classes: int) -> None:
         super().__init__(  # (N, inputs, 14, 14)
             nn.AvgPool2d(5, stride=3),  # (N, inputs, 4, 4)
             conv(inputs, 128, 1),  # (N, 128, 4, 4)
@@ -61,7 +61,7 @@ class GoogLeNet(nn.Module):
     输入归一化的图片；评估时返回 logits，训练时还返回两个辅助分类器的 logits。
     """
 
-    def __init__(self, classes=1000):
+    def __init__(self, classes: int = 1000) -> None:
         super().__init__()
         self.to_4a = nn.Sequential(  # (N, 3, 224, 224)
             conv(3, 64, 7, stride=2),  # (N, 64, 112, 112)
@@ -97,25 +97,26 @@ class GoogLeNet(nn.Module):
         self.aux2 = AuxiliaryHead(528, classes)
         self.apply(initialise)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
         on_4a = self.to_4a(x)
         on_4d = self.to_4d(on_4a)
-        logits = self.head(self.to_5b(on_4d))
+        logits: Tensor = self.head(self.to_5b(on_4d))
         return (logits, self.aux1(on_4a), self.aux2(on_4d)) if self.training else logits
 
 
-def initialise(layer):
+def initialise(layer: nn.Module) -> None:
     """He's start: with PyTorch's own, 22 layers without batch norm let the signal fade.
     He 初始化：没有批归一化，PyTorch 的默认初始化会让信号逐层衰减。
     """
     if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(layer.weight)
-        nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
     if isinstance(layer, nn.Linear) and layer.out_features != 1024:  # a classifier starts near equal probabilities
         nn.init.normal_(layer.weight, std=0.01)  # 分类层：各类的初始概率大致相等
 
 
-def main():
+def main() -> None:
     """The shape after each stage; one training step on noise.  每个阶段的形状；用噪声走一步训练。"""
     torch.manual_seed(0)
     network = GoogLeNet()
