@@ -218,7 +218,7 @@ recipes: dict[str, Recipe] = {
     # (arXiv 2404.00498 and its code), a rate that falls in a straight line.
     # `godeeper train --model googlenet_cifar --data cifar10 --recipe cifar10 --out runs/cifar10`
     "cifar10": Recipe(
-        epochs=13, batch_size=500, optimizer="muon", lr=0.24, momentum=0.6, schedule="linear", warmup_epochs=0,
+        epochs=13, batch_size=500, optimizer="muon", lr=0.12, momentum=0.6, schedule="linear", warmup_epochs=0,
         weight_decay=0.12, ema_decay=0.9, label_smoothing=0.2, auxiliary_weight=0.0, alternating_flip=True, color_jitter=False,
         shift=2,
     ),
