@@ -11,7 +11,7 @@ from PIL import Image
 from godeeper import GodeeperError, Predictor, Preprocess, decode, export, load, take_crops, workflows
 from godeeper.cli.main import status
 from godeeper.data.pixels import normalise
-from godeeper.deploy import predictor
+from godeeper.deploy import engine_choice
 from godeeper.models.spec import ModelSpec
 from godeeper.papers.registry import variant
 
@@ -147,7 +147,7 @@ def test_a_file_of_fewer_classes_than_answers(weights_file, tmp_path):
 
 def test_a_few_images_wait_for_no_choice_of_an_engine(weights_file, difficult, monkeypatch):
     measured = []
-    monkeypatch.setattr(predictor, "fastest", lambda make, *_: measured.append(make) or make("torch"))
+    monkeypatch.setattr(engine_choice, "fastest", lambda make, *_: measured.append(make) or make("torch"))
     image = decode(difficult / "plain.jpg")
     few = workflows.predict(weights_file, [image] * 16)
     assert not measured

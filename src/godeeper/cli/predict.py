@@ -15,7 +15,9 @@ from .output import Engine, Json, Language, Precision, print_json, print_times
 from .progress import progress_bar
 
 if TYPE_CHECKING:
+    from ..deploy.class_names import ClassNames
     from ..deploy.predictor import Prediction
+    from ..workflows.prediction import PredictResult
 
 
 def predict_command(
@@ -35,7 +37,6 @@ def predict_command(
 ) -> None:
     """Name what is in images: the most likely classes and their probabilities."""
     from ..deploy.class_names import ClassNames
-    from ..deploy.prediction_table import as_row
     from ..explain.canvas import require_chinese_font
     from ..workflows.image_files import files_of
     from ..workflows.outputs import check_drawing
@@ -57,7 +58,13 @@ def predict_command(
                 print_times(table)
             return
         result = predict(model, files, on_progress=on_progress, **options)
-    names = ClassNames(result.classes, lang)
+    _show(files, result, ClassNames(result.classes, lang), plot, as_json)
+
+
+def _show(files: Sequence[Path], result: PredictResult, names: ClassNames, plot: Path | None, as_json: bool) -> None:
+    """Prints the predictions, draws them into `plot`, and names what cannot be decoded, which ends in status 2."""
+    from ..deploy.prediction_table import as_row
+
     outcomes = list(zip(files, result.outcomes, strict=True))
     if as_json:
         print_json([as_row(file, outcome, names) for file, outcome in outcomes])
