@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .papers.registry import list_models, register
     from .preprocess import Normalize, Preprocess, Resize
     from .train.loss import ClassificationLoss
+    from .train.muon import Muon
     from .train.recipe import Recipe, recipes
     from .train.rmsprop import RMSpropTF
 
@@ -43,6 +44,7 @@ __all__ = [
     "Definition",
     "GodeeperError",
     "ModelSpec",
+    "Muon",
     "Network",
     "Normalize",
     "Predictor",
@@ -77,6 +79,7 @@ _HOME = {
     "Resize": "preprocess",
     "register": "papers.registry",
     "Predictor": "deploy.predictor",
+    "Muon": "train.muon",
     "RMSpropTF": "train.rmsprop",
     "Recipe": "train.recipe",
     "CropBox": "data.crops",

@@ -154,3 +154,12 @@ def test_a_few_images_wait_for_no_choice_of_an_engine(weights_file, difficult, m
     many = workflows.predict(weights_file, [image] * 17)
     assert len(measured) == 1
     assert many.outcomes[16].labels == few.outcomes[0].labels
+
+
+def test_an_exported_file_keeps_its_preprocessing(weights_file, difficult, tmp_path, capsys):
+    file = export(load(weights_file), tmp_path / "net.onnx").file
+    assert status(["predict", str(file), str(difficult / "plain.jpg"), "--preprocess", "0..1"]) == 2
+    assert (
+        capsys.readouterr().err
+        == f"godeeper: {str(file)!r} is an exported file, which says how images are prepared: leave --preprocess out\n"
+    )

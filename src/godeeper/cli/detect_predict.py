@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from ..errors import BadImage, GodeeperError
 from ..files import could_exist
 from .detect_options import Multibox, Superpixels
-from .output import Json, Language, print_json
+from .output import Json, Language, end_for_bad, print_json, printable
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -50,12 +49,9 @@ def predict_command(
         print_json([_as_dict(file, outcome, classes) for file, outcome in zip(files, result.outcomes, strict=True)])
     else:
         _print_objects(files, result.outcomes, classes)
-    for reason in result.bad:
-        print(f"godeeper: {reason}", file=sys.stderr)
     if plot is not None:
         plot_objects(result, files, plot, lang)
-    if result.bad:
-        raise typer.Exit(2)
+    end_for_bad(result.bad)
 
 
 def _count_runs(arguments: Sequence[str]) -> int:
@@ -89,6 +85,6 @@ def _print_objects(files: Sequence[Path], outcomes: Sequence[Detections | BadIma
     for file, outcome in zip(files, outcomes, strict=True):
         if isinstance(outcome, BadImage):
             continue
-        print(file if str(file).isprintable() else repr(str(file)))
+        print(printable(file))
         for (left, top, right, bottom), label, score in zip(outcome.boxes, outcome.labels, outcome.scores, strict=True):
             print(f"  {100 * score:6.2f} %  {classes[label]}  {left:.0f}, {top:.0f}, {right:.0f}, {bottom:.0f}")

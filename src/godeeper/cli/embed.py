@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 
 from ..errors import GodeeperError
 from .model_option import Preparation, prepared
-from .output import Engine, Precision, print_table, print_times
+from .output import Engine, Precision, end_for_bad, print_table, print_times, printable
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -53,14 +52,11 @@ def embed_command(
             return
         result = embed(model, files, layer=layer, normalize=True, engine=engine, precision=precision, on_progress=on_progress)
     _print_pairs(files, result)
-    for reason in result.bad:
-        print(f"godeeper: {reason}", file=sys.stderr)
-    if result.bad:
-        raise typer.Exit(2)
+    end_for_bad(result.bad)
 
 
 def _print_pairs(files: list[Path], result: EmbedResult) -> None:
-    names = [str(files[index]) if str(files[index]).isprintable() else repr(str(files[index])) for index in result.index]
+    names = [printable(files[index]) for index in result.index]
     cosines = (result.embeddings @ result.embeddings.T).tolist()
     rows = [(names[a], names[b], f"{cosines[a][b]:.4f}") for a, b in combinations(range(len(names)), 2)]
     print_table(("image", "image", "cosine"), rows, right=("cosine",))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import Engine, Json, Precision, print_json, print_table
+from .output import Engine, Json, Precision, end_for_bad, print_json, print_table
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -50,12 +50,9 @@ def fid_command(
         print_table((), _rows(result))
     for note in result.notes:
         print(f"godeeper: {note}", file=sys.stderr)
-    for reason in result.bad:
-        print(f"godeeper: left out: {reason}", file=sys.stderr)
     if save is not None:
         print(f"statistics: {save}", file=sys.stderr)
-    if result.bad:
-        raise typer.Exit(2)
+    end_for_bad(result.bad, "left out: ")
 
 
 def _rows(result: FidResult) -> list[tuple[str, str]]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import GodeeperError
+
 if TYPE_CHECKING:
     from ..models.network import Network
 
@@ -16,9 +18,15 @@ Preparation = Annotated[
 
 
 def prepared(run: str, preprocess: str | None) -> Network | str:
-    """The network of a run, weights file or published name for images prepared so; where nothing is said, the name itself."""
+    """The network of a run, weights file or published name for images prepared so; where nothing is said, the name itself.
+
+    GodeeperError for an exported file, whose preprocessing is fixed.
+    """
     if preprocess is None:
         return run
+    from ..deploy.export_metadata import is_exported
     from ..models.load import load
 
+    if is_exported(run):
+        raise GodeeperError(f"{run!r} is an exported file, which says how images are prepared: leave --preprocess out")
     return load(run, preprocess=preprocess)

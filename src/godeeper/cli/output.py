@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import BadImage
 from ..labels import Lang
 
 if TYPE_CHECKING:
@@ -35,6 +37,20 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], right: It
     for line in lines:
         cells = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, flush, strict=True)]
         print("  ".join(cells).rstrip())
+
+
+def printable(file: Path) -> str:
+    """A file's name, quoted where it would do more to a terminal than stand there."""
+    return str(file) if str(file).isprintable() else repr(str(file))
+
+
+def end_for_bad(bad: Iterable[BadImage], what: str = "") -> None:
+    """Names on stderr each image that could not be decoded; status 2 if there is one."""
+    reasons = list(bad)
+    for reason in reasons:
+        print(f"godeeper: {what}{reason}", file=sys.stderr)
+    if reasons:
+        raise typer.Exit(2)
 
 
 def print_times(table: TableResult) -> None:

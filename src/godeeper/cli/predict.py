@@ -11,7 +11,7 @@ import typer
 
 from ..errors import BadImage, GodeeperError
 from .model_option import Preparation, prepared
-from .output import Engine, Json, Language, Precision, print_json, print_times
+from .output import Engine, Json, Language, Precision, end_for_bad, print_json, print_times, printable
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -73,15 +73,12 @@ def _show(files: Sequence[Path], result: PredictResult, names: ClassNames, plot:
         _print(predicted)
     if plot is not None and predicted:
         _draw(predicted, plot)
-    for reason in result.bad:
-        print(f"godeeper: {reason}", file=sys.stderr)
-    if result.bad:
-        raise typer.Exit(2)
+    end_for_bad(result.bad)
 
 
 def _print(predicted: Sequence[tuple[Path, Prediction]]) -> None:
     for file, prediction in predicted:
-        print(file if str(file).isprintable() else repr(str(file)))
+        print(printable(file))
         for label, probability in zip(prediction.labels, prediction.probabilities, strict=True):
             print(f"  {100 * probability:6.2f} %  {label}")
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from .grouped import GroupedOptimizer, check_values
 
 # Of the Newton-Schulz iteration, Keller Jordan's: singular values come near 1 in few iterations, and stay between 0.7 and 1.2.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 3  # as in airbench; more do not pay
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(GroupedOptimizer):
     """Muon (Keller Jordan, 2024) for filters, AdamW for everything else: biases, batch norms, linear layers.
 
     Filters (filters, channels, height, width) are a matrix of `filters` rows. A step: b <- momentum * b + g; u is g + momentum
@@ -32,29 +34,17 @@ class Muon(torch.optim.Optimizer):
         eps: float = 1e-8,
         adamw: bool = False,
     ) -> None:
-        for name, value in (("momentum", momentum), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} is {value}: it must be at least 0 and below 1")
-        for name, value in (("lr", lr), ("weight_decay", weight_decay), ("eps", eps)):
-            if not value >= 0:
-                raise ValueError(f"{name} is {value}: it must be at least 0")
+        fractions = {"momentum": momentum, "betas[0]": betas[0], "betas[1]": betas[1]}
+        check_values(fractions, {"lr": lr, "weight_decay": weight_decay, "eps": eps})
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "betas": betas, "eps": eps, "adamw": adamw}
         super().__init__(params, defaults)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step; a `closure` computes the loss again, and its value is returned."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            update = self._adamw if group["adamw"] else self._muon
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    update(weight, weight.grad, group)
-        return loss
+    def _update(self, weights: list[Tensor], group: dict[str, Any]) -> None:
+        move = self._adamw if group["adamw"] else self._muon
+        for weight in weights:
+            assert weight.grad is not None
+            weight.mul_(1 - group["lr"] * group["weight_decay"])
+            move(weight, weight.grad, group)
 
     def _muon(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .grouped import GroupedOptimizer, check_values
 
-class RMSpropTF(torch.optim.Optimizer):
+
+class RMSpropTF(GroupedOptimizer):
     """TensorFlow's RMSProp: epsilon inside the root, a mean square that starts at one, the rate inside the momentum buffer.
 
     A step: m <- alpha * m + (1 - alpha) * g^2; b <- momentum * b + lr * g / sqrt(m + eps); w <- w - b, where g has
@@ -27,27 +29,9 @@ class RMSpropTF(torch.optim.Optimizer):
         momentum: float = 0.9,
         weight_decay: float = 0.0,
     ) -> None:
-        for name, value, top in (("alpha", alpha, 1.0), ("momentum", momentum, 1.0)):
-            if not 0 <= value < top:
-                raise ValueError(f"{name} is {value}: it must be at least 0 and below 1")
-        for name, value in (("lr", lr), ("eps", eps), ("weight_decay", weight_decay)):
-            if not value >= 0:
-                raise ValueError(f"{name} is {value}: it must be at least 0")
+        check_values({"alpha": alpha, "momentum": momentum}, {"lr": lr, "eps": eps, "weight_decay": weight_decay})
         defaults = {"lr": lr, "alpha": alpha, "eps": eps, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__(params, defaults)
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step; a `closure` computes the loss again, and its value is returned."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            weights = [p for p in group["params"] if p.grad is not None]
-            if weights:
-                self._update(weights, group)
-        return loss
 
     def _update(self, weights: list[Tensor], group: dict[str, Any]) -> None:
         for weight in weights:

@@ -25,6 +25,7 @@ from torch import Tensor
 from ...errors import BadCheckpoint
 from ...packages import require
 
+UNZIPPING = (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError)  # the last: encrypted, or compressed otherwise
 HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 SUFFIXES = (".h5", ".hdf5", ".keras")
 ARRAYS, CONFIG = "model.weights.h5", "config.json"  # the parts of a .keras archive that are read
@@ -70,7 +71,7 @@ def is_keras(file: Path) -> bool:
         try:
             with zipfile.ZipFile(file) as archive:
                 return ARRAYS in archive.namelist()
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        except UNZIPPING:
             return False
     return start == HDF5 or file.suffix.lower() in SUFFIXES
 
@@ -96,13 +97,8 @@ def _one_line(file: Path) -> Iterator[None]:
     """What h5py, zipfile and json raise becomes a BadCheckpoint that names the file."""
     try:
         yield
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, RecursionError) as error:
-        reason = _first_line(error)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:  # the last: encrypted, or of another compression
-        reason = _first_line(error)
-    else:
-        return
-    raise BadCheckpoint(f"{str(file)!r} is not a file of Keras, or is damaged: {reason}") from None
+    except (*UNZIPPING, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadCheckpoint(f"{str(file)!r} is not a file of Keras, or is damaged: {_first_line(error)}") from None
 
 
 def _first_line(error: BaseException) -> str:
