@@ -1,11 +1,11 @@
 """What each part of the recipe `cifar10` gives, and how far it goes with more compute.
 
-    python benchmarks/cifar10.py parts IMAGES RUNS [--seeds 3] [--epochs 2] [--only NAME ...]
+    python benchmarks/cifar10.py parts IMAGES RUNS [--seeds 3] [--epochs 3] [--only NAME ...]
     python benchmarks/cifar10.py table RUNS
     python benchmarks/cifar10.py figure RUNS OUT.png
 
-`parts` trains `googlenet_cifar` by the recipe and then with one part of it changed at a time, by each seed, in RUNS/NAME-SEED;
-IMAGES is a folder of classes without a test set, of which a fifth is held out (so the 10,000 test images decide nothing). What is
+`parts` trains `googlenet_cifar` at half its width by the recipe and then with one part of it changed at a time, by each seed, in
+RUNS/NAME-SEED; IMAGES is a folder of classes without a test set, of which a fifth is held out (so the 10,000 test images decide nothing). What is
 there already is not trained again, what was cut off is resumed: several such commands may share one RUNS, each with its own
 `--only`. `table` prints, of all runs in RUNS: compute, as 6 x multiply-adds x images seen, top-1 error (one crop, after the last
 epoch), and how far the mean is from the recipe's, with 95 % intervals (Student's t). `figure` draws the same runs, error against
@@ -26,10 +26,11 @@ from godeeper import GodeeperError, describe, load
 from godeeper.claims.stats import mean, paired
 from godeeper.models.spec import ModelSpec
 from godeeper.notation import Avg, BatchNorm, Conv, Definition, Max, Row, altered
-from godeeper.papers.cifar import GOOGLENET_CIFAR
+from godeeper.papers.registry import definition, variant
 from godeeper.workflows.training import train
 
 RECIPE = "recipe"  # the arm that changes nothing
+TABLE = variant(definition("googlenet_cifar"), width=0.5)
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,13 @@ class Arm:
     """A table, and what of the recipe is changed."""
 
     settings: Sequence[str] = ()
-    table: Definition = GOOGLENET_CIFAR
+    table: Definition = TABLE
 
 
 def with_average_pools(row: Row) -> Row:
     return Avg(3) if row == Max(3) else row
 
 
-TABLE = GOOGLENET_CIFAR
 MODULES = {name: altered(stage, with_average_pools) for name, stage in TABLE.stages.items()}
 ARMS = {
     RECIPE: Arm(),
@@ -146,7 +146,7 @@ def main() -> None:
     parts.add_argument("images", type=Path)
     parts.add_argument("runs", type=Path)
     parts.add_argument("--seeds", type=int, default=3)
-    parts.add_argument("--epochs", type=int, default=2)
+    parts.add_argument("--epochs", type=int, default=3)
     parts.add_argument("--only", nargs="+", choices=ARMS, default=[])
     commands.add_parser("table").add_argument("runs", type=Path)
     figure = commands.add_parser("figure")
