@@ -5,11 +5,11 @@
     python benchmarks/cifar10.py figure RUNS OUT.png
 
 `parts` trains `googlenet_cifar` at half its width by the recipe and then with one part of it changed at a time, by each seed, in
-RUNS/NAME-SEED; IMAGES is a folder of classes without a test set, of which a fifth is held out (so the 10,000 test images decide nothing). What is
-there already is not trained again, what was cut off is resumed: several such commands may share one RUNS, each with its own
-`--only`. `table` prints, of all runs in RUNS: compute, as 6 x multiply-adds x images seen, top-1 error (one crop, after the last
-epoch), and how far the mean is from the recipe's, with 95 % intervals (Student's t). `figure` draws the same runs, error against
-compute and against minutes, beside what others publish.
+RUNS/NAME-SEED; IMAGES is a folder of classes without a test set, of which a fifth is held out (so the 10,000 test images decide
+nothing). What is there already is not trained again, what was cut off is resumed: several such commands may share one RUNS, each
+with its own `--only`. `table` prints, of all runs in RUNS: compute, as 6 x multiply-adds x images seen, top-1 error (one crop,
+after the last epoch), and how far the mean is from the recipe's, with 95 % intervals (Student's t). `figure` draws the same runs,
+error against compute and against minutes, beside what others publish.
 """
 
 from __future__ import annotations
