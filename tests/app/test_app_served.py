@@ -73,8 +73,34 @@ def page(address, browser, request):
     assert wrong == []
 
 
+def without_image(page):
+    page.get_by_label("Remove Image").click()
+    page.locator("#image input[type=file]").first.wait_for(state="attached")
+    page.locator("#predictions .note").wait_for()
+
+
 def upload(page, file):
+    if page.get_by_label("Remove Image").count():
+        without_image(page)
     page.locator("#image input[type=file]").first.set_input_files(str(file))
+
+
+def test_the_app_opens_with_an_answer(page):
+    page.locator("#predictions .predictions button").nth(4).wait_for()
+    page.locator("#heat-map img").wait_for()
+    assert page.locator("#predictions [aria-current]").count() == 1
+    page.get_by_role("tab", name="Explore").click()
+    page.locator("#stage h3", has_text="3a of googlenet").wait_for()
+    table, cells = page.locator("#table .scroll"), "element => [element.scrollWidth, element.clientWidth]"
+    wanted, given = table.evaluate(cells)
+    assert wanted <= given  # no column is cut off
+
+
+def test_a_sample_that_is_removed_takes_its_predictions_along(page):
+    without_image(page)
+    page.locator("#samples .thumbnail-item").first.click()
+    page.locator("#predictions .predictions button").nth(4).wait_for()
+    without_image(page)
 
 
 def test_a_photograph_gets_five_predictions_a_heat_map_and_those_of_its_crops(page, files):
@@ -138,6 +164,7 @@ def test_nothing_is_wider_than_a_phone(page, files):
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_bad_files_are_answered_and_the_page_lives_on(page, files, lang):
+    without_image(page)
     if lang == "zh":  # Gradio makes a component anew when its words change, and ours must still be asked
         page.locator("#lang").get_by_text("中文").click()
         page.get_by_text("把图片拖到这里").wait_for()
@@ -146,8 +173,7 @@ def test_bad_files_are_answered_and_the_page_lives_on(page, files, lang):
         upload(page, files[name])
         page.locator("#predictions .note", has_text=answer).wait_for()
         assert page.locator("#predictions .predictions button").count() == 0
-        page.get_by_label("Remove Image").click()
-        page.locator("#image input[type=file]").first.wait_for(state="attached")
+        without_image(page)
     for name in ("single", "animation", "photograph"):
         upload(page, files[name])
         page.locator("#predictions .predictions button").nth(4).wait_for()
@@ -194,8 +220,8 @@ def test_a_crafted_request_reads_no_file(address, events, files, switched):
     for path in (files["photograph"], "/etc/hostname", Path(__file__), f"{uploads}/../x.png", "x.png", ["/etc/hostname"], "\0"):
         for file in (crafted(path), {"path": path if isinstance(path, list) else str(path)}):
             for event, data, chosen in (
-                (events["image", "input"], [file, "en"], None),
-                (events["samples", "select"], ["en"], {"index": 0, "value": {"image": file}}),
+                (events["image", "change"], [file, "en"], None),
+                (events["samples", "select"], [], {"index": 0, "value": {"image": file}}),
             ):
                 with pytest.raises(HTTPError, match="403"):
                     ask(address, event, data, event_data=chosen)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
+from PIL import Image
 
 from ..data.crops import CROPS
 from ..models.network import Network
@@ -18,6 +19,7 @@ from .fragments import fragment
 Component = TypeVar("Component", bound=gr.blocks.Block)
 LANGUAGES: list[tuple[str, str | int | float]] = [("English", "en"), ("中文", "zh")]
 FIRST, SECOND = "googlenet", "inception_v4"  # the networks that the tabs begin with
+OPENED = "3a"  # the stage of the first that is open
 
 
 def static(name: str) -> str:
@@ -69,14 +71,16 @@ class WebApp:
     def _classify(self) -> None:
         network, lang = self.network, self.start
         with self._tab("classify"):
-            self.state = gr.State(classify_tab.ImageState())
+            samples = classify_tab.samples(network)  # the first is open at the start
+            start = classify_tab.predicted(network, samples[0]) if samples else classify_tab.ImageState()
+            self.state = gr.State(start)
             with gr.Row():
                 with gr.Column(min_width=300):
-                    self.image, self.samples = self._image(), self._samples()
+                    self.image, self.samples = self._image(start.image), self._samples(samples)
                 with gr.Column(min_width=300):
-                    start = classify_tab.predictions(network, classify_tab.ImageState(), lang)
-                    self.predictions = clickable(start, elem_id="predictions")
-                    self.heat_map = gr.HTML(elem_id="heat-map", elem_classes="heat-map")
+                    self.predictions = clickable(classify_tab.predictions(network, start, lang), elem_id="predictions")
+                    heat_map = classify_tab.heat_map(network, start, lang)
+                    self.heat_map = gr.HTML(heat_map, elem_id="heat-map", elem_classes="heat-map")
             with gr.Row(equal_height=True):
                 self.crop_count = self._translated(
                     gr.Radio(list(CROPS), value=144, label=text("crops", lang), interactive=True), label="crops"
@@ -86,17 +90,16 @@ class WebApp:
             self.crops = gr.HTML(elem_id="crop-predictions")
         self._classify_events(network)
 
-    def _image(self) -> gr.Image:
+    def _image(self, start: Image.Image | None) -> gr.Image:
         """Where an image is put."""
         image = gr.Image(
-            type="filepath", label=text("image", self.start), placeholder=text("drop", self.start), height=320, buttons=[],
+            start, type="filepath", label=text("image", self.start), placeholder=text("drop", self.start), height=320, buttons=[],
             sources=["upload", "clipboard", "webcam"], interactive=True, elem_id="image",
         )  # fmt: skip
         return self._translated(image, label="image", placeholder="drop")
 
-    def _samples(self) -> gr.Gallery:
+    def _samples(self, images: list[Image.Image]) -> gr.Gallery:
         """Images to begin with."""
-        images = classify_tab.samples(self.network)
         gallery = gr.Gallery(
             images, label=text("samples", self.start), columns=4, object_fit="contain", allow_preview=False,
             interactive=False, visible=bool(images), buttons=[], elem_id="samples",
@@ -111,9 +114,9 @@ class WebApp:
             predictions = classify_tab.predictions(network, state, lang)
             return [state, predictions, classify_tab.heat_map(network, state, lang), ""]
 
-        def open_sample(lang: AppLang, event: gr.SelectData) -> list[Any]:
-            sample = event.value["image"]
-            return [sample["path"], *open_image(sample, lang)]
+        def open_sample(event: gr.SelectData) -> str:
+            path: str = event.value["image"]["path"]
+            return path
 
         def choose_class(state: classify_tab.ImageState, lang: AppLang, event: gr.EventData) -> list[Any]:
             if str(event.open).isdecimal() and int(event.open) in state.top:
@@ -125,9 +128,9 @@ class WebApp:
             crops_shown = classify_tab.crop_predictions(network, state, lang)
             return [state, crops_shown or classify_tab.predictions(network, state, lang)]
 
-        for event in (self.image.input, self.image.clear):  # without preprocessing: the file as it was uploaded
-            self._on_network(event, open_image, [self.image, self.lang], [self.state, *shown], preprocess=False)
-        self._on_network(self.samples.select, open_sample, [self.lang], [self.image, self.state, *shown])
+        # Without preprocessing: the file as it was uploaded. Events other than `change` may come with the image before.
+        self._on_network(self.image.change, open_image, [self.image, self.lang], [self.state, *shown], preprocess=False)
+        self._on(self.samples.select, open_sample, [], [self.image])
         self._on_network(self.predictions.click, choose_class, [self.state, self.lang], [self.state, self.heat_map])
         inputs = [self.state, self.crop_count, self.lang]
         self._on_network(self.predict_crops.click, predict_crops, inputs, [self.state, self.crops], trigger_mode="once")
@@ -137,14 +140,14 @@ class WebApp:
         with self._tab("explore"):
             networks = gr.Dropdown(list_models(), value=FIRST, label=text("network", lang), elem_id="explored")
             self.explored = self._translated(networks, label="network")
-            self.opened = gr.State(None)  # the name of the stage that is open
+            self.opened = gr.State(OPENED)  # the name of the stage that is open; none after another network was chosen
             self.audit = gr.HTML(explore_tab.audit_summary(FIRST, lang), elem_id="audit")
             with gr.Row():
                 with gr.Column(scale=7, min_width=300):
-                    self.table = clickable(explore_tab.stage_table(FIRST, lang), elem_id="table")
+                    self.table = clickable(explore_tab.stage_table(FIRST, lang, OPENED), elem_id="table")
                 with gr.Column(scale=5, min_width=300):
-                    closed = explore_tab.stage(FIRST, None, lang)
-                    self.stage = gr.HTML(closed, elem_id="stage", js_on_load=static("scroll_to_stage.js"))
+                    stage = explore_tab.stage(FIRST, OPENED, lang)
+                    self.stage = gr.HTML(stage, elem_id="stage", js_on_load=static("scroll_to_stage.js"))
             self.drawing = clickable(explore_tab.drawing(FIRST, lang), elem_id="drawing")
 
         def choose_network(network: str, lang: AppLang) -> list[Any]:
