@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,13 +33,18 @@ def partial_file(file: Path) -> Path:
 def atomic_write(file: Path) -> Iterator[Path]:
     """Where to write what is to become `file`: moved there once it is on the disk, removed where writing fails.
 
-    The folder is made where it is missing. OSError where it cannot be.
+    Who may read it is as for any new file, by the umask, whatever the library that writes it makes of that. The folder is made
+    where it is missing. OSError where it cannot be.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_file(file)
     try:
+        partial.touch()
+        mode = stat.S_IMODE(partial.stat().st_mode)
         yield partial
         with partial.open("rb") as written:
+            if stat.S_IMODE(os.fstat(written.fileno()).st_mode) != mode:
+                partial.chmod(mode)
             os.fsync(written.fileno())
         partial.replace(file)
     finally:

@@ -145,7 +145,7 @@ def test_the_papers_networks_in_both_formats(name, slow_operators, tmp_path):
     side = network.definition.image_size
     x = torch.randn(2, 3, side, side)
     expected = logits(network, x)
-    write_pt2(trace_any_batch(network, side), tmp_path / "network.pt2", {})
+    write_pt2(trace_any_batch(network, side), tmp_path / "network.pt2", {}, "")
     assert difference(run_pt2(tmp_path / "network.pt2", x), expected) < 1e-5
     lowered = lower(network, side)
     (tmp_path / "network.pte").write_bytes(lowered.content)

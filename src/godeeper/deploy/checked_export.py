@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,11 @@ from PIL import Image
 
 from ..data.decode import decode
 from ..data.walk import image_files
+from ..digests import write_checksum
 from ..errors import BadImage, GodeeperError
 from ..packages import require
 from .export_formats import FORMATS, Exporter, Run, files_of
+from .export_metadata import checksummed_files
 
 FEWEST_IMAGES, MOST_IMAGES = 20, 1300  # of a folder: needed to calibrate and check eight bits with; used
 
@@ -44,9 +45,10 @@ def write_checked(
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:  # beside `out`: finished files are moved, not copied
         file = Path(folder) / out.name
-        exporter.write(file, _json(metadata))
+        exporter.write(file, metadata)
         result = check(exporter.load(file))
-        exporter.write(file, _json(metadata | {"check": result}))
+        exporter.write(file, metadata | {"check": result})
+        write_checksum(*checksummed_files(file))
         size = 0
         for written in reversed(files_of(file)):  # the companion first: a file is complete once it is there
             with written.open("rb") as opened:
@@ -54,10 +56,6 @@ def write_checked(
             size += written.stat().st_size
             written.replace(out.parent / written.name)
     return result, size
-
-
-def _json(metadata: dict[str, Any]) -> str:
-    return json.dumps(metadata, ensure_ascii=False)
 
 
 @dataclass(frozen=True)

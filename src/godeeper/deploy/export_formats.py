@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..digests import BLANK
 from ..models.network import Network
 from ..packages import require
 from .executorch import MemoryUse, lower, run_pte
-from .export_metadata import KEY, set_onnx_metadata
+from .export_metadata import KEY, metadata_text, set_onnx_metadata
 from .openvino_core import openvino_core
 from .torch_export import run_pt2, trace_any_batch, write_pt2
 
@@ -29,8 +31,8 @@ class Exporter(Protocol):
     engine: str
     memory: MemoryUse | None
 
-    def write(self, file: Path, metadata: str) -> None:
-        """Writes the file, or both files, with `metadata`, a JSON text."""
+    def write(self, file: Path, metadata: dict[str, Any]) -> None:
+        """Writes the file, or both files, with `metadata` as JSON and a place for the checksum."""
 
     def load(self, file: Path) -> Run:
         """The file, ready to run."""
@@ -70,8 +72,8 @@ class ONNXExporter:
     def __init__(self, model: Any) -> None:
         self.model = model
 
-    def write(self, file: Path, metadata: str) -> None:
-        set_onnx_metadata(self.model, metadata)
+    def write(self, file: Path, metadata: dict[str, Any]) -> None:
+        set_onnx_metadata(self.model, metadata_text(metadata))
         file.write_bytes(self.model.SerializeToString())
 
     def load(self, file: Path) -> Run:
@@ -87,8 +89,8 @@ class OpenVINOExporter:
     def __init__(self, model: Any) -> None:
         self.model = openvino_core().read_model(model.SerializeToString())
 
-    def write(self, file: Path, metadata: str) -> None:
-        self.model.set_rt_info(metadata, [KEY])
+    def write(self, file: Path, metadata: dict[str, Any]) -> None:
+        self.model.set_rt_info(metadata_text(metadata), [KEY])
         require("openvino", "deploy").save_model(self.model, str(file), compress_to_fp16=False)
 
     def load(self, file: Path) -> Run:
@@ -104,8 +106,8 @@ class TorchExporter:
     def __init__(self, fused: Network) -> None:
         self.program = trace_any_batch(fused, fused.preprocess.image_size)
 
-    def write(self, file: Path, metadata: str) -> None:
-        write_pt2(self.program, file, {KEY: metadata})
+    def write(self, file: Path, metadata: dict[str, Any]) -> None:
+        write_pt2(self.program, file, {KEY: json.dumps(metadata, ensure_ascii=False)}, BLANK)
 
     def load(self, file: Path) -> Run:
         return lambda x: [run_pt2(file, torch.from_numpy(x)).numpy()]
@@ -120,9 +122,9 @@ class ExecuTorchExporter:
         self.lowered = lower(fused, fused.preprocess.image_size)
         self.memory: MemoryUse | None = self.lowered.memory
 
-    def write(self, file: Path, metadata: str) -> None:
+    def write(self, file: Path, metadata: dict[str, Any]) -> None:
         file.write_bytes(self.lowered.content)
-        file.with_suffix(COMPANIONS[".pte"]).write_text(metadata, encoding="utf-8")
+        file.with_suffix(COMPANIONS[".pte"]).write_text(metadata_text(metadata), encoding="utf-8")
 
     def load(self, file: Path) -> Run:
         return lambda x: [torch.cat([run_pte(file, image) for image in torch.from_numpy(x).split(1)]).numpy()]

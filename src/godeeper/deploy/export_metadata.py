@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..digests import BLANK, check_checksum, warn_unchecked
 from ..errors import BadCheckpoint, GodeeperError
 from ..files import could_exist
 from ..models.spec import ModelSpec
@@ -17,6 +18,7 @@ from .openvino_core import openvino_core
 
 KEY = "godeeper"  # of the metadata, in every format
 UNREADABLE = "its metadata is damaged, or of another version: make it with `godeeper export`"
+CHECKSUM = "checksum"  # of that JSON
 READABLE = (".onnx", ".xml")  # by `Predictor`; torch's own files may hold pickles, which are never opened here
 
 
@@ -73,12 +75,49 @@ def read_metadata(file: Path) -> ExportMetadata:
         raise BadCheckpoint(f"{str(file)!r}: {UNREADABLE}") from None
 
 
+def checksummed_files(file: Path) -> list[Path]:
+    """The files that the checksum of an exported one is of: first that which carries it."""
+    match file.suffix.lower():
+        case ".xml":
+            return [file, file.with_suffix(".bin")]
+        case ".pte":
+            return [file.with_suffix(".json"), file]
+    return [file]
+
+
+def check_exported(file: str | Path) -> bool:
+    """Whether a file of `export`, of any format, carries a checksum; BadCheckpoint where it is not as it was written.
+
+    `Predictor` does this by itself; it is for those who run a .pt2 or .pte elsewhere, and want to know that it arrived whole.
+    """
+    files = checksummed_files(Path(file))
+    for each in files:
+        if not could_exist(each) or not each.is_file():
+            raise BadCheckpoint(f"there is no file {str(each)!r}")
+    try:
+        return check_checksum(*files)
+    except OSError as error:
+        raise BadCheckpoint(f"{str(file)!r} cannot be read: {error.strerror}") from None
+
+
+def metadata_text(metadata: dict[str, Any]) -> str:
+    """Metadata as the JSON text that goes into a file, with a place for the file's checksum."""
+    return json.dumps({CHECKSUM: BLANK, **metadata}, ensure_ascii=False)
+
+
 def read_json(file: Path) -> dict[str, Any]:
-    """The JSON object that godeeper wrote into a .onnx or .xml file; BadCheckpoint for any other file."""
+    """The JSON object that godeeper wrote into a .onnx or .xml file.
+
+    BadCheckpoint for any other file, and where the file is not as it was written; a warning where it carries no checksum.
+    """
     if not could_exist(file) or not file.is_file():
         raise BadCheckpoint(f"there is no file {str(file)!r}")
+    is_onnx = file.suffix.lower() == ".onnx"
     try:
-        text = _onnx_text(file) if file.suffix.lower() == ".onnx" else _openvino_text(file)
+        if not is_onnx:
+            _check_openvino(file)
+        is_checked = check_exported(file)
+        text = _onnx_text(file) if is_onnx else _openvino_text(file)
     except GodeeperError:
         raise
     except Exception as error:  # protobuf's and OpenVINO's own kinds
@@ -92,6 +131,8 @@ def read_json(file: Path) -> dict[str, Any]:
         values = None
     if not isinstance(values, dict):
         raise BadCheckpoint(f"{str(file)!r}: {UNREADABLE}")
+    if not is_checked:
+        warn_unchecked(file)
     return values
 
 
@@ -108,12 +149,16 @@ def _onnx_text(file: Path) -> str | None:
     return next((entry.value for entry in model.metadata_props if entry.key == KEY), None)
 
 
-def _openvino_text(file: Path) -> str | None:
+def _check_openvino(file: Path) -> None:
+    """BadCheckpoint for a file that is no OpenVINO model at all, or is alone."""
     with file.open("rb") as opened:
         if b"<net" not in opened.read(1000):  # OpenVINO would try every kind of file that it knows, and say so at length
             raise BadCheckpoint(f"{str(file)!r} is not an OpenVINO model: make it with `godeeper export`")
     weights = file.with_suffix(".bin")
     if not weights.is_file():
         raise BadCheckpoint(f"{str(file)!r} is without its weights: {weights.name!r} belongs beside it")
+
+
+def _openvino_text(file: Path) -> str | None:
     model = openvino_core().read_model(str(file))
     return str(model.get_rt_info([KEY]).astype(str)) if model.has_rt_info([KEY]) else None

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +31,16 @@ def trace_any_batch(network: nn.Module, image_size: int) -> ExportedProgram:
     return program
 
 
-def write_pt2(program: ExportedProgram, file: Path, metadata: dict[str, str]) -> None:
-    """Writes a program of `trace_any_batch`; `metadata` are texts by name, `extra_files` of `torch.export.load`."""
+def write_pt2(program: ExportedProgram, file: Path, metadata: dict[str, str], comment: str) -> None:
+    """Writes a program of `trace_any_batch`; `metadata` are texts by name, `extra_files` of `torch.export.load`.
+
+    `comment` is the ZIP archive's, its last bytes: what stands there can change without another number of the archive.
+    """
     buffer = io.BytesIO()
     with silenced():
         torch.export.save(program, buffer, extra_files=metadata)
+    with ZipFile(buffer, "a") as archive:
+        archive.comment = comment.encode()
     file.write_bytes(buffer.getbuffer())
 
 

@@ -16,7 +16,7 @@ from ..labels import imagenet_names
 from ..preprocess import Interpolation, Preprocess
 from .load import load
 from .network import Network
-from .weights.foreign import cache_file, fetch, first_line, read_pickled
+from .weights.foreign import cache_file, cached_file, fetch, first_line, read_pickled
 from .weights.published import HUGGING_FACE, Published
 
 INTERPOLATIONS: tuple[Interpolation, ...] = ("bilinear", "bicubic")
@@ -230,11 +230,10 @@ def _published(name: str, url: str, preprocess: Preprocess) -> Published:
 
 def _fetch(weights: Published) -> Path:
     """As `fetch`, which goes on trying for minutes, but only once a server has answered."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     file, repository = cache_file(weights), weights.repository
-    cached = repository and isinstance(try_to_load_from_cache(repository, weights.file), str)
-    if not (cached or file.is_file()):
+    if cached_file(weights) is None:
         try:
             if repository:
                 get_hf_file_metadata(hf_hub_url(repository, weights.file), timeout=TIMEOUT)

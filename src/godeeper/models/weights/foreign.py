@@ -29,19 +29,56 @@ HASH = re.compile(r"-([0-9a-f]{8,})\.")  # within a file's name: how its SHA-256
 def fetch(weights: Published) -> Path:
     """The file of published weights: from a cache, else downloaded into it, with a progress bar.
 
-    What is known of a file's SHA-256 is checked on the way: its beginning, from torchvision's, Cadene's and FID's names; all of
+    What is known of a file's SHA-256 is checked each time: its beginning, from torchvision's, Cadene's and FID's names; all of
     it, from Hugging Face's cache; nothing of facenet's and Keras'. GodeeperError, saying what to fetch and where to put it, where
-    fetching fails.
+    fetching fails, BadCheckpoint for a file that is not what was published.
     """
-    file = cache_file(weights)
-    if file.is_file():
+    file = cached_file(weights)
+    if file is not None:
+        check_published(weights, file)
         return file
+    file = cache_file(weights)
     try:
         return _from_hugging_face(weights) if weights.repository else _from_web(weights, file)
     except Exception as error:  # of many kinds: no network, no such host, a wrong hash, a full disk
         reason = first_line(error.__cause__ or error)
         url = f"{weights.url}/resolve/main/{weights.file}" if weights.repository else weights.url
         raise GodeeperError(f"cannot fetch {weights.name!r} ({reason}): download {url} and put it at {str(file)!r}") from None
+
+
+def cached_file(weights: Published) -> Path | None:
+    """The file where it is in a cache, torch.hub's or the like, or Hugging Face's."""
+    file = cache_file(weights)
+    if file.is_file():
+        return file
+    if weights.repository is None:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(weights.repository, weights.file)
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def check_published(weights: Published, file: Path) -> None:
+    """BadCheckpoint where a file has another SHA-256 than its publisher's name for it, or the hub's cache, says."""
+    blob = file.resolve()  # whose name in the hub's cache is the SHA-256 that the hub announced
+    expected = blob.name if re.fullmatch("[0-9a-f]{64}", blob.name) else _known_beginning(weights)
+    try:
+        with blob.open("rb") as opened:
+            known = not expected or hashlib.file_digest(opened, "sha256").hexdigest().startswith(expected)
+    except OSError as error:
+        raise BadCheckpoint(f"{str(file)!r} cannot be read: {error.strerror}") from None
+    if not known:
+        raise BadCheckpoint(
+            f"{str(file)!r} is not the file that was published, or is damaged: its SHA-256 does not begin with {expected[:16]}:"
+            " remove it, and it is fetched again"
+        )
+
+
+def _known_beginning(weights: Published) -> str:
+    """How the SHA-256 of the publisher's file begins, where its name says so."""
+    beginning = HASH.search(weights.file)
+    return beginning[1] if beginning else ""
 
 
 def cache_file(weights: Published) -> Path:
@@ -55,12 +92,9 @@ def cache_file(weights: Published) -> Path:
 
 
 def _from_hugging_face(weights: Published) -> Path:
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import hf_hub_download
 
     assert weights.repository is not None
-    cached = try_to_load_from_cache(weights.repository, weights.file)
-    if isinstance(cached, str):
-        return Path(cached)
     logger.warning("fetching %s", weights.url)
     hub = logging.getLogger("huggingface_hub")
     before = hub.level
@@ -69,12 +103,12 @@ def _from_hugging_face(weights: Published) -> Path:
         file = Path(hf_hub_download(weights.repository, weights.file))
     finally:
         hub.setLevel(before)
-    blob = file.resolve()  # whose name in the hub's cache is the SHA-256 that the hub announced
-    with blob.open("rb") as opened:
-        if re.fullmatch("[0-9a-f]{64}", blob.name) and hashlib.file_digest(opened, "sha256").hexdigest() != blob.name:
-            file.unlink()
-            blob.unlink(missing_ok=True)
-            raise GodeeperError("what came has another SHA-256")
+    try:
+        check_published(weights, file)
+    except BadCheckpoint:
+        file.resolve().unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+        raise GodeeperError("what came has another SHA-256") from None
     return file
 
 
