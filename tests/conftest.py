@@ -6,12 +6,13 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import watched_process
 from PIL import Image
 
 from godeeper import create_model
@@ -22,6 +23,15 @@ from godeeper.preprocess import Preprocess
 os.environ.setdefault("HF_HOME", tempfile.mkdtemp(prefix="godeeper-hf-"))  # before `datasets` is imported: no test writes at home
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GODEEPER_CACHE", tempfile.mkdtemp(prefix="godeeper-cache-"))
+# Every process of the tests is watched (test_watch.py): this one from here on, its children from their start.
+BREACHES = Path(tempfile.mkstemp(prefix="godeeper-watch-")[1])
+CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+os.environ[watched_process.LOG] = str(BREACHES)
+os.environ[watched_process.FOLDERS] = os.pathsep.join(map(str, (tempfile.gettempdir(), CACHES, Path(".pytest_cache").resolve())))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(watched_process.__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+watched_process.install()
 # A launcher in the background (`nohup make test &`, a shell script) leaves SIGINT ignored, and children inherit that. The tests
 # of Ctrl-C need the usual handler, here and in the processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -80,6 +90,15 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("weights") / "small.safetensors"
     save(network, file)
     return file
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves() -> Iterator[None]:
+    """Fails a test while which a process of ours reached for another machine, or wrote outside cache and temporary folders."""
+    before = BREACHES.stat().st_size
+    yield
+    if BREACHES.stat().st_size > before:
+        pytest.fail("not on this machine, or not in a cache or temporary folder:\n" + BREACHES.read_bytes()[before:].decode())
 
 
 @pytest.fixture

@@ -9,7 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadCheckpoint, BadImage, GodeeperError
+from .telemetry import opt_out
 from .version import __version__ as __version__
+
+opt_out()  # before anything else is imported
 
 if TYPE_CHECKING:
     from .data.augment import Augment

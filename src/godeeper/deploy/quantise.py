@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ def quantised(model: onnx.ModelProto, crops: Sequence[Tensor], preprocess: Prepr
 
     The ranges of their activations are divided into 256 steps, so they should be like the images to come.
     """
-    os.environ.setdefault("NNCF_CI", "1")  # which keeps it from sending statistics of its use
     with silenced(), redirect_stdout(io.StringIO()):  # where it draws progress bars
         nncf = require("nncf", "deploy")
         dataset = nncf.Dataset(crops, lambda crop: {INPUT: normalise(crop, preprocess).numpy()})  # one at a time
