@@ -8,7 +8,7 @@ DEMO := runs/demo
 # Two processes of one thread each: on two cores faster than one process of two. Whoever is done first takes over from the other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help demo test test-all lint docs docs-serve clean
+.PHONY: help demo test test-all lint docs docs-serve dist clean
 help:
 	@echo "make demo      classify with a network that comes along; train one on handwritten digits"
 	@echo "make test      lint, types, tests"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint      lint and types only"
 	@echo "make docs      build the guide, in both languages, into site/"
 	@echo "make docs-serve  show it at http://127.0.0.1:8000, kept up with the files"
+	@echo "make dist      build wheel and source distribution into dist/"
 	@echo "make clean     remove .venv and what tools left"
 
 # What `make demo` uses, and no more; everything else needs the rest.
@@ -66,6 +67,10 @@ docs-serve: $(READY)
 	$(BIN)/python docs/drawings.py
 	$(BIN)/python docs/notebooks.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --quiet
+
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m hatchling build
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist site docs/images/generated

@@ -1,7 +1,8 @@
-"""A text in both of the project's languages."""
+"""A text in both of the project's languages; any text as a terminal may have it."""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 
@@ -25,3 +26,18 @@ class Text:
             )
 
         return Text(filled("en"), filled("zh"))
+
+
+def printable(text: object) -> str:
+    """The text as one line that does nothing to a terminal but stand there: control characters, line breaks and what turns the
+    direction of writing become escapes, such as \\x1b.
+    """
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(letter if stands(letter) else letter.encode("unicode_escape").decode() for letter in line)
+
+
+def stands(letter: str) -> bool:
+    """Whether a letter only stands there."""
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"  # spaces of other widths, as Chinese has

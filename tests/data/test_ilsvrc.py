@@ -13,6 +13,7 @@ from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.data.ilsvrc import open_ilsvrc, without_blacklisted
 from godeeper.data.ilsvrc_kit import kit_order, synsets
 from godeeper.labels import imagenet
+from godeeper.packages import install_command
 
 SYNSETS = synsets()
 
@@ -265,7 +266,7 @@ def test_a_meta_mat_without_scipy(tmp_path, monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without_scipy)
     text = message(opened, flat(tmp_path / "val"), place)
-    assert "meta.mat' needs scipy: pip install 'godeeper[demo]'" in text
+    assert f"meta.mat' needs scipy: {install_command('demo')}" in text
 
 
 @pytest.mark.parametrize("name", ["n99999999", "tench", "val", "n00001740"])

@@ -277,7 +277,7 @@ def test_a_file_that_exists_is_kept(name, weights_file, tmp_path, capsys):
     file = tmp_path / name
     file.write_bytes(b"precious")
     assert status(["export", str(weights_file), "--out", str(file)]) == 2
-    assert one_line(capsys.readouterr()) == f"{str(file)!r} exists: remove it or choose another name"
+    assert one_line(capsys.readouterr()) == f"--out {str(file)!r} exists: remove it or choose another name"
     assert (names(tmp_path), file.read_bytes()) == ([name], b"precious")
 
 

@@ -21,6 +21,7 @@ from godeeper import BadCheckpoint, GodeeperError, create_model, normalise, save
 from godeeper.models import comparators
 from godeeper.models.comparators import Comparator, is_comparator, load_classifier, load_comparator
 from godeeper.models.network import Network
+from godeeper.packages import install_command
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -345,7 +346,7 @@ def test_preprocessing_that_ours_cannot_say_is_refused(change, message):
 
 def test_without_timm_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(GodeeperError, match=re.escape("pip install 'godeeper[compare]'")):
+    with pytest.raises(GodeeperError, match=re.escape(install_command("compare"))):
         load_comparator("timm:resnet50")
 
 

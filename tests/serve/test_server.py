@@ -176,7 +176,7 @@ def test_a_port_in_use_is_one_line():
 
 def test_a_server_without_an_address_is_refused(weights, capsys):
     assert status(["serve", str(weights), "--host", ""]) == 2
-    assert capsys.readouterr().err == "godeeper: --host is empty: name an address, 0.0.0.0 for all\n"
+    assert capsys.readouterr().err == "godeeper: --host is empty: give it a value, or leave it out\n"
 
 
 @pytest.mark.parametrize("host", ["no such host", "256.1.1.1", "a" * 300])

@@ -9,7 +9,7 @@ import sys
 
 LOG, FOLDERS = "GODEEPER_WATCH_LOG", "GODEEPER_WATCH_FOLDERS"  # a file, a line for each breach; os.pathsep between folders
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-PATHS = {"os.mkdir": 1, "os.rename": 2, "os.remove": 1, "os.rmdir": 1, "os.symlink": 2, "os.link": 2}  # arguments that are paths
+PATHS = {"os.mkdir": 1, "os.rename": 2, "os.link": 2}  # how many arguments are paths; descriptors of folders are the last
 SOCKETS = {"socket.connect": 1, "socket.sendto": 1, "socket.bind": 1, "socket.getaddrinfo": 0, "socket.gethostbyname": 0}
 installed = []
 
@@ -34,7 +34,8 @@ def breach(event, arguments, folders):
         path, _, flags = arguments
         paths = [path] if isinstance(flags, int) and flags & WRITES else []
     elif event in PATHS:
-        paths = arguments[: PATHS[event]]
+        relative_to_here = all(descriptor == -1 for descriptor in arguments[-PATHS[event] :])
+        paths = arguments[: PATHS[event]] if relative_to_here else []
     elif event in SOCKETS:
         address = arguments[SOCKETS[event]]
         host = address[0] if isinstance(address, tuple) else address  # a socket of the file system has a path, which stays here

@@ -99,6 +99,10 @@ REASONS = {
         "its pixels have 32 bits, whose range is not defined: save it with 8 or 16 bits",
         "像素是 32 位的，取值范围不明，请另存为 8 位或 16 位",
     ),
+    "signed-pixels": Text(
+        "its pixels are signed, whose range is not defined: save it unsigned, with 8 or 16 bits",
+        "像素是有符号数，取值范围不明，请另存为无符号的 8 位或 16 位",
+    ),
 }
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..packages import install_command
 from .detect_options import Data, Multibox, Runs, SkipBad, Split, Superpixels, percent
-from .output import Json, print_json, print_table
+from .output import Json, print_json, print_table, show
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ def _print_scores(result: EvaluateDetectorResult) -> None:
 
     head = ("class", "objects", "detections", "recall", "AP (VOC)", "AP (ILSVRC)")
     print_table(head, class_rows(result.voc, result.ilsvrc), right=head[1:])
-    print()
+    show()
     rows = [
         ("images", _counted(result.voc.images, result)),
         ("mAP at 0.5, VOC", percent(result.voc.mean_average_precision)),
         ("mAP at 0.5, ILSVRC", percent(result.ilsvrc.mean_average_precision)),
     ]
     if result.coco is None:
-        rows.append(("COCO", "not counted: pip install 'godeeper[detect]'"))
+        rows.append(("COCO", f"not counted: {install_command('detect')}"))
     else:
         rows.append(("mAP at 0.5, COCO", percent(result.coco.map_50)))
         rows.append(("mAP at 0.5 to 0.95, COCO", percent(result.coco.map)))
@@ -69,7 +69,7 @@ def _counted(images: int, result: EvaluateDetectorResult | CoverageResult) -> st
 
 def _print_skipped(result: EvaluateDetectorResult | CoverageResult) -> None:
     for reason in [*result.skipped, *result.skipped_boxes]:
-        print(f"skipped {reason}", file=sys.stderr)
+        show(f"skipped {reason}", err=True)
 
 
 def coverage_command(

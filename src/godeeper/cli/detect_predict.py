@@ -10,8 +10,9 @@ import typer
 
 from ..errors import BadImage, GodeeperError
 from ..files import could_exist
+from ..text import printable
 from .detect_options import Multibox, Superpixels
-from .output import Json, Language, end_for_bad, print_json, printable
+from .output import Json, Language, end_for_bad, print_json, show
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -85,6 +86,6 @@ def _print_objects(files: Sequence[Path], outcomes: Sequence[Detections | BadIma
     for file, outcome in zip(files, outcomes, strict=True):
         if isinstance(outcome, BadImage):
             continue
-        print(printable(file))
+        show(printable(file))
         for (left, top, right, bottom), label, score in zip(outcome.boxes, outcome.labels, outcome.scores, strict=True):
-            print(f"  {100 * score:6.2f} %  {classes[label]}  {left:.0f}, {top:.0f}, {right:.0f}, {bottom:.0f}")
+            show(f"  {100 * score:6.2f} %  {printable(classes[label])}  {left:.0f}, {top:.0f}, {right:.0f}, {bottom:.0f}")

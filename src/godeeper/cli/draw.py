@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..destinations import check_output
 from ..drawing.draw import Show, draw
 from ..errors import GodeeperError
 from ..files import atomic_write
@@ -22,17 +22,14 @@ def draw_command(
     image_size: Annotated[int | None, typer.Option(help="Side of the image in pixels; by default the paper's.")] = None,
 ) -> None:
     """Draw a model from its table: its architecture, one of its blocks, its cost or its receptive field."""
-    if out.suffix.lower() != ".svg":
-        raise GodeeperError(f"--out {str(out)!r}: name an .svg file")
-    if not out.parent.is_dir():
-        raise GodeeperError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
+    check_output(out, "--out", (".svg",))
     drawing = draw(spec_of(model).definition, block, show, image_size)
     try:
         with atomic_write(out) as partial:
             partial.write_text(drawing, encoding="utf-8")
     except OSError as error:
         raise GodeeperError(f"cannot write {str(out)!r}: {error.strerror}") from None
-    print(f"drawn: {out}", file=sys.stderr)
+    show(f"drawn: {out}", err=True)
 
 
 COMMANDS = (draw_command,)

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import GodeeperError
 from .model_option import Preparation, prepared
-from .output import Engine, Precision, end_for_bad, print_table, print_times, printable
+from .output import Engine, Precision, end_for_bad, print_table, print_times
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def embed_command(
 
 
 def _print_pairs(files: list[Path], result: EmbedResult) -> None:
-    names = [printable(files[index]) for index in result.index]
+    names = [str(files[index]) for index in result.index]
     cosines = (result.embeddings @ result.embeddings.T).tolist()
     rows = [(names[a], names[b], f"{cosines[a][b]:.4f}") for a, b in combinations(range(len(names)), 2)]
     print_table(("image", "image", "cosine"), rows, right=("cosine",))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from .output import print_json, print_table
+from .output import print_json, print_table, show
 
 if TYPE_CHECKING:
     from ..workflows.evaluation import EvaluateResult
@@ -14,16 +13,16 @@ if TYPE_CHECKING:
 def print_evaluation(result: EvaluateResult, as_json: bool) -> None:
     """The errors of every model and of all together, as a table or as one JSON document."""
     for reason in result.evaluation.skipped:
-        print(f"skipped {reason}", file=sys.stderr)
+        show(f"skipped {reason}", err=True)
     if result.report is not None:
-        print(f"report: {result.report / 'report.html'}", file=sys.stderr)
+        show(f"report: {result.report / 'report.html'}", err=True)
     values = result.as_dict()
     if as_json:
         print_json(values)
         return
     _print_errors(values)
     if result.subsets:
-        print()
+        show()
         rows = [
             (
                 len(subset["models"]),
@@ -34,7 +33,7 @@ def print_evaluation(result: EvaluateResult, as_json: bool) -> None:
             for subset in result.subsets
         ]
         print_table(("size", "top-1 error", "top-5 error", "models"), rows, right=("size", "top-1 error", "top-5 error"))
-    print(f"\n{values['split']} images of {values['data']}: {values['split_note']}", file=sys.stderr)
+    show(f"\n{values['split']} images of {values['data']}: {values['split_note']}", err=True)
 
 
 def _print_errors(values: dict[str, Any]) -> None:

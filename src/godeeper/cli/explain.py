@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..labels import Lang, display_names
-from .output import Json, print_json, print_table
+from .output import Json, print_json, print_table, show
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ def explain_command(
             on_progress=on_progress,
         )  # fmt: skip
     for reason in result.skipped:
-        print(f"skipped {reason}", file=sys.stderr)
-    print(f"explained: {result.page}", file=sys.stderr)
+        show(f"skipped {reason}", err=True)
+    show(f"explained: {result.page}", err=True)
     if as_json:
         print_json(result.as_dict())
     else:
@@ -51,11 +50,11 @@ def _print(explanation: Explanation, names: Sequence[str]) -> None:
     predictions = explanation.predictions
     print_table(("probability", "class"), [(f"{100 * p:.2f} %", names[label]) for label, p in predictions], ("probability",))
     if explanation.module:
-        print()
+        show()
         head = (f"branch of {explanation.module}", *(names[label] for label, _ in predictions))
         rows = [(item.branch, *(f"{value:+.3f}" for value in item.logits)) for item in explanation.branches]
         print_table(head, rows, head[1:])
-    print()
+    show()
     head = ("crops", "mean probability", "class")
     mean = explanation.mean_probabilities
     print_table(head, [(n, f"{100 * mean[label]:.2f} %", names[label]) for label, n in explanation.crop_counts()], head[:2])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import Engine, Json, Precision, end_for_bad, print_json, print_table
+from .output import Engine, Json, Precision, end_for_bad, print_json, print_table, show
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -49,9 +48,9 @@ def fid_command(
     else:
         print_table((), _rows(result))
     for note in result.notes:
-        print(f"godeeper: {note}", file=sys.stderr)
+        show(f"godeeper: {note}", err=True)
     if save is not None:
-        print(f"statistics: {save}", file=sys.stderr)
+        show(f"statistics: {save}", err=True)
     end_for_bad(result.bad, "left out: ")
 
 

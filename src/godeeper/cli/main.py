@@ -1,10 +1,10 @@
-"""`godeeper COMMAND`: exit status 0 done, 2 the input is bad, 1 our fault, 130 interrupted, 143 terminated."""
+"""`godeeper COMMAND`: exit status 0 done, 2 the input is bad, 1 our fault, 130 interrupted, 141 nobody reads, 143 terminated."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from io import TextIOWrapper
+from itertools import pairwise
 from types import FrameType
 from typing import Annotated, Any
 
@@ -30,10 +30,11 @@ from . import (
     train,
     web,
 )  # fmt: skip
+from .output import show
+from .streams import OutputClosed, silence_streams, watch_streams
 
 app = typer.Typer(
     help="GoogLeNet and the Inception family as the papers print them: counted, trained, evaluated, used.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -56,7 +57,7 @@ def _version(asked: bool) -> None:
     if asked:
         from ..version import __version__
 
-        print(f"godeeper {__version__}")
+        show(f"godeeper {__version__}")
         raise typer.Exit
 
 
@@ -71,12 +72,15 @@ def options(
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command and exits with its status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names of files and classes may have letters that the terminal lacks
-            stream.reconfigure(errors="backslashreplace")
+    watch_streams()
     if "--debug" in arguments:  # anywhere on the line, as people add it at the end
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
-    code = status(arguments)
+    try:
+        code = status(arguments)
+        sys.stdout.flush()
+    except OutputClosed:
+        silence_streams()
+        code = 141  # as by SIGPIPE, which would also end a server whose client goes
     distributed = sys.modules.get("torch.distributed")
     if code == 0 and distributed is not None and distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()  # left to the interpreter's end, a process may abort when another is gone already
@@ -89,6 +93,7 @@ def status(arguments: list[str]) -> int:
     debug = arguments[:1] == ["--debug"]
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        _refuse_empty(arguments)
         result: Any = app(arguments, standalone_mode=False)
         if result == 130:  # how newer releases of typer report Ctrl-C
             raise KeyboardInterrupt
@@ -119,8 +124,17 @@ def status(arguments: list[str]) -> int:
         return _say(f"an error of godeeper itself, please report it with the output of --debug: {error!r}", 1)
 
 
+def _refuse_empty(arguments: list[str]) -> None:
+    """GodeeperError for an empty argument: as a path it would mean the current folder, as a choice everything or the default."""
+    for before, argument in pairwise(["", *arguments]):
+        option = argument[:-1] if argument.startswith("--") and argument.find("=") == len(argument) - 1 else before
+        if not argument or option != before:
+            name = option if option.startswith("-") else "an argument"
+            raise GodeeperError(f"{name} is empty: give it a value, or leave it out")
+
+
 def _say(text: str, code: int) -> int:
-    print(f"godeeper: {' '.join(text.split())}", file=sys.stderr)
+    show(f"godeeper: {' '.join(text.split())}", err=True)
     return code
 
 

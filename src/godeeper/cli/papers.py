@@ -17,7 +17,7 @@ from ..papers.notation import Definition
 from ..papers.printed_errors import PRINTED_ERRORS
 from ..papers.registry import DEFINITIONS, definition
 from ..workflows.models import spec_of
-from .output import Json, print_json, print_table
+from .output import Json, print_json, print_table, show
 
 
 def models_command(
@@ -28,11 +28,11 @@ def models_command(
     if name and name in shipped():
         _print_shipped_card(shipped()[name], as_json)
         return
-    chosen = [definition(name)] if name else list(DEFINITIONS.values())
+    chosen = list(DEFINITIONS.values()) if name is None else [definition(name)]
     descriptions = {table.name: describe(table) for table in chosen}
     if as_json:
         print_json([_as_json(table, descriptions[table.name]) for table in chosen])
-    elif name:
+    elif name is not None:
         _print_card(chosen[0], descriptions[name])
     else:
         head = ("name", "parameters", "multiply-adds", "size", "printed errors", "weights")
@@ -44,12 +44,12 @@ def models_command(
             for d in descriptions.values()
         ]  # fmt: skip
         print_table(head, rows, right=head[1:4])
-        print("\nprinted errors: top-1 / top-5 in percent, one model, one crop; sources and all weights: godeeper models NAME")
+        show("\nprinted errors: top-1 / top-5 in percent, one model, one crop; sources and all weights: godeeper models NAME")
         _print_shipped(list(shipped().values()))
 
 
 def _print_card(table: Definition, description: Description) -> None:
-    print(f"{table.name}: {table.source}\n")
+    show(f"{table.name}: {table.source}\n")
     print_table(
         (),
         [
@@ -64,9 +64,9 @@ def _print_card(table: Definition, description: Description) -> None:
     _print_shipped(shipped_of(table.name))
     weights = _published(table.name)
     if not weights:
-        print("\nno published weights")
+        show("\nno published weights")
         return
-    print()
+    show()
     rows = [
         (
             w.name, w.classes, *(f"{100 - a:.2f} %" if a else "" for a in (w.top1_accuracy, w.top5_accuracy)),
@@ -77,7 +77,7 @@ def _print_card(table: Definition, description: Description) -> None:
     ]  # fmt: skip
     head = ("weights", "classes", "top-1 error", "top-5 error", "images", "licence", "from")
     print_table(head, rows, right=head[1:4])
-    print("\nerrors as published: " + "; ".join(sorted({w.source for w in weights})))
+    show("\nerrors as published: " + "; ".join(sorted({w.source for w in weights})))
 
 
 def _print_shipped(networks: list[Shipped]) -> None:
@@ -92,7 +92,7 @@ def _print_shipped(networks: list[Shipped]) -> None:
         )
         for n in networks
     ]  # fmt: skip
-    print()
+    show()
     print_table(head, rows, right=head[2:])
 
 
@@ -102,7 +102,7 @@ def _print_shipped_card(network: Shipped, as_json: bool) -> None:
         print_json(asdict(network))
         return
     crops = "1 crop" if network.crops == 1 else f"{network.crops} crops"
-    print(f"{network.name}: comes with godeeper\n")
+    show(f"{network.name}: comes with godeeper\n")
     print_table(
         (),
         [
@@ -167,7 +167,7 @@ def describe_command(
     rows = [_row(stage) for stage in description.stages]
     rows += [_row(stage, f"{key}.") for key, stages in description.auxiliary.items() for stage in stages]
     print_table(head, rows, right=head[3:])
-    print(
+    show(
         f"\n{description.name} at {description.image_size}x{description.image_size}: {description.parameters:,} parameters"
         f" ({description.parameters_with_heads:,} with auxiliary heads), {description.multiply_adds:,} multiply-adds,"
         f" {description.depth} layers with parameters, {description.depth_with_pools} with pools;"
@@ -191,7 +191,7 @@ def audit_command(
         rows = [(finding.where, finding.printed, finding.computed, finding.verdict, finding.note) for finding in findings]
         print_table(("where", "printed", "computed", "verdict", "note"), rows, right=("printed", "computed"))
         verdicts = Counter(finding.verdict for finding in findings)
-        print(f"\n{model}: {', '.join(f'{verdicts[verdict]} {verdict}' for verdict in get_args(Verdict))}\n")
+        show(f"\n{model}: {', '.join(f'{verdicts[verdict]} {verdict}' for verdict in get_args(Verdict))}\n")
 
 
 def _row(stage: StageDescription, prefix: str = "") -> tuple[object, ...]:

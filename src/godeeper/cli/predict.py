@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import BadImage, GodeeperError
+from ..text import printable
 from .model_option import Preparation, prepared
-from .output import Engine, Json, Language, Precision, end_for_bad, print_json, print_times, printable
+from .output import Engine, Json, Language, Precision, end_for_bad, print_json, print_times, show
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ def _show(files: Sequence[Path], result: PredictResult, names: ClassNames, plot:
 
 def _print(predicted: Sequence[tuple[Path, Prediction]]) -> None:
     for file, prediction in predicted:
-        print(printable(file))
+        show(printable(file))
         for label, probability in zip(prediction.labels, prediction.probabilities, strict=True):
-            print(f"  {100 * probability:6.2f} %  {label}")
+            show(f"  {100 * probability:6.2f} %  {printable(label)}")
 
 
 def _draw(predicted: Sequence[tuple[Path, Prediction]], plot: Path) -> None:
@@ -88,7 +88,7 @@ def _draw(predicted: Sequence[tuple[Path, Prediction]], plot: Path) -> None:
 
     left_out = draw_predictions(predicted, plot)
     some = f" (the first {len(predicted) - left_out} of {len(predicted)})" if left_out else ""
-    print(f"plot: {plot}{some}", file=sys.stderr)
+    show(f"plot: {plot}{some}", err=True)
 
 
 COMMANDS = (predict_command,)

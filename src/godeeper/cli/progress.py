@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,11 +10,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 
 from ..workflows.progress import OnProgress
+from .output import show
 
 
 def print_message(text: str) -> None:
     """A line of a workflow."""
-    print(text, file=sys.stderr)
+    show(text, err=True)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..errors import GodeeperError, unknown
+from ..destinations import check_output
+from ..errors import unknown
 from ..text import Text
 from ..workflows.progress import OnProgress, Progress
-from .output import Json, print_json
+from .output import Json, print_json, show
 from .progress import print_message, progress_bar
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def reproduce_command(
         return _list(CLAIMS, lang, json)
     if claim not in CLAIMS:
         raise unknown("claim", claim, CLAIMS)
-    if out.exists() and not out.is_dir():
-        raise GodeeperError(f"--out {str(out)!r} is a file: name a folder")
+    check_output(out, "--out")
     if download:
         open_data(data or CLAIMS[claim].scales[scale].data, download=True)
     folder = out / claim / scale
@@ -61,7 +60,7 @@ def reproduce_command(
     if json:
         return print_json({**result, "statements": _described(CLAIMS[claim], result)})
     _print_result(CLAIMS[claim], result, lang)
-    print(f"in {folder}: result.json, {', '.join(f'{name}.png' for name in result['figures']) or 'no figures'}", file=sys.stderr)
+    show(f"in {folder}: result.json, {', '.join(f'{name}.png' for name in result['figures']) or 'no figures'}", err=True)
     return None
 
 
@@ -76,7 +75,7 @@ def _line_a_minute() -> OnProgress:
     begun = printed = time.monotonic()
     first: int | None = None  # done by runs before this one
 
-    def show(progress: Progress) -> None:
+    def update(progress: Progress) -> None:
         nonlocal printed, first
         first = progress.done if first is None else first
         now = time.monotonic()
@@ -86,7 +85,7 @@ def _line_a_minute() -> OnProgress:
             left = f", {(progress.total - progress.done) * (now - begun) / done / 60:.0f} min left" if done else ""
             print_message(f"{progress.what}: {progress.done}{left}")
 
-    return show
+    return update
 
 
 def _list(claims: dict[str, Claim], lang: Literal["en", "zh"], json: bool) -> None:
@@ -96,12 +95,12 @@ def _list(claims: dict[str, Claim], lang: Literal["en", "zh"], json: bool) -> No
         print_json([_row(claim) for claim in claims.values()])
         return
     for name, claim in claims.items():
-        print(f"{name}: {claim.text('title').get(lang)} ({claim.source})")
-        print(f"  {PAPER.get(lang)}: {claim.text('paper').get(lang)}")
+        show(f"{name}: {claim.text('title').get(lang)} ({claim.source})")
+        show(f"  {PAPER.get(lang)}: {claim.text('paper').get(lang)}")
         for scale, result in published_results(name).items():
             for line in _verdicts(claim, result, lang):
-                print(f"  {scale}: {line}")
-        print(f"  godeeper reproduce {name}  # {claim.scales['cpu'].cost.get(lang)}\n")
+                show(f"  {scale}: {line}")
+        show(f"  godeeper reproduce {name}  # {claim.scales['cpu'].cost.get(lang)}\n")
 
 
 def _row(claim: Claim) -> dict[str, Any]:
@@ -120,12 +119,12 @@ def _print_result(claim: Claim, result: dict[str, Any], lang: Literal["en", "zh"
     from ..claims.prose import term
     from ..claims.result_table import Table, markdown
 
-    print(f"{claim.text('title').get(lang)} ({claim.source}), {result['scale']}, {result['minutes']} min\n")
+    show(f"{claim.text('title').get(lang)} ({claim.source}), {result['scale']}, {result['minutes']} min\n")
     for title, table in result["tables"].items():
-        print(f"{term(title, lang)}\n\n{markdown(Table(**table), lang)}\n")
+        show(f"{term(title, lang)}\n\n{markdown(Table(**table), lang)}\n")
     for line in _verdicts(claim, result, lang):
-        print(line)
-    print(f"\n{claim.text('limits').get(lang)}")
+        show(line)
+    show(f"\n{claim.text('limits').get(lang)}")
 
 
 def _verdicts(claim: Claim, result: dict[str, Any], lang: Literal["en", "zh"]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from ..errors import GodeeperError
 from .model_option import Preparation, prepared
-from .output import Engine, Language, Precision
+from .output import Engine, Language, Precision, show
 
 
 def serve_command(
@@ -45,7 +44,7 @@ def serve_command(
     with listen(host, port) as socket:
         predictor = Predictor(prepared(run, preprocess), engine, precision)
         address = f"[{host}]" if ":" in host else host
-        print(f"listening on http://{address}:{socket.getsockname()[1]} (POST /predict; see /docs)", file=sys.stderr)
+        show(f"listening on http://{address}:{socket.getsockname()[1]} (POST /predict; see /docs)", err=True)
         serve(predictor, [socket], limits, Path(run).resolve().name, lang)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from .output import show
 
 
 def app_command(
@@ -32,7 +33,7 @@ def app_command(
     network = to_device(load(run or default_network()), best_device()).eval()
     warm_up(network)
     with launched(network, runs, lang, port) as address:
-        print(f"open {address} (Ctrl-C ends it)", file=sys.stderr)
+        show(f"open {address} (Ctrl-C ends it)", err=True)
         _wait()
 
 

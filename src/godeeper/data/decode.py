@@ -6,7 +6,9 @@ import contextlib
 import errno
 import importlib
 import io
+import logging
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +16,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
 from ..errors import BadImage, GodeeperError
+from .native_codecs import silence_libtiff, torchvision_jpeg
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,12 +28,18 @@ if TYPE_CHECKING:
 def _optional_formats() -> dict[str, tuple[str, ...]]:
     """What Pillow reads here and not everywhere, and the endings: AVIF by how it was built, HEIC by the package pillow-heif."""
     formats: dict[str, tuple[str, ...]] = {"AVIF": (".avif",)} if features.check("avif") else {}
-    with contextlib.suppress(ImportError):
+    try:
         importlib.import_module("pillow_heif").register_heif_opener()
         formats["HEIF"] = (".heic", ".heif")
+    except ModuleNotFoundError:
+        pass
+    except Exception as error:  # a release that does not fit this Pillow
+        logger.warning("HEIC cannot be read: pillow-heif does not start (%r)", error)
     return formats
 
 
+logger = logging.getLogger("godeeper")
+silence_libtiff()
 _OPTIONAL = _optional_formats()
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", *_OPTIONAL)
 SUFFIXES = {
@@ -38,6 +47,8 @@ SUFFIXES = {
     *(suffix for suffixes in _OPTIONAL.values() for suffix in suffixes),
 }  # fmt: skip
 MAX_PIXELS = 100_000_000  # checked against the header, before any pixel is decoded
+PILLOW = r"PIL\."  # the modules whose warnings are ignored
+IGNORED = ("ignore", None, Warning, re.compile(PILLOW), 0)  # as `warnings.filterwarnings` keeps it
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 ORIENTATION = ExifTags.Base.Orientation
 TURNED = (5, 6, 7, 8)  # the orientations that swap width and height
@@ -167,10 +178,28 @@ def _from_pil(image: Image.Image, name: str) -> Image.Image:
     return _rgb(_upright(image.copy()))
 
 
+def _sample_formats(image: Image.Image) -> tuple[int, ...]:
+    """What a TIFF says of its numbers: 1 unsigned, 2 signed, 3 floating-point."""
+    formats: tuple[int, ...] = getattr(image, "tag_v2", {}).get(TiffImagePlugin.SAMPLEFORMAT, ())
+    return formats
+
+
 def _check_mode(image: Image.Image, name: str) -> None:
+    if image.format == "TIFF" and 2 in _sample_formats(image):
+        raise BadImage(f"{name}: signed pixels have no agreed range: save it unsigned, with 8 or 16 bits", code="signed-pixels")
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):  # Pillow's 16-bit PPM is "I", 0..65535
         reason = "32-bit pixels have no agreed range: save it with 8 or 16 bits"
         raise BadImage(f"{name}: {reason}", code="32-bit-pixels")
+
+
+def _ignore_warnings_of_pillow() -> None:
+    """Pillow warns of sizes and metadata: the limit here is our own, and the rest is no reason to refuse an image.
+
+    One filter for Pillow's own modules, which stays: `catch_warnings` would change everybody's filters, for good where threads
+    decode, as it restores what another thread has set.
+    """
+    if not warnings.filters or warnings.filters[0] != IGNORED:
+        warnings.filterwarnings("ignore", module=PILLOW)
 
 
 @contextlib.contextmanager
@@ -180,15 +209,14 @@ def _image(stream: BinaryIO, name: str) -> Iterator[Image.Image]:
         raise BadImage(f"{name}: the file is empty", code="empty-file")
     stream.seek(0)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of sizes and metadata; the limit here is our own
-            with Image.open(stream, formats=FORMATS) as opened:
-                width, height = opened.size
-                if width * height > MAX_PIXELS:
-                    reason = f"{width}x{height} pixels are more than the limit of {MAX_PIXELS:,}"
-                    raise BadImage(f"{name}: {reason}", code="too-many-pixels")
-                _check_mode(opened, name)
-                yield opened
+        _ignore_warnings_of_pillow()
+        with Image.open(stream, formats=FORMATS) as opened:
+            width, height = opened.size
+            if width * height > MAX_PIXELS:
+                reason = f"{width}x{height} pixels are more than the limit of {MAX_PIXELS:,}"
+                raise BadImage(f"{name}: {reason}", code="too-many-pixels")
+            _check_mode(opened, name)
+            yield opened
     except (BadImage, MemoryError):  # an image that memory does not hold is sound
         raise
     except UnidentifiedImageError:
@@ -201,9 +229,6 @@ def _image(stream: BinaryIO, name: str) -> Iterator[Image.Image]:
 
 def _jpeg(opened: Image.Image, data: bytes, shrink: Shrink) -> Tensor | None:
     """The pixels of a JPEG, upright, (3, H, W); None where Pillow is to decode it, then set to the size that will do."""
-    import torch
-    from torchvision.io import ImageReadMode, decode_jpeg
-
     width, height = opened.size
     orientation = _orientation(opened)
     turned = orientation in TURNED
@@ -213,9 +238,8 @@ def _jpeg(opened: Image.Image, data: bytes, shrink: Shrink) -> Tensor | None:
         return None
     if opened.mode not in ("RGB", "L"):
         return None
-    try:
-        pixels: Tensor = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8), mode=ImageReadMode.RGB)
-    except RuntimeError:  # damaged: Pillow says how, or makes do
+    pixels = torchvision_jpeg(data)
+    if pixels is None:
         return None
     pixels = pixels.transpose(1, 2) if turned else pixels
     flips = {2: (2,), 3: (1, 2), 4: (1,), 6: (2,), 7: (1, 2), 8: (1,)}.get(orientation)

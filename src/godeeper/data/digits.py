@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import GodeeperError
+from ..packages import install_command
 from .dataset import ArrayDataset, DataSplits, check_classes
 from .holdout import hold_out, holdout_note
 
@@ -16,7 +17,7 @@ def open_digits(known: tuple[str, ...] | None) -> DataSplits:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise GodeeperError("the built-in digits need scikit-learn: pip install 'godeeper[demo]'") from None
+        raise GodeeperError(f"the built-in digits need scikit-learn: {install_command('demo')}") from None
     digits = load_digits()
     arrays = np.round(digits.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8), 0..16 -> 0..255
     labels = [int(label) for label in digits.target]

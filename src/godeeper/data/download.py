@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import GodeeperError
 from ..files import atomic_write, cache_folder
+from ..packages import install_command
 
 TIMEOUT = 60  # seconds without a byte, after which a web server is given up
 
@@ -48,7 +49,7 @@ def downloaded(url: str) -> Path:
                 ):
                     shutil.copyfileobj(remote, copy, 1 << 22)
     except ImportError as error:
-        extra = " (pip install 'godeeper[data]')" if url.startswith("http") else ""  # of other kinds, fsspec names the package
+        extra = f" ({install_command('data')})" if url.startswith("http") else ""  # of other kinds, fsspec names the package
         raise GodeeperError(f"{url!r} cannot be downloaded: {' '.join(str(error).split())}{extra}") from None
     except FileNotFoundError as error:  # what fsspec raises for a server that does not answer, too
         cause = error.__cause__

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadImage, GodeeperError
+from ..packages import install_command
 from .dataset import DataSplits, ImageDataset, ImageStream, StreamedImage, check_classes, check_tested
 from .decode import RawImage
 from .holdout import check_divisible, hold_out, holdout_note
@@ -121,7 +122,7 @@ def _load(name: str, streaming: bool) -> dict[str, Any]:
     try:
         import datasets
     except ImportError:
-        raise GodeeperError("Hugging Face sets need the library datasets: pip install 'godeeper[data]'") from None
+        raise GodeeperError(f"Hugging Face sets need the library datasets: {install_command('data')}") from None
     path, _, config = (name, "", "") if Path(name).is_dir() else name.partition(":")
     if not path:
         raise GodeeperError("the set's name is empty: give hf:OWNER/NAME")

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import GodeeperError
 from ..labels import imagenet
+from ..packages import install_command
 
 VALIDATION_IMAGES = 50_000  # arXiv 1409.0575, on the classification task
 GROUND_TRUTHS = ("ILSVRC2012_validation_ground_truth.txt", "ILSVRC2014_clsloc_validation_ground_truth.txt")
@@ -94,7 +95,7 @@ def _read_meta(file: Path) -> list[tuple[int, str]]:
     try:
         from scipy.io import loadmat  # type: ignore[import-untyped]
     except ImportError:
-        raise GodeeperError(f"reading {str(file)!r} needs scipy: pip install 'godeeper[demo]'") from None
+        raise GodeeperError(f"reading {str(file)!r} needs scipy: {install_command('demo')}") from None
     try:
         rows: Any = loadmat(file, squeeze_me=True)["synsets"].reshape(-1)
         return [(int(row["ILSVRC2012_ID"]), str(row["WNID"])) for row in rows if row["ILSVRC2012_ID"] <= 1000]

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import GodeeperError
+from ..packages import install_command
 from .dataset import DataSplits, FileDataset, ImageDataset, Split, check_classes
 from .decode import RawImage
 from .download import data_root
@@ -53,7 +54,7 @@ def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool, s
         try:
             splits.append(make(root, download=download))
         except ImportError as error:
-            raise GodeeperError(f"{name} needs {error.name}: pip install 'godeeper[demo]'") from None
+            raise GodeeperError(f"{name} needs {error.name}: {install_command('demo')}") from None
         except Exception as error:  # no network, a full disk, a file cut short: torchvision raises what comes
             if download:
                 reason = " ".join(str(error).split()) or type(error).__name__

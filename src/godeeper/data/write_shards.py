@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from ..destinations import check_output
 from ..errors import GodeeperError
 from ..files import atomic_write
 from .dataset import DataSplits, FileDataset
@@ -26,6 +27,7 @@ def write_shards(
     """
     if root.resolve() in (out.resolve(), *out.resolve().parents):
         raise GodeeperError(f"{str(out)!r} lies in the images' own folder: choose one outside {str(root)!r}")
+    check_output(out, "OUT")
     if any(out.glob("*.tar")):
         raise GodeeperError(f"{str(out)!r} holds shards already: choose another folder")
     out.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from ..data.decode import decode
 from ..data.walk import image_files
+from ..destinations import check_output
 from ..digests import write_checksum
 from ..errors import BadImage, GodeeperError
 from ..packages import require
@@ -25,13 +26,12 @@ FEWEST_IMAGES, MOST_IMAGES = 20, 1300  # of a folder: needed to calibrate and ch
 
 
 def check_target(out: Path, suffixes: Collection[str] = tuple(FORMATS), *, overwrite: bool = False) -> None:
-    """GodeeperError for a file name of another format than `suffixes`, and for a file that exists."""
+    """GodeeperError unless the file, and its companion, can be written, in one of these formats."""
     if out.suffix.lower() not in suffixes:
         formats = ", ".join(f"{suffix} ({FORMATS[suffix]})" for suffix in suffixes)
         raise GodeeperError(f"{str(out)!r}: the name's ending decides the format; give one of {formats}")
     for file in files_of(out):
-        if file.is_dir() or (file.exists() and not overwrite):
-            raise GodeeperError(f"{str(file)!r} exists: remove it or choose another name")
+        check_output(file, "--out", (file.suffix.lower(),), replaces=overwrite)
 
 
 def write_checked(
@@ -42,7 +42,6 @@ def write_checked(
     `check` runs the file and raises GodeeperError where it gives other answers than it should: then nothing is left behind.
     What it returns is written into the file, as `check` of the metadata.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:  # beside `out`: finished files are moved, not copied
         file = Path(folder) / out.name
         exporter.write(file, metadata)

@@ -17,7 +17,7 @@ from typing import Any, get_args
 import torch
 
 from ..digests import json_digest
-from ..errors import GodeeperError
+from ..errors import GodeeperError, is_out_of_memory
 from ..files import atomic_write, cache_folder
 from ..models.network import Network
 from ..models.spec import ModelSpec
@@ -50,13 +50,26 @@ def fastest(
     chosen = _read_cache(file).get(key, {}).get("engine")
     if chosen in names:
         return make(chosen)
-    engines = {name: make(name) for name in names}
+    engines = _started(make, names)
     seconds = measure(engines, torch.randn(shape))
     best = min(seconds, key=lambda name: median(seconds[name]))
     known = _read_cache(file)  # again: others may have measured meanwhile
     _write_cache(file, {**known, key: {"engine": best, "ms": {name: round(1000 * median(t), 2) for name, t in seconds.items()}}})
     logger.info("engines measured: %s", ", ".join(f"{name} {1000 * median(t):.1f} ms" for name, t in seconds.items()))
     return engines[best]
+
+
+def _started(make: Callable[[EngineName], Engine], names: Sequence[EngineName]) -> dict[EngineName, Engine]:
+    """The engines of these that start; a warning of each that is installed and broken, the last one's error where none starts."""
+    engines: dict[EngineName, Engine] = {}
+    for name in names:
+        try:
+            engines[name] = make(name)
+        except Exception as error:  # a library that lacks another, a release with other names: of many kinds
+            if isinstance(error, GodeeperError) or is_out_of_memory(error) or (name == names[-1] and not engines):
+                raise
+            logger.warning("%s is installed and does not start (%r): it is left out", name, error)
+    return engines
 
 
 def network_engine(network: Network, engine: str, precision: str, compiled: bool = False) -> Engine:

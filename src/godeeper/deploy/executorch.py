@@ -17,7 +17,7 @@ from torch.export import ExportedProgram
 from torch.nn import functional as F
 
 from ..errors import GodeeperError
-from ..packages import require
+from ..packages import install_command, require
 from .fuse import SharedConcat
 from .torch_export import first_line, layers_of, silenced, trace
 
@@ -173,7 +173,7 @@ def _executorch(module: str) -> Any:
             return require(f"executorch.{module}", "phone")
     except ImportError as error:  # of a library that was built for another torch
         reason = f"executorch does not fit torch {torch.__version__} ({first_line(error)})"
-        raise GodeeperError(f"{reason}: pip install --upgrade 'godeeper[phone]'") from None
+        raise GodeeperError(f"{reason}: {install_command('phone')}") from None
 
 
 def _check_kernels(operators: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from accelerate import PartialState
 
 from ..data.dataset import stored_size
+from ..destinations import check_output
 from ..errors import GodeeperError
 from ..files import atomic_write
 from ..models.network import Network, best_device
@@ -37,12 +38,7 @@ class Columns:
 
 def check_table(out: Path, formats: Sequence[str]) -> None:
     """GodeeperError, before any work, for a table that cannot be written."""
-    if out.suffix.lower() not in formats:
-        raise GodeeperError(f"--out {str(out)!r}: the name's ending decides the format; give one of {', '.join(formats)}")
-    if out.exists():
-        raise GodeeperError(f"--out {str(out)!r} exists: remove it or choose another name")
-    if not out.parent.is_dir():
-        raise GodeeperError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
+    check_output(out, "--out", formats, replaces=False)
     if out.suffix.lower() == ".parquet":
         require("pyarrow.parquet", "data")
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import GodeeperError
+from ..packages import install_command
 
 
 def calibration_chart(bins: Sequence[tuple[int, int, int]]) -> bytes:
@@ -41,7 +42,7 @@ def chart(x: str, y: str) -> tuple[Any, Any]:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise GodeeperError("charts need matplotlib: pip install 'godeeper[demo]'") from None
+        raise GodeeperError(f"charts need matplotlib: {install_command('demo')}") from None
     figure = Figure(figsize=(6, 4), layout="constrained")
     axis = figure.subplots()
     axis.set(xlabel=x, ylabel=y)

@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 from PIL import Image, ImageDraw
 
+from ..destinations import check_output
 from ..errors import GodeeperError
 from ..files import atomic_write
 from ..labels import Lang
@@ -56,10 +57,7 @@ class PageImages:
 
 def check_folder(folder: Path) -> None:
     """GodeeperError unless the folder is new or empty."""
-    if str(folder) == ".":  # also what an empty name means
-        raise GodeeperError("--out needs a folder of its own: name one")
-    if folder.exists() and not folder.is_dir():
-        raise GodeeperError(f"--out {str(folder)!r} is a file: name a folder")
+    check_output(folder, "--out")
     if folder.is_dir() and (names := sorted(entry.name for entry in folder.iterdir())):
         raise GodeeperError(f"--out {str(folder)!r} is not empty: it holds {names[0]!r}; name another folder")
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import BadCheckpoint, GodeeperError, unknown
 from ..labels import imagenet_names
+from ..packages import install_command
 from ..preprocess import Interpolation, Preprocess
 from .load import load
 from .network import Network
@@ -158,7 +159,7 @@ def _timm() -> Any:
     try:
         import timm
     except ImportError:
-        raise GodeeperError("timm's networks need the library timm: pip install 'godeeper[compare]'") from None
+        raise GodeeperError(f"timm's networks need the library timm: {install_command('compare')}") from None
     return timm
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GodeeperError
+from ..packages import install_command
 
 # What may have been tested after each epoch; runs are drawn by the first that any of them has.
 TESTED = {"top1_error": "top-1 error (%)", "map": "mAP (%)", "coverage": "coverage (%)"}
@@ -21,7 +22,7 @@ def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> Non
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
     except ImportError:
-        raise GodeeperError(f"{path.name} needs matplotlib: pip install 'godeeper[demo]'") from None
+        raise GodeeperError(f"{path.name} needs matplotlib: {install_command('demo')}") from None
     figure = Figure(figsize=(11, 3.8), layout="constrained")
     loss, result, rate = figure.subplots(1, 3)
     known = {name for records in runs.values() for record in records for name in record}

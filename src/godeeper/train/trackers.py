@@ -12,9 +12,9 @@ from typing import Any, Self
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
 from ..errors import GodeeperError, unknown
+from ..packages import install_command
 
 TRACKERS = ("tensorboard", "wandb")
-REMEDY = {"tensorboard": "pip install 'godeeper[demo]'", "wandb": "pip install wandb"}
 
 
 def default_trackers() -> tuple[str, ...]:
@@ -28,7 +28,8 @@ def check_trackers(names: Iterable[str]) -> None:
         if name not in TRACKERS:
             raise unknown("tracker", name, TRACKERS)
         if not find_spec(name):
-            raise GodeeperError(f"the tracker {name!r} is not installed: {REMEDY[name]}")
+            remedy = install_command("demo") if name == "tensorboard" else f"pip install {name}"
+            raise GodeeperError(f"the tracker {name!r} is not installed: {remedy}")
 
 
 class Trackers:

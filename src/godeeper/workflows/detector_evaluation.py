@@ -11,6 +11,7 @@ from accelerate import PartialState
 
 from ..data.annotations import LeftOut
 from ..data.open_annotations import open_annotations
+from ..destinations import check_output
 from ..detect.average_precision import DetectionScores, score_detections
 from ..detect.coco_scores import CocoScores, coco_scores
 from ..detect.detection_report import precision_recall_chart, save_detections
@@ -20,7 +21,6 @@ from ..files import atomic_write
 from ..models.network import best_device
 from ..ranks import fail_together
 from .detectors import Models, open_detector, open_proposer
-from .outputs import check_file
 from .progress import OnProgress, counter
 
 
@@ -77,8 +77,9 @@ def evaluate_detector(
     precision over recall. Under torchrun the processes share the images. GodeeperError for what does not go together, and for
     unsound annotations, BadImage for an image that cannot be decoded, unless `skip_bad`.
     """
-    check_file(save, ".json", "--save")
-    check_file(plot, ".png", "--plot")
+    for out, option, suffix in ((save, "--save", ".json"), (plot, "--plot", ".png")):
+        if out is not None:
+            check_output(out, option, (suffix,))
     processes = PartialState(cpu=best_device().type == "cpu")
     with fail_together():
         detector = open_detector(models, superpixels, multibox)

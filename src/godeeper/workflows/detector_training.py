@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from ..data.annotations import DetectionDataset
 from ..data.description import describe_data
 from ..data.open_annotations import open_annotations
+from ..destinations import check_output
 from ..detect.detection_recipes import RCNN_RECIPE, DetectionRecipe, MultiBoxRecipe
 from ..detect.detector_spec import DetectorSpec, MultiBoxSpec
 from ..detect.faster_rcnn import FasterRCNN
@@ -90,6 +91,8 @@ def train_detector(
     does not go together.
     """
     out = Path(out)
+    if not resume:
+        check_output(out, "--out")
     options = {
         "method": method, "model": None if model is None else name_of(model), "data": None if data is None else str(data),
         "split": split, "validate": validate, "weights": None if weights is None else str(weights), "width": width,

@@ -14,6 +14,7 @@ from accelerate import PartialState
 from ..data.crops import check_crops
 from ..data.dataset import DataSplits, ImageDataset, Split
 from ..data.workers import default_workers
+from ..destinations import check_output
 from ..errors import GodeeperError
 from ..evaluate.classify import Member, evaluate_members
 from ..evaluate.ensemble import check_images, combine, images_digest, read_probabilities, save_probabilities, subsets
@@ -27,7 +28,7 @@ from ..ranks import fail_together
 from ..tensor_files import digest
 from ..version import __version__
 from .classifiers import Classifier, images_of, members_of, open_classifiers, open_images, open_with_classes, title_of
-from .outputs import check_report, check_save
+from .outputs import check_report
 from .progress import OnProgress, counter
 
 
@@ -141,7 +142,7 @@ def _check_outputs(save: Path | None, report: Path | None, resume: bool) -> None
         raise GodeeperError("--resume needs the --report folder of the interrupted evaluation")
     resuming = resume and report is not None and (report / "partial").is_dir()
     if save is not None:
-        check_save(save, resuming)
+        check_output(save, "--save", (".safetensors",), replaces=resuming)
     if report is not None:
         check_report(report, resuming)
 

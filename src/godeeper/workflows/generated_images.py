@@ -19,6 +19,7 @@ from ..data.stretched import check_library
 from ..deploy.engines import check_engine
 from ..deploy.fid_features import FidFeatures, logits_without_bias
 from ..deploy.table_parts import fingerprint
+from ..destinations import check_output
 from ..errors import BadImage, GodeeperError
 from ..evaluate.generated import FeatureStatistics, frechet_distance, inception_score, kernel_distance
 from ..evaluate.statistics_file import SavedStatistics, load_statistics, save_statistics
@@ -26,7 +27,6 @@ from ..models.load import open_network
 from ..models.network import Network, best_device
 from ..ranks import fail_together, rank_and_ranks
 from .image_files import files_of
-from .outputs import check_file
 from .progress import OnProgress, Progress
 
 FID_WEIGHTS = "pytorch-fid/pt_inception-2015-12-05"
@@ -206,9 +206,8 @@ def _opened(name: str) -> ImageDataset | SavedStatistics:
 
 
 def _check_save(file: Path | None, compares: bool) -> None:
-    check_file(file, ".npz", "--save")
-    if file is not None and file.exists():
-        raise GodeeperError(f"--save {str(file)!r} is there already: name another file")
+    if file is not None:
+        check_output(file, "--save", (".npz",), replaces=False)
     if file is None and not compares:
         raise GodeeperError("FID compares two sets of images: name the second, or --save the statistics of one")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.decode import ImageInput, as_image, check_list, decode
+from ..destinations import check_output
 from ..detect.detections import Detections
 from ..errors import BadImage, GodeeperError
 from ..explain.canvas import require_chinese_font
@@ -65,8 +66,7 @@ def drawing_files(plot: Path, files: Sequence[Path]) -> list[Path]:
     if len(files) == 1 and not plot.is_dir():
         check_drawing(plot, files)
         return [plot]
-    if plot.exists() and not plot.is_dir():
-        raise GodeeperError(f"--plot {str(plot)!r} is a file, but there are {len(files)} images: name a folder")
+    check_output(plot, "--plot")
     if plot.resolve() in {file.resolve().parent for file in files}:
         raise GodeeperError(f"--plot {str(plot)!r} is the folder of the images: name another folder")
     drawings: dict[Path, None] = {}

@@ -11,6 +11,7 @@ from ..data.description import describe_data
 from ..data.duplicates import count_identical
 from ..data.open import open_data
 from ..data.workers import default_workers
+from ..destinations import check_output
 from ..models.load import load
 from ..models.network import Network
 from ..models.spec import ModelSpec
@@ -66,6 +67,8 @@ def train(
     `out`, for which everything else is known. GodeeperError, naming the thing, for what does not go together.
     """
     out = Path(out)
+    if not resume:
+        check_output(out, "--out")
     options = {
         "model": None if model is None else name_of(model), "data": None if data is None else str(data), "recipe": recipe,
         "width": width, "small": small, "weights": None if weights is None else str(weights),

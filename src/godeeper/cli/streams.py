@@ -1,0 +1,40 @@
+"""The process's own stdout and stderr, whose reader may go away, as `godeeper models | head -1` does."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any
+
+
+class OutputClosed(BaseException):
+    """Who reads stdout or stderr has gone, so there is nobody to work for; sockets and other pipes raise BrokenPipeError."""
+
+
+class _Descriptor(io.FileIO):
+    def write(self, data: Any) -> int | None:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise OutputClosed from None
+
+
+def watch_streams() -> None:
+    """From here on, stdout and stderr raise OutputClosed where nobody reads them, and escape letters that the terminal lacks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, io.BufferedWriter):
+            stream.flush()
+            descriptor = _Descriptor(stream.fileno(), "w", closefd=False)
+            by_line = stream.line_buffering or descriptor.isatty()
+            buffered = io.BufferedWriter(descriptor)
+            watched = io.TextIOWrapper(buffered, stream.encoding, "backslashreplace", line_buffering=by_line)
+            setattr(sys, name, watched)
+
+
+def silence_streams() -> None:
+    """Nothing more is written; what is still buffered goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
