@@ -1,6 +1,7 @@
 """The web app served: as people use it in a browser, with a mouse, a keyboard and a phone's width; and crafted requests."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -251,7 +252,7 @@ def test_a_crafted_request_fetches_nothing_and_finds_no_other_door(address, even
 
 
 def test_a_file_from_elsewhere_is_seen_at_any_depth(tmp_path):
-    from godeeper.app.launch import names_other_file
+    from godeeper.app.guard import names_other_file
 
     (tmp_path / "link").symlink_to("/etc")
     mine, url = str(tmp_path / "a" / "x.png"), "https://x/y"
@@ -262,3 +263,73 @@ def test_a_file_from_elsewhere_is_seen_at_any_depth(tmp_path):
     assert names_other_file(f'{{"path": "{url}", "path": "{mine}"}}'.encode(), tmp_path)
     for body in (b"no JSON", b"[" * 1_000_000, b'{"path": 3}'):
         assert names_other_file(body, tmp_path)
+
+
+def uploaded(address, *contents):
+    """What the server answers to files that are sent as a form."""
+    parts = [b'--XX\r\nContent-Disposition: form-data; name="files"; filename="x.png"\r\n\r\n' + content for content in contents]
+    body = b"\r\n".join([*parts, b"--XX--\r\n"])
+    headers = {"Content-Type": "multipart/form-data; boundary=XX"}
+    with urllib.request.urlopen(urllib.request.Request(f"{address}gradio_api/upload", body, headers), timeout=30) as answer:
+        return answer.read().decode()
+
+
+def stored():
+    return sum(file.stat().st_size for file in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("framing", ["content-length: 100000000", "transfer-encoding: chunked", "content-length: none"])
+@pytest.mark.parametrize("part", ["upload", "queue/join"])
+def test_a_large_body_is_refused_before_it_is_stored(address, framing, part):
+    """Three ways of 100 MB: announced, of which nothing is read; in chunks, of which no more is read than is taken."""
+    host, port = address.removeprefix("http://").rstrip("/").split(":")
+    before = stored()
+    head = (
+        f"POST /gradio_api/{part} HTTP/1.1\r\nhost: {host}\r\ncontent-type: multipart/form-data; boundary=XX\r\n{framing}\r\n\r\n"
+    )
+    piece = b"x" * 1_000_000
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode())
+        form = b'--XX\r\nContent-Disposition: form-data; name="files"; filename="x.png"\r\n\r\n'
+        with contextlib.suppress(ConnectionError):
+            for number in range(100 if "chunked" in framing else 0):
+                sent = (form if number == 0 else b"") + piece
+                connection.sendall(f"{len(sent):x}\r\n".encode() + sent + b"\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert connection.recv(20).split(b" ")[1] in (b"413", b"400")
+    assert stored() - before < 1_000_000
+
+
+def test_many_files_at_once_are_bounded_together(address):
+    with pytest.raises(HTTPError, match="413"):
+        uploaded(address, *[bytes(8_000_000)] * 3)
+
+
+def test_no_answer_names_the_folder_of_uploads(address, events, files):
+    path = json.loads(uploaded(address, files["photograph"].read_bytes()))[0]
+    assert path.startswith("/uploads/")
+    answers = [ask(address, events["image", "input"], [crafted(path), "en"])]
+    for part in ("", "config"):
+        with urllib.request.urlopen(address + part, timeout=30) as answer:
+            answers.append(answer.read().decode())
+    with urllib.request.urlopen(f"{address}gradio_api/file={path}", timeout=30) as answer:
+        assert answer.read() == files["photograph"].read_bytes()
+    assert '"success":true' in answers[0].replace(" ", "")
+    assert [
+        text for text in answers for secret in (os.environ["GRADIO_TEMP_DIR"], str(Path.home()), os.getcwd()) if secret in text
+    ] == []
+    for outside in (f"/uploads/../{files['photograph'].name}", "/uploads/../../etc/hostname", "/etc/hostname"):
+        assert refusal(f"{address}gradio_api/file={outside}") in (403, 404)
+
+
+def test_bad_input_is_a_line_not_a_traceback(address, events, capfd):
+    for event in events.values():
+        for value in (3, "x", {"a": 1}, [[]], {"path": None}, True, 10**400):
+            with contextlib.suppress(HTTPError):
+                ask(address, event, [value] * len(event["inputs"]))
+    for body in (b"", b"[]", b"{", b'{"fn_index": 10000}', b'{"fn_index": "x", "data": 3, "session_hash": 3}', b'{"data": []}'):
+        request = urllib.request.Request(address + "gradio_api/queue/join", body, {"Content-Type": "application/json"})
+        with contextlib.suppress(HTTPError):
+            urllib.request.urlopen(request, timeout=30).close()
+    error = capfd.readouterr().err
+    assert "Traceback" not in error

@@ -1,6 +1,7 @@
 """What reaches a terminal: names that only stand there, tables that fit, and nothing once nobody reads."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -89,12 +90,21 @@ def test_a_table_is_as_wide_as_its_letters(capsys):
     assert capsys.readouterr().out == "name   n\n金鱼   1\ndog   22\n"
 
 
-@pytest.mark.parametrize("line", [["models"], ["--help"]])
-def test_nobody_reads_is_141_in_silence(line):
-    with subprocess.Popen([*GODEEPER, *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+@pytest.mark.parametrize(("line", "unbuffered"), [("models", ""), ("models", "1"), ("--help", "")])
+def test_nobody_reads_is_141_in_silence(line, unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen([*GODEEPER, line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_that_does_not_fit_is_one_line():
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*GODEEPER, "models"], stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (2, "godeeper: the output: No space left on device\n")
 
 
 def test_completion_names_the_commands():

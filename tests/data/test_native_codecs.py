@@ -13,7 +13,8 @@ from PIL import Image
 
 from godeeper import BadImage, decode
 from godeeper.data import native_codecs
-from godeeper.data.decode import IGNORED, decode_for
+from godeeper.data.decode import decode_for
+from godeeper.data.native_codecs import IGNORED
 
 
 def encoded(kind: str, size: int = 24, **options: object) -> bytes:

@@ -51,11 +51,12 @@ def watch(event, arguments):
     """The audit hook: appends a line to the log for each breach."""
     if event != "open" and event not in PATHS and event not in SOCKETS:
         return
-    folders = [folder.rstrip(os.sep) + os.sep for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
-    line = breach(event, arguments, folders)
-    if line is not None and os.environ.get(LOG):
-        with open(os.environ[LOG], "a", encoding="utf-8", errors="backslashreplace") as log:
-            log.write(f"{line}, by {' '.join(sys.argv[:3])!r}\n")
+    log = os.environ.get(LOG, os.devnull)
+    allowed = [*os.environ.get(FOLDERS, "").split(os.pathsep), log]
+    line = breach(event, arguments, [folder.rstrip(os.sep) + os.sep for folder in allowed if folder])
+    if line is not None:
+        with open(log, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{line}, by {' '.join(sys.argv[:3])!r}\n")
 
 
 def install():

@@ -76,8 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     if "--debug" in arguments:  # anywhere on the line, as people add it at the end
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
     try:
-        code = status(arguments)
-        sys.stdout.flush()
+        code = _flushed(status(arguments))
     except OutputClosed:
         silence_streams()
         code = 141  # as by SIGPIPE, which would also end a server whose client goes
@@ -85,6 +84,16 @@ def main(arguments: list[str] | None = None) -> None:
     if code == 0 and distributed is not None and distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()  # left to the interpreter's end, a process may abort when another is gone already
     sys.exit(code)
+
+
+def _flushed(code: int) -> int:
+    """The status of a command once all that it printed is written; 2 where it cannot be, as on a full disk."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = code or _say(f"the output: {error.strerror}", 2)
+        silence_streams()
+    return code
 
 
 def status(arguments: list[str]) -> int:

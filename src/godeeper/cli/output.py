@@ -7,11 +7,10 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from shutil import get_terminal_size
-from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 
 from ..errors import BadImage
 from ..labels import Lang
@@ -81,9 +80,23 @@ def _print_blocks(lines: Sequence[Sequence[str]], has_head: bool, most: int) -> 
         if has_head and number:
             show()
         for key, value in block:
-            label = key + " " * max(1, indent - cell_len(key))
-            for line in wrap(label + value, most, subsequent_indent=" " * indent, drop_whitespace=True) or [label.rstrip()]:
-                show(line)
+            values = _fold(value, most - indent)
+            keys = [key] if cell_len(key) < indent else [*_fold(key, most), ""]
+            first = keys[-1] + " " * (indent - cell_len(keys[-1])) + values[0]
+            for line in [*keys[:-1], first, *(" " * indent + more for more in values[1:])]:
+                show(line.rstrip())
+
+
+def _fold(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width` columns, between words where that is possible; at least one line."""
+    lines = [""]
+    for piece in (piece for word in text.split() for piece in chop_cells(word, width)):
+        joined = f"{lines[-1]} {piece}" if lines[-1] else piece
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(piece)
+    return lines
 
 
 def end_for_bad(bad: Iterable[BadImage], what: str = "") -> None:

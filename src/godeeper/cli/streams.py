@@ -24,12 +24,17 @@ def watch_streams() -> None:
     """From here on, stdout and stderr raise OutputClosed where nobody reads them, and escape letters that the terminal lacks."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, io.BufferedWriter):
+        if isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, io.BufferedWriter | io.FileIO):
             stream.flush()
             descriptor = _Descriptor(stream.fileno(), "w", closefd=False)
-            by_line = stream.line_buffering or descriptor.isatty()
-            buffered = io.BufferedWriter(descriptor)
-            watched = io.TextIOWrapper(buffered, stream.encoding, "backslashreplace", line_buffering=by_line)
+            unbuffered = isinstance(stream.buffer, io.FileIO)  # by PYTHONUNBUFFERED
+            watched = io.TextIOWrapper(
+                descriptor if unbuffered else io.BufferedWriter(descriptor),  # type: ignore[arg-type]
+                stream.encoding,
+                "backslashreplace",
+                line_buffering=stream.line_buffering or descriptor.isatty(),
+                write_through=unbuffered,
+            )
             setattr(sys, name, watched)
 
 

@@ -8,8 +8,6 @@ import importlib
 import io
 import logging
 import math
-import re
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
 from ..errors import BadImage, GodeeperError
-from .native_codecs import silence_libtiff, torchvision_jpeg
+from .native_codecs import ignore_warnings, silence_libtiff, torchvision_jpeg
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,8 +45,6 @@ SUFFIXES = {
     *(suffix for suffixes in _OPTIONAL.values() for suffix in suffixes),
 }  # fmt: skip
 MAX_PIXELS = 100_000_000  # checked against the header, before any pixel is decoded
-PILLOW = r"PIL\."  # the modules whose warnings are ignored
-IGNORED = ("ignore", None, Warning, re.compile(PILLOW), 0)  # as `warnings.filterwarnings` keeps it
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 ORIENTATION = ExifTags.Base.Orientation
 TURNED = (5, 6, 7, 8)  # the orientations that swap width and height
@@ -192,16 +188,6 @@ def _check_mode(image: Image.Image, name: str) -> None:
         raise BadImage(f"{name}: {reason}", code="32-bit-pixels")
 
 
-def _ignore_warnings_of_pillow() -> None:
-    """Pillow warns of sizes and metadata: the limit here is our own, and the rest is no reason to refuse an image.
-
-    One filter for Pillow's own modules, which stays: `catch_warnings` would change everybody's filters, for good where threads
-    decode, as it restores what another thread has set.
-    """
-    if not warnings.filters or warnings.filters[0] != IGNORED:
-        warnings.filterwarnings("ignore", module=PILLOW)
-
-
 @contextlib.contextmanager
 def _image(stream: BinaryIO, name: str) -> Iterator[Image.Image]:
     """The image with its header read and checked; what goes wrong within becomes a BadImage."""
@@ -209,7 +195,7 @@ def _image(stream: BinaryIO, name: str) -> Iterator[Image.Image]:
         raise BadImage(f"{name}: the file is empty", code="empty-file")
     stream.seek(0)
     try:
-        _ignore_warnings_of_pillow()
+        ignore_warnings()
         with Image.open(stream, formats=FORMATS) as opened:
             width, height = opened.size
             if width * height > MAX_PIXELS:

@@ -6,6 +6,8 @@ import contextlib
 import ctypes
 import io
 import logging
+import re
+import warnings
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,19 @@ from PIL import Image, _imaging
 if TYPE_CHECKING:
     from torch import Tensor
 
+MODULES = r"(PIL|torchvision\.io)\."  # whose warnings are ignored
+IGNORED = ("ignore", None, Warning, re.compile(MODULES), 0)  # as `warnings.filterwarnings` keeps it
 logger = logging.getLogger("godeeper")
+
+
+def ignore_warnings() -> None:
+    """Pillow warns of sizes and metadata, torchvision of its own future: none is a reason to refuse an image.
+
+    One filter for the decoders' own modules, which stays in front of all others: `catch_warnings` would change everybody's
+    filters, for good where threads decode, as it restores what another thread has set.
+    """
+    if not warnings.filters or warnings.filters[0] != IGNORED:
+        warnings.filterwarnings("ignore", module=MODULES)
 
 
 def torchvision_jpeg(data: bytes) -> Tensor | None:
@@ -38,6 +52,7 @@ def jpeg_is_fast() -> bool:
     with io.BytesIO() as file:
         Image.fromarray(gradient).save(file, "JPEG", quality=90)
         data = file.getvalue()
+    ignore_warnings()
     try:
         pixels = _decode_jpeg(data).permute(1, 2, 0).numpy()  # (H, W, 3)
         expected = np.asarray(Image.open(io.BytesIO(data)))
@@ -53,7 +68,7 @@ def _decode_jpeg(data: bytes) -> Tensor:
     import torch
     from torchvision.io import ImageReadMode, decode_jpeg
 
-    pixels: Tensor = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8), mode=ImageReadMode.RGB)
+    pixels: Tensor = decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode=ImageReadMode.RGB)
     return pixels
 
 
