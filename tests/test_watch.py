@@ -20,6 +20,7 @@ WRITE, READ = os.O_WRONLY | os.O_CREAT, os.O_RDONLY
         ("socket.connect", (None, ("192.0.2.1", 80)), True),
         ("socket.sendto", (None, ("2001:db8::1", 53, 0, 0)), True),
         ("socket.bind", (None, ("0.0.0.0", 80)), True),
+        ("socket.getaddrinfo", (os.uname().nodename, 80, 0, 0, 0), False),
         ("socket.getaddrinfo", ("localhost", 80, 0, 0, 0), False),
         ("socket.getaddrinfo", ("www.google-analytics.com", 443, 0, 0, 0), True),
         ("open", ("/allowed/x", "w", WRITE), False),

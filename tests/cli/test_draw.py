@@ -20,9 +20,9 @@ def test_the_command(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["googlenet", "--out", "{}/x.png"], "name an .svg file"),
+        (["googlenet", "--out", "{}/x.png"], "name a .svg file"),
         (["googlenet", "--out", "{}/none/x.svg"], "there is no folder"),
-        (["googlenet", "--out", "{}/folder.svg"], "cannot write"),
+        (["googlenet", "--out", "{}/folder.svg"], "is a folder"),
         (["googlenet", "--block", "9z", "--out", "{}/x.svg"], "unknown stage '9z'"),
         (["nothing", "--out", "{}/x.svg"], "unknown model 'nothing'"),
         (["googlenet", "--show", "all", "--out", "{}/x.svg"], "'all' is not one of"),

@@ -15,9 +15,9 @@ installed = []
 
 
 def is_loopback(host):
-    """Whether a host's name or address is this machine's own; None asks for none in particular."""
+    """Whether a host's name or address is this machine's own, as torchrun asks for; None asks for none in particular."""
     host = host.decode() if isinstance(host, bytes) else host
-    return host is None or host in ("localhost", "::1") or host.startswith("127.")
+    return host is None or host in ("", "localhost", "::1", os.uname().nodename) or host.startswith("127.")
 
 
 def is_inside(path, folders):
