@@ -45,10 +45,10 @@ def test_install_lines_name_what_there_is():
     texts = [read(page) for page in PAGES] + [(ROOT / name).read_text() for name in ("README.md", "README.zh-CN.md", "Makefile")]
     sources = [file.read_text() for file in (ROOT / "src").rglob("*.py")]
     assert [word for text in texts + sources for word in re.findall(r"(?<!/)\bgodeeper\[[\w,]+\]", text)] == []
-    named = {extra for text in texts for words in re.findall(r"(?:'\.|whl)\[([\w,]+)\]", text) for extra in words.split(",")}
-    named |= {extra for text in sources for extra in re.findall(r"install_command\([\"'](\w+)[\"']\)", text)}
-    assert len(named) > 7
-    assert named <= set(EXTRAS)
+    mentioned = {extra for text in texts for words in re.findall(r"(?:'\.|whl)\[([\w,]+)\]", text) for extra in words.split(",")}
+    mentioned |= {extra for text in sources for extra in re.findall(r"install_command\([\"'](\w+)[\"']\)", text)}
+    assert len(mentioned) > 7
+    assert mentioned <= set(EXTRAS)
 
 
 class Installed:

@@ -81,8 +81,8 @@ def test_a_command_sends_and_leaves_nothing(line: str, outside: Outside, weights
 def test_what_serves_sends_and_leaves_nothing(line: str, asks: str, outside: Outside, weights_file: Path):
     words = line.replace("WEIGHTS", str(weights_file)).split()
     with running(*STRACE, "-o", outside.log, *GODEEPER, *words, stderr=subprocess.PIPE, **outside.options) as process:
-        said_where = next(address for part in process.stderr if (address := re.search(r"http://[\d.]+:\d+", part)))
-        with urllib.request.urlopen(said_where[0] + asks, timeout=120) as answer:
+        listening = next(address for part in process.stderr if (address := re.search(r"http://[\d.]+:\d+", part)))
+        with urllib.request.urlopen(listening[0] + asks, timeout=120) as answer:
             assert answer.status == 200
         os.kill(int(outside.log.read_text().split(" ", 1)[0]), signal.SIGINT)
         process.wait(60)
