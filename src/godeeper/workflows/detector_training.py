@@ -13,7 +13,6 @@ from accelerate import Accelerator
 from ..data.annotations import DetectionDataset
 from ..data.description import describe_data
 from ..data.open_annotations import open_annotations
-from ..destinations import check_output
 from ..detect.detection_recipes import RCNN_RECIPE, DetectionRecipe, MultiBoxRecipe
 from ..detect.detector_spec import DetectorSpec, MultiBoxSpec
 from ..detect.faster_rcnn import FasterRCNN
@@ -36,7 +35,7 @@ from ..train.task import Task
 from .after_epoch import coverage_on, errors_on, mean_average_precision_on
 from .detectors import open_proposer
 from .models import Model, name_of, spec_of
-from .plan import Plan, Value, check_outside, new_plan, read_saved, resumed_plan
+from .plan import Plan, Value, check_run_folder, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, counter, step_counter
 from .starting_network import check_takes_effect, starting_network
 
@@ -91,8 +90,6 @@ def train_detector(
     does not go together.
     """
     out = Path(out)
-    if not resume:
-        check_output(out, "--out")
     options = {
         "method": method, "model": None if model is None else name_of(model), "data": None if data is None else str(data),
         "split": split, "validate": validate, "weights": None if weights is None else str(weights), "width": width,
@@ -100,7 +97,7 @@ def train_detector(
         "multibox": None if multibox is None else str(multibox),
     }  # fmt: skip
     plan = _resumed_plan(out, options, overrides) if resume else _new_plan(options, model, overrides)
-    check_outside(out, plan.options["data"])
+    check_run_folder(out, plan.options["data"], resume)
     prepare = {"faster-rcnn": _faster_rcnn, "rcnn": _rcnn, "multibox": _multibox}[plan.options["method"]]
     run = _Run(out, plan, model, *_open_images(plan), workers, on_progress)
     make, evaluate = prepare(run)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from ..destinations import check_output
 from ..errors import GodeeperError
 from ..train.recipe import TrainConfig
 from ..train.run import RECIPE_FILE, RunFolder
@@ -93,7 +94,9 @@ def _is_like(value: Any, default: Any) -> bool:
     return isinstance(value, int | float if isinstance(default, float) else type(default))
 
 
-def check_outside(out: Path, data: str) -> None:
-    """GodeeperError if the run would lie among the images, where its folders would pass for classes."""
+def check_run_folder(out: Path, data: str, resumes: bool) -> None:
+    """GodeeperError unless a run may lie there: in a folder of its own, not among the images, where its own would be classes."""
+    if not resumes:
+        check_output(out, "--out")
     if Path(data).is_dir() and Path(data).resolve() in (out.resolve(), *out.resolve().parents):
         raise GodeeperError(f"--out {str(out)!r} lies in the data {data!r}: choose a folder outside it")

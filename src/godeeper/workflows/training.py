@@ -11,7 +11,6 @@ from ..data.description import describe_data
 from ..data.duplicates import count_identical
 from ..data.open import open_data
 from ..data.workers import default_workers
-from ..destinations import check_output
 from ..models.load import load
 from ..models.network import Network
 from ..models.spec import ModelSpec
@@ -22,7 +21,7 @@ from ..train.recipe import Recipe, recipe_named
 from ..train.run import RunFolder
 from .after_epoch import errors_on
 from .models import Model, name_of, spec_of
-from .plan import Plan, check_outside, new_plan, read_saved, resumed_plan
+from .plan import Plan, check_run_folder, new_plan, read_saved, resumed_plan
 from .progress import OnMessage, OnProgress, step_counter
 from .starting_network import check_takes_effect, starting_network
 
@@ -67,16 +66,14 @@ def train(
     `out`, for which everything else is known. GodeeperError, naming the thing, for what does not go together.
     """
     out = Path(out)
-    if not resume:
-        check_output(out, "--out")
     options = {
         "model": None if model is None else name_of(model), "data": None if data is None else str(data), "recipe": recipe,
         "width": width, "small": small, "weights": None if weights is None else str(weights),
     }  # fmt: skip
     plan, spec = _resumed(out, options, overrides) if resume else _new(options, model, overrides)
     source = str(plan.options["data"])
+    check_run_folder(out, source, resume)
     splits = open_data(source, spec.classes if plan.resumes else None, download=download)
-    check_outside(out, source)
     check_same_data(plan.saved, splits.test, TEST_IMAGES)
     copies = "" if plan.resumes else count_identical(splits.train, splits.test)
     workers = default_workers(source) if workers is None else workers
