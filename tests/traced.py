@@ -26,10 +26,10 @@ def calls(log: str) -> list[re.Match[str]]:
     return whole
 
 
-def breach(call: re.Match[str], folders: list[Path]) -> str | None:
+def breach(call: re.Match[str], folders: list[Path], here: Path) -> str | None:
     """What a call does that it may not do, in words: reach an address other than loopback, or write outside the folders.
 
-    Any look-up of a name is a breach, also by a server of names on this machine.
+    `here` is the folder in which it ran. Any look-up of a name is a breach, also by a server of names on this machine.
     """
     arguments, failed = call["arguments"], call["result"].startswith("-")
     if call["name"] in ("connect", "sendto"):
@@ -40,14 +40,14 @@ def breach(call: re.Match[str], folders: list[Path]) -> str | None:
     if failed or reads:
         return None
     for folder, path in PATH.findall(arguments):
-        file = Path(folder, path)
+        file = here / folder / path
         if not any(file.is_relative_to(allowed) for allowed in (*folders, Path("/dev"), Path("/proc/self"))):
             return f"{call['name']} {file}"
     return None
 
 
-def breaches(log: Path, folders: list[Path]) -> list[str]:
+def breaches(log: Path, folders: list[Path], here: Path) -> list[str]:
     """What the processes of a log did that they may not do, in words; AssertionError where the log holds nothing."""
     seen = calls(log.read_text(errors="replace"))
     assert seen, "strace saw nothing"
-    return sorted({line for line in (breach(call, folders) for call in seen) if line is not None})
+    return sorted({line for line in (breach(call, folders, here) for call in seen) if line is not None})
