@@ -29,7 +29,7 @@ def draw_command(
             partial.write_text(drawing, encoding="utf-8")
     except OSError as error:
         raise GodeeperError(f"cannot write {str(out)!r}: {error.strerror}") from None
-    show(f"drawn: {out}", err=True)
+    output.show(f"drawn: {out}", err=True)
 
 
 COMMANDS = (draw_command,)
