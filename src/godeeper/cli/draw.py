@@ -12,6 +12,7 @@ from ..drawing.draw import Show, draw
 from ..errors import GodeeperError
 from ..files import atomic_write
 from ..workflows.models import spec_of
+from . import output
 
 
 def draw_command(
