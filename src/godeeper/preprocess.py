@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from typing import Any, Literal, Self, cast, get_args
 
 from .errors import GodeeperError
+from .fields import number, only
 
 Interpolation = Literal["bilinear", "bicubic", "nearest", "area"]
 ResizeMode = Literal["crop", "squash"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 LARGEST_SIZE = 10_000  # pixels
+MEAN_AND_STD = {"mean": (-1000.0, 1000.0), "std": (1e-4, 1e4)}  # of values in 0..1: others leave nothing of an image
 
 
 def _are_numbers(*values: Any) -> bool:
@@ -61,8 +63,12 @@ class Normalize:
     std: tuple[float, float, float] = IMAGENET_STD
 
     def __post_init__(self) -> None:
-        if not (len(self.mean) == len(self.std) == 3 and _are_numbers(*self.mean, *self.std) and min(self.std) > 0):
-            raise GodeeperError(f"preprocessing is out of range: {self}")
+        for name, (low, high) in MEAN_AND_STD.items():
+            values = getattr(self, name)
+            if len(values) != 3:
+                raise GodeeperError(f"preprocessing: {name} has {len(values)} numbers, not one each of red, green, blue")
+            for value in values:
+                number(f"preprocessing: {name}", value, low, high)
 
 
 RANGES = {  # what networks are fed, by what people call it
@@ -158,10 +164,10 @@ class Preprocess:
     @classmethod
     def from_dict(cls, values: Any) -> Self:
         """The reverse of `as_dict`; GodeeperError for missing, unknown or wrong values."""
-        if not isinstance(values, dict) or values.keys() != {"resize", "normalize"}:
-            raise GodeeperError("preprocessing cannot be read: its fields are resize and normalize")
-        try:
-            normalize = Normalize(**{name: tuple(numbers) for name, numbers in values["normalize"].items()})
-            return cls(Resize(**values["resize"]), normalize)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise GodeeperError(f"preprocessing cannot be read: {error!r}") from None
+        only("the preprocessing", values, ("resize", "normalize"))
+        resize = only("the preprocessing's resize", values["resize"], (field.name for field in fields(Resize)))
+        normalize = only("the preprocessing's normalize", values["normalize"], MEAN_AND_STD)
+        for name, numbers in normalize.items():
+            if not isinstance(numbers, list):
+                raise GodeeperError(f"preprocessing: {name} is {numbers!r}: it must be a list of three numbers")
+        return cls(Resize(**resize), Normalize(**{name: tuple(numbers) for name, numbers in normalize.items()}))

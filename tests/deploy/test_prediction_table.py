@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from godeeper import Predictor, load, save
+from godeeper import Predictor, load, locks, save
 from godeeper.cli.main import status
 from godeeper.deploy import table_parts
 from godeeper.deploy.prediction_table import write_predictions
@@ -179,6 +179,7 @@ class Process:
 def test_processes_share_the_parts_and_the_first_waits_for_latecomers(folder, predictor, tmp_path, monkeypatch):
     files, out = sorted(folder.iterdir()), tmp_path / "table.csv"
     monkeypatch.setattr(table_parts, "PartialState", Process)
+    monkeypatch.setattr(locks, "rank_and_ranks", lambda: (int(threading.current_thread().name), 2))
     first, second = Breaking(predictor, after=-1), Breaking(predictor, after=-1)
 
     def both(out, files):

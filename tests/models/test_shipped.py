@@ -75,6 +75,7 @@ def test_a_network_is_small_and_what_its_record_says(name, offline):
     assert sha256(content).hexdigest() == record.sha256
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert {entry["dtype"] for key, entry in header.items() if key != "__metadata__"} == {"F16", "I64"}  # I64: of batches seen
+    assert "checksum" in header["__metadata__"]
     network = load(name)
     assert not network.training
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}

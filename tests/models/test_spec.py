@@ -158,7 +158,7 @@ STRANGE = {
     "another version": (changed("format_version", 2), "format version 2"),
     "no version": (changed("format_version", ...), "format_version"),
     "no definition": (changed("definition", ...), "definition"),
-    "a definition that is none": (changed("definition", 5), "cannot be read"),
+    "a definition that is none": (changed("definition", 5), "the table is 5: it must be an object"),
     "no stages": (changed("definition.stages", {}), "no stages"),
     "an unknown row": (changed("definition.stages.conv1.row", "attention"), "conv1.*attention"),
     "an unknown field": (changed("definition.stages.conv1.groups", 2), "conv1.*groups"),

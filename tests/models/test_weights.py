@@ -213,7 +213,7 @@ BAD = {
     "a spec of another width": (altered(definition=table(width=0.5)), "does not fit 'googlenet"),
     "a spec of a later version": (altered(format_version=2), "format version 2"),
     "a spec with other classes than its logits": (altered(definition=table(num_classes=5)), "does not fit 'googlenet"),
-    "a spec whose table is none": (altered(definition={"name": "resnet"}), "cannot be read"),
+    "a spec whose table is none": (altered(definition={"name": "resnet"}), "the table lacks the field"),
     "classes that are none": (altered(classes=5), "classes"),
     "fewer classes than logits": (altered(classes=["a", "b"]), "classes"),
     "preprocessing that is none": (altered(preprocess={"image_size": 3}), "preprocess"),

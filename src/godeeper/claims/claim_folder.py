@@ -13,6 +13,7 @@ import torch
 
 from ..errors import GodeeperError
 from ..files import atomic_write
+from ..locks import locked
 from ..train.run import versions
 from ..workflows.progress import OnProgress
 from .claim import Claim, ClaimResult
@@ -30,13 +31,19 @@ def reproduce(
 ) -> dict[str, Any]:
     """Tests a claim, or resumes that, and returns what is then in the folder's `result.json`, beside its figures.
 
-    `data` is the name of a dataset, by default the scale's. GodeeperError where the folder holds the test of something else.
+    `data` is the name of a dataset, by default the scale's. GodeeperError where the folder holds the test of something else, or
+    another process works in it.
     """
     size = claim.scales[scale]
     lab = Lab(claim.name, folder, data or size.data, size, on_progress=on_progress)
     lab.check()
     plan = {"claim": claim.name, "scale": scale, **_sizes(size), "data": lab.data}
-    _keep_plan(folder, plan)
+    with locked(folder, lambda: _keep_plan(folder, plan)):
+        return _reproduced(claim, lab, plan, folder)
+
+
+def _reproduced(claim: Claim, lab: Lab, plan: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Tests a claim in its folder, which no other process works in, and returns what is then in `result.json`."""
     with _minutes(folder):
         outcome = claim.experiment(lab)
     for name, figure in outcome.figures.items():

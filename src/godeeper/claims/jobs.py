@@ -120,7 +120,7 @@ class ArmRun:
     @property
     def versions(self) -> dict[str, str]:
         """Of the packages that it was begun with."""
-        versions: dict[str, str] = RunFolder(self.folder).read()["versions"]
+        versions: dict[str, str] = RunFolder(self.folder).read().get("versions", {})
         return versions
 
     def check(self) -> None:
@@ -182,7 +182,8 @@ class Measurement:
     @property
     def _kept(self) -> dict[str, Any]:
         kept = read_json(self._file)
-        return kept if isinstance(kept, dict) else {}
+        sound = isinstance(kept, dict) and all(isinstance(kept.get(name), dict) for name in ("made_from", "versions", "values"))
+        return kept if sound else {"made_from": None, "versions": {}, "values": {}}
 
     @property
     def _file(self) -> Path:

@@ -19,7 +19,7 @@ def read_json(file: Path) -> Any:
     """What a file of a claim's folder holds; GodeeperError where it is damaged."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise GodeeperError(f"{str(file)!r} is damaged: delete it, and the same command makes it again") from None
 
 

@@ -18,6 +18,7 @@ from ..data.dataset import stored_size
 from ..destinations import check_output
 from ..errors import GodeeperError
 from ..files import atomic_write
+from ..locks import locked
 from ..models.network import Network, best_device
 from ..packages import require
 from ..tensor_files import digest
@@ -43,6 +44,11 @@ def check_table(out: Path, formats: Sequence[str]) -> None:
         require("pyarrow.parquet", "data")
 
 
+def _check_new(out: Path) -> None:
+    if out.exists():
+        raise GodeeperError(f"--out {str(out)!r} exists: remove it or choose another name")
+
+
 def write_table(
     out: Path,
     files: Sequence[Path],
@@ -57,14 +63,32 @@ def write_table(
 
     Parts of `chunk` rows are written atomically into the folder OUT.parts; the same call later resumes an interrupted one. Two
     calls are the same if files and `settings` are. Under torchrun each process writes every n-th part, and the first one joins
-    them. GodeeperError where the parts are of another call.
+    them. GodeeperError where the parts are of another call, or another call is writing them.
     """
     processes = PartialState(cpu=best_device().type == "cpu")
-    rank, ranks = processes.process_index, processes.num_processes
     folder = out.with_name(f"{out.name}.parts")
-    _check_plan(folder, files, settings)
-    parts = [folder / f"{number:07}.jsonl" for number in range(-(-len(files) // chunk))]
-    mine = range(rank, len(parts), ranks)
+    with locked(folder, lambda: _check_new(out)):
+        _check_plan(folder, files, settings)
+        parts = [folder / f"{number:07}.jsonl" for number in range(-(-len(files) // chunk))]
+        _write_parts(parts, files, rows, processes, chunk, progress)
+        if processes.is_main_process:
+            while not all(part.is_file() for part in parts):  # of other processes; where one fails, torchrun ends all
+                time.sleep(0.1)
+            with atomic_write(out) as partial:
+                join(parts, partial)
+            shutil.rmtree(folder)
+
+
+def _write_parts(
+    parts: Sequence[Path],
+    files: Sequence[Path],
+    rows: Callable[[Sequence[Path]], Iterable[Row]],
+    processes: PartialState,
+    chunk: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Writes those parts of this process that are missing."""
+    mine = range(processes.process_index, len(parts), processes.num_processes)
     chunks = {number: files[number * chunk : (number + 1) * chunk] for number in mine}
     total, done = sum(map(len, chunks.values())), 0
     missing = {number for number in mine if not parts[number].is_file()}
@@ -75,13 +99,6 @@ def write_table(
         done += len(part_files)
         if progress is not None:
             progress(done, total)
-    if rank:
-        return
-    while not all(part.is_file() for part in parts):  # of other processes; where one fails, torchrun ends all
-        time.sleep(0.1)
-    with atomic_write(out) as partial:
-        join(parts, partial)
-    shutil.rmtree(folder)
 
 
 def image_name(file: Path) -> str:
@@ -129,9 +146,12 @@ def _write(file: Path, lines: Iterator[str]) -> None:
 
 
 def rows_of(part: Path) -> Iterator[Row]:
-    """The rows of a part."""
+    """The rows of a part; GodeeperError for one that is damaged."""
     with part.open(encoding="utf-8") as opened:
-        yield from map(json.loads, opened)
+        try:
+            yield from map(json.loads, opened)
+        except (ValueError, RecursionError):
+            raise GodeeperError(f"{str(part)!r} is damaged: remove it, and the same command makes it again") from None
 
 
 def join_jsonl(parts: Sequence[Path], out: Path) -> None:

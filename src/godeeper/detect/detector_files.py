@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import BadCheckpoint, GodeeperError
 from ..files import could_exist
 from ..models.network import unwrapped
 from ..models.weights.read import WEIGHTS_FILE, weights_file
-from ..tensor_files import is_safetensors, load_tensors, read_header, save_tensors
+from ..tensor_files import is_safetensors, load_tensors, read_header, save_tensors, value_fault
 from .detector_spec import DetectorSpec, MultiBoxSpec
 from .faster_rcnn import FasterRCNN
 from .multibox import MultiBox
@@ -75,5 +74,6 @@ def _fill(module: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise BadCheckpoint(f"{str(file)!r} does not fit the network that it describes: {reason}") from None
-    if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
-        raise BadCheckpoint(f"{str(file)!r} holds values that are not finite")
+    for name, tensor in tensors.items():
+        if fault := value_fault(name, tensor):
+            raise BadCheckpoint(f"{str(file)!r} holds {fault}, in {name!r}")

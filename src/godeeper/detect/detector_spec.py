@@ -7,7 +7,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from ..errors import GodeeperError
-from ..models.spec import ModelSpec
+from ..fields import flag, only, whole
+from ..models.spec import ModelSpec, check_memory
+from ..papers.describe import describe
 from ..papers.notation import Conv, Definition, FullyConnected, Linear, Stage
 
 FORMAT_VERSION = 1
@@ -43,10 +45,9 @@ class DetectorSpec:
         check_geometry(self.image_size, self.longest, self.anchors)
         check_classes(self.classes)
         for name in ("pyramid", "atrous"):
-            if not isinstance(getattr(self, name), bool):
-                raise GodeeperError(f"{name} is {getattr(self, name)!r}: it must be true or false")
+            flag(name, getattr(self, name))
         for name in ("pyramid_channels", "pyramid_units"):
-            check_whole(name, getattr(self, name), 1, 65_536)
+            whole(name, getattr(self, name), 1, 65_536)
         if self.pyramid and self.atrous:
             raise GodeeperError("atrous features and a feature pyramid exclude each other: choose one of them")
 
@@ -68,7 +69,9 @@ class DetectorSpec:
             if not isinstance(values[name], list):
                 raise GodeeperError(f"{name} is {values[name]!r}: it must be a list")
         lists = {name: tuple(values[name]) for name in ("classes", "anchors")}
-        return cls(**values | lists | {"model": ModelSpec.from_dict(values["model"])})
+        spec = cls(**values | lists | {"model": ModelSpec.from_dict(values["model"])})
+        check_memory(describe(spec.model.definition), spec.longest, spec.image_size)
+        return spec
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,10 @@ class MultiBoxSpec:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        check_whole("image_size", self.image_size, *MULTIBOX_SIZES)
-        check_whole("boxes", self.boxes, 1, 10_000)
+        whole("image_size", self.image_size, *MULTIBOX_SIZES)
+        whole("boxes", self.boxes, 1, 10_000)
         for name in ("channels", "units"):
-            check_whole(name, getattr(self, name), 1, 65_536)
+            whole(name, getattr(self, name), 1, 65_536)
 
     @classmethod
     def of(cls, model: ModelSpec, image_size: int = 0, **options: Any) -> Self:
@@ -112,28 +115,23 @@ class MultiBoxSpec:
     def from_dict(cls, values: Any) -> Self:
         """The reverse of `as_dict`, for an untrusted file: GodeeperError for what is no sound spec."""
         _check_fields(values, cls)
-        return cls(**values | {"model": ModelSpec.from_dict(values["model"])})
+        spec = cls(**values | {"model": ModelSpec.from_dict(values["model"])})
+        check_memory(describe(spec.model.definition), spec.image_size, spec.image_size)
+        return spec
 
 
 def _check_fields(values: Any, spec: type[DetectorSpec] | type[MultiBoxSpec]) -> None:
     names = [field.name for field in fields(spec)]
-    if not isinstance(values, dict) or values.keys() != set(names):
-        raise GodeeperError(f"its spec must have the fields {', '.join(names)}")
-    version = values["format_version"]
+    version = values.get("format_version", FORMAT_VERSION) if isinstance(values, dict) else FORMAT_VERSION
     if version != FORMAT_VERSION:
         raise GodeeperError(f"its spec has format version {version!r}, this godeeper reads {FORMAT_VERSION}: update godeeper")
-
-
-def check_whole(name: str, value: Any, low: int, high: int) -> None:
-    """GodeeperError unless `value` is a whole number from `low` to `high`."""
-    if type(value) is not int or not low <= value <= high:
-        raise GodeeperError(f"{name} is {value!r}: it must be a whole number from {low} to {high}")
+    only("the detector's spec", values, names)
 
 
 def check_geometry(image_size: int, longest: int, anchors: Sequence[int]) -> None:
     """GodeeperError for sizes in pixels that no detector can have."""
-    check_whole("image_size", image_size, *DETECTOR_SIZES)
-    check_whole("longest", longest, *DETECTOR_SIZES)
+    whole("image_size", image_size, *DETECTOR_SIZES)
+    whole("longest", longest, *DETECTOR_SIZES)
     if longest < image_size:
         raise GodeeperError(f"longest is {longest}, below image_size, {image_size}")
     if not 1 <= len(anchors) <= MAX_ANCHORS or not all(type(side) is int and 1 <= side <= 100_000 for side in anchors):

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import GodeeperError
 from ..files import atomic_write
+from ..ranks import rank_and_ranks
 from ..tensor_files import load_tensors, save_tensors
 
 IDENTITY, RESULTS = "evaluation.json", "*.safetensors"
@@ -68,14 +69,14 @@ class Journal:
     GodeeperError where the folder holds results and `resume` does not ask for them, or they are another evaluation's.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any], *, resume: bool = False, rank: int = 0) -> None:
-        self.folder, self.rank, self.written = folder, rank, time.monotonic()
+    def __init__(self, folder: Path, identity: dict[str, Any], *, resume: bool = False) -> None:
+        self.folder, self.rank, self.written = folder, rank_and_ranks()[0], time.monotonic()
         self.pending: list[ImageResults] = []
         identity = json.loads(json.dumps(identity))
         file = folder / IDENTITY
         if resume and file.is_file():
             _check_same(_identity(file), identity, folder)
-        elif rank == 0:
+        elif self.rank == 0:
             if any(folder.glob(RESULTS)):
                 hint = f"its {IDENTITY} is gone, so remove the folder" if resume else "go on with --resume, or remove it"
                 raise GodeeperError(f"{str(folder)!r} holds an interrupted evaluation: {hint}")
@@ -130,7 +131,7 @@ class Journal:
 def _identity(file: Path) -> dict[str, Any]:
     try:
         identity = json.loads(file.read_text("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         identity = None
     if not isinstance(identity, dict):
         raise GodeeperError(f"{str(file)!r} is damaged: remove the folder {str(file.parent)!r} to begin anew")

@@ -53,6 +53,7 @@ def load_statistics(file: Path) -> SavedStatistics:
     ):
         raise GodeeperError(f"{str(file)!r}: mu {mu.shape} and sigma {sigma.shape} are no mean and covariance of features")
     statistics = FeatureStatistics(mu.astype(np.float64), sigma.astype(np.float64))
-    images = int(arrays["images"]) if "images" in arrays and arrays["images"].shape == () else None
+    count = arrays.get("images")
+    images = int(count) if count is not None and count.shape == () and count.dtype.kind in "iu" else None
     like, weights = (str(arrays[name]) if name in arrays else None for name in ("like", "weights"))
     return SavedStatistics(statistics, images, like, weights)

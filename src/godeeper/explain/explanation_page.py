@@ -16,6 +16,7 @@ from ..destinations import check_output
 from ..errors import GodeeperError
 from ..files import atomic_write
 from ..labels import Lang
+from ..locks import LOCK_FILE, locked
 from ..templating import PageImage, render
 from .cam import COLOUR_RAMP, overlay
 from .centre_crop import scale_box
@@ -58,7 +59,7 @@ class PageImages:
 def check_folder(folder: Path) -> None:
     """GodeeperError unless the folder is new or empty."""
     check_output(folder, "--out")
-    if folder.is_dir() and (names := sorted(entry.name for entry in folder.iterdir())):
+    if folder.is_dir() and (names := sorted({entry.name for entry in folder.iterdir()} - {LOCK_FILE})):
         raise GodeeperError(f"--out {str(folder)!r} is not empty: it holds {names[0]!r}; name another folder")
 
 
@@ -75,11 +76,12 @@ def write_page(
     """
     name, activations = channel or ("", [])
     images = _images(subject, explanation, activations)
-    for image in images:
-        _write(folder / image.file, image.data)
-    _write(folder / RESULT, json.dumps(result, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))
-    page = folder / PAGE
-    _write(page, _html(subject, explanation, images, name).encode("utf-8", "backslashreplace"))  # last: it says all is there
+    with locked(folder, lambda: check_folder(folder)):
+        for image in images:
+            _write(folder / image.file, image.data)
+        _write(folder / RESULT, json.dumps(result, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+        page = folder / PAGE
+        _write(page, _html(subject, explanation, images, name).encode("utf-8", "backslashreplace"))  # last: it says all is there
     return page
 
 

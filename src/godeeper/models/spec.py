@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Self
 
 from ..digests import json_digest
 from ..errors import GodeeperError
-from ..papers.describe import describe
+from ..fields import flag, only
+from ..papers.describe import Description, describe
 from ..papers.notation import Definition, Linear, rows
 from ..papers.serialize import definition_as_dict, definition_from_dict
 from ..preprocess import Preprocess
 
 FORMAT_VERSION = 1
-FIELDS = {"format_version", "definition", "preprocess", "classes", "aux"}
+FIELDS = ("format_version", "definition", "preprocess", "classes", "aux")
 LONGEST_NAME = 1000  # letters
-MOST_PARAMETERS = 2_000_000_000  # of a table from a file: 8 GB of weights
+# What a file may ask for: weights of 8 GB; a layer's output of 2 GB, for one image.
+MOST_PARAMETERS, MOST_OUTPUTS = 2_000_000_000, 500_000_000
 
 
 @dataclass(frozen=True)
@@ -67,24 +70,36 @@ class ModelSpec:
     @classmethod
     def from_dict(cls, values: Any) -> Self:
         """The reverse of `as_dict`, of an untrusted file: GodeeperError, naming the place, for what is no sound spec."""
-        if not isinstance(values, dict) or not values.keys() >= FIELDS:
-            raise GodeeperError(f"a model's spec has the fields {', '.join(sorted(FIELDS))}")
-        version, classes, aux = values["format_version"], values["classes"], values["aux"]
+        version = values.get("format_version", FORMAT_VERSION) if isinstance(values, dict) else FORMAT_VERSION
         if version != FORMAT_VERSION:
             raise GodeeperError(f"the spec has format version {version!r}, this godeeper reads {FORMAT_VERSION}: update godeeper")
-        if not isinstance(aux, bool):
-            raise GodeeperError(f"the spec's aux is {aux!r}: it must be true or false")
+        only("the model's spec", values, FIELDS)
+        classes, aux = values["classes"], flag("the spec's aux", values["aux"])
         if classes is not None:
             if not isinstance(classes, list) or not all(isinstance(name, str) and len(name) <= LONGEST_NAME for name in classes):
                 raise GodeeperError(f"the spec's classes must be a list of names of at most {LONGEST_NAME} letters")
             classes = tuple(classes)
         definition = definition_from_dict(values["definition"])
-        parameters = describe(definition).parameters_with_heads
+        described = describe(definition)
+        parameters = described.parameters_with_heads
         if parameters > MOST_PARAMETERS:
             raise GodeeperError(
                 f"{definition.name!r} has {parameters:,} parameters: a file may ask for {MOST_PARAMETERS:,} at most"
             )
-        return cls(definition, Preprocess.from_dict(values["preprocess"]), classes, aux)
+        preprocess = Preprocess.from_dict(values["preprocess"])
+        check_memory(described, preprocess.image_size, preprocess.image_size)
+        return cls(definition, preprocess, classes, aux)
+
+
+def check_memory(described: Description, height: int, width: int) -> None:
+    """GodeeperError for images of a size, in pixels, at which a stage's output takes more memory than a file may ask for."""
+    scale = height * width / described.image_size**2
+    outputs = scale * max([3 * described.image_size**2, *(prod(stage.output) for stage in described if stage.output[1] > 1)])
+    if outputs > MOST_OUTPUTS:
+        raise GodeeperError(
+            f"of images of {height:,} x {width:,} pixels, a stage of {described.name!r} makes {4 * outputs / 1e9:,.0f} GB:"
+            f" a file may ask for {4 * MOST_OUTPUTS / 1e9:.0f} GB at most; lower the size that its preprocessing names"
+        )
 
 
 def num_classes(definition: Definition) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from math import isfinite
 from typing import Any
 
 from ..errors import GodeeperError
+from ..fields import only
 from .notation import (
     CEIL,
     LRN,
@@ -46,6 +46,11 @@ NAME = re.compile(r"[A-Za-z0-9_]{1,64}")  # of a stage, which is a key of the we
 MOST_ROWS, DEEPEST, LARGEST_IMAGE, MOST_TEXT = 3000, 8, 10_000, 500
 LARGEST = {"filters": 100_000, "units": 1_000_000, "classes": 1_000_000}
 LARGEST_ELSE = 10_000  # of kernels, strides, dilations, grids
+NUMBERS = {  # ranges; other numbers are any within 1e9
+    "eps": (0, 1), "momentum": (0, 1), "ratio": (0, 1), "alpha": (0, 1e3), "beta": (0, 100), "k": (1e-6, 1e6),
+    "scale": (-1e3, 1e3),
+}  # fmt: skip
+PARTS = ("name", "variant", "source", "image_size", "in_channels", "stem", "batch_norm", "stages", "head", "auxiliary")
 
 
 def definition_as_dict(definition: Definition) -> dict[str, Any]:
@@ -107,9 +112,12 @@ class _Reader:
         self.where = ""
 
     def definition(self, values: Mapping[str, Any]) -> Definition:
+        only("the table", values, PARTS)
         batch_norm = values["batch_norm"]
         stages = self.stages(values["stages"], "stages")
         auxiliary = {_name(name): self.auxiliary(head, stages, name) for name, head in values["auxiliary"].items()}
+        if not isinstance(values["stem"], list):
+            raise ValueError(f"its stem is {values['stem']!r}: it must be a list of names of stages")
         stem = tuple(values["stem"])
         if not set(stem) <= set(stages):
             raise GodeeperError(f"the table cannot be read: its stem {stem} is not among its stages")
@@ -127,6 +135,7 @@ class _Reader:
         )
 
     def auxiliary(self, values: Mapping[str, Any], stages: Mapping[str, Stage], name: str) -> Auxiliary:
+        only(f"auxiliary head {name!r}", values, ("on", "stages"))
         if values["on"] not in stages:
             raise GodeeperError(f"the table cannot be read: auxiliary head {name!r} is on {values['on']!r}, which is no stage")
         return Auxiliary(values["on"], self.stages(values["stages"], f"auxiliary {name}"))
@@ -147,11 +156,13 @@ class _Reader:
             raise GodeeperError(f"the table is too large: more than {MOST_ROWS} rows, or more than {DEEPEST} within each other")
         tag = values["row"]
         if tag == "cat":
+            only("a cat", values, ("row", "branches"))
             branches = [[self.row(inner, depth + 1) for inner in branch] for branch in values["branches"]]
             if not branches:
                 raise ValueError("a cat without branches")
             return Cat(*branches)
         if tag == "residual":
+            only("a residual", values, ("row", "body", "scale", "relu"))
             body = self.row(values["body"], depth + 1)
             if not isinstance(body, Cat):
                 raise ValueError("a residual body that is no cat")
@@ -188,8 +199,9 @@ def _whole(name: str, value: Any, most: int, least: int = 1) -> int:
 
 
 def _number(name: str, value: Any) -> float:
-    if type(value) not in (int, float) or not isfinite(value) or abs(value) > 1e9:
-        raise ValueError(f"{name} is {value!r}: it must be a number")
+    low, high = NUMBERS.get(name, (-1e9, 1e9))
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise ValueError(f"{name} is {value!r}: it must be a number from {low:g} to {high:g}")
     return float(value)
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ class State:
     average: nn.Module
     optimizer: torch.optim.Optimizer
     spec: Mapping[str, Any] = field(default_factory=dict)  # as JSON
+    recipe: Mapping[str, Any] = field(default_factory=dict)  # as JSON; a run keeps that which it began with
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,10 @@ class Position:
 def save_checkpoint(folder: Path, position: Position, state: State) -> None:
     """Writes the state at `position`, then removes all but the newest `KEEP`."""
     tensors = _parts(state)
-    notes = {"epoch": position.epoch, "step": position.step, "totals": position.totals, "spec": state.spec}
+    notes = {"epoch": position.epoch, "step": position.step, "totals": position.totals}
+    notes |= {"spec": state.spec, "recipe": state.recipe}
     path = folder / f"epoch-{position.epoch:05d}-step-{position.step:07d}.safetensors"
-    save_tensors(path, tensors, {**notes, "sha256": _digest(tensors, notes)})
+    save_tensors(path, tensors, notes)
     for old in checkpoints(folder)[:-KEEP]:
         old.unlink()
 
@@ -61,7 +62,7 @@ def load_newest(folder: Path, state: State, say: Callable[[str], None]) -> Posit
     files = checkpoints(folder)
     for path in reversed(files):
         try:
-            tensors, notes = _read(path)
+            tensors, notes = load_tensors(path)
         except BadCheckpoint as error:
             if path == files[0]:
                 raise BadCheckpoint(f"{error}; no whole checkpoint is left: begin again with another --out") from None
@@ -71,9 +72,23 @@ def load_newest(folder: Path, state: State, say: Callable[[str], None]) -> Posit
             continue
         if notes.get("spec") != state.spec:
             raise BadCheckpoint(f"{str(path)!r} is a checkpoint of another network than the run's")
+        _check_recipe(path, notes.get("recipe"), state.recipe)
         _fill(path, tensors, state)
         return Position(notes["epoch"], notes["step"], notes["totals"])
     return Position()
+
+
+def _check_recipe(path: Path, then: Any, now: Mapping[str, Any]) -> None:
+    """BadCheckpoint, naming old and new values, where the recipe was edited after a checkpoint; older ones do not have it."""
+    now = json.loads(json.dumps(now))
+    then = then if isinstance(then, dict) else now
+    differing = [name for name, value in then.items() if name in now and now[name] != value]
+    changed = [f"{name} was {then[name]}, is now {now[name]}" for name in differing]
+    if changed:
+        raise BadCheckpoint(
+            f"the run of {str(path)!r} keeps the recipe it began with, and its recipe.json was edited: {'; '.join(changed)}: put "
+            "that back to go on, or begin a new run with --weights"
+        )
 
 
 def _parts(state: State) -> dict[str, Tensor]:
@@ -84,22 +99,6 @@ def _parts(state: State) -> dict[str, Tensor]:
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{name}.{key}"] = value
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _digest(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> str:
-    digest = sha256(json.dumps(notes, sort_keys=True).encode())
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors, notes = load_tensors(path)
-    expected = notes.pop("sha256", None)
-    if expected != _digest(tensors, notes):
-        raise BadCheckpoint(f"{str(path)!r} is damaged: its content does not have the checksum it was written with")
-    return tensors, notes
 
 
 def _fill(path: Path, tensors: dict[str, Tensor], state: State) -> None:

@@ -17,6 +17,7 @@ from torch import distributed as dist
 from ..data.dataset import ImageDataset, ImageStream
 from ..data.workers import WorkerLoader, worker_deaths
 from ..errors import GodeeperError
+from ..locks import locked
 from ..models.network import Network, to_device
 from ..ranks import fail_together
 from .checkpoint import Position, load_newest, save_checkpoint
@@ -60,7 +61,7 @@ def train(
     TensorBoard, where it is installed, unless named; `first_messages` begin the log. With `resume`, goes on after the last sound
     checkpoint. SIGINT and SIGTERM take effect once the current step is done and saved. Under torchrun or `accelerate launch`, the
     processes share every batch. GodeeperError for a folder that holds a run already, images below the network's minimum size, a
-    decoding process that dies, and a loss that stays not finite.
+    decoding process that dies, a loss that stays not finite, and a folder that another process trains in.
     """
     return train_task(
         partial(Classification, network, images, recipe), out,
@@ -87,10 +88,11 @@ def train_task(
     check_trackers(trackers)
     # Without an accelerator torch's processes meet over gloo; precision is ours to choose, whatever the environment says.
     accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision="no")
-    training = _Training(make(accelerator), accelerator, RunFolder(Path(out)), workers, evaluate, on_message, on_step)
-    training.begin(resume, notes or {}, trackers, first_messages)
-    with worker_deaths():
-        training.run()
+    with locked(Path(out)):
+        training = _Training(make(accelerator), accelerator, RunFolder(Path(out)), workers, evaluate, on_message, on_step)
+        training.begin(resume, notes or {}, trackers, first_messages)
+        with worker_deaths():
+            training.run()
     return Path(out)
 
 
@@ -140,6 +142,8 @@ class _Training:
         if resume:
             check_same_recipe(description["recipe"], self.recipe)
             self.position = load_newest(folder.checkpoints, self.step.state, self._say)
+            if self.position == Position():
+                self._say("there is no checkpoint yet: the run begins anew, as its recipe.json says")
         elif self.main:
             description = folder.begin({
                 "spec": task.spec(), "recipe": self.recipe.as_dict(),

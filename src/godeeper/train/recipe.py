@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_
 
 from ..data.augment import Augment
 from ..errors import GodeeperError, unknown
+from ..fields import flag, only
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name, kind in _kinds(type(self)).items():
-            if kind is int and (not isinstance(getattr(self, name), int) or isinstance(getattr(self, name), bool)):
-                raise GodeeperError(f"recipe: {name} is {getattr(self, name)!r}: it must be a whole number")
+            _check_kind(f"recipe: {name}", getattr(self, name), kind)
         for name, (low, high) in self.RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise GodeeperError(f"recipe: {name} is {getattr(self, name)}: it must lie between {low:g} and {high:g}")
@@ -83,10 +83,11 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The reverse of `as_dict`; GodeeperError for an unknown field."""
-        for name in values:
-            if name not in _kinds(cls):
-                raise unknown("recipe field", name, _kinds(cls))
+        """The reverse of `as_dict`; GodeeperError for an unknown field and a bad value.
+
+        Fields that are missing, as they came later, have their defaults, which leave every run as it was.
+        """
+        only("the recipe", values, (), _kinds(cls))
         fields_of: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         return cls(**fields_of)
 
@@ -147,6 +148,22 @@ class Recipe(TrainConfig):
 def _kinds(recipe: type[TrainConfig]) -> dict[str, Any]:
     hints = get_type_hints(recipe)
     return {field.name: hints[field.name] for field in fields(recipe)}
+
+
+def _check_kind(name: str, value: Any, kind: Any) -> None:
+    """GodeeperError for a value of another type than a field's: recipes are also read from files that people edit."""
+    numbers = get_args(kind) if get_origin(kind) is tuple else ()
+    if kind is bool:
+        flag(name, value)
+    elif kind is int and type(value) is not int:
+        raise GodeeperError(f"{name} is {value!r}: it must be a whole number")
+    elif kind is float and type(value) not in (int, float):
+        raise GodeeperError(f"{name} is {value!r}: it must be a number")
+    elif numbers and (type(value) is not tuple or not (Ellipsis in numbers or len(value) == len(numbers))):
+        raise GodeeperError(f"{name} is {value!r}: it must be {'some' if Ellipsis in numbers else len(numbers)} numbers")
+    elif numbers:
+        for each in value:
+            _check_kind(name, each, numbers[0])
 
 
 def _choices(recipe: type[TrainConfig]) -> dict[str, tuple[str, ...]]:

@@ -13,11 +13,19 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import GodeeperError
+from ..fields import only
 from ..files import atomic_write
 from ..models.weights.read import WEIGHTS_FILE
 
 RECIPE_FILE = "recipe.json"
 METRICS_FILE = "metrics.jsonl"
+LARGEST_COUNT = 2**53  # in a record of metrics: charts take no larger whole number
+KINDS: dict[str, tuple[type, ...]] = {  # of what recipe.json holds; images are described by a text in old runs
+    "spec": (dict,), "recipe": (dict,), "options": (dict,), "versions": (dict,), "left_out": (dict,), "made_from": (dict,),
+    "images": (dict, str), "test_images": (dict, str), "id": (str,), "command": (str,), "split_note": (str,), "bf16": (bool,),
+    "processes": (int,),
+}  # fmt: skip
+JSON_KINDS = {dict: "an object", str: "a text", bool: "true or false", int: "a whole number"}
 
 
 class RunFolder:
@@ -46,11 +54,10 @@ class RunFolder:
         if not file.is_file():
             raise GodeeperError(f"{str(self.path)!r} holds no run to resume: it has no {RECIPE_FILE}")
         try:
-            description = dict(json.loads(file.read_text(encoding="utf-8")))
-            if not isinstance(description["spec"], dict) or not isinstance(description["recipe"], dict):
-                raise ValueError("spec or recipe")
-            return description
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            description = json.loads(file.read_text(encoding="utf-8"))
+            _check(description)
+            return dict(description)
+        except (ValueError, GodeeperError, RecursionError) as error:
             raise GodeeperError(f"{str(file)!r} is damaged ({error}): mend it, or begin again with another --out") from None
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -60,9 +67,11 @@ class RunFolder:
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []:
             try:
                 record = json.loads(line)
-                if isinstance(record["epoch"], int) and isinstance(record["loss"], float | int):
+                whole_numbers = [value for value in record.values() if isinstance(value, int)]
+                sound = type(record["epoch"]) is int and record["epoch"] > 0 and isinstance(record["loss"], float | int)
+                if sound and all(abs(value) <= LARGEST_COUNT for value in whole_numbers):
                     records.append(record)
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
         return records
 
@@ -75,6 +84,14 @@ class RunFolder:
         """Adds a line to `log.txt`, with the time."""
         with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:  # a full disk stops no run
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+
+def _check(description: Any) -> None:
+    """GodeeperError, naming the field, for a description of a run that nothing can go on with; what notes hold else is free."""
+    only("the description", description, ("spec", "recipe"), description if isinstance(description, dict) else ())
+    for name in KINDS.keys() & description.keys():
+        if type(description[name]) not in KINDS[name]:
+            raise GodeeperError(f"{name} is {str(description[name])[:60]!r}: it must be {JSON_KINDS[KINDS[name][0]]}")
 
 
 def _json(description: Mapping[str, Any]) -> str:

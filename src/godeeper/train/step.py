@@ -48,7 +48,7 @@ class Step:
         # After the average has its copy, which no process shares: batch norm and dropout over the batch of all processes.
         share_batches(self.network, accelerator, self.recipe.sync_batch_norm)
         self.optimizer = make_optimizer(task.scaled_parameters(), self.recipe)
-        self.state = State(self.network, self.average.network, self.optimizer, task.spec())
+        self.state = State(self.network, self.average.network, self.optimizer, task.spec(), self.recipe.as_dict())
         self.bf16 = uses_bf16(self.recipe)
         self.warm_up_momentum = MomentumWarmup(self.network)
         self.buffers = BufferBackup(self.network)

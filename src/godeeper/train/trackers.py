@@ -42,7 +42,7 @@ class Trackers:
             if name == "tensorboard":
                 self._start(TensorBoardTracker("tensorboard", folder, purge_step=step))
             else:
-                about = {"id": description["id"], "resume": "allow", "name": folder.name, "dir": folder}
+                about = {"id": description.get("id"), "resume": "allow", "name": folder.name, "dir": folder}
                 self._start(WandBTracker("godeeper", config=dict(description), **about))
 
     def _start(self, tracker: GeneralTracker) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ..evaluate.evaluation import Average, Evaluation
 from ..evaluate.evaluation_report import write_report
 from ..evaluate.journal import Journal
 from ..labels import Lang, display_names
+from ..locks import locked
 from ..models.comparators import Comparator
 from ..models.network import Network, best_device
 from ..ranks import fail_together
@@ -78,28 +80,28 @@ def evaluate(
     """
     data = str(data)
     check_crops(crops)
-    _check_outputs(save, report, resume)
     processes = PartialState(cpu=best_device().type == "cpu")
-    with fail_together():
-        names, networks = open_classifiers(models)
-        splits = open_images(data, networks, download, split)
-        members = members_of(names, networks, splits, data, processes.device)
-        images, left_out = images_of(splits, split, skip_blacklisted)
-        about = _about(names, networks, data, split) | {"split_note": splits.split_note, "blacklisted": left_out}
-        options = {"crops": crops, "average": average, "saving": save is not None, "skip_bad": skip_bad}
-        identity = about | options | _identity(networks, members, splits, images)
-        journal = None if report is None else Journal(report / "partial", identity, resume=resume, rank=processes.process_index)
-    evaluation = evaluate_members(
-        members, images, crops=crops, average=average, batch_size=batch_size, skip_bad=skip_bad, device=processes.device,
-        workers=_workers(data, crops) if workers is None else workers, keep=save is not None, journal=journal,
-        progress=counter("evaluating", on_progress),
-    )  # fmt: skip
-    result = EvaluateResult(evaluation, about, report, is_main=processes.is_main_process)
-    if result.is_main and save is not None:
-        save_probabilities(save, evaluation, splits.classes, images, about)
-    if result.is_main and report is not None and journal is not None:
-        write_report(report, result.as_dict(), evaluation, display_names(splits.classes, lang), images)
-        journal.remove()
+    with _kept_to_this(report, save, resume):
+        with fail_together():
+            names, networks = open_classifiers(models)
+            splits = open_images(data, networks, download, split)
+            members = members_of(names, networks, splits, data, processes.device)
+            images, left_out = images_of(splits, split, skip_blacklisted)
+            about = _about(names, networks, data, split) | {"split_note": splits.split_note, "blacklisted": left_out}
+            options = {"crops": crops, "average": average, "saving": save is not None, "skip_bad": skip_bad}
+            identity = about | options | _identity(networks, members, splits, images)
+            journal = None if report is None else Journal(report / "partial", identity, resume=resume)
+        evaluation = evaluate_members(
+            members, images, crops=crops, average=average, batch_size=batch_size, skip_bad=skip_bad, device=processes.device,
+            workers=_workers(data, crops) if workers is None else workers, keep=save is not None, journal=journal,
+            progress=counter("evaluating", on_progress),
+        )  # fmt: skip
+        result = EvaluateResult(evaluation, about, report, is_main=processes.is_main_process)
+        if result.is_main and save is not None:
+            save_probabilities(save, evaluation, splits.classes, images, about)
+        if result.is_main and report is not None and journal is not None:
+            write_report(report, result.as_dict(), evaluation, display_names(splits.classes, lang), images)
+            journal.remove()
     return result
 
 
@@ -120,7 +122,7 @@ def recombine(
     for option, value in {"--report": report, "--skip-blacklisted": skip_blacklisted}.items():
         if value is not None and data is None:
             raise GodeeperError(f"{option} needs the images: name them with --data")
-    _check_outputs(None, report, False)
+    _check_outputs(None, report, False)  # before anything is read
     saved = [read_probabilities(file) for file in files]
     evaluation = combine(saved)
     about = dict(saved[0].about)
@@ -133,8 +135,15 @@ def recombine(
         images, _ = images_of(splits, about["split"], skip_blacklisted)
         check_images(saved[0], images, splits.classes, str(data))
         if report is not None:
-            write_report(report, result.as_dict(), evaluation, display_names(splits.classes, lang), images)
+            with _kept_to_this(report):
+                write_report(report, result.as_dict(), evaluation, display_names(splits.classes, lang), images)
     return result
+
+
+def _kept_to_this(report: Path | None, save: Path | None = None, resume: bool = False) -> AbstractContextManager[None]:
+    """Keeps a report's folder, where there is one, to this evaluation. GodeeperError where outputs cannot be written."""
+    _check_outputs(save, report, resume)
+    return nullcontext() if report is None else locked(report, lambda: _check_outputs(save, report, resume))
 
 
 def _check_outputs(save: Path | None, report: Path | None, resume: bool) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ..destinations import check_output
-from ..errors import GodeeperError
+from ..errors import GodeeperError, unknown
+from ..fields import flag, number, only
 from ..train.recipe import TrainConfig
 from ..train.run import RECIPE_FILE, RunFolder
 
@@ -66,10 +67,7 @@ def resumed_plan(
         raise GodeeperError(f"the run in {str(out)!r} was made from Python: go on with it there, by train(..., resume=True)")
     if saved["command"] != command:
         raise GodeeperError(f"the run in {str(out)!r} goes on by `godeeper {saved['command']} --resume --out {out}`")
-    kept = saved["options"]
-    sound = isinstance(kept, dict) and kept.keys() == options.keys() and kept.get("method", "") in recipes
-    if not sound or not all(_is_like(kept[name], default) for name, default in [*defaults.items(), ("data", "")]):
-        raise GodeeperError(f"'{out / RECIPE_FILE}' is damaged (options): mend it, or begin again with another --out")
+    kept = read_saved(out, lambda kept: _sound_options(kept, options, defaults, recipes), saved.get("options"))
     for name, value in options.items():
         if value is not None and value != kept[name]:
             raise GodeeperError(
@@ -89,9 +87,22 @@ def read_saved(out: Path, read: Callable[[Any], Value], value: Any) -> Value:
         raise GodeeperError(f"'{out / RECIPE_FILE}' is damaged ({error}): mend it, or begin again with another --out") from None
 
 
-def _is_like(value: Any, default: Any) -> bool:
-    """Whether an option of a run, which somebody may have edited, is of its default's type; whole numbers are numbers."""
-    return isinstance(value, int | float if isinstance(default, float) else type(default))
+def _sound_options(kept: Any, names: Iterable[str], defaults: Mapping[str, Any], recipes: Collection[str]) -> dict[str, Any]:
+    """Options of a run, which somebody may have edited: each is of its default's type; else a text, or nothing but for model and
+    data.
+    """
+    options = only("the options", kept, names)
+    for name, value in options.items():
+        default = defaults.get(name, "" if name in ("model", "data") else None)
+        if isinstance(default, float):
+            number(f"options: {name}", value)
+        elif isinstance(default, bool):
+            flag(f"options: {name}", value)
+        elif not isinstance(value, str) and (value is not None or default is not None):
+            raise GodeeperError(f"options: {name} is {str(value)[:60]!r}: it must be a text")
+    if options.get("method", "") not in recipes:
+        raise unknown("method", options["method"], recipes)
+    return options
 
 
 def check_run_folder(out: Path, data: str, resumes: bool) -> None:

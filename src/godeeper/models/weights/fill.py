@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 
-import torch
 from torch import Tensor
 
 from ...errors import BadCheckpoint
 from ...papers.registry import takes_weights_of
+from ...tensor_files import value_fault
 from ..build import initialise
 from ..network import Network, device_of
 from .foreign import is_classifier
@@ -116,7 +116,5 @@ def _check_same(ours: dict[str, Tensor], tensors: dict[str, Tensor], weights: We
                 f"{misfit}: {name!r} is {tuple(tensor.shape)} there, {tuple(ours[key].shape)} here;"
                 " compare width, in_channels and the number of classes"
             )
-        if key.endswith("running_var") and (tensor < 0).any():
-            raise BadCheckpoint(f"{file} holds variances below 0, in {name!r}")
-        if tensor.is_floating_point() and not torch.isfinite(tensor.to(ours[key].dtype)).all():
-            raise BadCheckpoint(f"{file} holds values that are not finite, in {name!r}")
+        if fault := value_fault(key, tensor):
+            raise BadCheckpoint(f"{file} holds {fault}, in {name!r}")
