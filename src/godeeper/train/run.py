@@ -25,7 +25,7 @@ KINDS: dict[str, tuple[type, ...]] = {  # of what recipe.json holds; images are 
     "images": (dict, str), "test_images": (dict, str), "id": (str,), "command": (str,), "split_note": (str,), "bf16": (bool,),
     "processes": (int,),
 }  # fmt: skip
-JSON_KINDS = {dict: "an object", str: "a text", bool: "true or false", int: "a whole number"}
+JSON_KINDS: dict[type, str] = {dict: "an object", str: "a text", bool: "true or false", int: "a whole number"}
 
 
 class RunFolder:
