@@ -73,4 +73,4 @@ dist: $(READY)
 	$(BIN)/python -m hatchling build
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist site docs/images/generated
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist site

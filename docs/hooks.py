@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import posixpath
 import re
@@ -10,6 +11,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+from figures import pieces
 from latex2mathml.converter import convert
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -28,6 +30,11 @@ SIGN_BREAK = re.compile(r"(?<=[，。；：、）！？])\n *(?=[A-Za-z`\[])")
 TABS = re.compile(r"^<!-- tabs -->\n(.*?)^<!-- /tabs -->$", re.M | re.S)
 TAB = re.compile(r"^\*\*(.+)\*\*\n", re.M)
 FENCE = re.compile(r"^( *)(```+).*?^\1\2 *$", re.M | re.S)
+# Between these comments stands the still image of an interactive piece, which javascripts/interactive.js puts in its place.
+INTERACTIVE = re.compile(r"^<!-- interactive: (\S+) -->\n(.*?)^<!-- /interactive -->$", re.M | re.S)
+PIECE = re.compile(r'<div class="gd-interactive" data-piece="([^"]+)">')
+# An image and, in italics, the sentence below it: a figure with its caption.
+CAPTIONED = re.compile(r"<p>(<img [^>]*>)</p>\s*<p><em>(.*?)</em></p>", re.S)
 MATHS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.S)
 HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{0}</title>
@@ -57,7 +64,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     def change(prose: str) -> str:
         return LINK.sub(rewritten, SIGN_BREAK.sub("", CHINESE_BREAK.sub("", prose)))
 
-    return TABS.sub(_tabs, _outside_fences(LANGUAGE_LINE.sub("", markdown, count=1), change))
+    marked = TABS.sub(_tabs, _outside_fences(LANGUAGE_LINE.sub("", markdown, count=1), change))
+    return INTERACTIVE.sub(r'<div class="gd-interactive" data-piece="\1" markdown="1">\n\2\n</div>', marked)
 
 
 def _tabs(marked: re.Match[str]) -> str:
@@ -74,14 +82,20 @@ def _outside_fences(markdown: str, change: Any) -> str:
     return "".join([*parts, change(markdown[start:])])
 
 
-def on_page_content(html: str, **_: Any) -> str:
-    """The page with its formulas as MathML, which browsers show by themselves."""
+def on_page_content(html: str, page: Any, **_: Any) -> str:
+    """The page with its formulas as MathML, which browsers show by themselves, its captions, and the data of what moves."""
+    lang = "zh" if page.file.src_uri.startswith("zh/") else "en"
 
     def formula(found: re.Match[str]) -> str:
         display = "block" if found[2] == "[" else "inline"
         return convert(unescape(found[3]).strip(), display=display)
 
-    return MATHS.sub(formula, html)
+    def with_data(found: re.Match[str]) -> str:
+        text = json.dumps(pieces.data(found[1], lang), ensure_ascii=False).replace("</", "<\\/")
+        return f'{found[0]}<script type="application/json">{text}</script>'
+
+    html = CAPTIONED.sub(r"<figure>\1<figcaption>\2</figcaption></figure>", html)
+    return MATHS.sub(formula, PIECE.sub(with_data, html))
 
 
 def on_post_build(config: Any, **_: Any) -> None:

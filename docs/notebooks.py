@@ -32,7 +32,7 @@ def cells(page: str) -> Iterator[tuple[str, str]]:
 def notebook(page: str) -> str:
     """The notebook of a page, as JSON (nbformat 4.5)."""
     made = []
-    for kind, text in cells(re.sub(r"^<!-- /?tabs -->\n", "", page, flags=re.M)):
+    for kind, text in cells(re.sub(r"^<!-- /?(?:tabs|interactive).*-->\n", "", page, flags=re.M)):
         if text.strip():
             outputs = {"execution_count": None, "outputs": []} if kind == "code" else {}
             source = text.strip("\n").splitlines(keepends=True)

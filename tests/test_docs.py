@@ -102,8 +102,7 @@ def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose(page))
     assert links or page.endswith("reference.md")
     for link in links:
-        generated = "images/generated/" in link  # by docs/drawings.py, not kept
-        assert link.startswith("https://") or generated or ((ROOT / page).parent / link).exists(), link
+        assert link.startswith("https://") or ((ROOT / page).parent / link).exists(), link
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,44 +1,23 @@
 """The guide as a site: built without a warning, every link followed, both languages searched in a browser."""
 
-import os
-import shutil
 import subprocess
 import sys
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from urllib.parse import unquote
 
 import pytest
 
 from pages import NAMES, ROOT, read
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-TOOLS = Path(sys.executable).parent
 pytestmark = pytest.mark.slow  # the site is built
-
-
-def call(*words, **options):
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    return subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment, check=False, **options)
 
 
 def followed(*words):
     """What the link checker says. Started as root it would become nobody, who need not be able to read this folder."""
     stay = "from linkcheck.command import linkchecker; linkchecker.drop_privileges = lambda: None; linkchecker.linkchecker()"
-    return call(sys.executable, "-c", stay, "--no-status", *words)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site") / "site"
-    drawn = call(sys.executable, "docs/drawings.py", "--check")
-    assert drawn.returncode == 0, drawn.stderr
-    built = call(TOOLS / "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder)
-    assert (built.returncode, built.stdout, built.stderr) == (0, "", "")
-    return folder
+    words = (sys.executable, "-c", stay, "--no-status", *words)
+    return subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 def test_every_page_is_built_in_both_languages(site):
@@ -113,30 +92,6 @@ def test_a_broken_link_and_a_broken_anchor_are_seen(tmp_path):
     assert missing_anchors(tmp_path) == (["index.html: there.html#lost", "index.html: #x%20y"], 4)
 
 
-@pytest.fixture(scope="module")
-def address(site):
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.mark.parametrize(
     ("start", "words", "page"),
     [
@@ -144,11 +99,11 @@ def browser():
         ("zh/index.html", "残差缩放", "zh/guide/residual-scaling.html"),
     ],
 )
-def test_the_search_finds_words_in_its_language(address, browser, start, words, page):
+def test_the_search_finds_words_in_its_language(site_address, browser, start, words, page):
     tab = browser.new_page()
     elsewhere = []
-    tab.on("request", lambda request: elsewhere.append(request.url) if address not in request.url else None)
-    tab.goto(f"{address}/{start}")
+    tab.on("request", lambda request: elsewhere.append(request.url) if site_address not in request.url else None)
+    tab.goto(f"{site_address}/{start}")
     tab.locator("input[name=query]").fill(words)
     first = tab.locator(".md-search-result__link")
     first.first.wait_for()
@@ -159,11 +114,11 @@ def test_the_search_finds_words_in_its_language(address, browser, start, words, 
     assert [url for url in elsewhere if not url.startswith(("data:", "blob:"))] == []
 
 
-def test_the_language_switch_keeps_the_page(address, browser):
+def test_the_language_switch_keeps_the_page(site_address, browser):
     tab = browser.new_page()
-    tab.goto(f"{address}/errata.html")
+    tab.goto(f"{site_address}/errata.html")
     assert tab.locator("a[hreflang=zh]").first.get_attribute("href").endswith("zh/errata.html")
-    tab.goto(f"{address}/zh/errata.html")
+    tab.goto(f"{site_address}/zh/errata.html")
     assert "勘误" in tab.title()
     assert tab.locator("a[hreflang=en]").first.get_attribute("href") == "../errata.html"
     tab.close()

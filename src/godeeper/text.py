@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from typing import Literal
+
+Lang = Literal["en", "zh"]
 
 
 @dataclass(frozen=True)

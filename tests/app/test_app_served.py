@@ -5,7 +5,6 @@ import contextlib
 import gc
 import json
 import os
-import shutil
 import socket
 import urllib.request
 from pathlib import Path
@@ -42,18 +41,6 @@ def address(ten_things, tmp_path_factory):
     assert not uploads.exists()
     asyncio.set_event_loop(None)
     gc.collect()  # the loops that Gradio never closes: here, where their warnings are ignored, and not in some later test
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("Chromium is not installed")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
-"""The drawings that the pages show are what the tables give today; the script that keeps them so."""
+"""The drawings and figures that the pages show are what the code gives today; the script that keeps them so."""
 
 import importlib.util
 
 import pytest
-from PIL import Image
 
 from godeeper import draw
 from pages import DOCS
@@ -12,12 +11,14 @@ spec = importlib.util.spec_from_file_location("drawings", DOCS / "drawings.py")
 drawings = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(drawings)
 
-FILES = sorted((DOCS / "images/drawings").glob("*.svg"))
+IMAGES = DOCS / "images"
+FILES = sorted([*IMAGES.glob("drawings/*.svg"), *IMAGES.glob("figures/*.svg")])
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_kept_drawing_is_what_the_tables_give(file):
-    assert file.read_text(encoding="utf-8") == drawings.drawing(file.stem)  # else: python docs/drawings.py
+def test_a_kept_drawing_is_what_the_code_gives(file):
+    name = file.relative_to(IMAGES).as_posix().removesuffix(".svg")
+    assert file.read_text(encoding="utf-8") == drawings.content(name)  # else: python docs/drawings.py
 
 
 def test_drawings_are_kept():
@@ -36,7 +37,6 @@ def root(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(drawings, "ROOT", tmp_path)
-    monkeypatch.setattr(drawings, "photograph", lambda file: None)
     return tmp_path
 
 
@@ -64,15 +64,11 @@ def test_the_script_draws_what_pages_name_and_removes_the_rest(root, capsys):
 
 def test_a_page_that_names_what_is_not_a_drawing(root):
     (root / "docs/en/guide/two.md").write_text("![x](../../images/drawings/googlenet-9z.svg)")
-    with pytest.raises(SystemExit, match=r"two\.md shows googlenet-9z\.svg: unknown stage '9z'"):
+    with pytest.raises(SystemExit, match=r"two\.md shows drawings/googlenet-9z\.svg: unknown stage '9z'"):
         drawings.main(check=False)
 
 
-def test_the_photograph_of_the_crops(tmp_path):
-    pytest.importorskip("sklearn", reason="scikit-learn has the photograph")
-    file = tmp_path / "crops.jpg"
-    drawings.photograph(file)
-    with Image.open(file) as made:
-        assert made.format == "JPEG"
-        assert made.width > 1000
-    assert file.stat().st_size < 500_000
+def test_a_page_that_names_what_is_no_figure(root):
+    (root / "docs/en/guide/two.md").write_text("![x](../../images/figures/cat.en.svg)")
+    with pytest.raises(SystemExit, match=r"two\.md shows figures/cat\.en\.svg: unknown figure 'cat\.en'"):
+        drawings.main(check=False)

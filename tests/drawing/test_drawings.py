@@ -30,6 +30,18 @@ def test_no_texts_of_any_drawing_overlap(name):
         check_geometry(drawing)
 
 
+def test_chinese_drawings_have_the_same_numbers_in_chinese_words():
+    for options in ({}, {"block": "aux1"}, {"block": "3a"}, {"show": "cost"}, {"show": "receptive-field"}):
+        english, chinese = (draw("googlenet", **options, lang=lang) for lang in ("en", "zh"))
+        check_geometry(chinese)
+        numbers = [sorted(re.findall(r"\d[\d,]*", " ".join(ET.fromstring(svg).itertext()))) for svg in (english, chinese)]
+        assert set(numbers[1]) == set(numbers[0])
+        words = " ".join(area.what for area in texts(ET.fromstring(chinese)))
+        assert not re.search("parameters|multiply-adds|receptive|image|output|pixels", words)
+    with pytest.raises(GodeeperError, match="unknown language 'fr'"):
+        draw("googlenet", lang="fr")
+
+
 def test_drawings_are_the_same_every_time():
     assert draw("googlenet") == draw(definition("googlenet")) == draw("googlenet")
 

@@ -17,8 +17,8 @@ COLUMNS = ("output", "parameters", "multiply_adds", "receptive_field")
 
 
 @lru_cache(maxsize=64)
-def _drawing(network: str, block: str | None = None) -> str:
-    return draw(network, block)
+def _drawing(network: str, lang: AppLang, block: str | None = None) -> str:
+    return draw(network, block, lang=lang)
 
 
 @lru_cache(maxsize=32)
@@ -43,7 +43,7 @@ def stage_table(network: str, lang: AppLang, opened: str | None = None) -> str:
 
 def drawing(network: str, lang: AppLang) -> str:
     """The drawing of the whole network."""
-    return fragment("drawing.html", lang, drawing=_drawing(network))
+    return fragment("drawing.html", lang, drawing=_drawing(network, lang))
 
 
 def stage(network: str, name: str | None, lang: AppLang) -> str:
@@ -54,7 +54,7 @@ def stage(network: str, name: str | None, lang: AppLang) -> str:
     findings = _findings(network)
     titles = [text(key, lang) for key in ("where", "printed", "computed", "verdict", "note")]
     return fragment(
-        "stage.html", lang, network=network, stage=description, columns=COLUMNS, drawing=_drawing(network, name),
+        "stage.html", lang, network=network, stage=description, columns=COLUMNS, drawing=_drawing(network, lang, name),
         audited=bool(findings), findings=[finding for finding in findings if name in finding.stages], titles=titles,
     )  # fmt: skip
 

@@ -6,48 +6,61 @@ from collections.abc import Sequence
 
 from ..papers.describe import Description
 from ..papers.notation import BatchNorm, Cat, Definition, Residual
+from ..text import Lang, Text
 from . import svg
 from .figure import figure, wrap
 from .layout import COMPACT, Layout, text_box
-from .stage_layout import row_text, stage_layout, trace
+from .stage_layout import row_text, shape_text, stage_layout, trace
 from .stage_summary import StageSummary
 
 GAP, COLUMN = 14.0, 13.0  # pixels between stages, and between columns
-HEADS = ("output", "parameters", "multiply-adds")
+HEADS = Text("output", "输出"), Text("parameters", "参数量"), Text("multiply-adds", "乘加次数")
 SIZE = 11.5
 AUXILIARY_OFFSET = 20.0  # pixels from the trunk to an auxiliary head
 AUXILIARY_WIDTH = 165.0  # of an auxiliary head's text
+IMAGE, AUXILIARY = Text("image {shape}", "图片 {shape}"), Text("auxiliary head", "辅助分类器")
+COST = Text(
+    "{parameters:,} parameters, {multiply_adds:,} multiply-adds on an image of {size}x{size}, {depth} layers with parameters",
+    "{parameters:,} 个参数，{size}x{size} 的图片 {multiply_adds:,} 次乘加，{depth} 个带参数的层",
+)
+WITH_HEADS = Text(
+    "with the auxiliary heads, which serve training only: {parameters:,} parameters",
+    "加上只在训练时用的辅助分类器：{parameters:,} 个参数",
+)
 
 
-def draw_architecture(definition: Definition, description: Description, stages: Sequence[StageSummary]) -> str:
+def draw_architecture(definition: Definition, description: Description, stages: Sequence[StageSummary], lang: Lang) -> str:
     """The SVG of every stage with its boxes, output shape, parameters and multiply-adds."""
     subtitle = [
-        definition.source,
-        f"{description.parameters:,} parameters, {description.multiply_adds:,} multiply-adds on an image of"
-        f" {description.image_size}x{description.image_size}, {description.depth} layers with parameters",
-    ]
+        Text(definition.source, definition.source),
+        COST.format(
+            parameters=description.parameters, multiply_adds=description.multiply_adds, size=description.image_size,
+            depth=description.depth,
+        ),
+    ]  # fmt: skip
     if description.auxiliary:
-        parameters = description.parameters_with_heads
-        subtitle.append(f"with the auxiliary heads, which serve training only: {parameters:,} parameters")
-    return figure(definition.title, subtitle, _table(stages, definition.batch_norm), [], legend=True)
+        subtitle.append(WITH_HEADS.format(parameters=description.parameters_with_heads))
+    title, table = Text(definition.title, definition.title), _table(stages, definition.batch_norm, lang)
+    return figure(title, subtitle, table, [], legend=True, lang=lang)
 
 
-def _table(stages: Sequence[StageSummary], batch_norm: BatchNorm | None) -> Layout:
+def _table(stages: Sequence[StageSummary], batch_norm: BatchNorm | None, lang: Lang) -> Layout:
+    titles = [head.get(lang) for head in HEADS]
     layouts = [_stage_layout(stage, batch_norm) for stage in stages]
     cells = [(stage.output, f"{stage.parameters:,}", f"{stage.multiply_adds:,}") for stage in stages]
-    names = max(max(map(svg.text_width, _label(stage), (12, 10), (True, False))) for stage in stages)
+    names = max(max(map(svg.text_width, _label(stage, lang), (12, 10), (True, False))) for stage in stages)
     axis = names + COLUMN + max(layout.axis for layout in layouts)
     edges = [axis + max(layout.width - layout.axis for layout in layouts)]
-    for column in zip(HEADS, *cells, strict=True):
+    for column in zip(titles, *cells, strict=True):
         edges.append(edges[-1] + COLUMN + max(svg.text_width(text, SIZE) for text in column))
     heights = [max(layout.height, 20.0) for layout in layouts]
     image = stages[0].input
-    first = text_box([f"image {image.height}x{image.width}x{image.channels}"], COMPACT, "source")
+    first = text_box([IMAGE.format(shape=shape_text(image)).get(lang)], COMPACT, "source")
 
     def paint(left: float, top: float) -> list[str]:
         x, y = left + axis, top + first.height
         ends = [left + edge for edge in edges[1:]]
-        heads = [svg.text(end, top + 12, head, 10.5, False, "end", "muted") for head, end in zip(HEADS, ends, strict=True)]
+        heads = [svg.text(end, top + 12, head, 10.5, False, "end", "muted") for head, end in zip(titles, ends, strict=True)]
         elements, trunk = [*heads, *first.paint(x - first.axis, top)], y
         for stage, layout, height, row in zip(stages, layouts, heights, cells, strict=True):
             middle = y + GAP + height / 2
@@ -56,26 +69,26 @@ def _table(stages: Sequence[StageSummary], batch_norm: BatchNorm | None) -> Layo
                 line = svg.wire((x, middle), (x + AUXILIARY_OFFSET, middle), arrow=True)
             else:
                 line, trunk = svg.wire((x, trunk), (x, start), arrow=True), start + layout.height
-            texts = [*_name(left, middle, stage), *_numbers(ends, middle, row)]
-            elements.append(svg.group([line, *texts, *layout.paint(x - layout.axis, start)], stage.name, stage.sentence))
+            texts = [*_name(left, middle, stage, lang), *_numbers(ends, middle, row)]
+            elements.append(svg.group([line, *texts, *layout.paint(x - layout.axis, start)], stage.name, stage.sentence(lang)))
             y += GAP + height
         return elements
 
     return Layout(edges[-1], first.height + sum(height + GAP for height in heights), axis, (), paint)
 
 
-def _label(stage: StageSummary) -> tuple[str, str]:
+def _label(stage: StageSummary, lang: Lang) -> tuple[str, str]:
     """A stage's name and its kind; no kind where the boxes say it already."""
     if stage.auxiliary:
-        return stage.name, "auxiliary head"
+        return stage.name, AUXILIARY.get(lang)
     if not all(isinstance(row, Cat | Residual) for row in stage.rows):
         return stage.name, ""
     count = f"{len(stage.rows)} x " if len(stage.rows) > 1 else ""
     return stage.name, count + row_text(stage.rows[0], stage.input)
 
 
-def _name(left: float, middle: float, stage: StageSummary) -> list[str]:
-    name, kind = _label(stage)
+def _name(left: float, middle: float, stage: StageSummary, lang: Lang) -> list[str]:
+    name, kind = _label(stage, lang)
     if not kind:
         return [svg.text(left, middle + 4, name, 12, bold=True)]
     return [svg.text(left, middle - 2, name, 12, bold=True), svg.text(left, middle + 11, kind, 10, tone="muted")]

@@ -10,6 +10,7 @@ from ..papers.describe import Defined, Description, describe, minimum_size
 from ..papers.notation import Definition
 from ..papers.registry import definition as definition_of
 from ..papers.shape import TooSmall
+from ..text import Lang
 from .architecture import draw_architecture
 from .block import draw_block
 from .cost_chart import draw_cost
@@ -20,28 +21,34 @@ Show = Literal["architecture", "cost", "receptive-field"]
 
 
 def draw(
-    network: str | Defined | Definition, block: str | None = None, show: Show = "architecture", image_size: int | None = None
+    network: str | Defined | Definition,
+    block: str | None = None,
+    show: Show = "architecture",
+    image_size: int | None = None,
+    lang: Lang = "en",
 ) -> str:
     """A network's drawing as the text of an SVG file, for square images of `image_size` pixels (default: the paper's).
 
     `block` draws one stage or auxiliary head (`4a`, `reduction_a`, `aux1`) instead of the whole; `show` chooses what is shown
-    of the whole. The SVG needs no other file, follows the page's light or dark colour scheme, and has each stage in a group
-    with its name as `data-stage`. GodeeperError for an unknown model, block or kind of drawing; TooSmall and Uneven as in
-    `describe`.
+    of the whole; `lang` is the language of its words, "en" or "zh". The SVG needs no other file, follows the page's light or
+    dark colour scheme, and has each stage in a group with its name as `data-stage`. GodeeperError for an unknown model, block,
+    language or kind of drawing; TooSmall and Uneven as in `describe`.
     """
     if show not in get_args(Show):
         raise unknown("drawing", str(show), get_args(Show))
+    if lang not in get_args(Lang):
+        raise unknown("language", str(lang), get_args(Lang))
     if block is not None and show != "architecture":
         raise GodeeperError(f"a block has one drawing only: leave out either block {block!r} or show {show!r}")
     description, definition = describe(network, image_size), _definition(network)
     stages = stage_summaries(definition, description)
     if block is not None:
-        return draw_block(_stage(block, stages, definition, description), definition.title, definition.batch_norm)
+        return draw_block(_stage(block, stages, definition, description), definition.title, definition.batch_norm, lang)
     if show == "cost":
-        return draw_cost(definition.title, description, stages)
+        return draw_cost(definition.title, description, stages, lang)
     if show == "receptive-field":
-        return draw_receptive_field(definition.title, description)
-    return draw_architecture(definition, description, stages)
+        return draw_receptive_field(definition.title, description, lang)
+    return draw_architecture(definition, description, stages, lang)
 
 
 def _stage(block: str, stages: Sequence[StageSummary], definition: Definition, description: Description) -> StageSummary:

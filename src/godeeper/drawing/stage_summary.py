@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from ..papers.describe import Description, StageDescription
 from ..papers.notation import Definition, Row, rows
 from ..papers.shape import FeatureShape, stage_output
+from ..text import Lang, Text
+
+SENTENCE = Text(
+    "{name}: {kind}, output {output}, {parameters:,} parameters, {multiply_adds:,} multiply-adds, receptive field {field}",
+    "{name}：输出 {output}，{parameters:,} 个参数，{multiply_adds:,} 次乘加，感受野 {field}",
+)
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,13 @@ class StageSummary:
         channels, height, width = self.lines[-1].output
         return f"{height}x{width}x{channels}"
 
-    @property
-    def sentence(self) -> str:
-        """Name, kind, output shape, cost and receptive field in one sentence."""
+    def sentence(self, lang: Lang) -> str:
+        """Name, kind (in English), output shape, cost and receptive field in one sentence."""
         kind = "auxiliary head" if self.auxiliary else self.lines[-1].kind
-        counts = f"{self.parameters:,} parameters, {self.multiply_adds:,} multiply-adds"
-        return f"{self.name}: {kind}, output {self.output}, {counts}, receptive field {self.lines[-1].receptive_field}"
+        return SENTENCE.format(
+            name=self.name, kind=kind, output=self.output, parameters=self.parameters, multiply_adds=self.multiply_adds,
+            field=self.lines[-1].receptive_field,
+        ).get(lang)  # fmt: skip
 
 
 def stage_summaries(definition: Definition, description: Description) -> list[StageSummary]:

@@ -1,0 +1,29 @@
+"""The figures of the guide, in English and in Chinese: `figures.draw(name, lang)`; docs/drawings.py keeps them in docs/images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import costs, detection, evaluation, halving, idea, signals, training
+
+FIGURES: dict[str, Callable[[str], str]] = {
+    "correlation": idea.correlation,
+    "filters": idea.filters,
+    "module-costs": costs.module_costs,
+    "reduction": costs.reduction,
+    "factorised": costs.factorised,
+    "batch-norm": signals.batch_norm,
+    "halving": halving.halving,
+    "auxiliary-heads": training.auxiliary_heads,
+    "crops-144": evaluation.crops_144,
+    "crops-and-networks": evaluation.crops_and_networks,
+    "tables-2016": evaluation.tables_of_2016,
+    "detection": detection.pipeline,
+    "residual-scaling": training.residual_scaling,
+    "rmsprop-epsilon": training.rmsprop_epsilon,
+}
+
+
+def draw(name: str, lang: str) -> str:
+    """The SVG of a figure in "en" or "zh"; KeyError for an unknown one."""
+    return FIGURES[name](lang)
