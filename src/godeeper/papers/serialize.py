@@ -116,9 +116,7 @@ class _Reader:
         batch_norm = values["batch_norm"]
         stages = self.stages(values["stages"], "stages")
         auxiliary = {_name(name): self.auxiliary(head, stages, name) for name, head in values["auxiliary"].items()}
-        if not isinstance(values["stem"], list):
-            raise ValueError(f"its stem is {values['stem']!r}: it must be a list of names of stages")
-        stem = tuple(values["stem"])
+        stem = tuple(_list("stem", values["stem"], least=0))
         if not set(stem) <= set(stages):
             raise GodeeperError(f"the table cannot be read: its stem {stem} is not among its stages")
         return Definition(
@@ -147,7 +145,7 @@ class _Reader:
         for name, stage in values.items():
             self.where = f"{part}, {name}"
             several = isinstance(stage, list)
-            result[_name(name)] = tuple(self.row(row) for row in stage) if several else self.row(stage)
+            result[_name(name)] = tuple(self.row(row) for row in _list("a stage", stage)) if several else self.row(stage)
         return result
 
     def row(self, values: Mapping[str, Any], depth: int = 0) -> Row:
@@ -157,9 +155,8 @@ class _Reader:
         tag = values["row"]
         if tag == "cat":
             only("a cat", values, ("row", "branches"))
-            branches = [[self.row(inner, depth + 1) for inner in branch] for branch in values["branches"]]
-            if not branches:
-                raise ValueError("a cat without branches")
+            given = [_list("a branch", branch) for branch in _list("branches", values["branches"])]
+            branches = [[self.row(inner, depth + 1) for inner in branch] for branch in given]
             return Cat(*branches)
         if tag == "residual":
             only("a residual", values, ("row", "body", "scale", "relu"))
@@ -203,6 +200,12 @@ def _number(name: str, value: Any) -> float:
     if type(value) not in (int, float) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}: it must be a number from {low:g} to {high:g}")
     return float(value)
+
+
+def _list(name: str, value: Any, least: int = 1) -> list[Any]:
+    if not isinstance(value, list) or len(value) < least:
+        raise ValueError(f"{name} is {str(value)[:40]!r}: it must be a list{' of something' * least}")
+    return value
 
 
 def _flag(name: str, value: Any) -> bool:
