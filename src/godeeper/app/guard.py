@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,11 +26,11 @@ SHOWN = "/uploads"  # what requests and answers call the folder of uploads
 TEXTS = ("text/html", "application/json", "text/event-stream")  # the answers that name files
 
 
-class TooLargeError(Exception):
-    """A body is larger than the app takes."""
+class TooLargeError(MultiPartException):
+    """A body is larger than the app takes; of this kind, since Gradio then removes what it has stored of it."""
 
 
-class GoneError(Exception):
+class GoneError(MultiPartException):
     """The client went before its body was there."""
 
 
@@ -53,7 +54,7 @@ class Guard:
         try:
             await self._pass_on(self._located(scope), _bounded(scope, receive), _Masked(send, self.uploads))
         except TooLargeError as error:
-            await PlainTextResponse(str(error), 413)(scope, receive, send)
+            await PlainTextResponse(error.message, 413)(scope, receive, send)
         except GoneError:
             return
 
@@ -90,16 +91,19 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
     """Receives a body up to what its path takes; TooLargeError beyond that, before anything is read where it is announced."""
     most = LARGEST.get(scope["path"], 0)
     announced = Headers(scope=scope).get("content-length", "0")
+    refusal = f"the maximum allowed size is {most:,} bytes"  # from which Gradio makes a 413, too
     seen = 0
 
     async def message() -> Message:
         nonlocal seen
         if not announced.isdecimal() or int(announced) > most:
-            raise TooLargeError(f"this takes at most {most:,} bytes")
+            raise TooLargeError(refusal)
         received = await receive()
         seen += len(received.get("body", b""))
         if seen > most:
-            raise TooLargeError(f"this takes at most {most:,} bytes")
+            raise TooLargeError(refusal)
+        if received["type"] == "http.disconnect" and scope["path"] in LARGEST:
+            raise GoneError("the client went")
         return received
 
     return message
@@ -109,8 +113,6 @@ async def _read(receive: Receive) -> bytes:
     parts = []
     while True:
         message = await receive()
-        if message["type"] == "http.disconnect":
-            raise GoneError
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)

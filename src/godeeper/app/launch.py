@@ -60,7 +60,7 @@ def _launch(blocks: gr.Blocks, port: int) -> str:
         Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]),
         Middleware(Guard, uploads=os.environ["GRADIO_TEMP_DIR"]),
     ]
-    queueing.traceback = _OneLine()  # type: ignore[assignment]
+    vars(queueing)["traceback"] = _OneLine()
     try:
         _, address, _ = blocks.launch(
             server_name="127.0.0.1", server_port=port, share=False, quiet=True, prevent_thread_lock=True, inbrowser=False,

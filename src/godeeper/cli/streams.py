@@ -13,7 +13,7 @@ class OutputClosed(BaseException):
 
 
 class _Descriptor(io.FileIO):
-    def write(self, data: Any) -> int | None:
+    def write(self, data: Any) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:
@@ -29,7 +29,7 @@ def watch_streams() -> None:
             descriptor = _Descriptor(stream.fileno(), "w", closefd=False)
             unbuffered = isinstance(stream.buffer, io.FileIO)  # by PYTHONUNBUFFERED
             watched = io.TextIOWrapper(
-                descriptor if unbuffered else io.BufferedWriter(descriptor),  # type: ignore[arg-type]
+                descriptor if unbuffered else io.BufferedWriter(descriptor),
                 stream.encoding,
                 "backslashreplace",
                 line_buffering=stream.line_buffering or descriptor.isatty(),
