@@ -71,7 +71,7 @@ def write_table(
         _check_plan(folder, files, settings)
         parts = [folder / f"{number:07}.jsonl" for number in range(-(-len(files) // chunk))]
         _write_parts(parts, files, rows, processes, chunk, progress)
-        if processes.is_main_process:
+        if processes.process_index == 0:
             while not all(part.is_file() for part in parts):  # of other processes; where one fails, torchrun ends all
                 time.sleep(0.1)
             with atomic_write(out) as partial:
