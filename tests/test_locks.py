@@ -157,7 +157,15 @@ def write_a_table_there(folder):
     write_table(folder.with_suffix(""), [folder], lambda _: [], {}, join_jsonl)
 
 
-@pytest.mark.parametrize("work", [train_there, evaluate_there, write_a_table_there, reproduce_there])
+@pytest.mark.parametrize(
+    "work",
+    [
+        train_there,
+        evaluate_there,
+        write_a_table_there,
+        pytest.param(reproduce_there, marks=pytest.mark.slow),
+    ],
+)
 def test_whatever_works_in_a_folder_refuses_one_in_use(work, tmp_path):
     folder = tmp_path / "table.parts"
     with locked(folder):
