@@ -32,14 +32,14 @@ $(READY): $(DEMO_READY)
 
 demo: $(DEMO_READY)
 	rm -rf $(DEMO)
+	$(BIN)/python examples/photographs.py godeeper/cifar10 $(DEMO)/photographs.png
 	$(BIN)/python examples/save_digits.py $(DEMO)/images
-	$(BIN)/python examples/photographs.py godeeper/digits $(DEMO)/heat_maps.png $(DEMO)/images/*.png
 	$(BIN)/godeeper train --model googlenet_bn --small --width 0.25 --data digits --out $(DEMO)
 	$(BIN)/godeeper evaluate $(DEMO) --data digits
 	$(BIN)/godeeper evaluate $(DEMO) --data digits --crops 144
 	$(BIN)/godeeper predict $(DEMO) $(DEMO)/images --top 3 --plot $(DEMO)/predictions.png
 	@echo
-	@echo "Before training:  $(DEMO)/heat_maps.png, by a network that comes along: godeeper/digits"
+	@echo "A photograph:     $(DEMO)/photographs.png, by a network that comes along: godeeper/cifar10"
 	@echo "The run:          $(DEMO)  (recipe.json, metrics.jsonl, log.txt, curves.png, checkpoints/)"
 	@echo "The network:      $(DEMO)/model.safetensors"
 	@echo "The curves:       $(DEMO)/curves.png"

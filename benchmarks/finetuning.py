@@ -8,7 +8,7 @@ with a scale and a minimum in the metadata (`quantization`), for whole images sq
     probe     logistic regression on the 2048 pooled features, its strength chosen within the training set by cross-validation
     head      recipe `finetune`, the classifier alone in all epochs
     all       recipe `finetune`
-    scratch   the same images, epochs and batches from fresh weights
+    scratch   the same images and epochs from fresh weights, in batches of 32
 
 Errors are of the test images. Where DATA has no folder for them, a fifth of each class is held out: settings are chosen so, by
 DATA/train. Each seed has its own order, crops, classifier, and folds of the probe; intervals are Student's t over seeds. Minutes
@@ -40,7 +40,7 @@ from godeeper.workflows import embed, train
 
 STRENGTHS = np.logspace(-4, 4, 17)  # of the probe: C, the inverse of its penalty
 FOLDS = 5
-FROM_SCRATCH = ("batch_norm=trained", "freeze_epochs=0", "layer_decay=1", "lr=0.05")
+FROM_SCRATCH = ("batch_norm=trained", "freeze_epochs=0", "layer_decay=1", "batch_size=32")
 ARMS = ("probe", "head", "all", "scratch")
 
 

@@ -2,8 +2,8 @@
 
 From RUNS (a folder as `--out` makes it) the result of every claim and scale that is done goes into
 `src/godeeper/claims/results/`, a file a claim, and the figures into `docs/results/`. From those files and the claims' texts come
-the parts of the pages and READMEs between `<!-- NAME -->` and `<!-- /NAME -->`, whether or not RUNS is named. `--check` changes
-nothing and names what differs.
+the parts of the pages between `<!-- NAME -->` and `<!-- /NAME -->`, whether or not RUNS is named. `--check` changes nothing and
+names what differs.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ from godeeper.text import Text
 RESULTS = ROOT / "src/godeeper/claims/results"
 FIGURES = ROOT / "docs/results"
 PAGES = {
-    ROOT / "README.md": "en",
-    ROOT / "README.zh-CN.md": "zh",
     ROOT / "docs/en/claims.md": "en",
     ROOT / "docs/zh/claims.md": "zh",
 }
@@ -64,11 +62,10 @@ def import_runs(runs: Path) -> None:
     published_results.cache_clear()
 
 
-def summary(lang: str, page: Path) -> str:
+def summary(lang: str) -> str:
     """A row for each claim and scale: its statements by verdict."""
     head = [CLAIM.get(lang), SCALE.get(lang), *(verdict_text(verdict).get(lang) for verdict in VERDICTS)]
     rows = []
-    target = "" if page.name == "claims.md" else f"docs/{lang}/claims.md"
     for name, claim in CLAIMS.items():
         for scale, result in published_results(name).items():
             statements = described(claim, result)
@@ -76,7 +73,7 @@ def summary(lang: str, page: Path) -> str:
                 SEMICOLON.get(lang).join(statement["text"][lang] for statement in statements if statement["verdict"] == verdict)
                 for verdict in VERDICTS
             ]
-            rows.append([f"[`{name}`]({target}#{name})", scale, *by_verdict])
+            rows.append([f"[`{name}`](#{name})", scale, *by_verdict])
     return markdown(Table(head, rows))
 
 
@@ -135,7 +132,7 @@ def changed() -> Iterator[tuple[Path, str]]:
     """The pages that are not as results and texts have them, and what they should be."""
     for page, lang in PAGES.items():
         text = page.read_text(encoding="utf-8")
-        expected = filled(text, {"verdicts": summary(lang, page), "scales": costs(lang), "claims": sections(lang)})
+        expected = filled(text, {"verdicts": summary(lang), "scales": costs(lang), "claims": sections(lang)})
         if expected != text:
             yield page, expected
 

@@ -3,8 +3,7 @@
 The weights of the run folder RUN, in half precision, and what is known of them become `src/godeeper/models/shipped/NAME.*`, from
 where `godeeper/NAME` is loaded. The error is that of the written file itself. DATA is by default what the run was trained on; the
 pages show it, so give another path to it where that is one of this machine alone. From those files come the parts of the pages
-and READMEs between `<!-- NAME -->` and `<!-- /NAME -->`, also where no run is named; `--check` changes nothing and names those
-that differ.
+between `<!-- NAME -->` and `<!-- /NAME -->`, also where no run is named; `--check` changes nothing and names those that differ.
 """
 
 from __future__ import annotations
@@ -36,8 +35,6 @@ from godeeper.train.run import RunFolder
 
 CURVES = ROOT / "docs/images/shipped"
 PAGES = {
-    ROOT / "README.md": "en",
-    ROOT / "README.zh-CN.md": "zh",
     ROOT / "docs/en/shipped.md": "en",
     ROOT / "docs/zh/shipped.md": "zh",
 }

@@ -18,7 +18,6 @@ from godeeper.data.decode import decode
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(3600),
     pytest.mark.filterwarnings("ignore"),  # the peers': scipy's sqrtm, torch's loaders
 ]
 

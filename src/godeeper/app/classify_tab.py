@@ -61,7 +61,7 @@ def open_image(network: Network, file: str | None) -> ImageState:
 
 
 def predicted(network: Network, image: Image.Image) -> ImageState:
-    """The classes of an image, and the likeliest of them as the one whose evidence is shown."""
+    """The classes of an image, and the most likely of them as the one whose evidence is shown."""
     state = ImageState(image, probabilities=crop_probabilities(network, image, 1)[0].tolist())
     state.chosen = state.top[0]
     return state

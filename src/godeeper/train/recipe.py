@@ -226,12 +226,13 @@ recipes: dict[str, Recipe] = {
         epochs=100, batch_size=512, lr=0.4, warmup_epochs=5, weight_decay=5e-5, ema_decay=0.9999, label_smoothing=0.1,
         mixup=0.2, cutmix=1.0, start_size=128, auxiliary_weight=0.0,
     ),
-    # From published weights to images of your own: an epoch of the new classifier alone, then everything, each stage at
-    # 90 % of the next one's rate; batch norm as the weights bring it. The papers do not fine-tune.
+    # From published weights to images of your own: an epoch of the new classifier alone, then everything, each stage at 90 % of
+    # the next one's rate; batch norm as the weights bring it, so that batches may be small and steps many. The papers do not
+    # fine-tune.
     # `godeeper train --model inception_v4 --weights timm/inception_v4.tf_in1k --data FOLDER --recipe finetune --out runs/tuned`
     "finetune": Recipe(
-        epochs=20, batch_size=32, lr=0.05, layer_decay=0.9, freeze_epochs=1, batch_norm="frozen", warmup_epochs=1,
-        weight_decay=1e-4, ema_decay=0.99, clip_norm=1.0, crop_scale=(0.35, 1.0), auxiliary_weight=0.0,
+        epochs=20, batch_size=8, lr=0.05, layer_decay=0.9, freeze_epochs=1, batch_norm="frozen", warmup_epochs=1,
+        weight_decay=1e-4, ema_decay=0.99, clip_norm=1.0, crop_scale=(0.5, 1.0), auxiliary_weight=0.0,
     ),
     # CIFAR-10, by tables with batch norm: whole images, shifted by 2 pixels and flipped every other epoch, Muon for filters
     # (arXiv 2404.00498 and its code), a rate that falls in a straight line.
