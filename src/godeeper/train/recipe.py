@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from ..data.augment import Augment
@@ -146,7 +145,6 @@ class Recipe(TrainConfig):
         return min(full, int(self.start_size + grown * (full - self.start_size)) // 8 * 8)
 
 
-@cache
 def _kinds(recipe: type[TrainConfig]) -> dict[str, Any]:
     hints = get_type_hints(recipe)
     return {field.name: hints[field.name] for field in fields(recipe)}
