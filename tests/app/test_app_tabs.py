@@ -5,6 +5,7 @@ import io
 import json
 import re
 import string
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from godeeper.papers.audit import AUDITED, audit
 from godeeper.papers.registry import definition, variant
 from godeeper.train.run import RunFolder
 
+HERE = SimpleNamespace(image=decode)  # in the place of processes that decode
 CHINESE = "[\u4e00-\u9fff]"
 
 
@@ -30,7 +32,7 @@ def shown_image(html):
 
 @pytest.fixture(scope="module")
 def photograph(ten_things, files):
-    return classify_tab.open_image(ten_things, str(files["photograph"]))
+    return classify_tab.open_image(ten_things, HERE, str(files["photograph"]))
 
 
 def test_every_text_is_there_in_both_languages_with_the_same_placeholders():
@@ -56,7 +58,7 @@ def test_five_classes_the_most_likely_first(ten_things, photograph):
 
 
 def test_the_evidence_is_of_the_chosen_class(ten_things, files):
-    state = classify_tab.open_image(ten_things, str(files["photograph"]))
+    state = classify_tab.open_image(ten_things, HERE, str(files["photograph"]))
     pages = []
     for label in state.top[:2]:
         state.chosen = label
@@ -73,7 +75,7 @@ def test_a_tiny_image_has_its_pixels_as_squares_under_the_evidence(ten_things, t
     """As on the page of `explain`: enlarged smoothly, a digit is a blur."""
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "tiny.png")
-    state = classify_tab.open_image(ten_things, str(tmp_path / "tiny.png"))
+    state = classify_tab.open_image(ten_things, HERE, str(tmp_path / "tiny.png"))
     monkeypatch.setattr(classify_tab, "class_maps", lambda network, image, classes, size: [torch.zeros(size[::-1])])
     shown = shown_image(classify_tab.heat_map(ten_things, state, "en"))
     times = len(shown) // 8
@@ -83,7 +85,7 @@ def test_a_tiny_image_has_its_pixels_as_squares_under_the_evidence(ten_things, t
 
 @pytest.mark.parametrize("scheme", [1, 10, 144])
 def test_there_are_as_many_predictions_as_crops(ten_things, files, scheme):
-    state = classify_tab.open_image(ten_things, str(files["photograph"]))
+    state = classify_tab.open_image(ten_things, HERE, str(files["photograph"]))
     classify_tab.predict_crops(ten_things, state, scheme)
     page = classify_tab.crop_predictions(ten_things, state, "zh")
     assert len(state.crops) == scheme
@@ -95,7 +97,7 @@ def test_there_are_as_many_predictions_as_crops(ten_things, files, scheme):
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_file_that_is_no_image_is_answered_in_one_line(ten_things, files, lang):
     for name in ("text", "bomb", "huge"):
-        state = classify_tab.open_image(ten_things, str(files[name]))
+        state = classify_tab.open_image(ten_things, HERE, str(files[name]))
         page = classify_tab.predictions(ten_things, state, lang)
         assert state.image is None
         assert page.startswith('<p class="note"')
@@ -104,7 +106,7 @@ def test_a_file_that_is_no_image_is_answered_in_one_line(ten_things, files, lang
         assert lang == "en" or re.search(f"：{CHINESE}", page)  # the reason, too, in Chinese
         assert classify_tab.heat_map(ten_things, state, lang) == classify_tab.crop_predictions(ten_things, state, lang) == ""
     for name in ("single", "animation"):
-        state = classify_tab.open_image(ten_things, str(files[name]))
+        state = classify_tab.open_image(ten_things, HERE, str(files[name]))
         assert 'class="predictions"' in classify_tab.predictions(ten_things, state, lang)
 
 

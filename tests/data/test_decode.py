@@ -379,6 +379,40 @@ def test_a_gif_frame_larger_than_its_screen_is_held_to_the_limit(monkeypatch):
     assert "limit" in message(bytes(data))
 
 
+def rle_bmp():
+    """A BMP file of 8 bits whose two pixels are a run."""
+    head = struct.pack("<IiiHHIIiiII", 40, 2, 1, 1, 8, 1, 0, 0, 0, 0, 0) + b"\0" * 1024
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, 14 + len(head)) + head + b"\2\1\0\1"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"P1 1 1 1", "PPM in plain text"),
+        (b"P2 1 1 255 7", "PPM in plain text"),
+        (b"P3 1 1 255 1 2 3", "PPM in plain text"),
+        (b"P6 1 1 1023 123456", "PPM of unusual depth"),
+        (rle_bmp(), "BMP with RLE compression"),
+    ],
+)
+def test_what_pillow_decodes_in_python_is_refused(data, reason):
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.load()  # the file is sound
+    assert f"{reason} is not read, which would be slow: save it as PNG" in message(data)
+
+
+def test_binary_ppm_is_read():
+    assert pixels(decode(b"P6 1 1 255 abc")).tolist() == [[[97, 98, 99]]]
+    assert pixels(decode(b"P5 1 1 65535 \xff\xff")).tolist() == [[[255] * 3]]
+
+
+def test_a_jpeg_of_very_many_scans_is_refused():
+    data = encoded(Image.new("RGB", (8, 8), RED), "JPEG", progressive=True)
+    assert abs(pixels(decode(data)) - RED).max() <= 4
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    assert "more than 100 scans" in message(data[:-2] + 100 * scan + data[-2:])
+
+
 def test_the_image_outlives_its_file(tmp_path):
     file = tmp_path / "a.png"
     file.write_bytes(encoded(Image.fromarray(asymmetric()), "PNG"))

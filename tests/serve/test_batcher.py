@@ -1,32 +1,52 @@
 """Batching and the bounds on bodies, without a network and without sockets."""
 
 import asyncio
+import contextlib
 import time
 
+import numpy as np
 from starlette.requests import Request
 
+from godeeper import BadImage
 from godeeper.deploy.predictor import Prediction
 from godeeper.serve import limits as limits_module
 from godeeper.serve.batcher import Batcher
+from godeeper.serve.decoding import Decoding
 from godeeper.serve.limits import Bodies, Limits, Refused
 
 
 class Slow:
-    """A predictor that takes its time, and breaks at some images."""
+    """A predictor that takes its time, and breaks at some crops."""
 
     classes = ("a", "b")
 
     def __init__(self, seconds):
         self.seconds = seconds
 
-    def outcomes(self, images, *, top=5, crops=1):
+    def predict_crops(self, images, *, top=5):
         time.sleep(self.seconds)
-        for data in images:
-            if data == b"break":
-                raise RuntimeError("broken")
-            if data == b"full":
-                raise MemoryError
-            yield Prediction(("a", "b")[:top], (0.75, 0.25)[:top])
+        if any(int(crop) == BREAK for crop in images):
+            raise RuntimeError("broken")
+        if any(int(crop) == FULL for crop in images):
+            raise MemoryError
+        return [Prediction(("a", "b")[:top], (0.75, 0.25)[:top]) for _ in images]
+
+
+class Workers(contextlib.nullcontext):
+    """In the place of processes that decode: an image's bytes say how many pixels it has, its seconds, and what its crop is."""
+
+    count = 2
+
+    def run(self, decoder, data, preprocess, max_pixels):
+        pixels, seconds, value = data.split()
+        if int(pixels) > max_pixels:
+            raise BadImage(f"{pixels} pixels", code="too-many-pixels")
+        time.sleep(float(seconds))
+        return np.full((1, 1, 1, 1), int(value), np.uint8)
+
+
+BREAK, FULL = 13, 14
+GOOD, BROKEN, TOO_FULL = b"100 0 1", b"100 0 13", b"100 0 14"
 
 
 def run_batcher(limits, images, seconds=0.3):
@@ -34,7 +54,7 @@ def run_batcher(limits, images, seconds=0.3):
     sizes = []
 
     async def run():
-        batcher = Batcher(Slow(seconds), limits)
+        batcher = Batcher(Slow(seconds), Decoding(Workers(), None, limits), limits)
         async with batcher.running(sizes.append):
             jobs = [batcher.predict(data, 1 + index % 2) for index, data in enumerate(images)]
             found = await asyncio.gather(*jobs, return_exceptions=True)
@@ -45,24 +65,56 @@ def run_batcher(limits, images, seconds=0.3):
 
 
 def test_a_long_wait_is_given_up():
-    found, sizes = run_batcher(Limits(max_batch=1, timeout=0.45), [b"good"] * 4)
+    found, sizes = run_batcher(Limits(max_batch=1, timeout=0.45), [GOOD] * 4)
     assert found[0] == Prediction(("a",), (0.75,))
     assert [outcome.status for outcome in found[1:]] == [504] * 3
     assert len(sizes) == 2  # nothing is computed for those that gave up
 
 
 def test_a_full_queue_refuses_at_once():
-    found, _ = run_batcher(Limits(max_waiting=2), [b"good"] * 5)
-    assert [getattr(outcome, "status", 200) for outcome in found] == [200, 200, 503, 503, 503]
+    found, _ = run_batcher(Limits(max_waiting=2), [GOOD] * 5)
+    assert statuses(found) == [200, 200, 503, 503, 503]
 
 
 def test_what_breaks_a_pass_breaks_no_other_request_and_each_gets_as_many_classes_as_it_asked_for():
-    found, sizes = run_batcher(Limits(max_batch=4), [b"good", b"good", b"break", b"good", b"full"], seconds=0)
+    found, sizes = run_batcher(Limits(max_batch=4, max_wait=200), [GOOD, GOOD, BROKEN, GOOD, TOO_FULL], seconds=0)
     one, two = Prediction(("a",), (0.75,)), Prediction(("a", "b"), (0.75, 0.25))
     assert found[:2] + found[3:4] == [one, two, two]
     assert type(found[2]) is RuntimeError
     assert (found[4].status, "not enough memory" in str(found[4])) == (503, True)
     assert sizes == [4, 1]
+
+
+def statuses(found):
+    return [getattr(outcome, "status", 200) for outcome in found]
+
+
+def test_images_of_many_pixels_keep_no_small_ones_waiting():
+    large = b"9000000 0.2 1"
+    limits = Limits(max_waiting=40, timeout=3)
+    found, _ = run_batcher(limits, [large] * 12 + [GOOD] * 20, seconds=0)
+    assert statuses(found[12:]) == [200] * 20
+    assert statuses(found[:12]) == [200] * 10 + [503] * 2  # a quarter of those that wait
+
+
+def test_where_all_decoders_are_busy_for_long_an_image_is_refused_in_time():
+    found, _ = run_batcher(Limits(timeout=0.6), [b"100 0.5 1"] * 2 + [GOOD], seconds=0)
+    assert statuses(found) == [200, 200, 503]
+
+
+def test_health_fails_while_a_pass_takes_longer_than_an_answer_may():
+    async def run():
+        limits = Limits(timeout=0.1)
+        batcher = Batcher(Slow(0.6), Decoding(Workers(), None, limits), limits)
+        async with batcher.running(lambda size: None):
+            before = batcher.alive()
+            (outcome,) = await asyncio.gather(batcher.predict(GOOD, 1), return_exceptions=True)
+            await asyncio.sleep(0.1)
+            return before, outcome.status, batcher.alive()
+
+    start = time.monotonic()
+    assert asyncio.run(run()) == (True, 504, False)
+    assert time.monotonic() - start < 0.6  # nor does stopping wait for it
 
 
 def test_where_room_is_short_the_slowest_body_makes_way(monkeypatch):

@@ -94,7 +94,13 @@ REASONS = {
         f"it is not an image in one of {', '.join(FORMATS)}", f"不是图片，或者格式不在 {', '.join(FORMATS)} 之内"
     ),
     "damaged-image": Text("the file is damaged", "文件已损坏"),
-    "too-many-pixels": Text(f"it has more than {MAX_PIXELS:,} pixels", f"像素太多，上限是 {MAX_PIXELS:,}"),
+    "too-many-pixels": Text(
+        f"it has too many pixels: more than {MAX_PIXELS:,}, or more than its format takes memory for",
+        f"像素太多：超过 {MAX_PIXELS:,}，或超过该格式的内存上限",
+    ),
+    "slow-format": Text("its format is slow to decode: save it as PNG or JPEG", "这种格式解码太慢，请另存为 PNG 或 JPEG"),
+    "stuck-decoder": Text("decoding it takes too long", "解码时间过长"),
+    "too-much-memory": Text("decoding it takes too much memory", "解码占用内存过多"),
     "32-bit-pixels": Text(
         "its pixels have 32 bits, whose range is not defined: save it with 8 or 16 bits",
         "像素是 32 位的，取值范围不明，请另存为 8 位或 16 位",

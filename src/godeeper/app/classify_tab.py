@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from ..data.decode import decode
+from ..data.decode_workers import DecodeWorkers
 from ..data.photos import photographs
 from ..errors import BadImage, GodeeperError
 from ..eval_mode import eval_mode
@@ -46,15 +47,15 @@ class ImageState:
         return order[:TOP]
 
 
-def open_image(network: Network, file: str | None) -> ImageState:
-    """Decodes an uploaded file and predicts its classes; the state has the error if it cannot be read."""
+def open_image(network: Network, workers: DecodeWorkers, file: str | None) -> ImageState:
+    """Has an uploaded file decoded and predicts its classes; the state has the error if it cannot be read."""
     if file is None:
         return ImageState()
     path = Path(file)
     try:
         if path.stat().st_size > LARGEST_UPLOAD * 1_000_000:
             raise BadImage(f"the file is larger than {LARGEST_UPLOAD} MB", code="file-too-large")
-        image = decode(path, "image")
+        image = workers.image(path)
     except BadImage as error:
         return ImageState(error=error)
     return predicted(network, image)

@@ -17,6 +17,7 @@ from gradio import queueing
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from ..data.decode_workers import DecodeWorkers
 from ..errors import GodeeperError
 from ..models.network import Network
 from .app_texts import AppLang
@@ -24,6 +25,7 @@ from .guard import LARGEST, UPLOAD, Guard
 from .web_app import WebApp, static
 
 logger = logging.getLogger("godeeper")
+DECODE_SECONDS = 10.0  # that an uploaded image may take
 
 
 class _OneLine:
@@ -44,9 +46,10 @@ def launched(network: Network, runs: Path, lang: AppLang, port: int) -> Iterator
 
     Uploads lie in a folder that only this user can read and that is removed at the end.
     """
-    with TemporaryDirectory(prefix="godeeper-", ignore_cleanup_errors=True) as uploads:
+    folder = TemporaryDirectory(prefix="godeeper-", ignore_cleanup_errors=True)
+    with folder as uploads, DecodeWorkers(1, DECODE_SECONDS) as workers:
         os.environ["GRADIO_TEMP_DIR"] = uploads
-        blocks = WebApp(network, runs, lang).blocks
+        blocks = WebApp(network, workers, runs, lang).blocks
         try:
             yield _launch(blocks, port)
         finally:

@@ -10,6 +10,7 @@ import gradio as gr
 from PIL import Image
 
 from ..data.crops import CROPS
+from ..data.decode_workers import DecodeWorkers
 from ..models.network import Network
 from ..papers.registry import list_models
 from . import classify_tab, compare_tab, explore_tab, runs_tab
@@ -33,9 +34,10 @@ def clickable(value: str = "", **options: Any) -> gr.HTML:
 
 
 class WebApp:
-    """The app for a network and a folder of runs; `blocks` is Gradio's."""
+    """The app for a network and a folder of runs; `workers` decode what is uploaded; `blocks` is Gradio's."""
 
-    def __init__(self, network: Network, folder: Path, lang: AppLang) -> None:
+    def __init__(self, network: Network, workers: DecodeWorkers, folder: Path, lang: AppLang) -> None:
+        self.workers = workers
         self.network, self.folder, self.start = network, folder, lang
         self.texts: list[tuple[Any, dict[str, str]]] = []  # components, and the texts' keys of their properties
         with gr.Blocks(title="godeeper", analytics_enabled=False) as self.blocks:
@@ -110,7 +112,7 @@ class WebApp:
         shown = [self.predictions, self.heat_map, self.crops]
 
         def open_image(upload: dict[str, Any] | None, lang: AppLang) -> list[Any]:
-            state = classify_tab.open_image(network, upload["path"] if upload else None)
+            state = classify_tab.open_image(network, self.workers, upload["path"] if upload else None)
             predictions = classify_tab.predictions(network, state, lang)
             return [state, predictions, classify_tab.heat_map(network, state, lang), ""]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
 from ..errors import BadImage, GodeeperError
 from .native_codecs import ignore_warnings, silence_libtiff, torchvision_jpeg
@@ -44,9 +44,15 @@ SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
     *(suffix for suffixes in _OPTIONAL.values() for suffix in suffixes),
 }  # fmt: skip
-MAX_PIXELS = 100_000_000  # checked against the header, before any pixel is decoded
+MAX_PIXELS = 100_000_000  # of 4 bytes, which is what Pillow takes for one of RGB; checked by the header, before any is decoded
+DECODER_BYTES = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "TIFF": 12}  # a pixel at most while it is decoded; of the others 4
+PROGRESSIVE_BYTES = 10  # of a JPEG whose coefficients are all held
+CONVERTED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # held beside the RGB ones; of the others 4
+MAX_SCANS = 100  # of a JPEG: ordinary ones have ten, and one of 20 MB may have a million, each over all pixels
+STRIP_PIXELS = 1_000_000  # converted to RGB at a time
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 ORIENTATION = ExifTags.Base.Orientation
+ORIENTATIONS = range(2, 9)  # those that are not upright
 TURNED = (5, 6, 7, 8)  # the orientations that swap width and height
 TURNING = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # what in a PNG can tell one; to ask Pillow decodes the pixels
 
@@ -55,14 +61,15 @@ RawImage = Path | bytes | Image.Image  # what an image is decoded from; or the i
 Shrink = Callable[[int, int], float]  # upright width and height -> how many times smaller will do
 
 
-def decode(image: str | Path | bytes, name: str | None = None) -> Image.Image:
+def decode(image: str | Path | bytes, name: str | None = None, *, max_pixels: int | None = None) -> Image.Image:
     """One RGB image, upright, of a file or of its bytes; `name` is what errors call it.
 
     The content decides the format, not the file's name. EXIF orientation is applied; transparent pixels are put over white;
-    16-bit grey is scaled to 8; of an animation, the first frame counts. BadImage, naming file and reason, for what is not
-    there, is not one of `FORMATS`, is damaged, or has more than `MAX_PIXELS` pixels.
+    16-bit grey is scaled to 8; of an animation, the first frame counts. It takes 4 bytes of memory a pixel of `MAX_PIXELS` at
+    most, and a constant. BadImage, naming file and reason, for what is not there, is not one of `FORMATS`, is damaged, is
+    written so that it would be decoded in Python, has more pixels than `max_pixels`, or would take more memory.
     """
-    with _opened(image, name) as (opened, _):
+    with _opened(image, name, max_pixels) as (opened, _):
         opened.load()
         return _rgb(_upright(opened))
 
@@ -152,12 +159,13 @@ def _readable(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opened(image: str | Path | bytes, name: str | None) -> Iterator[tuple[Image.Image, bytes]]:
+def _opened(image: str | Path | bytes, name: str | None, max_pixels: int | None = None) -> Iterator[tuple[Image.Image, bytes]]:
     """The image with its header read and checked, and its content; what goes wrong within becomes a BadImage."""
     name = _one_line(name or (f"{len(image)} bytes" if isinstance(image, bytes) else str(image)))
     with _readable(name):
         data = image if isinstance(image, bytes) else _regular(Path(image)).read_bytes()
-    with _image(io.BytesIO(data), name) as opened:
+    with _image(io.BytesIO(data), name, max_pixels) as opened:
+        _check_codec(opened, data)
         yield opened, data
 
 
@@ -170,7 +178,10 @@ def _from_pil(image: Image.Image, name: str) -> Image.Image:
         raise BadImage(f"{name}: damaged: {error}", code="damaged-image") from None
     if min(image.size) < 1:
         raise BadImage(f"{name}: {image.width}x{image.height} has no pixels", code="no-pixels")
-    _check_mode(image, name)
+    try:
+        _check_mode(image)
+    except BadImage as error:
+        raise BadImage(f"{name}: {error}", code=error.code) from None
     return _rgb(_upright(image.copy()))
 
 
@@ -180,35 +191,58 @@ def _sample_formats(image: Image.Image) -> tuple[int, ...]:
     return formats
 
 
-def _check_mode(image: Image.Image, name: str) -> None:
+def _check_mode(image: Image.Image) -> None:
     if image.format == "TIFF" and 2 in _sample_formats(image):
-        raise BadImage(f"{name}: signed pixels have no agreed range: save it unsigned, with 8 or 16 bits", code="signed-pixels")
+        raise BadImage("signed pixels have no agreed range: save it unsigned, with 8 or 16 bits", code="signed-pixels")
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):  # Pillow's 16-bit PPM is "I", 0..65535
-        reason = "32-bit pixels have no agreed range: save it with 8 or 16 bits"
-        raise BadImage(f"{name}: {reason}", code="32-bit-pixels")
+        raise BadImage("32-bit pixels have no agreed range: save it with 8 or 16 bits", code="32-bit-pixels")
+
+
+def _check_codec(opened: Image.Image, data: bytes) -> None:
+    """BadImage for what takes minutes: what Pillow decodes in Python, pixel by pixel, and a JPEG of very many scans."""
+    tiles = opened.tile if isinstance(opened, ImageFile.ImageFile) else []
+    if any(tile[0] in Image.DECODERS for tile in tiles):  # the registry of those written in Python
+        kind = {"ppm_plain": "in plain text", "bmp_rle": "with RLE compression"}.get(tiles[0][0], "of unusual depth")
+        raise BadImage(f"a {opened.format} {kind} is not read, which would be slow: save it as PNG", code="slow-format")
+    if opened.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > MAX_SCANS:
+        raise BadImage(f"a JPEG of more than {MAX_SCANS} scans is not read, which would be slow", code="slow-format")
+
+
+def _check_pixels(image: Image.Image, max_pixels: int | None, turned: bool = False) -> None:
+    """BadImage for more pixels than `max_pixels`, or than 4 bytes a pixel of MAX_PIXELS are enough for."""
+    progressive = image.format in ("JPEG", "MPO") and "progressive" in image.info
+    held = PROGRESSIVE_BYTES if progressive else DECODER_BYTES.get(image.format or "", 4)
+    if turned or image.mode != "RGB" or "transparency" in image.info:
+        held += 4 if turned else CONVERTED_BYTES.get(image.mode, 4)
+    affordable = 4 * MAX_PIXELS // held
+    limit = affordable if max_pixels is None else min(max_pixels, affordable)
+    if image.width * image.height > limit:
+        kind = f" for {image.format} in {image.mode}" if limit == affordable < MAX_PIXELS else ""
+        reason = f"{image.width}x{image.height} pixels are more than the limit of {limit:,}{kind}"
+        raise BadImage(reason, code="too-many-pixels")
 
 
 @contextlib.contextmanager
-def _image(stream: BinaryIO, name: str) -> Iterator[Image.Image]:
-    """The image with its header read and checked; what goes wrong within becomes a BadImage."""
+def _image(stream: BinaryIO, name: str, max_pixels: int | None = None) -> Iterator[Image.Image]:
+    """The image with its header read and checked; what goes wrong within becomes a BadImage, named."""
     if not stream.read(1):
         raise BadImage(f"{name}: the file is empty", code="empty-file")
     stream.seek(0)
     try:
         ignore_warnings()
         with Image.open(stream, formats=FORMATS) as opened:
-            width, height = opened.size
-            if width * height > MAX_PIXELS:
-                reason = f"{width}x{height} pixels are more than the limit of {MAX_PIXELS:,}"
-                raise BadImage(f"{name}: {reason}", code="too-many-pixels")
-            _check_mode(opened, name)
+            _check_pixels(opened, max_pixels)
+            _check_mode(opened)
             yield opened
-    except (BadImage, MemoryError):  # an image that memory does not hold is sound
+    except BadImage as error:
+        raise BadImage(f"{name}: {error}", code=error.code) from None
+    except MemoryError:  # an image that memory does not hold is sound
         raise
     except UnidentifiedImageError:
         raise BadImage(f"{name}: not an image in one of {', '.join(FORMATS)}", code="not-an-image") from None
     except Image.DecompressionBombError:
-        raise BadImage(f"{name}: more pixels than the limit of {MAX_PIXELS:,}", code="too-many-pixels") from None
+        limit = min(max_pixels or MAX_PIXELS, MAX_PIXELS)
+        raise BadImage(f"{name}: more pixels than the limit of {limit:,}", code="too-many-pixels") from None
     except Exception as error:  # Pillow's decoders raise many kinds for damaged data
         raise BadImage(f"{name}: damaged: {error}", code="damaged-image") from None
 
@@ -241,14 +275,27 @@ def _orientation(opened: Image.Image) -> int:
 
 
 def _upright(opened: Image.Image) -> Image.Image:
+    if isinstance(opened, ImageFile.ImageFile) and _orientation(opened) in ORIENTATIONS:
+        _check_pixels(opened, None, turned=True)
     with contextlib.suppress(Exception):  # damaged EXIF data says nothing about the orientation; the pixels are there
         ImageOps.exif_transpose(opened, in_place=True)
     return opened
 
 
 def _rgb(opened: Image.Image) -> Image.Image:
+    """The image in RGB, converted in strips, so that there is only one more of its size."""
     if opened.mode == "RGB" and "transparency" not in opened.info:
         return opened
+    if opened.width * opened.height <= STRIP_PIXELS:
+        return _rgb_strip(opened)
+    result, rows = Image.new("RGB", opened.size), max(1, STRIP_PIXELS // opened.width)
+    for top in range(0, opened.height, rows):
+        strip = opened.crop((0, top, opened.width, min(top + rows, opened.height)))
+        result.paste(_rgb_strip(strip), (0, top))
+    return result
+
+
+def _rgb_strip(opened: Image.Image) -> Image.Image:
     if opened.mode.startswith("I"):
         return _from_16_bits(opened)
     if opened.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in opened.info:

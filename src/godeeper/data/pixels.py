@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
 
 from ..preprocess import Preprocess, Resize
 from .crops import Box, CropBox, crop_boxes
+
+if TYPE_CHECKING:  # processes that only decode and cut start in a tenth of the time without it
+    import torch
+    from torch import Tensor
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -27,6 +29,8 @@ CPU_CROPS, CPU_PIXELS = 48, 12 * 224 * 224  # of one forward pass on the CPU, at
 
 def default_batch_size(image_size: int, device: torch.device | str) -> int:
     """Crops of one forward pass without gradients: on the CPU few enough for its caches, elsewhere enough to fill it."""
+    import torch
+
     return 256 if torch.device(device).type != "cpu" else max(1, min(CPU_CROPS, CPU_PIXELS // image_size**2))
 
 
@@ -43,11 +47,18 @@ def cut_crops(image: Image.Image, boxes: Sequence[CropBox], resize: Resize | Non
 
     The image is resized once for all crops of one region.
     """
+    import torch
+
+    return torch.from_numpy(cut_arrays(image, boxes, resize)).permute(0, 3, 1, 2)
+
+
+def cut_arrays(image: Image.Image, boxes: Sequence[CropBox], resize: Resize | None = None) -> Pixels:
+    """The same, uint8 (crops, size, size, 3), without torch."""
     resize, size = resize or Resize(), boxes[0].size
     regions: dict[tuple[tuple[int, int], Box], Pixels] = {}
     unflipped: dict[tuple[tuple[int, int], Box], Pixels] = {}
-    result = torch.empty((len(boxes), size, size, 3), dtype=torch.uint8)
-    for crop, box in zip(result.numpy(), boxes, strict=True):
+    result = np.empty((len(boxes), size, size, 3), np.uint8)
+    for crop, box in zip(result, boxes, strict=True):
         region = box.resized, box.region
         if region not in regions:
             regions[region] = _resized(image, *region, resize)
@@ -55,7 +66,7 @@ def cut_crops(image: Image.Image, boxes: Sequence[CropBox], resize: Resize | Non
         if position not in unflipped:
             unflipped[position] = _cut(regions[region], box, resize)
         crop[:] = unflipped[position][:, ::-1] if box.flip else unflipped[position]
-    return result.permute(0, 3, 1, 2)
+    return result
 
 
 def _cut(region: Pixels, box: CropBox, resize: Resize) -> Pixels:
@@ -87,6 +98,9 @@ def _resized(image: Image.Image, resized: tuple[int, int], region: Box, resize: 
 
 def _sampled(image: Image.Image, resized: tuple[int, int], region: Box, interpolation: str) -> Pixels:
     """The same from the nearest pixels alone (2 x 2, bicubic 4 x 4), however much smaller the image becomes: no antialiasing."""
+    import torch
+    from torch.nn import functional as F
+
     left, top, right, bottom = region
     columns = (torch.arange(left, right) + 0.5) * (2 / resized[0]) - 1  # the centres of pixels, -1..1 over the whole image
     rows = (torch.arange(top, bottom) + 0.5) * (2 / resized[1]) - 1
@@ -99,6 +113,8 @@ def _sampled(image: Image.Image, resized: tuple[int, int], region: Box, interpol
 
 def normalise(images: Tensor, preprocess: Preprocess) -> Tensor:
     """uint8 images (N, 3, H, W) -> what the network is fed, float32 in the same memory format."""
+    import torch
+
     normalize = preprocess.normalize
     mean, std = (255 * torch.tensor([normalize.mean, normalize.std])).to(images.device, non_blocking=True)  # waits for nothing
     x = images.to(torch.float32, copy=True)  # changed in place from here: new memory costs more than the arithmetic

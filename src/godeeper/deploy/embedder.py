@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -51,7 +51,16 @@ class Embedder(ImageLoop):
             if isinstance(output, BadImage):
                 yield output
                 continue
-            (embedding,) = output  # of one crop
-            if not embedding.isfinite().all():
-                raise GodeeperError("the network's embeddings are not numbers: its weights are damaged")
+            embedding = _embedding(output)
             yield F.normalize(embedding, dim=0) if normalize else embedding
+
+    def embed_crops(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """The embedding of each image of which the centre crop is given, uint8 (1, 3, S, S), as `cut` makes it: (units,)."""
+        return [_embedding(output) for output in self.run(images)]
+
+
+def _embedding(output: Tensor) -> Tensor:
+    (embedding,) = output  # of one crop
+    if not embedding.isfinite().all():
+        raise GodeeperError("the network's embeddings are not numbers: its weights are damaged")
+    return embedding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,10 @@ class Predictor(ImageLoop):
         for logits in self.outputs(images, crops):
             yield logits if isinstance(logits, BadImage) else self._prediction(logits, top)
 
+    def predict_crops(self, images: Sequence[Tensor], *, top: int = 5) -> list[Prediction]:
+        """A prediction for each image of which the crops are given, uint8 (crops, 3, S, S), as `cut` makes them."""
+        return [self._prediction(logits, top) for logits in self.run(images)]
+
     @property
     def has_embeddings(self) -> bool:
         """Whether the model gives embeddings: an exported file does not."""
@@ -100,6 +104,10 @@ class Predictor(ImageLoop):
         embedder = self._embedder(layer)
         embedder.batch_size = self.batch_size
         return embedder.outcomes(images, normalize=normalize)
+
+    def embed_crops(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """The embedding of each image of which the centre crop is given, uint8 (1, 3, S, S): float32 (units,)."""
+        return self._embedder(None).embed_crops(images)
 
     def prepare_embeddings(self) -> None:
         """Makes the engine for embeddings, if there is none yet: from any thread, while others predict."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -20,15 +21,18 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from torch.nn import functional as F
 
+from ..data.decode_workers import DecodeWorkers
 from ..deploy.class_names import ClassNames
 from ..deploy.predictor import Predictor
 from ..errors import BadImage, GodeeperError
 from ..labels import Lang
 from .batcher import Batcher
 from .counters import CONTENT_TYPE, CountAnswers, Counters
+from .decoding import Decoding
 from .limits import Bodies, Limits, Refusal, Refused, server_options
 from .openapi import DEFAULT_TOP, FIELD, LANGUAGES, describe_as_html, describe_interface
 
+MAX_WORKERS = 8  # processes that decode, each of which may take some hundred MB
 MAX_PARTS, MAX_PART_HEAD = 8, 4096  # of a form: how many parts are looked at, and the bytes of a part's head
 
 
@@ -40,7 +44,8 @@ class ImageServer:
         self._names = {language: ClassNames(predictor.classes, language) for language in LANGUAGES}
         self._predictor = predictor
         self._bodies = Bodies(limits)
-        self._batcher = Batcher(predictor, limits)
+        workers = DecodeWorkers(max(2, min(MAX_WORKERS, os.cpu_count() or 1)), limits.timeout / 2)
+        self._batcher = Batcher(predictor, Decoding(workers, predictor.preprocess, limits), limits)
         self._counters = Counters(waiting=self._batcher.waiting, held=lambda: self._bodies.held)
 
     def app(self) -> Starlette:

@@ -8,6 +8,7 @@ import os
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -121,11 +122,17 @@ def _from_web(weights: Published, file: Path) -> Path:
 
 
 def read_pickled(file: Path) -> dict[str, Tensor]:
-    """The tensors of a .pth or .pt file. Nothing in it is run: BadCheckpoint for one that asks for it, or cannot be read."""
+    """The tensors of a .pth or .pt file. Nothing in it is run: BadCheckpoint for one that asks for it, or cannot be read.
+
+    Of an archive, no entry is unpacked to more than the file has: torch stores entries uncompressed and apart.
+    """
     try:
+        _check_archive(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old pickle protocols
             content = torch.load(file, map_location="cpu", weights_only=True)
+    except BadCheckpoint:
+        raise
     except pickle.UnpicklingError as error:
         asked = re.search(r"GLOBAL (\S+)", str(error))
         reason = f"it asks to run {asked[1]!r}" if asked else "it is damaged, or of another kind"
@@ -154,6 +161,21 @@ def read_pickled(file: Path) -> dict[str, Tensor]:
         if not isinstance(tensor, Tensor):
             raise BadCheckpoint(f"{str(file)!r} holds {name!r}, which is not a tensor")
     return dict(content)
+
+
+def _check_archive(file: Path) -> None:
+    """BadCheckpoint for an archive that unpacks to more than it has; BadZipFile where it is damaged."""
+    with file.open("rb") as opened:
+        if opened.read(4) != b"PK\3\4":  # as torch tells them apart: the others are of torch before 1.6
+            return
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+    compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+    if compressed or sum(entry.file_size for entry in entries) > file.stat().st_size:
+        reason = "compressed" if compressed else "larger than the file"
+        raise BadCheckpoint(
+            f"{str(file)!r} is refused: its entries are {reason}, as torch.save does not write them: save it anew"
+        )
 
 
 def plain(tensors: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
