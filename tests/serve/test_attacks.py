@@ -6,16 +6,25 @@ import json
 import selectors
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
-from serve_client import BYTES, JPEG, TIMEOUT, WAITING, form, image, read_all
+from serve_client import BYTES, JPEG, TIMEOUT, WAITING, Server, form, image, read_all
 
-from godeeper.serve.limits import MAX_CONNECTIONS
+from godeeper.serve.connections import MAX_CONNECTIONS
+from godeeper.serve.limits import HELD_BODIES
 
 MEMORY = 150_000_000  # what an attack may cost: a few bodies and images at their limits, not what was sent
+
+
+FORM = {"content-type": "multipart/form-data; boundary=XX"}
+
+
+def field(name):
+    return b'--XX\r\nContent-Disposition: form-data; name="' + name + b'"\r\n\r\nphoto.jpg\r\n'
 
 
 def bomb(side):
@@ -40,7 +49,13 @@ def attacks():
     yield "a form without the field", *form(whole, name="photo"), 400, "no field 'image'"
     yield "a form with a URL", *form(b"http://example.com/cat.jpg"), 400, "never a path or URL"
     yield "a form of boundaries", b"--XX" * 100_000, {"content-type": "multipart/form-data; boundary=XX"}, 400, "no field"
-    yield "a form without a boundary", b"--XX", {"content-type": "multipart/form-data"}, 415, "boundary"
+    yield "a form without a boundary", b"--XX", {"content-type": "multipart/form-data"}, 400, "boundary"
+    yield "a form of text", field(b"image"), FORM, 400, "with a file"
+    yield "a form of many fields", field(b"a") * 20 + form(whole)[0], FORM, 400, "Too many fields"
+    yield "a form of many files", form(whole)[0][:-8] * 3, FORM, 400, "Too many files"
+    yield "a form whose part has a long head", b"--XX\r\n" + b"a" * 9000, FORM, 400, "multipart"
+    yield "plain PNM", b"P3 1 1 255\n" + b"#\n" * 1000 + b"1 2 3", JPEG, 400, "in plain text is not read"
+    yield "a JPEG of many scans", whole[:-2] + b"\xff\xda" * 101 + whole[-2:], JPEG, 400, "more than 100 scans"
     yield "JSON", b'{"url": "http://example.com"}', {"content-type": "application/json"}, 415, "application/json"
     yield "compressed", whole, JPEG | {"content-encoding": "gzip"}, 415, "encoded"
     yield "too large", b"x" * (BYTES + 1), JPEG, 413, "2,000,000 bytes"
@@ -53,6 +68,41 @@ def test_an_attack_is_refused_with_a_reason(server, body, headers, status, reaso
     assert (found, list(answer)) == (status, ["error"])
     assert reason in answer["error"]
     assert server.predict(image())[0] == 200
+
+
+HOSTILE = {
+    "P1 in plain text": (b"P1 1 1\n" + b"#\n" * 9_900_000 + b"1", 20),
+    "a GIF's comment": (b"GIF89a\1\0\1\0\0\0\0!\xfe" + (b"\xff" + b"a" * 255) * 77_000, 20),
+    "25 million pixels": (bomb(5000), 64),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("data", "count"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_images_keep_no_good_one_from_an_answer_nor_the_server_from_its_end(weights, data, count):
+    options = "--max-bytes 25000000 --max-pixels 25000000 --timeout 6 --max-waiting 64"
+    server = Server(weights, *options.split())
+    try:
+        server.predict(image())
+        before = server.peak()
+        with ThreadPoolExecutor(count) as hostile, ThreadPoolExecutor(16) as good:
+            refused = [hostile.submit(server.ask, "/predict", data, JPEG) for _ in range(count)]
+            found = Counter(good.map(lambda _: server.predict(image())[0], range(200)))
+            statuses = {future.result()[0] for future in refused}
+        assert set(found) <= {200, 503}
+        assert found[200] >= 50
+        assert statuses <= {200, 400, 408, 503, 504}
+        assert server.peak() - before < 2 * HELD_BODIES
+        assert server.predict(image())[0] == 200
+        assert server.ask("/health")[0] == 200
+        with ThreadPoolExecutor(count) as hostile:
+            for _ in range(count):
+                hostile.submit(server.ask, "/predict", data, JPEG)  # whatever comes of it
+            time.sleep(1)
+            server.process.terminate()
+            assert server.process.wait(10) == 143
+    finally:
+        server.stop()
 
 
 def test_other_addresses_are_refused_with_a_reason(server):
@@ -73,6 +123,27 @@ def test_what_is_not_http_is_hung_up_on(server, junk):
             connection.sendall(junk)
         assert read_all(connection)[:12] in (b"HTTP/1.1 400", b"")
     assert server.predict(image())[0] == 200
+
+
+POST = b"POST /predict HTTP/1.1\r\nHost: x\r\n"
+HEADS = [  # and the status that the server before this one gave, with its own parser of forms and its own HTTP protocol
+    (b"GET /health HTTP/1.0\r\n\r\n", 200),
+    (b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 200),
+    (b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+    (b"GET /\r\n\r\n", 400),
+    (POST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400),
+    (POST + b"Content-Length: -3\r\n\r\n", 400),
+    (POST + b"Content-Length: 999999999999999999999999\r\n\r\n", 400),
+    (POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n", 400),
+    (POST + b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n", 413),
+]
+
+
+@pytest.mark.parametrize(("head", "status"), HEADS)
+def test_odd_heads_are_answered_as_they_were(server, head, status):
+    with server.connect() as connection:
+        connection.sendall(head)
+        assert int(connection.recv(65536).split()[1]) == status
 
 
 def upload(server, head, chunk, count):

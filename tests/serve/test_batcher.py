@@ -126,7 +126,8 @@ def test_where_room_is_short_the_slowest_body_makes_way(monkeypatch):
             chunk = chunks.pop(0) if chunks else await asyncio.sleep(60)
             return {"type": "http.request", "body": chunk, "more_body": bool(chunks) or len(chunk) != 10}
 
-        async with bodies.body(Request({"type": "http", "method": "POST", "headers": []}, receive)) as body:
+        async with bodies.limited(Request({"type": "http", "method": "POST", "headers": []}, receive)) as request:
+            body = await request.body()
             await asyncio.sleep(0.2)
             return body, bodies.held
 
@@ -158,8 +159,8 @@ def test_a_body_whose_time_has_just_run_out_makes_way_too(monkeypatch):
             chunk = chunks.pop(0) if chunks else await asyncio.sleep(60)
             return {"type": "http.request", "body": chunk, "more_body": bool(chunks) or len(chunk) == 40}
 
-        async with bodies.body(Request({"type": "http", "method": "POST", "headers": []}, receive)) as body:
-            return body
+        async with bodies.limited(Request({"type": "http", "method": "POST", "headers": []}, receive)) as request:
+            return await request.body()
 
     async def run():
         bodies = Bodies(Limits(max_bytes=45, timeout=0.01))

@@ -34,7 +34,7 @@ def serve_command(
 
     if not host.strip():  # to the system, every address of this machine
         raise GodeeperError("--host is empty: name an address, 0.0.0.0 for all")
-    for package in ("starlette", "uvicorn", "prometheus_client"):
+    for package in ("fastapi", "python_multipart", "uvicorn", "prometheus_client"):
         require(package, "serve")
     from ..deploy.predictor import Predictor
     from ..serve.limits import Limits

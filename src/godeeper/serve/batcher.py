@@ -8,8 +8,9 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from ..errors import is_out_of_memory
 from .decoding import Decoding
 from .limits import Limits, Refused
 
+T = TypeVar("T")
 Outcome = Prediction | Tensor | Exception
 
 
@@ -28,6 +30,30 @@ class _Job:
     crop: Tensor | None = None  # uint8 (1, 3, S, S), once it is decoded
 
 
+class DaemonThread:
+    """Calls functions one after the other in a thread of its own, which the end of the process does not wait for."""
+
+    def __init__(self, name: str) -> None:
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """What the function returns or raises."""
+        future: Future[T] = Future()
+        self._calls.put((future, function))
+        return await asyncio.wrap_future(future)
+
+    def _run(self) -> None:
+        while True:
+            future, function = self._calls.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function())
+            except BaseException as error:
+                future.set_exception(error)
+
+
 class Batcher:
     """Has images decoded, a bounded number, and runs the network on as many at a time as there are."""
 
@@ -35,7 +61,7 @@ class Batcher:
         self._predictor, self._decoding, self._limits = predictor, decoding, limits
         self._waiting: set[_Job] = set()
         self._decoded: asyncio.Queue[_Job] = asyncio.Queue()
-        self._passes: SimpleQueue[tuple[list[_Job], Future[list[Outcome]]]] = SimpleQueue()
+        self._network = DaemonThread("godeeper-network")
         self._task: asyncio.Task[None] | None = None
         self._pass_began: float | None = None  # by the loop's clock
 
@@ -81,7 +107,6 @@ class Batcher:
     @contextlib.asynccontextmanager
     async def running(self, report: Callable[[int], None]) -> AsyncIterator[None]:
         """Within the block, images are answered; `report` is called with the size of each batch."""
-        threading.Thread(target=self._run_passes, name="godeeper-network", daemon=True).start()  # whose end nobody waits for
         async with self._decoding.running():
             self._task = asyncio.create_task(self._run(report))
             try:
@@ -96,12 +121,11 @@ class Batcher:
                 continue
             self._waiting.difference_update(jobs)
             report(len(jobs))
-            outcomes: Future[list[Outcome]] = Future()
             self._pass_began = asyncio.get_running_loop().time()
-            self._passes.put((jobs, outcomes))
-            for job, outcome in zip(jobs, await asyncio.wrap_future(outcomes), strict=True):
-                _resolve(job, outcome)
+            outcomes = await self._network.call(partial(self._outcomes, jobs))
             self._pass_began = None
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                _resolve(job, outcome)
 
     async def _batch(self) -> list[_Job]:
         jobs = [await self._decoded.get()]
@@ -111,13 +135,6 @@ class Batcher:
                 while len(jobs) < self._limits.max_batch:
                     jobs.append(await self._decoded.get())
         return jobs
-
-    def _run_passes(self) -> None:
-        """Runs in the thread of the network."""
-        while True:
-            jobs, outcomes = self._passes.get()
-            if outcomes.set_running_or_notify_cancel():
-                outcomes.set_result(self._outcomes(jobs))
 
     def _outcomes(self, jobs: Sequence[_Job]) -> list[Outcome]:
         """A pass that breaks is run again in halves, so that only its bad request fails."""

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from email import message_from_bytes
-from email.message import Message
 from types import FrameType
+from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
+from fastapi import FastAPI, Query
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
 from torch.nn import functional as F
 
 from ..data.decode_workers import DecodeWorkers
@@ -26,163 +27,178 @@ from ..deploy.class_names import ClassNames
 from ..deploy.predictor import Predictor
 from ..errors import BadImage, GodeeperError
 from ..labels import Lang
-from .batcher import Batcher
+from ..version import __version__
+from .batcher import Batcher, DaemonThread
+from .connections import Connections
 from .counters import CONTENT_TYPE, CountAnswers, Counters
 from .decoding import Decoding
-from .limits import Bodies, Limits, Refusal, Refused, server_options
-from .openapi import DEFAULT_TOP, FIELD, LANGUAGES, describe_as_html, describe_interface
+from .interface import (
+    ABOUT,
+    BODY,
+    DEFAULT_TOP,
+    FIELD,
+    LANGUAGES,
+    EmbedAnswer,
+    Health,
+    PredictAnswer,
+    describe_as_html,
+    refusals,
+)  # fmt: skip
+from .limits import Bodies, Limits, Refusal, Refused
 
 MAX_WORKERS = 8  # processes that decode, each of which may take some hundred MB
-MAX_PARTS, MAX_PART_HEAD = 8, 4096  # of a form: how many parts are looked at, and the bytes of a part's head
+FORM = "multipart/form-data"
+MAX_FIELDS = 8  # of a form, beside the image
+GRACE_SECONDS = 5  # for requests in progress when the server shuts down
 
 
 class ImageServer:
-    """The server's routes. `name` is the model's name in the answers, `lang` the labels' language where a query names none."""
+    """The server's addresses. `name` is the model's name in the answers, `lang` the labels' language where a query names none."""
 
     def __init__(self, predictor: Predictor, limits: Limits, name: str, lang: Lang) -> None:
         self._name, self._classes, self._lang = name, len(predictor.classes), lang
         self._names = {language: ClassNames(predictor.classes, language) for language in LANGUAGES}
         self._predictor = predictor
+        self._embedder = DaemonThread("godeeper-embedder")
         self._bodies = Bodies(limits)
-        workers = DecodeWorkers(max(2, min(MAX_WORKERS, os.cpu_count() or 1)), limits.timeout / 2)
+        modules = () if predictor.preprocess.resize.antialias else ("torch",)  # whose filter it is, then
+        workers = DecodeWorkers(max(2, min(MAX_WORKERS, os.cpu_count() or 1)), limits.timeout / 2, modules)
         self._batcher = Batcher(predictor, Decoding(workers, predictor.preprocess, limits), limits)
         self._counters = Counters(waiting=self._batcher.waiting, held=lambda: self._bodies.held)
 
-    def app(self) -> Starlette:
+    def app(self) -> FastAPI:
         """The server as an ASGI application."""
-        app = Starlette(
-            routes=[
-                Route("/predict", self.predict, methods=["POST"]),
-                Route("/embed", self.embed, methods=["POST"]),
-                Route("/health", self.health),
-                Route("/metrics", self.metrics),
-                Route("/openapi.json", self.openapi),
-                Route("/docs", self.docs),
-            ],
-            middleware=[Middleware(CountAnswers, counters=self._counters)],
-            exception_handlers={Refused: _refused, GodeeperError: _failed, HTTPException: _unrouted},
-            lifespan=self._running,
-        )
-        app.router.redirect_slashes = False  # /predict/ is a 404, not a redirect
+        handlers: dict[Any, Any] = {
+            Refused: _refused, GodeeperError: _failed, HTTPException: _unrouted, RequestValidationError: _unprocessable,
+        }  # fmt: skip
+        app = FastAPI(
+            title="godeeper", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False,
+            middleware=[Middleware(CountAnswers, counters=self._counters)], exception_handlers=handlers, lifespan=self._running,
+        )  # fmt: skip
+        self._add_images(app)
+        self._add_state(app)
         return app
 
+    def _add_images(self, app: FastAPI) -> None:
+        number, default = self._classes, min(DEFAULT_TOP, self._classes)
+        top_query: Any = Query(default, ge=1, le=number, description=f"How many classes to name, 1 to {number}")
+        names = "Labels in English (`en`), in Chinese where known (`zh`), or `both`, these in `label_zh`"
+        lang_query: Any = Query(self._lang, description=f"{names}; here `{self._lang}` unless given")
+        normalize_query: Any = Query(False, description="Scale it to length 1")
+        no_embeddings = {404: "The server runs an exported file, which gives none"}
+
+        @app.post("/predict", response_model=PredictAnswer, responses=refusals(), openapi_extra=BODY, description=ABOUT)
+        async def predict(request: Request, top: int = top_query, lang: Lang = lang_query) -> Response:
+            """Name what is in an image."""
+            _check_names(request, ("top", "lang"))
+            async with self._received(request) as image:
+                start = time.perf_counter()
+                prediction = await self._batcher.predict(image, top)
+            return self._answer({"predictions": self._names[lang].entries(prediction)}, start)
+
+        @app.post("/embed", response_model=EmbedAnswer, responses=refusals(no_embeddings), openapi_extra=BODY, description=ABOUT)
+        async def embed(request: Request, normalize: bool = normalize_query) -> Response:
+            """Embed an image."""
+            _check_names(request, ("normalize",))
+            if not self._predictor.has_embeddings:
+                reason = "an exported file gives no embeddings: serve the run or weights file that it was made from"
+                raise Refused(404, reason, unread=True)
+            async with self._received(request) as image:
+                await self._embedder.call(self._predictor.prepare_embeddings)  # seconds, the first time
+                start = time.perf_counter()
+                embedding = await self._batcher.embed(image)
+            return self._answer({"embedding": (F.normalize(embedding, dim=0) if normalize else embedding).tolist()}, start)
+
+    def _add_state(self, app: FastAPI) -> None:
+        @app.head("/health", include_in_schema=False)
+        @app.get("/health", response_model=Health, responses={503: {"model": Health, "description": "They are not"}})
+        async def health() -> Response:
+            """Whether images are being answered."""
+            alive = self._batcher.alive()
+            return JSONResponse({"status": "ok" if alive else "stopped", "model": self._name}, 200 if alive else 503)
+
+        @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+        async def metrics() -> Response:
+            """The server's counters in Prometheus's text format."""
+            return Response(self._counters.text(), media_type=CONTENT_TYPE)
+
+        @app.get("/docs", include_in_schema=False)
+        async def docs(request: Request) -> Response:
+            return HTMLResponse(describe_as_html(app.openapi(), str(request.base_url)))
+
     @asynccontextmanager
-    async def _running(self, app: Starlette) -> AsyncIterator[None]:
+    async def _running(self, app: FastAPI) -> AsyncIterator[None]:
         async with self._batcher.running(self._counters.batches.observe):
             yield
 
-    async def predict(self, request: Request) -> Response:
-        top, lang = _query(request, self._classes, self._lang)
-        boundary = _boundary(request)
+    @asynccontextmanager
+    async def _received(self, request: Request) -> AsyncIterator[bytes]:
+        """The image's bytes, which count as held until the end of the block; Refused for a request without them."""
+        _check_type(request)
         self._batcher.check_room()
-        async with self._bodies.body(request) as body:
-            start = time.perf_counter()
-            prediction = await self._batcher.predict(body if boundary is None else _field(body, boundary), top)
+        try:
+            async with self._bodies.limited(request) as limited:
+                yield await _image(limited)
+        except asyncio.CancelledError:  # by uvicorn, after GRACE_SECONDS
+            raise Refused(503, "the server is stopping", unread=True) from None
+
+    def _answer(self, answer: dict[str, Any], start: float) -> Response:
         seconds = time.perf_counter() - start
         self._counters.seconds.observe(seconds)
-        predictions = self._names[lang].entries(prediction)
-        return JSONResponse({"predictions": predictions, "model": self._name, "seconds": round(seconds, 6)})
-
-    async def embed(self, request: Request) -> Response:
-        normalized = _normalized(request)
-        if not self._predictor.has_embeddings:
-            raise Refused(
-                404, "an exported file gives no embeddings: serve the run or weights file that it was made from", unread=True
-            )
-        boundary = _boundary(request)
-        self._batcher.check_room()
-        async with self._bodies.body(request) as body:
-            await asyncio.to_thread(self._predictor.prepare_embeddings)  # seconds, the first time; predictions go on meanwhile
-            start = time.perf_counter()
-            embedding = await self._batcher.embed(body if boundary is None else _field(body, boundary))
-        seconds = time.perf_counter() - start
-        self._counters.seconds.observe(seconds)
-        vector = (F.normalize(embedding, dim=0) if normalized else embedding).tolist()
-        return JSONResponse({"embedding": vector, "model": self._name, "seconds": round(seconds, 6)})
-
-    async def health(self, request: Request) -> Response:
-        alive = self._batcher.alive()
-        return JSONResponse({"status": "ok" if alive else "stopped", "model": self._name}, 200 if alive else 503)
-
-    async def metrics(self, request: Request) -> Response:
-        return Response(self._counters.text(), media_type=CONTENT_TYPE)
-
-    async def openapi(self, request: Request) -> Response:
-        return JSONResponse(describe_interface(self._classes, self._lang))
-
-    async def docs(self, request: Request) -> Response:
-        return HTMLResponse(describe_as_html(self._classes, self._lang, str(request.base_url)))
+        return JSONResponse(answer | {"model": self._name, "seconds": round(seconds, 6)})
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+async def _refused(request: Request, error: Refused) -> Response:
     return Refusal(error.status, str(error), unread=error.unread)
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def _failed(request: Request, error: GodeeperError) -> Response:
     if isinstance(error, BadImage):
         return Refusal(400, f"{error}: send the bytes of an image, never a path or URL", unread=False)
     return Refusal(500, str(error), unread=False)
 
 
-async def _unrouted(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _unrouted(request: Request, error: HTTPException) -> Response:
     return Refusal(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
 
 
-def _query(request: Request, classes: int, default: Lang) -> tuple[int, Lang]:
-    """The query's `top` and `lang`; Refused, 422, for bad values and other parameters."""
-    given = dict(request.query_params)
-    top, lang = given.pop("top", str(min(DEFAULT_TOP, classes))), given.pop("lang", default)
-    if given:
-        raise Refused(422, f"unknown in the query: {', '.join(given)}: it takes top and lang", unread=True)
-    if not (top.isascii() and top.isdigit() and len(top) < 10 and 1 <= int(top) <= classes):
-        raise Refused(422, f"top={top!r}: give a number from 1 to {classes}", unread=True)
-    if lang not in LANGUAGES:
-        raise Refused(422, f"lang={lang!r}: choose one of {', '.join(LANGUAGES)}", unread=True)
-    return int(top), lang
+async def _unprocessable(request: Request, error: RequestValidationError) -> Response:
+    first = error.errors()[0]
+    return Refusal(422, f"{first['loc'][-1]}={str(first['input'])[:100]!r}: {first['msg']}")
 
 
-def _normalized(request: Request) -> bool:
-    """The query's `normalize`; Refused, 422, for bad values and other parameters."""
-    given = dict(request.query_params)
-    normalize = given.pop("normalize", "false")
-    if given:
-        raise Refused(422, f"unknown in the query: {', '.join(given)}: it takes normalize", unread=True)
-    if normalize not in ("true", "false"):
-        raise Refused(422, f"normalize={normalize!r}: give true or false", unread=True)
-    return normalize == "true"
+def _check_names(request: Request, known: Sequence[str]) -> None:
+    """Refused, 422, for other names in the query."""
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        raise Refused(422, f"unknown in the query: {', '.join(unknown)}: it takes {' and '.join(known)}", unread=True)
 
 
-def _boundary(request: Request) -> bytes | None:
-    """The boundary of a form, None for an image's bytes; Refused, 415, for other content types."""
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
+
+
+def _check_type(request: Request) -> None:
+    """Refused, 415, for a body that is neither an image's bytes nor a form."""
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Refused(415, "the body is encoded: send the bytes of an image as they are", unread=True)
-    header = Message()
-    header["content-type"] = request.headers.get("content-type", "application/octet-stream")
-    kind = header.get_content_type()
-    if kind == "application/octet-stream" or header.get_content_maintype() == "image":
-        return None
-    if kind != "multipart/form-data":
+    kind = _kind(request)
+    if kind not in ("application/octet-stream", FORM) and not kind.startswith("image/"):
         accepted = f"image/* or application/octet-stream, or a form with the field {FIELD!r}"
         raise Refused(415, f"{kind}: send the bytes of an image as {accepted}", unread=True)
-    boundary = header.get_boundary() or ""
-    if not 1 <= len(boundary) <= 70 or not boundary.isascii():  # RFC 2046
-        raise Refused(415, "the form has no proper boundary", unread=True)
-    return boundary.encode()
 
 
-def _field(body: bytes, boundary: bytes) -> bytes:
-    """The image's bytes in a form; Refused, 400, where there is none."""
-    for part in (b"\r\n" + body).split(b"\r\n--" + boundary, MAX_PARTS)[1:]:
-        head, _, content = part.partition(b"\r\n\r\n")
-        message = message_from_bytes(head[:MAX_PART_HEAD].lstrip())
-        if message.get_param("name", header="content-disposition") != FIELD:
-            continue
-        if any(mark in (message.get_filename() or "") for mark in "/\\"):
+async def _image(request: Request) -> bytes:
+    """The image's bytes in a request; Refused, 400, for a form without them."""
+    if _kind(request) != FORM:
+        return await request.body()
+    async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
+        image = form.get(FIELD)
+        if not isinstance(image, UploadFile):
+            raise Refused(400, f"the form has no field {FIELD!r} with a file")
+        if any(mark in (image.filename or "") for mark in "/\\"):
             raise Refused(400, "the file's name is a path: send a plain name or none, it is not used")
-        return content
-    raise Refused(400, f"the form has no field {FIELD!r}")
+        return await image.read()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -205,5 +221,11 @@ class _Server(uvicorn.Server):
 
 def serve(predictor: Predictor, sockets: Sequence[socket.socket], limits: Limits, name: str, lang: Lang) -> None:
     """Serves on these sockets until a signal ends the process; requests in progress are still answered."""
-    app = ImageServer(predictor, limits, name, lang).app()
-    _Server(uvicorn.Config(app, **server_options(limits))).run(list(sockets))
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # which warns of what clients send
+    connections = Connections(limits.timeout)
+    config = uvicorn.Config(
+        connections.watched(ImageServer(predictor, limits, name, lang).app()), http=connections.protocol(),
+        timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=int(limits.timeout) + 1,  # connections has the exact one
+        loop="asyncio", ws="none", lifespan="on", log_level="error", access_log=False, proxy_headers=False, server_header=False,
+    )  # fmt: skip
+    _Server(config).run(list(sockets))
