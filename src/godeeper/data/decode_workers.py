@@ -118,7 +118,7 @@ class _Worker:
         if isinstance(outcome, Exception):
             raise outcome
         pixels = np.empty(outcome, np.uint8)
-        self._connection.recv_bytes_into(memoryview(pixels).cast("B"))
+        self._connection.recv_bytes_into(pixels.data.cast("B"))
         return pixels
 
     def out_of_time(self) -> bool:
@@ -146,7 +146,7 @@ def _work(connection: Connection, modules: Sequence[str]) -> None:
                 connection.send(error)
             else:
                 connection.send(pixels.shape)
-                connection.send_bytes(memoryview(np.ascontiguousarray(pixels)).cast("B"))
+                connection.send_bytes(np.ascontiguousarray(pixels).data.cast("B"))
 
 
 def _requests(connection: Connection) -> Iterator[tuple[float, Decoder, tuple[object, ...], bytes]]:

@@ -60,6 +60,7 @@ class Embedder(ImageLoop):
 
 
 def _embedding(output: Tensor) -> Tensor:
+    embedding: Tensor
     (embedding,) = output  # of one crop
     if not embedding.isfinite().all():
         raise GodeeperError("the network's embeddings are not numbers: its weights are damaged")
