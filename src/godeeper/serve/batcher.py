@@ -147,10 +147,10 @@ class Batcher:
             return [Refused(503, "not enough memory for this image: try again later") if is_out_of_memory(error) else error]
 
     def _pass(self, jobs: Sequence[_Job]) -> list[Outcome]:
-        named = [job.crop for job in jobs if job.crop is not None and job.top is not None]
+        to_predict = [job.crop for job in jobs if job.crop is not None and job.top is not None]
         to_embed = [job.crop for job in jobs if job.crop is not None and job.top is None]
         top = max((job.top for job in jobs if job.top is not None), default=1)
-        predicted: Iterator[Any] = iter(self._predictor.predict_crops(named, top=top) if named else ())
+        predicted: Iterator[Any] = iter(self._predictor.predict_crops(to_predict, top=top) if to_predict else ())
         embedded: Iterator[Any] = iter(self._predictor.embed_crops(to_embed) if to_embed else ())
         return [next(embedded if job.top is None else predicted) for job in jobs]
 

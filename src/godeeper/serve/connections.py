@@ -64,7 +64,7 @@ class Connections:
         self._open: dict[tuple[str, int], _Connection] = {}
 
     def watched(self, app: ASGIApp) -> ASGIApp:
-        """The application, which then tells when a request begins and ends."""
+        """The application, which then reports when a request begins and ends."""
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
             connection = self._open.get(_address(scope.get("client")))
