@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from multiprocessing import get_context
@@ -180,7 +181,9 @@ TINY = ["--model", "googlenet_bn", "--small", "--width", "0.125", "--data", "dig
 
 def end_of(*commands):
     """Runs commands at the same time: the status of each, and the last line of what it said."""
-    processes = [start(*GODEEPER, *command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for command in commands]
+    env = {**os.environ, "MPLCONFIGDIR": tempfile.mkdtemp(prefix="godeeper-matplotlib-")}  # which it makes where it is there, too
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    processes = [start(*GODEEPER, *command, env=env, **streams) for command in commands]
     try:
         said = [process.communicate(timeout=600)[1] for process in processes]
     finally:
