@@ -28,6 +28,8 @@ from godeeper.preprocess import Preprocess
 
 os.environ.setdefault("HF_HOME", tempfile.mkdtemp(prefix="godeeper-hf-"))  # before `datasets` is imported: no test writes at home
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLCONFIGDIR", tempfile.mkdtemp(prefix="godeeper-matplotlib-"))
+os.environ.pop("COLUMNS", None)  # which pytest-xdist sets: tables are as wide as for a pipe
 os.environ.setdefault("GODEEPER_CACHE", tempfile.mkdtemp(prefix="godeeper-cache-"))
 # Every process of the tests is watched (test_watch.py): this one from here on, its children from their start.
 BREACHES = Path(tempfile.mkstemp(prefix="godeeper-watch-")[1])

@@ -82,7 +82,7 @@ def places(tmp_path: Path, class_folder: Path, weights_file: Path, monkeypatch: 
         ("train --model googlenet_bn --data DATA --out x --set lerning_rate=1", ["lerning_rate"]),
         ("train --model googlenet_bn --data DATA --out x --width 0", ["width", "above 0"]),
         ("train --model googlenet_bn --data DATA --out x --epochs 0", ["epochs", "between"]),
-        ("train --model googlenet_bn --data DATA --out text.safetensors/x", ["text.safetensors/x"]),
+        ("train --model googlenet_bn --data DATA --out text.safetensors/x", ["'text.safetensors' is a file"]),
         ("train --resume --out empty", ["'empty'", "no run to resume"]),
         ("train --data digits --out x", ["--model"]),
         ("evaluate nothing --data digits", ["'nothing'"]),

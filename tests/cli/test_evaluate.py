@@ -173,7 +173,7 @@ def test_saved_probabilities_and_subsets_from_the_command_line(pets, tmp_path, c
     assert "nowhere" in error
     (Path(pets) / "cat" / "cat0.png").unlink()
     assert "others" in refused(["ensemble", *names, "--data", pets], capsys)
-    assert "is there already" in refused(["evaluate", "a.safetensors", "--data", pets, "--save", names[0]], capsys)
+    assert "exists: remove it" in refused(["evaluate", "a.safetensors", "--data", pets, "--save", names[0]], capsys)
 
 
 def test_a_report_shows_everything_and_runs_nothing(tmp_path, capsys):
@@ -229,7 +229,7 @@ def test_a_report_touches_no_files_of_others(pets, tmp_path, capsys):
     (tmp_path / "mine" / "report.md").write_text("mine")
     assert "not empty" in refused([*line, str(tmp_path / "mine")], capsys)
     assert "is a file" in refused([*line, network], capsys)
-    assert "a folder of its own" in refused([*line, ""], capsys)
+    assert "--report is empty" in refused([*line, ""], capsys)
     assert (tmp_path / "mine" / "report.md").read_text() == "mine"
 
 

@@ -99,7 +99,7 @@ def test_networks_without_average_pool_and_without_branches(tmp_path, capsys):
     (["--channel", "4a:1", "--folder", "IMAGE"], "is not a folder"),
     (["--out", "FOLDER"], "is not empty: it holds 'train'; name another folder"),
     (["--out", "IMAGE"], "is a file: name a folder"),
-    (["--out", ""], "--out needs a folder of its own"),
+    (["--out", ""], "--out is empty"),
 ])  # fmt: skip
 def test_bad_options(weights_file, class_folder, image, tmp_path, capsys, options, message):
     (tmp_path / "empty").mkdir()

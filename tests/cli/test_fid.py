@@ -67,7 +67,7 @@ def test_statistics_are_kept_and_not_mixed(folders, weights_file, tmp_path, caps
     for more, reason in (
         (["--like", "clean-fid"], "give --like pytorch-fid"),
         (["--kid"], "KID needs the images"),
-        (["--save", kept], "is there already"),
+        (["--save", kept], "exists: remove it"),
     ):
         assert status(["fid", kept, b, *line, *more]) == 2
         assert reason in capsys.readouterr().err

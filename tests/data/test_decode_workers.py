@@ -96,8 +96,8 @@ def test_closing_waits_for_nobody(photograph):
         stuck = pool.submit(workers.run, decode_pixels, ENDLESS["a GIF's comment"])
         while workers._idle.qsize():
             time.sleep(0.01)
+        (worker,) = workers._workers
     with pytest.raises(BadImage):
         stuck.result()
-    (worker,) = workers._workers
     worker.process.join(10)
     assert worker.process.exitcode == -signal.SIGKILL

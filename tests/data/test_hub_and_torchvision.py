@@ -232,5 +232,5 @@ def test_a_set_that_cannot_be_had_is_one_line(capsys, tmp_path):
 
 def test_a_missing_extra_is_named(monkeypatch, hub):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(GodeeperError, match=r"godeeper\[data\]"):
+    with pytest.raises(GodeeperError, match=r"pip install .*\[data\]"):
         open_data(f"hf:{hub}")

@@ -152,7 +152,7 @@ def test_what_is_no_graph_is_refused_in_one_line(name):
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 def test_a_missing_engine_is_said_with_the_line_that_installs_it(name, network, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(GodeeperError, match=rf"^{name} is not installed .*: pip install 'godeeper\[deploy\]'$"):
+    with pytest.raises(GodeeperError, match=rf"^{name} is not installed .*: pip install .*\[deploy\]'$"):
         make_engine(network, name)
     assert not engine_choice.installed(name)
     assert name not in engine_choice.candidates("fp32")

@@ -465,5 +465,5 @@ def test_what_is_not_read_is_refused_in_one_line(make, name, says, tmp_path):
 def test_without_h5py_the_error_says_what_to_install(tmp_path, monkeypatch):
     file = legacy(tmp_path / "mine.h5", arrays())
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
-    with pytest.raises(GodeeperError, match=r"h5py is not installed .*: pip install 'godeeper\[keras\]'"):
+    with pytest.raises(GodeeperError, match=r"h5py is not installed .*: pip install .*\[keras\]'"):
         load(file)
