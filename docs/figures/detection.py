@@ -73,7 +73,7 @@ def pipeline(lang: str) -> str:
     elements.append(_on_photograph(WIDTH - 24 - width, followed[0][0], "orange", 3))
     corner = WIDTH - 24 - width + followed[0][0][0] * SHOWN
     elements.append(text(corner + 8, 66, Text("cat", "猫").get(lang), "card", 14, bold=True))
-    note = Text("one box a cat: the others overlap it and are suppressed", "一只猫只留一个框，其余与它重叠的都被抑制")
+    note = Text("one box per cat: the others overlap it and are suppressed", "一只猫只留一个框，其余与它重叠的都被抑制")
     elements += lines_of_text(WIDTH - 24 - width, 48 + height + 20, note.get(lang), width, "orange", 12)
     title = Text("R-CNN with GoogLeNet and MultiBox on one photograph", "一张照片上的 R-CNN：GoogLeNet 加 MultiBox")
     return figure(48 + height + 104 + 150, elements, title.get(lang), note.get(lang))
