@@ -229,7 +229,7 @@ recipes: dict[str, Recipe] = {
     # fine-tune.
     # `godeeper train --model inception_v4 --weights timm/inception_v4.tf_in1k --data FOLDER --recipe finetune --out runs/tuned`
     "finetune": Recipe(
-        epochs=20, batch_size=8, lr=0.05, layer_decay=0.9, freeze_epochs=1, batch_norm="frozen", warmup_epochs=1,
+        epochs=20, batch_size=8, lr=0.02, layer_decay=0.9, freeze_epochs=1, batch_norm="frozen", warmup_epochs=1,
         weight_decay=1e-4, ema_decay=0.99, clip_norm=1.0, crop_scale=(0.5, 1.0), auxiliary_weight=0.0,
     ),
     # CIFAR-10, by tables with batch norm: whole images, shifted by 2 pixels and flipped every other epoch, Muon for filters
