@@ -92,7 +92,7 @@ def test_hostile_images_keep_no_good_one_from_an_answer_nor_the_server_from_its_
         assert set(found) <= {200, 503}
         assert found[200] >= 50
         assert statuses <= {200, 400, 408, 503, 504}
-        assert server.peak() - before < 2 * HELD_BODIES
+        assert server.peak() - before < 3 * HELD_BODIES  # each while it is joined, and handed to a decoder
         assert server.predict(image())[0] == 200
         assert server.ask("/health")[0] == 200
         with ThreadPoolExecutor(count) as hostile:
