@@ -90,6 +90,8 @@ def test_a_sample_that_is_removed_takes_its_predictions_along(page):
     page.locator("#samples .thumbnail-item").first.click()
     page.locator("#predictions .predictions button").nth(4).wait_for()
     without_image(page)
+    assert page.locator("#predictions .predictions button").count() == 0
+    assert page.locator("#heat-map img").count() == 0
 
 
 def test_a_photograph_gets_five_predictions_a_heat_map_and_those_of_its_crops(page, files):
