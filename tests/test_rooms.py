@@ -140,6 +140,11 @@ def test_every_file_keeps_to_its_room(file):
     assert not (room_of(module_of(file)) in WITHOUT_TORCH and imports_torch(source))
 
 
+def test_torch_hubs_door_imports_what_timms_does():
+    rooms = {room_of(name) for name in imports(read("hubconf.py"), Path("hubconf.py"))} - {None}
+    assert {"models"} <= rooms <= TABLE["timm"][0]
+
+
 def test_no_circle_of_imports():
     assert circle(source_files()) == []
 

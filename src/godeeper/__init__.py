@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .deploy.fuse import fuse
     from .deploy.predictor import Predictor
     from .drawing.draw import draw
+    from .models.hub import from_pretrained, push_to_hub, save_pretrained
     from .models.load import load, save
     from .models.network import Network
     from .models.registry import create_model
@@ -62,14 +63,17 @@ __all__ = [
     "describe",
     "draw",
     "export",
+    "from_pretrained",
     "fuse",
     "list_models",
     "load",
     "normalise",
     "open_data",
+    "push_to_hub",
     "recipes",
     "register",
     "save",
+    "save_pretrained",
     "take_crops",
 ]
 
@@ -92,16 +96,19 @@ _HOME = {
     "ClassificationLoss": "train.loss",
     "normalise": "data.pixels",
     "save": "models.load",
+    "save_pretrained": "models.hub",
     "take_crops": "data.pixels",
     "create_model": "models.registry",
     "decode": "data.decode",
     "describe": "papers.describe",
     "draw": "drawing.draw",
     "export": "deploy.export",
+    "from_pretrained": "models.hub",
     "fuse": "deploy.fuse",
     "list_models": "papers.registry",
     "load": "models.load",
     "open_data": "data.open",
+    "push_to_hub": "models.hub",
     "recipes": "train.recipe",
 }
 

@@ -18,6 +18,7 @@ from godeeper.data.decode import decode
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(3600),
     pytest.mark.filterwarnings("ignore"),  # the peers': scipy's sqrtm, torch's loaders
 ]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn import functional as F
 
 
@@ -19,7 +20,7 @@ def can_join(branches: nn.ModuleList, x: Tensor) -> bool:
 
     Each has to end in a unit of convolution, batch norm and ReLU, with norms that are alike, and two have to begin with a 1x1.
     """
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
+    if isinstance(x, Proxy) or x.device.type != "cpu" or torch.compiler.is_compiling():  # a Proxy: torch.fx traces the network
         return False
     if not all(isinstance(branch, nn.Sequential) and len(branch) and _is_unit(branch[-1]) for branch in branches):
         return False

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from ..errors import GodeeperError, unknown
 from ..papers.describe import check_size, minimum_size
@@ -117,6 +118,8 @@ class Network(nn.Module):
         }
 
     def _check(self, x: Tensor, minimum: int) -> None:
+        if isinstance(x, Proxy):  # torch.fx traces the network: there is no image
+            return
         name, channels = self.definition.name, self.definition.in_channels
         if x.ndim != 4 or x.shape[1] != channels:
             raise GodeeperError(f"{name} takes images of shape (N, {channels}, H, W), not {tuple(x.shape)}")

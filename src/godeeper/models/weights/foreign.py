@@ -39,8 +39,9 @@ def fetch(weights: Published) -> Path:
         check_published(weights, file)
         return file
     file = cache_file(weights)
+    logger.warning("fetching %s", weights.url)
     try:
-        return _from_hugging_face(weights) if weights.repository else _from_web(weights, file)
+        return from_hub(weights.repository, weights.file) if weights.repository else _from_web(weights, file)
     except Exception as error:  # of many kinds: no network, no such host, a wrong hash, a full disk
         reason = first_line(error.__cause__ or error)
         url = f"{weights.url}/resolve/main/{weights.file}" if weights.repository else weights.url
@@ -62,8 +63,12 @@ def cached_file(weights: Published) -> Path | None:
 
 def check_published(weights: Published, file: Path) -> None:
     """BadCheckpoint where a file has another SHA-256 than its publisher's name for it, or the hub's cache, says."""
+    _check_digest(file, _known_beginning(weights))
+
+
+def _check_digest(file: Path, beginning: str = "") -> None:
     blob = file.resolve()  # whose name in the hub's cache is the SHA-256 that the hub announced
-    expected = blob.name if re.fullmatch("[0-9a-f]{64}", blob.name) else _known_beginning(weights)
+    expected = blob.name if re.fullmatch("[0-9a-f]{64}", blob.name) else beginning
     try:
         with blob.open("rb") as opened:
             known = not expected or hashlib.file_digest(opened, "sha256").hexdigest().startswith(expected)
@@ -92,20 +97,22 @@ def cache_file(weights: Published) -> Path:
     return hub / "checkpoints" / (f"{_stem(weights.name)}.safetensors" if weights.repository else weights.file)
 
 
-def _from_hugging_face(weights: Published) -> Path:
+def from_hub(repository: str, name: str, revision: str | None = None) -> Path:
+    """A file of a repository on Hugging Face's hub, the newest or that of `revision`, held against its SHA-256.
+
+    Where the hub is out of reach it is the one in its cache, if there is one; errors of many kinds if not.
+    """
     from huggingface_hub import hf_hub_download
 
-    assert weights.repository is not None
-    logger.warning("fetching %s", weights.url)
     hub = logging.getLogger("huggingface_hub")
     before = hub.level
     hub.setLevel(logging.ERROR)  # not a line for every try
     try:
-        file = Path(hf_hub_download(weights.repository, weights.file))
+        file = Path(hf_hub_download(repository, name, revision=revision))
     finally:
         hub.setLevel(before)
     try:
-        check_published(weights, file)
+        _check_digest(file)
     except BadCheckpoint:
         file.resolve().unlink(missing_ok=True)
         file.unlink(missing_ok=True)
@@ -115,7 +122,6 @@ def _from_hugging_face(weights: Published) -> Path:
 
 def _from_web(weights: Published, file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    logger.warning("fetching %s", weights.url)
     beginning = HASH.search(weights.file)
     torch.hub.download_url_to_file(weights.url, str(file), beginning and beginning[1])
     return file
