@@ -17,7 +17,7 @@ from detectors import faster_rcnn
 from godeeper import create_model, export, save
 from godeeper.cli.main import status
 from godeeper.deploy.detector_export import export_detector
-from pages import PAIRS, blocks
+from pages import PAIRS, ROOT, blocks
 
 RUN = {"python", "pycon", "sh"}
 WITH_CODE = [page for page, _ in PAIRS if any(b.language in RUN and not b.excerpt_of for b in blocks(page))]
@@ -50,7 +50,7 @@ def run_line(line):
 
 
 def what_a_reader_has(folder):
-    """A run, its export, a detector's, and a photograph."""
+    """A run, its export, a detector's, a photograph, and a clone."""
     torch.manual_seed(0)
     network = create_model("googlenet_bn", num_classes=10, width=0.125)
     network.classes = tuple("0123456789")
@@ -60,12 +60,13 @@ def what_a_reader_has(folder):
     torch.nn.init.normal_(detector.rcnn.roi_heads.box_predictor.cls_score.weight, std=0.1)
     export_detector(detector.eval(), folder / "cells.onnx")
     Image.fromarray(load_sample_image("china.jpg")).save(folder / "photo.jpg")
+    (folder / "godeeper").symlink_to(ROOT)
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow if page in SLOW else ()) for page in WITH_CODE])
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, make_once):
     if page in READERS:
-        shutil.copytree(make_once("reader", what_a_reader_has), tmp_path, dirs_exist_ok=True)
+        shutil.copytree(make_once("reader", what_a_reader_has), tmp_path, dirs_exist_ok=True, symlinks=True)
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "page"}
     run = 0

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from safetensors import safe_open
 from sklearn.datasets import load_sample_image
 
 from godeeper import Predictor, load
@@ -82,3 +84,28 @@ def test_offline_the_examples_say_what_to_fetch(run, name, photos, offline):
     with pytest.raises(SystemExit) as ended:
         run(f"{name}_inference.py", photos[0])
     assert f"download https://huggingface.co/timm/{name}.tf_in1k/resolve/main/model.safetensors and put it at" in ended.value.code
+
+
+@pytest.mark.slow
+def test_a_foreign_checkpoint_answers_as_its_own_library(run, shared, tmp_path):
+    """Beside TensorFlow.js, whose logits are in the file; the image as it came to it."""
+    checkpoint = shared / "trained_inception_v3.safetensors"
+    assert "22,343,653 parameters" in run("foreign_checkpoint.py", checkpoint, tmp_path / "ours.safetensors")
+    network = load(tmp_path / "ours.safetensors")
+    with safe_open(checkpoint, "pt") as file, torch.inference_mode():
+        pixels, logits = (file.get_tensor(f"reference/{name}")[:4] for name in ("pixels", "logits"))
+        ours = network(pixels.permute(0, 3, 1, 2) / 255)
+    assert (ours - logits).abs().max() < 1e-5 * logits.abs().max()
+    assert network.preprocess.words == "0..1,squash,bilinear,299"
+
+
+def test_a_checkpoint_of_other_shapes_is_refused():
+    functions = runpy.run_path(str(EXAMPLES / "foreign_checkpoint.py"))
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1, bias=False), torch.nn.Conv2d(4, 4, 1, bias=False))
+    arrays = {"conv2d_9/kernel": torch.randn(1, 1, 3, 4), "conv2d_10/kernel": torch.randn(1, 1, 4, 4)}
+    functions["fill"](network, arrays)
+    assert torch.equal(network[1].weight[1, 2, 0, 0], arrays["conv2d_10/kernel"][0, 0, 2, 1])
+    with pytest.raises(ValueError, match=r"\(3, 4, 1, 1\) there, \(4, 4, 1, 1\) here"):
+        functions["fill"](network[1:], arrays)
+    with pytest.raises(ValueError, match="conv2d_10 has no place"):
+        functions["fill"](network[:1], arrays)

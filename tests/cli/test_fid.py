@@ -1,6 +1,7 @@
 """`godeeper fid` with a small network, so that only what is around the network counts; the peers' figures: test_fid_peers.py."""
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -97,6 +98,12 @@ def test_shards_need_no_labels(folders, weights_file, tmp_path):
     options = {"weights": weights_file, "engine": "torch"}
     sharded = workflows.fid(a, f"wds:{tmp_path / 'b.tar'}", **options)
     assert sharded.fid == pytest.approx(workflows.fid(a, b, **options).fid, rel=1e-6)
+
+
+def test_a_folder_is_at_no_distance_from_itself(folders, weights_file, capsys):
+    a = str(folders[0])
+    assert status(["fid", a, a, "--weights", str(weights_file), "--engine", "torch"]) == 0
+    assert re.search(r"^FID, as pytorch-fid +0\.0000$", capsys.readouterr().out, re.M)
 
 
 @pytest.mark.slow

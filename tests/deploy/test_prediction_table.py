@@ -141,6 +141,11 @@ def test_parts_of_another_call_are_refused(folder, predictor, tmp_path):
     plan = out.with_name("table.csv.parts") / "plan.json"
     older = {name: value for name, value in json.loads(plan.read_text()).items() if name != "sizes"}
     plan.write_text(json.dumps(older))  # as begun by a release that did not look at sizes
+    part = min(plan.parent.glob("*.jsonl"))
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(GodeeperError, match="is damaged: remove it, and the same command makes it again"):
+        write_predictions(out, files, predictor, {"run": "a"}, chunk=CHUNK)
+    part.unlink()
     write_predictions(out, files, predictor, {"run": "a"}, chunk=CHUNK)
     assert out.is_file()
 

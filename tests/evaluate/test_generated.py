@@ -1,5 +1,7 @@
 """FID, KID and the Inception Score of features whose answers are known."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -81,13 +83,84 @@ def test_statistics_files(tmp_path):
     np.savez(tmp_path / "theirs.npz", mu=np.zeros(3, np.float32), sigma=np.eye(3, dtype=np.float32))
     theirs = load_statistics(tmp_path / "theirs.npz")
     assert (theirs.images, theirs.like, theirs.statistics.sigma.dtype) == (None, None, np.float64)
-    np.savez(tmp_path / "features.npz", feats=np.zeros((3, 3)))
-    np.savez(tmp_path / "shapes.npz", mu=np.zeros(3), sigma=np.eye(4))
-    np.savez(tmp_path / "pickle.npz", mu=np.array([{}]), sigma=np.eye(1))
-    (tmp_path / "text.npz").write_text("no archive")
-    for name, reason in (
-        ("features", "arrays mu and sigma"), ("shapes", "no mean and covariance"), ("pickle", "cannot be read"),
-        ("text", "cannot be read"), ("missing", "cannot be read"),
-    ):  # fmt: skip
-        with pytest.raises(GodeeperError, match=reason):
-            load_statistics(tmp_path / f"{name}.npz")
+    np.savez(tmp_path / "odd.npz", mu=np.zeros(3), sigma=np.eye(3), images=np.nan, like=["a", "b"], more=np.array([Bomb()]))
+    odd = load_statistics(tmp_path / "odd.npz")  # what is not asked for is not read
+    assert (odd.images, odd.like) == (None, None)
+
+
+class Bomb:
+    """Unpickled, it fails the test."""
+
+    def __reduce__(self):
+        return pytest.fail, ("it was unpickled",)
+
+
+ODD = {
+    "other arrays": ({"feats": np.zeros((3, 3))}, "arrays mu and sigma"),
+    "not square": ({"mu": np.zeros(3), "sigma": np.ones((3, 4))}, "no mean and covariance"),
+    "other shapes": ({"mu": np.zeros(3), "sigma": np.eye(4)}, "no mean and covariance"),
+    "no features": ({"mu": np.zeros(0), "sigma": np.zeros((0, 0))}, "no mean and covariance"),
+    "not finite": ({"mu": np.zeros(2), "sigma": np.diag([1, np.nan])}, "no mean and covariance"),
+    "infinite": ({"mu": np.array([0, np.inf]), "sigma": np.eye(2)}, "no mean and covariance"),
+    "not symmetric": ({"mu": np.zeros(2), "sigma": np.array([[1.0, 0.5], [0.0, 1.0]])}, "no mean and covariance"),
+    "negative": ({"mu": np.zeros(2), "sigma": np.diag([1.0, -1.0])}, "no mean and covariance"),
+    "text": ({"mu": np.array(["a", "b"]), "sigma": np.eye(2)}, "no mean and covariance"),
+    "objects": ({"mu": np.array([Bomb()]), "sigma": np.eye(1)}, "'mu' holds Python objects, which are not unpickled"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_what_is_no_statistics_file_is_refused(case, tmp_path):
+    arrays, reason = ODD[case]
+    np.savez(tmp_path / "odd.npz", **arrays)
+    with pytest.raises(GodeeperError, match=reason) as caught:
+        load_statistics(tmp_path / "odd.npz")
+    assert "\n" not in str(caught.value)
+
+
+def huge(file):
+    """A mean that claims 8 TB, of which nothing is there."""
+    with zipfile.ZipFile(file, "w") as archive, archive.open("mu.npy", "w") as opened:
+        np.lib.format.write_array_header_1_0(opened, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)})
+
+
+def truncated(file):
+    np.savez(file, mu=np.zeros(300), sigma=np.eye(300))
+    file.write_bytes(file.read_bytes()[:5000])
+
+
+def one_array(file):
+    with file.open("wb") as opened:
+        np.save(opened, np.zeros(3))
+
+
+def no_array(file):
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("mu.npy", b"\x93NUMPY\x01\x00\xff\xff{")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (huge, "'mu' is larger than 1073741824 bytes"),
+        (truncated, "is not a zip file"),
+        (one_array, "is not a zip file"),
+        (no_array, "cannot be read"),
+        (lambda file: file.write_text("no archive"), "is not a zip file"),
+        (lambda file: file.mkdir(), "Is a directory"),
+        (lambda file: None, "No such file"),
+    ],
+)
+def test_a_damaged_statistics_file_is_refused(make, reason, tmp_path):
+    make(tmp_path / "odd.npz")
+    with pytest.raises(GodeeperError, match=f"odd.npz' cannot be read as saved statistics: .*{reason}|{reason}") as caught:
+        load_statistics(tmp_path / "odd.npz")
+    assert "\n" not in str(caught.value)
+
+
+def test_figures_beyond_numbers_are_refused():
+    with pytest.raises(GodeeperError, match="features that are not finite"):
+        FeatureStatistics.of(np.array([[1, np.nan], [2, 3]], np.float32))
+    far = FeatureStatistics(np.full(2, 1e200), np.eye(2))
+    with pytest.raises(GodeeperError, match="beyond float64"), np.errstate(over="ignore"):
+        frechet_distance(far, FeatureStatistics(np.zeros(2), np.eye(2)))

@@ -6,6 +6,7 @@ import re
 import zipfile
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -347,7 +348,46 @@ def reordered(opened):
     opened.move("x", "conv2d_3")
 
 
+def all_elsewhere(opened):
+    """Every layer is in another file, where it can be read."""
+    legacy(Path(opened.filename).with_name("other.h5"), arrays(), first=1, config={})
+    opened["model_weights"] = h5py.ExternalLink("other.h5", "/model_weights")
+
+
+def virtual(opened):
+    """The array is put together from another file's."""
+    with h5py.File(Path(opened.filename).with_name("other.h5"), "w") as other:
+        other["x"] = np.ones((1, 1, 4, 3), np.float32)
+    layout = h5py.VirtualLayout((1, 1, 4, 3), np.float32)
+    layout[:] = h5py.VirtualSource("other.h5", "x", (1, 1, 4, 3))
+    del opened[KERNEL]
+    opened.create_virtual_dataset(KERNEL, layout)
+
+
+def outside(name, shape):
+    """The array's bytes are another file's."""
+
+    def change(opened):
+        secret = Path(opened.filename).with_name("secret")
+        secret.write_bytes(bytes(range(256)))
+        if name in opened:
+            del opened[name]
+        opened.create_dataset(name, shape, "f4", external=[(str(secret), 0, 256)])
+
+    return change
+
+
+def kind_of_array(opened):
+    del opened[KERNEL]
+    opened[KERNEL] = np.dtype("f4")
+
+
 DAMAGED = {
+    "all in another file": (all_elsewhere, "'model_weights' is a link to elsewhere"),
+    "virtual": (virtual, "'conv2d_3/kernel:0' is no array of the file's own"),
+    "stored outside": (outside(KERNEL, (1, 1, 4, 3)), "'conv2d_3/kernel:0' is no array of the file's own"),
+    "a kind of array": (kind_of_array, "is not a file of Keras, or is damaged"),
+    "texts": (replaced(KERNEL, ["a", "b"]), "is of object, not of floats"),
     "an array less": (without(KERNEL), "it lists 'conv2d_3/kernel:0' and lacks it"),
     "a layer less": (without("conv2d_3"), "it lists 'conv2d_3' and lacks it"),
     "renamed": (renamed, "is of no network known here: its first name is 'mine_conv2d_1.weight'"),
@@ -374,6 +414,32 @@ def test_an_edited_file_is_refused_in_one_line(case, tmp_path, capsys):
 def foreign(file):
     depthwise = [("depthwise_conv2d", {"depthwise_kernel": np.zeros((3, 3, 4, 1), np.float32)})]
     return legacy(file, arrays() + depthwise)
+
+
+def array_for_group(file):
+    """What should be a group of arrays is one, of another file's bytes."""
+    with h5py.File(numbered_by_kind(file, arrays())[0], "a") as opened:
+        del opened["layers/dense/vars"]
+        outside("layers/dense/vars", (3,))(opened)
+    return file
+
+
+def own_circle(file):
+    with h5py.File(numbered_by_kind(file, arrays())[0], "a") as opened:
+        opened["layers/conv2d/layers"] = opened["layers"]
+    return file
+
+
+def odd_input(file):
+    config = described(POOL, dense(3, "softmax"))
+    config["config"]["layers"][0]["config"] = [1]
+    return legacy(file, arrays(), config=config)
+
+
+def odd_size(file):
+    config = described(POOL, dense(3, "softmax"))
+    config["config"]["layers"][0]["config"]["batch_shape"] = [None, 1 << 40, 1 << 40, 3]
+    return legacy(file, arrays(), config=config)
 
 
 def other_layers(file):
@@ -446,6 +512,10 @@ def no_json(file):
         (flattened, "m.h5", "'dense' takes 637 features, but the network's average pool gives 13"),
         (nameless, "m.weights.h5", "does not name its layers"),
         (huge, "m.h5", "its arrays are larger than"),
+        (array_for_group, "m.weights.h5", "is of no network known here"),
+        (own_circle, "m.weights.h5", "its groups lie within one another"),
+        (odd_input, "m.h5", "prepares its images in a way that is not read: say it with --preprocess"),
+        (odd_size, "m.h5", "prepares its images in a way that is not read: say it with --preprocess"),
         (half, "m.h5", "is not a file of Keras, or is damaged"),
         (half, "m.hdf5", "is not a file of Keras, or is damaged"),
         (empty, "m.keras", "is not a file of Keras, or is damaged"),

@@ -30,7 +30,7 @@ class FeatureStatistics:
 
     @classmethod
     def of(cls, features: Features) -> FeatureStatistics:
-        """Those of features (N, D), the covariance divided by N - 1. GodeeperError for fewer than 2."""
+        """Those of features (N, D), the covariance divided by N - 1. GodeeperError for fewer than 2 and for infinite ones."""
         count = len(features)
         if count < 2:
             raise GodeeperError(f"FID takes at least 2 images a side, and thousands to mean anything, not {count}")
@@ -41,6 +41,8 @@ class FeatureStatistics:
         for block in blocks:  # a million features stay in float32
             centred = features[block] - mu
             sigma += centred.T @ centred
+        if not np.isfinite(sigma).all():
+            raise GodeeperError("the network gives features that are not finite: take other weights, or --precision fp32")
         return cls(mu, sigma / (count - 1))
 
 
@@ -49,7 +51,7 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
 
     S_a S_b has the eigenvalues of R S_b R, with R the symmetric root of S_a: real, not negative, and found without a matrix root,
     which is slow and gives complex numbers where a covariance is singular, as it is of fewer images than features.
-    GodeeperError for statistics of other features, and for what are no covariances.
+    Rounding below 0 is 0. GodeeperError for statistics of other features, and for numbers beyond float64.
     """
     if a.mu.shape != b.mu.shape:
         raise GodeeperError(f"statistics of {len(a.mu)} and of {len(b.mu)} features cannot be compared: use one network for both")
@@ -58,7 +60,10 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     product = root @ b.sigma @ root
     trace = np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(0)).sum()
     difference = a.mu - b.mu
-    return float(difference @ difference + np.trace(a.sigma) + np.trace(b.sigma) - 2 * trace)
+    distance = float(difference @ difference + np.trace(a.sigma) + np.trace(b.sigma) - 2 * trace)
+    if not np.isfinite(distance):
+        raise GodeeperError("the distance of the two statistics is beyond float64: they are not those of one network's features")
+    return max(distance, 0.0)
 
 
 def kernel_distance(a: Features, b: Features) -> tuple[float, float]:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import lzma
+import math
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import GodeeperError
 from ..files import atomic_write
 from .generated import FeatureStatistics
+
+ORIGIN = ("images", "like", "weights")
+LARGEST, LARGEST_TEXT = 1 << 30, 1 << 16  # bytes of an array: a covariance of 11,585 features
+# What zipfile and numpy raise for what is no .npz file of arrays; RuntimeError: encrypted, or compressed in an unknown way.
+UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 
 
 @dataclass(frozen=True)
@@ -34,26 +43,50 @@ def save_statistics(file: Path, saved: SavedStatistics) -> None:
 
 
 def load_statistics(file: Path) -> SavedStatistics:
-    """What `save_statistics`, pytorch-fid or clean-fid has written; nothing is unpickled. GodeeperError for another file."""
+    """What `save_statistics`, pytorch-fid or clean-fid has written; nothing is unpickled, and nothing else is read.
+
+    GodeeperError for another file, and for what are no mean and covariance.
+    """
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise GodeeperError(f"{str(file)!r} cannot be read as saved statistics: {error}") from None
+        with zipfile.ZipFile(file) as archive:
+            arrays = {name: _array(archive, name) for name in ("mu", "sigma", *ORIGIN) if f"{name}.npy" in archive.namelist()}
+    except UNREADABLE as error:
+        raise GodeeperError(f"{str(file)!r} cannot be read as saved statistics: {_reason(error)}") from None
     if not {"mu", "sigma"} <= arrays.keys():
         raise GodeeperError(f"{str(file)!r} holds no FID statistics: they are the arrays mu and sigma")
     mu, sigma = arrays["mu"], arrays["sigma"]
     floats = mu.dtype.kind == sigma.dtype.kind == "f"
-    if (
-        not floats
-        or mu.ndim != 1
-        or sigma.shape != (len(mu), len(mu))
-        or not np.isfinite(mu).all()
-        or not np.isfinite(sigma).all()
-    ):
+    if not floats or mu.ndim != 1 or not len(mu) or sigma.shape != (len(mu), len(mu)) or not _is_covariance(sigma, mu):
         raise GodeeperError(f"{str(file)!r}: mu {mu.shape} and sigma {sigma.shape} are no mean and covariance of features")
-    statistics = FeatureStatistics(mu.astype(np.float64), sigma.astype(np.float64))
-    count = arrays.get("images")
-    images = int(count) if count is not None and count.shape == () and count.dtype.kind in "iu" else None
-    like, weights = (str(arrays[name]) if name in arrays else None for name in ("like", "weights"))
-    return SavedStatistics(statistics, images, like, weights)
+    images = arrays.get("images")
+    count = int(images) if images is not None and images.shape == () and images.dtype.kind in "iu" and images >= 2 else None
+    like, weights = (str(arrays[name]) if name in arrays and arrays[name].shape == () else None for name in ("like", "weights"))
+    return SavedStatistics(FeatureStatistics(mu.astype(np.float64), sigma.astype(np.float64)), count, like, weights)
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """An array of an archive; ValueError for one of Python objects, and, before memory is taken, for one that is too large."""
+    with archive.open(f"{name}.npy") as opened:
+        version = np.lib.format.read_magic(opened)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(opened)
+    largest = LARGEST if name in ("mu", "sigma") else LARGEST_TEXT
+    if dtype.hasobject:
+        raise ValueError(f"{name!r} holds Python objects, which are not unpickled")
+    if math.prod(shape) * dtype.itemsize > largest:
+        raise ValueError(f"{name!r} is larger than {largest} bytes")
+    with archive.open(f"{name}.npy") as opened:
+        array: NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)
+    return array
+
+
+def _is_covariance(sigma: NDArray[Any], mu: NDArray[Any]) -> bool:
+    """Whether the numbers are finite, and the matrix symmetric but for rounding, without a negative variance."""
+    if not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
+        return False
+    rounding = 1e-4 * np.abs(sigma).max()
+    return bool((np.abs(sigma - sigma.T) <= rounding).all() and (np.diag(sigma) >= -rounding).all())
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

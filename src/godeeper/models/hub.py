@@ -26,8 +26,8 @@ def from_pretrained(source: str | Path, *, revision: str | None = None, preproce
     """The network of a folder, or of a repository such as "you/flowers" on Hugging Face's hub, in evaluation mode.
 
     A repository's `model.safetensors` is the newest, or that of `revision`, a branch, a tag or a commit; what is in the hub's
-    cache is not downloaded again, and is taken where the hub is out of reach. timm's repositories of networks known here are read, too. `preprocess` is as in `load`, and so are the errors;
-    GodeeperError where nothing can be fetched.
+    cache is not downloaded again, and is taken where the hub is out of reach. timm's repositories of networks known here are
+    read, too. `preprocess` is as in `load`, and so are the errors; GodeeperError where nothing can be fetched.
     """
     if could_exist(source) and Path(source).exists():
         return load(source, preprocess=preprocess)

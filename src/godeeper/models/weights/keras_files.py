@@ -29,7 +29,7 @@ UNZIPPING = (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError) 
 HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 SUFFIXES = (".h5", ".hdf5", ".keras")
 ARRAYS, CONFIG = "model.weights.h5", "config.json"  # the parts of a .keras archive that are read
-LARGEST_CONFIG, LARGEST_PART, LARGEST_ARRAYS = 1 << 26, 1 << 32, 1 << 30  # bytes: of JSON, of an archive's part, of the weights
+LARGEST_CONFIG, LARGEST_PART, LARGEST_ARRAYS = 1 << 26, 1 << 31, 1 << 30  # bytes: of JSON, of an archive's part, of the weights
 MOST_NAMES = 20_000
 TORCH_NAMES = {  # of a layer's arrays
     "kernel": "weight", "gamma": "weight", "bias": "bias", "beta": "bias",
@@ -121,7 +121,7 @@ def _read(opened: Any, config: Any, file: Path) -> KerasFile:
         config = json.loads(text[:LARGEST_CONFIG])
     if config is not None and not isinstance(config, dict):
         raise ValueError("what describes its layers is no JSON object")
-    root = _get(opened, "model_weights") if "model_weights" in opened else opened
+    root = _get(opened, "model_weights") if opened.get("model_weights", getlink=True) else opened
     if "layer_names" in root.attrs or "layer_names0" in root.attrs:
         layers = tuple(_layers_by_name(root, file))
     else:
@@ -198,9 +198,11 @@ def _groups_of_arrays(root: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
             if not path and (name == "optimizer" or (name.startswith("_") and name != OLD_LAYERS)):
                 continue
             item = _get(group, name)
+            if not hasattr(item, "keys"):
+                continue
             if name == "vars":
                 yield path, item
-            elif hasattr(item, "keys"):
+            else:
                 ahead.append(((*path, "layers" if name == OLD_LAYERS else name), item))
 
 

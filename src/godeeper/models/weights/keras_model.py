@@ -157,21 +157,26 @@ def _flat(model: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def described_preprocess(assumed: Preprocess, model: KerasModel) -> Preprocess:
-    """`assumed`, or the size and the range that the file's own layers say: InputLayer and Rescaling."""
-    for layer in _flat(model.config or {}):
-        config = layer.get("config") or {}
-        shape = config.get("batch_shape", config.get("batch_input_shape"))
-        if layer.get("class_name") == "InputLayer" and isinstance(shape, list) and len(shape) == 4 and shape[1] == shape[2]:
-            assumed = assumed.with_size(shape[1]) if isinstance(shape[1], int) else assumed
-        if layer.get("class_name") == "Rescaling":
-            assumed = replace(assumed, normalize=_of_rescaling(config, model.file))
+    """`assumed`, or the size and the range that the file's own layers say: InputLayer and Rescaling.
+
+    BadCheckpoint where they say it in a way that is not read.
+    """
+    try:
+        for layer in _flat(model.config or {}):
+            config = layer.get("config") or {}
+            shape = config.get("batch_shape", config.get("batch_input_shape"))
+            if layer.get("class_name") == "InputLayer" and isinstance(shape, list) and len(shape) == 4 and shape[1] == shape[2]:
+                assumed = assumed.with_size(shape[1]) if isinstance(shape[1], int) else assumed
+            if layer.get("class_name") == "Rescaling":
+                assumed = replace(assumed, normalize=_of_rescaling(config))
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, RecursionError, GodeeperError):
+        raise BadCheckpoint(
+            f"{str(model.file)!r} prepares its images in a way that is not read: say it with --preprocess"
+        ) from None
     return assumed
 
 
-def _of_rescaling(config: Mapping[str, Any], file: Path) -> Normalize:
+def _of_rescaling(config: Mapping[str, Any]) -> Normalize:
     """Rescaling's x * scale + offset of values in 0..255, as (x - mean) / std of values in 0..1."""
-    try:
-        scale, offset = 255 * float(config["scale"]), float(config.get("offset", 0))
-        return Normalize((-offset / scale,) * 3, (1 / scale,) * 3)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, GodeeperError):
-        raise BadCheckpoint(f"{str(file)!r} rescales its images in a way that is not read: say it with --preprocess") from None
+    scale, offset = 255 * float(config["scale"]), float(config.get("offset", 0))
+    return Normalize((-offset / scale,) * 3, (1 / scale,) * 3)
