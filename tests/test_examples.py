@@ -105,7 +105,7 @@ def test_a_checkpoint_of_other_shapes_is_refused():
     arrays = {"conv2d_9/kernel": torch.randn(1, 1, 3, 4), "conv2d_10/kernel": torch.randn(1, 1, 4, 4)}
     functions["fill"](network, arrays)
     assert torch.equal(network[1].weight[1, 2, 0, 0], arrays["conv2d_10/kernel"][0, 0, 2, 1])
-    with pytest.raises(ValueError, match=r"\(3, 4, 1, 1\) there, \(4, 4, 1, 1\) here"):
+    with pytest.raises(ValueError, match=r"\(4, 3, 1, 1\) there, \(4, 4, 1, 1\) here"):
         functions["fill"](network[1:], arrays)
     with pytest.raises(ValueError, match="conv2d_10 has no place"):
         functions["fill"](network[:1], arrays)

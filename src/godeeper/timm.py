@@ -19,7 +19,7 @@ from .models.spec import ModelSpec
 from .models.weights.fill import fill
 from .models.weights.read import Weights, read_weights
 from .packages import require
-from .papers.notation import AvgTo, Definition, Dropout, altered
+from .papers.notation import AvgTo, Definition, Dropout, Row, altered
 from .papers.registry import DEFINITIONS, variant
 from .papers.shape import FeatureShape, stage_output
 
@@ -160,10 +160,13 @@ def _with_dropout(table: Definition, rate: float | None) -> Definition:
     """The table with another dropout in its head; GodeeperError where it has none."""
     if rate is None:
         return table
-    head = {
-        name: altered(row, lambda one: Dropout(rate) if isinstance(one, Dropout) else one) for name, row in table.head.items()
-    }
-    if rate and head == dict(table.head) and Dropout(rate) not in head.values():
+    dropout = Dropout(rate)
+
+    def changed(row: Row) -> Row:
+        return dropout if isinstance(row, Dropout) else row
+
+    head = {name: altered(stage, changed) for name, stage in table.head.items()}
+    if rate and head == dict(table.head) and dropout not in head.values():
         raise GodeeperError(f"{table.name} has no dropout whose rate could be drop_rate={rate}")
     return replace(table, head=head)
 

@@ -512,7 +512,7 @@ def no_json(file):
         (flattened, "m.h5", "'dense' takes 637 features, but the network's average pool gives 13"),
         (nameless, "m.weights.h5", "does not name its layers"),
         (huge, "m.h5", "its arrays are larger than"),
-        (array_for_group, "m.weights.h5", "is of no network known here"),
+        (array_for_group, "m.weights.h5", "'layers/dense' has an array for a group of arrays"),
         (own_circle, "m.weights.h5", "its groups lie within one another"),
         (odd_input, "m.h5", "prepares its images in a way that is not read: say it with --preprocess"),
         (odd_size, "m.h5", "prepares its images in a way that is not read: say it with --preprocess"),

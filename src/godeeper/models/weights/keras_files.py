@@ -198,11 +198,11 @@ def _groups_of_arrays(root: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
             if not path and (name == "optimizer" or (name.startswith("_") and name != OLD_LAYERS)):
                 continue
             item = _get(group, name)
-            if not hasattr(item, "keys"):
-                continue
+            if name == "vars" and not hasattr(item, "keys"):
+                raise ValueError(f"{'/'.join(path)!r} has an array for a group of arrays")
             if name == "vars":
                 yield path, item
-            else:
+            elif hasattr(item, "keys"):
                 ahead.append(((*path, "layers" if name == OLD_LAYERS else name), item))
 
 
