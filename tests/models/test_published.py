@@ -326,7 +326,7 @@ def test_a_download_from_the_hub_is_held_against_its_hash(offline, monkeypatch, 
     blob = offline / (hashlib.sha256(content).hexdigest())
     file = offline / "model.safetensors"
 
-    def download(repository, filename):
+    def download(repository, filename, revision=None):
         blob.write_bytes(content if whole else b"weight")
         file.symlink_to(blob)
         return str(file)
