@@ -1,15 +1,18 @@
-"""What each part of the recipe `cifar10` gives, and how far it goes with more compute.
+"""What each part of the recipe `cifar10` gives, what other networks reach by it, and how far it goes with more compute.
 
     python benchmarks/cifar10.py parts IMAGES RUNS [--seeds 3] [--epochs 3] [--only NAME ...]
+    python benchmarks/cifar10.py networks DATA RUNS [--seeds 1] [--pflop 0.22] [--only NAME ...]
     python benchmarks/cifar10.py table RUNS
     python benchmarks/cifar10.py figure RUNS OUT.png
 
-`parts` trains `googlenet_cifar` at half its width by the recipe and then with one part of it changed at a time, by each seed, in
-RUNS/NAME-SEED; IMAGES is a folder of classes without a test set, of which a fifth is held out (so the 10,000 test images decide
-nothing). What is there already is not trained again, what was cut off is resumed: several such commands may share one RUNS, each
-with its own `--only`. `table` prints, of all runs in RUNS: compute, as 6 x multiply-adds x images seen, top-1 error (one crop,
-after the last epoch), and how far the mean is from the recipe's, with 95 % intervals (Student's t). `figure` draws the same runs,
-error against compute and against minutes, beside what others publish.
+`parts` trains `googlenet_cifar` at half its width by the recipe and then with one part of it changed at a time, by each seed,
+in RUNS/NAME-SEED; IMAGES is a folder of classes without a test set, of which a fifth is held out (so the 10,000 test images
+decide nothing). What is there already is not trained again, what was cut off is resumed: several such commands may share one
+RUNS, each with its own `--only`. `networks` trains each network by the recipe, on all training images of DATA, for the whole
+epochs that come nearest to a compute; `plain` is airbench's stack of 3x3 convolutions, with ReLU and an average pool. `table`
+prints, of all runs in RUNS: compute, as 6 x multiply-adds x images seen, top-1 error (one crop, after the last epoch), and how
+far the mean is from the recipe's, with 95 % intervals (Student's t). `figure` draws the same runs, error against compute and
+against minutes, beside what others publish.
 """
 
 from __future__ import annotations
@@ -25,12 +28,14 @@ from pathlib import Path
 from godeeper import GodeeperError, describe, load
 from godeeper.claims.stats import mean, paired
 from godeeper.models.spec import ModelSpec
-from godeeper.notation import Avg, BatchNorm, Conv, Definition, Max, Row, altered
+from godeeper.notation import VALID, Avg, BatchNorm, Conv, Definition, Max, Row, Whitening, altered
 from godeeper.papers.registry import definition, variant
 from godeeper.workflows.training import train
 
 RECIPE = "recipe"  # the arm that changes nothing
-TABLE = variant(definition("googlenet_cifar"), width=0.5)
+GOOGLENET = definition("googlenet_cifar")
+TABLE = variant(GOOGLENET, width=0.5)
+TRAINING_IMAGES = 50_000
 
 
 @dataclass(frozen=True)
@@ -64,15 +69,38 @@ ARMS = {
     "average pools in modules": Arm(table=replace(TABLE, stages=MODULES)),
 }
 
+PLAIN = replace(
+    GOOGLENET,
+    name="plain",
+    source="airbench's network (arXiv 2404.00498), with ReLU and an average pool",
+    stages={
+        "whitening": Whitening(2),
+        "1a": (Conv(64, 3), Max(2, 2, VALID), Conv(64, 3)),
+        "2a": (Conv(256, 3), Max(2, 2, VALID), Conv(256, 3)),
+        "3a": (Conv(256, 3), Max(2, 2, VALID), Conv(256, 3)),
+    },
+)
+NETWORKS = {
+    "googlenet_cifar": GOOGLENET,
+    "googlenet_bn": variant(definition("googlenet_bn"), width=0.5, small=True),
+    "inception_v4": variant(definition("inception_v4"), width=0.25, small=True),
+    "inception_resnet_v2": variant(definition("inception_resnet_v2"), width=0.25, small=True),
+    "plain": PLAIN,
+}
 
-def train_parts(images: Path, runs: Path, seeds: int, epochs: int, only: Sequence[str]) -> None:
+
+def at_compute(table: Definition, pflop: float) -> Arm:
+    epochs = round(pflop * 1e15 / (6 * describe(table).multiply_adds * TRAINING_IMAGES))
+    return Arm([f"epochs={epochs}"], table)
+
+
+def train_arms(images: Path, runs: Path, arms: dict[str, Arm], seeds: int) -> None:
     for seed in range(seeds):
-        for name in only or ARMS:
-            arm = ARMS[name]
+        for name, arm in arms.items():
             folder = runs / f"{name.replace(' ', '_')}-{seed}"
             if (folder / "model.safetensors").exists():
                 continue
-            settings = [*arm.settings, f"epochs={epochs}", f"seed={seed}"]
+            settings = [*arm.settings, f"seed={seed}"]
             print(f"{name}, seed {seed}", flush=True)
             if folder.exists():
                 train(folder, resume=True)
@@ -147,7 +175,13 @@ def main() -> None:
     parts.add_argument("runs", type=Path)
     parts.add_argument("--seeds", type=int, default=3)
     parts.add_argument("--epochs", type=int, default=3)
-    parts.add_argument("--only", nargs="+", choices=ARMS, default=[])
+    parts.add_argument("--only", nargs="+", choices=ARMS, default=list(ARMS))
+    networks = commands.add_parser("networks")
+    networks.add_argument("images", type=Path)
+    networks.add_argument("runs", type=Path)
+    networks.add_argument("--seeds", type=int, default=1)
+    networks.add_argument("--pflop", type=float, default=0.22)
+    networks.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     commands.add_parser("table").add_argument("runs", type=Path)
     figure = commands.add_parser("figure")
     figure.add_argument("runs", type=Path)
@@ -155,7 +189,11 @@ def main() -> None:
     given = parser.parse_args()
     try:
         if given.command == "parts":
-            train_parts(given.images, given.runs, given.seeds, given.epochs, given.only)
+            arms = {name: replace(ARMS[name], settings=[*ARMS[name].settings, f"epochs={given.epochs}"]) for name in given.only}
+            train_arms(given.images, given.runs, arms, given.seeds)
+        elif given.command == "networks":
+            arms = {name: at_compute(NETWORKS[name], given.pflop) for name in given.only}
+            train_arms(given.images, given.runs, arms, given.seeds)
         elif given.command == "table":
             print_table(given.runs)
         else:
