@@ -226,7 +226,7 @@ def test_a_process_that_dies(tmp_path):
         propose_all(Killed(), open_annotations(voc_folder(tmp_path), "val"), workers=1)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_bad_image_in_a_set(workers, tmp_path):
     images = open_annotations(voc_folder(tmp_path), "val")
     images.files[1].write_bytes(b"no image")

@@ -141,6 +141,7 @@ def test_coverage_of_proposals_of_ones_own(runs):
     assert measure_coverage(runs / "voc", superpixels=float(COARSE[1]), workers=0).coverage.covered > 0
 
 
+@pytest.mark.slow
 def test_an_edited_table_trains_resumes_and_finds(runs, tmp_path, capsys):
     """One filter count changed, and a name that no registry knows."""
     table = variant(definition("googlenet_bn"), width=0.125)
