@@ -1,7 +1,7 @@
 """Draws the picture that the READMEs begin with: `python docs/hero.py`.
 
 The cat that comes with godeeper, what `godeeper/cifar10` answers, where in the picture the answer comes from, and what each of
-the 2014 paper's 144 crops says; `docs/images/hero.png` in English, `hero.zh.png` in Chinese.
+the GoogLeNet paper's 144 crops says; `docs/images/hero.png` in English, `hero.zh.png` in Chinese.
 """
 
 from __future__ import annotations

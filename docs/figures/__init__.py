@@ -17,7 +17,7 @@ FIGURES: dict[str, Callable[[str], str]] = {
     "auxiliary-heads": training.auxiliary_heads,
     "crops-144": evaluation.crops_144,
     "crops-and-networks": evaluation.crops_and_networks,
-    "tables-2016": evaluation.tables_of_2016,
+    "tables-inception-v4": evaluation.tables_inception_v4,
     "detection": detection.pipeline,
     "residual-scaling": training.residual_scaling,
     "rmsprop-epsilon": training.rmsprop_epsilon,

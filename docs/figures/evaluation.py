@@ -85,7 +85,7 @@ def _square(boxes: list[CropBox], units: tuple[int, int], left: float, top: floa
 
 
 def crops_and_networks(lang: str) -> str:
-    """Table 3 of 2014 as two curves: top-5 error against passes through a network."""
+    """Table 3 of the GoogLeNet paper as two curves: top-5 error against passes through a network."""
     y = linear(6, 10.5, 1, "{:.0f}", Text("top-5 error, % of the validation images", "top-5 错误率（验证图片，%）").get(lang))
     name = Text("passes through a network for one image (crops x networks)", "每张图片前向计算的次数（裁剪数 x 网络数）")
     x = Axis(0.8, 1600, [(v, f"{v:,}") for v in (1, 10, 100, 1000)], name.get(lang), logarithmic=True)
@@ -110,15 +110,15 @@ def crops_and_networks(lang: str) -> str:
         px, py = axes.at(passes[-1], errors[-1]) if models == 1 else (px, py)
         place = (px + 9, py - 26) if models == 1 else (px, py + 37)
         elements.append(text(*place, names[models].get(lang), colour, 13, bold=True, anchor="start" if models == 1 else "middle"))
-    title = Text("Table 3 of 2014: crops and networks", "2014 年论文表 3：裁剪与网络")
+    title = Text("Table 3 of the GoogLeNet paper: crops and networks", "GoogLeNet 论文的表 3：裁剪与网络")
     return figure(axes.top + axes.height + 56, elements, title.get(lang), title.get(lang))
 
 
 NETWORKS = {"Inception-v3": "grey", RESNET_V1: "pink", V4: "blue", RESNET_V2: "orange"}
 
 
-def tables_of_2016(lang: str) -> str:
-    """Tables 2 to 5 of 2016 as curves: top-5 error by crops, and the ensembles."""
+def tables_inception_v4(lang: str) -> str:
+    """Tables 2 to 5 of the Inception-v4 paper as curves: top-5 error by crops, and the ensembles."""
     ticks = [
         (0.0, Text("1 crop", "1 个裁剪").get(lang)), (1.0, Text("12 crops", "12 个裁剪").get(lang)),
         (2.0, Text("144 crops", "144 个裁剪").get(lang)), (3.0, Text("4 networks", "4 个网络").get(lang)),
@@ -145,5 +145,8 @@ def tables_of_2016(lang: str) -> str:
     for name, colour in NETWORKS.items():
         elements += [dot(right + 6, at, colour), text(right + 16, at + 4, name, colour, 11)]
         at += 20
-    title = Text("Tables 2 to 5 of 2016: errors by crops and networks", "2016 年论文表 2 到表 5：裁剪、网络与错误率")
+    title = Text(
+        "Tables 2 to 5 of the Inception-v4 paper: errors by crops and networks",
+        "Inception-v4 论文的表 2 至表 5：裁剪、网络与错误率",
+    )
     return figure(axes.top + axes.height + 44, elements, title.get(lang), title.get(lang))

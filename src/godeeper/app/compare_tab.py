@@ -21,10 +21,10 @@ def totals(first: str, second: str, lang: AppLang) -> str:
 
 
 @lru_cache(maxsize=32)
-def _chart(network: str) -> str:
-    return draw(network, show="cost")
+def _chart(network: str, lang: AppLang) -> str:
+    return draw(network, show="cost", lang=lang)
 
 
 def costs(network: str, lang: AppLang) -> str:
     """The drawing of what each stage of a network costs."""
-    return fragment("cost.html", lang, network=network, drawing=_chart(network))
+    return fragment("cost.html", lang, network=network, drawing=_chart(network, lang))

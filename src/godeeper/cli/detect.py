@@ -12,7 +12,7 @@ from .detect_predict import predict_command
 from .detect_train import train_command
 from .output import Json, print_json, print_table
 
-app = typer.Typer(help="Find objects: Faster R-CNN on any network, and R-CNN as the 2014 paper did it.")
+app = typer.Typer(help="Find objects: Faster R-CNN on any network, and R-CNN as the GoogLeNet paper did it.")
 app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
 app.command("predict")(predict_command)
@@ -24,7 +24,7 @@ def tables_command(
     results: Annotated[list[Path] | None, typer.Argument(help="What `godeeper detect evaluate --json` printed.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the 2014 paper's tables of detection, with results of yours, on whatever data, beside them."""
+    """Print the GoogLeNet paper's tables of detection, with results of yours, on whatever data, beside them."""
     from ..detect.paper_tables import HEAD, paper_rows
 
     rows = paper_rows(results or [])

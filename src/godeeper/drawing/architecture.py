@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..papers.describe import Description
 from ..papers.notation import BatchNorm, Cat, Definition, Residual
@@ -10,7 +11,9 @@ from ..text import Lang, Text
 from . import svg
 from .figure import figure, wrap
 from .layout import COMPACT, Layout, text_box
-from .stage_layout import row_text, shape_text, stage_layout, trace
+from .row_text import row_text, shape_text
+from .source_text import source_text, title_text
+from .stage_layout import stage_layout, trace
 from .stage_summary import StageSummary
 
 GAP, COLUMN = 14.0, 13.0  # pixels between stages, and between columns
@@ -32,7 +35,7 @@ WITH_HEADS = Text(
 def draw_architecture(definition: Definition, description: Description, stages: Sequence[StageSummary], lang: Lang) -> str:
     """The SVG of every stage with its boxes, output shape, parameters and multiply-adds."""
     subtitle = [
-        Text(definition.source, definition.source),
+        source_text(definition.source),
         COST.format(
             parameters=description.parameters, multiply_adds=description.multiply_adds, size=description.image_size,
             depth=description.depth,
@@ -40,13 +43,13 @@ def draw_architecture(definition: Definition, description: Description, stages: 
     ]  # fmt: skip
     if description.auxiliary:
         subtitle.append(WITH_HEADS.format(parameters=description.parameters_with_heads))
-    title, table = Text(definition.title, definition.title), _table(stages, definition.batch_norm, lang)
+    title, table = title_text(definition), _table(stages, definition.batch_norm, lang)
     return figure(title, subtitle, table, [], legend=True, lang=lang)
 
 
 def _table(stages: Sequence[StageSummary], batch_norm: BatchNorm | None, lang: Lang) -> Layout:
     titles = [head.get(lang) for head in HEADS]
-    layouts = [_stage_layout(stage, batch_norm) for stage in stages]
+    layouts = [_stage_layout(stage, batch_norm, lang) for stage in stages]
     cells = [(stage.output, f"{stage.parameters:,}", f"{stage.multiply_adds:,}") for stage in stages]
     names = max(max(map(svg.text_width, _label(stage, lang), (12, 10), (True, False))) for stage in stages)
     axis = names + COLUMN + max(layout.axis for layout in layouts)
@@ -84,7 +87,7 @@ def _label(stage: StageSummary, lang: Lang) -> tuple[str, str]:
     if not all(isinstance(row, Cat | Residual) for row in stage.rows):
         return stage.name, ""
     count = f"{len(stage.rows)} x " if len(stage.rows) > 1 else ""
-    return stage.name, count + row_text(stage.rows[0], stage.input)
+    return stage.name, count + row_text(stage.rows[0], stage.input).get(lang)
 
 
 def _name(left: float, middle: float, stage: StageSummary, lang: Lang) -> list[str]:
@@ -101,11 +104,11 @@ def _numbers(ends: Sequence[float], middle: float, cells: Sequence[str]) -> list
     ]
 
 
-def _stage_layout(stage: StageSummary, batch_norm: BatchNorm | None) -> Layout:
+def _stage_layout(stage: StageSummary, batch_norm: BatchNorm | None, lang: Lang) -> Layout:
     """A stage's boxes; an auxiliary head's rows as text in one box beside the trunk."""
     if not stage.auxiliary:
-        return stage_layout(stage.rows, stage.input, batch_norm, COMPACT)
-    first, *rest = (row_text(traced.row, traced.input) for traced in trace(stage.rows, stage.input, batch_norm))
+        return stage_layout(stage.rows, stage.input, batch_norm, replace(COMPACT, lang=lang))
+    first, *rest = (row_text(traced.row, traced.input).get(lang) for traced in trace(stage.rows, stage.input, batch_norm))
     box = text_box(wrap([first, *(f"→ {text}" for text in rest)], COMPACT.size, AUXILIARY_WIDTH), COMPACT, "frame")
 
     def paint(left: float, top: float) -> list[str]:

@@ -9,7 +9,8 @@ from ..text import Lang, Text
 from . import svg
 from .figure import figure
 from .layout import FULL, Layout, stack, text_box
-from .stage_layout import shape_text, stage_layout, trace
+from .row_text import IMAGE, shape_text
+from .stage_layout import stage_layout, trace
 from .stage_summary import StageSummary
 
 KEY = Text(
@@ -26,11 +27,12 @@ EACH = Text(
 SHAPES = Text("from {start} to {end}; receptive field {field}", "从 {start} 到 {end}；感受野 {field}")
 
 
-def draw_block(stage: StageSummary, network: str, batch_norm: BatchNorm | None, lang: Lang) -> str:
+def draw_block(stage: StageSummary, network: Text, batch_norm: BatchNorm | None, lang: Lang) -> str:
     """The SVG of a stage or an auxiliary head; `network` is the name in its title."""
-    start = text_box([stage.source, shape_text(stage.input)], FULL, "source")
+    style = replace(FULL, lang=lang)
+    start = text_box([stage.source or IMAGE.get(lang), shape_text(stage.input)], style, "source")
     end = Layout(0, 0, 0, (), lambda left, top: [])  # where the output arrow ends
-    layout = stack([start, stage_layout(stage.rows, stage.input, batch_norm, FULL), end], FULL)
+    layout = stack([start, stage_layout(stage.rows, stage.input, batch_norm, style), end], style)
     grouped = replace(layout, paint=lambda left, top: [svg.group(layout.paint(left, top), stage.name, stage.sentence(lang))])
     rows = trace(stage.rows, stage.input, batch_norm)
     subtitle = [

@@ -28,7 +28,7 @@ HEADS_APART = Text(
 )
 
 
-def draw_cost(title: str, description: Description, stages: Sequence[StageSummary], lang: Lang) -> str:
+def draw_cost(title: Text, description: Description, stages: Sequence[StageSummary], lang: Lang) -> str:
     """The SVG of each stage's multiply-adds and parameters; `title` is the network's."""
     shown = sorted((stage for stage in stages if stage.parameters), key=lambda stage: stage.auxiliary)
     total = SUM.format(multiply_adds=description.multiply_adds, size=description.image_size, parameters=description.parameters)

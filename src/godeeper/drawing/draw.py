@@ -15,6 +15,7 @@ from .architecture import draw_architecture
 from .block import draw_block
 from .cost_chart import draw_cost
 from .receptive_field_chart import draw_receptive_field
+from .source_text import title_text
 from .stage_summary import StageSummary, stage_summaries
 
 Show = Literal["architecture", "cost", "receptive-field"]
@@ -41,13 +42,13 @@ def draw(
     if block is not None and show != "architecture":
         raise GodeeperError(f"a block has one drawing only: leave out either block {block!r} or show {show!r}")
     description, definition = describe(network, image_size), _definition(network)
-    stages = stage_summaries(definition, description)
+    stages, title = stage_summaries(definition, description), title_text(definition)
     if block is not None:
-        return draw_block(_stage(block, stages, definition, description), definition.title, definition.batch_norm, lang)
+        return draw_block(_stage(block, stages, definition, description), title, definition.batch_norm, lang)
     if show == "cost":
-        return draw_cost(definition.title, description, stages, lang)
+        return draw_cost(title, description, stages, lang)
     if show == "receptive-field":
-        return draw_receptive_field(definition.title, description, lang)
+        return draw_receptive_field(title, description, lang)
     return draw_architecture(definition, description, stages, lang)
 
 

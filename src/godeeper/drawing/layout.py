@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ..text import Lang
 from . import svg
 
 BAR = 56.0  # pixels: the longest bar in a box
@@ -13,7 +14,9 @@ BAR = 56.0  # pixels: the longest bar in a box
 
 @dataclass(frozen=True)
 class Style:
-    """What a box says of a row, and the distances in pixels: `gap` between rows, `lane` between branches, `pad` inside boxes."""
+    """What a box says of a row, in which language, and the distances in pixels: `gap` between rows, `lane` between branches,
+    `pad` inside boxes.
+    """
 
     counted: bool  # every box has its shape, parameters and multiply-adds, the latter also as a bar
     size: float
@@ -21,6 +24,7 @@ class Style:
     lane: float
     pad: float
     most: int = 0  # the multiply-adds of the costliest box, whose bar is the longest
+    lang: Lang = "en"
 
 
 FULL = Style(counted=True, size=12.5, gap=18, lane=12, pad=8)

@@ -34,7 +34,7 @@ PIXELS, IMAGE = Text("pixels", "像素"), Text("image: {side}", "图片：{side}
 LARGEST_SQUARE = 2.0  # sides of the image: larger receptive fields are bars only
 
 
-def draw_receptive_field(title: str, description: Description, lang: Lang) -> str:
+def draw_receptive_field(title: Text, description: Description, lang: Lang) -> str:
     """The SVG of the receptive field of every stage that sees more than the stage before it; `title` is the network's."""
     lines: list[StageDescription] = []
     for line in description.stages:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ..papers.figure_text import figure_text
 from ..papers.notation import (
     LRN,
     Adaptive,
@@ -27,6 +26,7 @@ from ..papers.notation import (
 )
 from ..papers.shape import Cost, FeatureShape, row_output
 from .layout import Layout, Style, add_shortcut, fork, repeated, stack, text_box
+from .row_text import CONCAT, LINEAR_1X1, NO_RELU, RELU, row_text, shape_text
 
 
 @dataclass(frozen=True)
@@ -47,41 +47,6 @@ def trace(rows: Sequence[Row], shape: FeatureShape, batch_norm: BatchNorm | None
         traced.append(TracedRow(row, shape, output, cost))
         shape = output
     return traced
-
-
-def shape_text(shape: FeatureShape) -> str:
-    """A shape as the papers write it: height x width x channels."""
-    return f"{shape.height}x{shape.width}x{shape.channels}"
-
-
-def row_text(row: Row, shape: FeatureShape) -> str:
-    """A row with input `shape` in the words of the papers' figures, or, for rows that no figure shows, in similar ones."""
-    match row:
-        case Conv() | Max() | Avg():
-            return figure_text(row)
-        case Whitening():
-            return f"whitening {row.size} {row.filters(shape.channels)}"
-        case Separable(filters, _, stride):
-            return f"separable {row.size} {filters}" + (f" /{stride}" if stride > 1 else "")
-        case AvgTo(grid):
-            kernel, stride = row.window(shape.height)
-            return f"avgpool {kernel}x{kernel}" + (f" /{stride}" if grid > 1 and stride > 1 else "")
-        case Adaptive(grid):
-            return f"avgpool to {grid}x{grid}"
-        case LRN():
-            return "local response norm"
-        case Dropout(ratio):
-            return f"dropout {ratio:.0%}"
-        case FullyConnected(units):
-            return f"fully connected {units}"
-        case LinearNorm(units):
-            return f"linear and norm {units}"
-        case Linear(classes):
-            return f"linear {classes}"
-        case Cat():
-            return "Inception"
-        case Residual():
-            return "Inception-ResNet"
 
 
 def box_kind(row: Row) -> str:
@@ -135,7 +100,7 @@ def _row_layout(traced: TracedRow, batch_norm: BatchNorm | None, style: Style, e
         case Residual():
             return _residual_layout(traced.row, traced, batch_norm, style)
         case row:
-            return _row_box(row_text(row, traced.input), traced.output, traced.cost, style, box_kind(row))
+            return _row_box(row_text(row, traced.input).get(style.lang), traced.output, traced.cost, style, box_kind(row))
 
 
 def _row_box(text: str, output: FeatureShape, cost: Cost, style: Style, kind: str) -> Layout:
@@ -156,7 +121,7 @@ def _cat_layout(row: Cat, traced: TracedRow, batch_norm: BatchNorm | None, style
     if ends_branch:
         return branches
     total = " + ".join(map(str, channels)) + f" = {traced.output.channels}"
-    lines = ["concat", shape_text(traced.output), total] if style.counted else []
+    lines = [CONCAT.get(style.lang), shape_text(traced.output), total] if style.counted else []
     return stack([branches, text_box(lines, style, "join", branches.width)], style)
 
 
@@ -164,10 +129,11 @@ def _residual_layout(row: Residual, traced: TracedRow, batch_norm: BatchNorm | N
     """The branches, the linear 1x1 and the scale, added to the input; then ReLU."""
     (body,) = trace([row.body], traced.input, batch_norm)
     linear_cost = Cost(traced.cost.parameters - body.cost.parameters, traced.cost.multiply_adds - body.cost.multiply_adds)
-    linear = _row_box(f"1x1 {traced.output.channels} linear", traced.output, linear_cost, style, "conv1x1")
+    words = LINEAR_1X1.format(filters=traced.output.channels).get(style.lang)
+    linear = _row_box(words, traced.output, linear_cost, style, "conv1x1")
     branches = _cat_layout(row.body, body, batch_norm, style)
     if not style.counted:
         return add_shortcut(stack([branches, linear], style), [], style)
     scale = [text_box([f"x {row.scale:g}"], style, "join")] if row.scale != 1 else []
-    end = text_box(["ReLU" if row.relu else "no ReLU", shape_text(traced.output)], style, "join")
+    end = text_box([(RELU if row.relu else NO_RELU).get(style.lang), shape_text(traced.output)], style, "join")
     return add_shortcut(stack([branches, linear, *scale], style), [end], style)

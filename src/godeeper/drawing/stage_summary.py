@@ -17,7 +17,7 @@ SENTENCE = Text(
 
 @dataclass(frozen=True)
 class StageSummary:
-    """A stage, or a whole auxiliary head: its rows, its input shape and `source`, the stage (or "image") that gives the input."""
+    """A stage, or a whole auxiliary head: its rows, its input shape and `source`, the stage that gives the input ("": image)."""
 
     name: str
     rows: tuple[Row, ...]
@@ -53,7 +53,7 @@ class StageSummary:
 def stage_summaries(definition: Definition, description: Description) -> list[StageSummary]:
     """The stages from the image to the logits, each auxiliary head after the stage that it is attached to."""
     shape = FeatureShape(definition.in_channels, description.image_size, description.image_size)
-    source, summaries = "image", []
+    source, summaries = "", []
     for name, stage in {**definition.stages, **definition.head}.items():
         summaries.append(StageSummary(name, rows(stage), shape, source, (description[name],)))
         shape, _ = stage_output(stage, shape, definition.batch_norm)

@@ -148,7 +148,7 @@ def _number(value: float | None) -> str:
 
 def printed_errors(result: IlsvrcResult) -> tuple[float | None, float | None]:
     """The top-1 and top-5 errors that a paper prints for such an evaluation; None where none does."""
-    for table in reversed(TABLES):  # the 2016 paper prints both
+    for table in reversed(TABLES):  # the Inception-v4 paper prints both
         for row in table.rows:
             if _fits(result, table, row):
                 return row.top1_error, row.top5_error

@@ -46,7 +46,7 @@ def open_detector(models: Models, superpixels: float | None = None, multibox: st
 def open_proposer(superpixels: float | None = None, multibox: str | Path | None = None) -> Proposer:
     """Selective search, and with it the proposals of a MultiBox run where one is named.
 
-    The search starts with superpixels `superpixels` times the size of R-CNN's, by default 2, as the 2014 paper has it.
+    The search starts with superpixels `superpixels` times the size of R-CNN's, by default 2, as the GoogLeNet paper has it.
     """
     search = CachedProposals(SelectiveSearch(LARGER_SUPERPIXELS if superpixels is None else superpixels))
     return search if multibox is None else CombinedProposals((search, MultiBoxProposals(load_multibox(multibox))))
