@@ -215,6 +215,7 @@ def pixels(figure):
     return np.asarray(Image.open(io.BytesIO(figure_png(figure))).convert("RGB")).astype(int)
 
 
+@pytest.mark.slow
 def test_a_figure_shows_its_curves():
     curve = Curve("a", [1.0, 10.0, 144.0], [3.0, 2.0, 2.0])
     plain = Figure("Crops", "Error", [curve], logarithmic=True)

@@ -100,6 +100,7 @@ def test_a_bad_image_is_named_and_the_others_are_looked_at(places, capsys, tmp_p
     assert "bad.jpg" in err
 
 
+@pytest.mark.slow
 def test_coverage(places, capsys):
     coverage = ["coverage", "--data", places / "voc", "--workers", 0, *COARSE]
     assert detect(*coverage, "--json") == 0
@@ -334,6 +335,7 @@ def test_a_damaged_spec_is_named_by_its_file(places, capsys, tmp_path, run):
     assert "run/recipe.json' is damaged" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_split_without_objects_has_no_coverage_and_no_map(places, capsys, tmp_path):
     shutil.copytree(places / "voc", tmp_path / "voc")
     for name in ("val.txt", "test.txt"):

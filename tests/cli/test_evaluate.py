@@ -257,7 +257,7 @@ def test_a_network_of_one_class_is_right(tmp_path, capsys):
     assert result_of(["evaluate", network, "--data", str(tmp_path / "data"), "--split", "all"], capsys)["top1_error"] == 0
 
 
-@pytest.mark.parametrize("change", ["classes", "preprocess", "skip"])
+@pytest.mark.parametrize("change", ["classes", *(pytest.param(name, marks=pytest.mark.slow) for name in ("preprocess", "skip"))])
 def test_resuming_with_another_network_of_the_same_weights_is_refused(pets, tmp_path, capsys, monkeypatch, change):
     from godeeper.workflows import evaluation
 

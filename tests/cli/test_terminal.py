@@ -90,7 +90,9 @@ def test_a_table_is_as_wide_as_its_letters(capsys):
     assert capsys.readouterr().out == "name   n\n金鱼   1\ndog   22\n"
 
 
-@pytest.mark.parametrize(("line", "unbuffered"), [("models", ""), ("models", "1"), ("--help", "")])
+@pytest.mark.parametrize(
+    ("line", "unbuffered"), [("models", ""), pytest.param("models", "1", marks=pytest.mark.slow), ("--help", "")]
+)
 def test_nobody_reads_is_141_in_silence(line, unbuffered):
     environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with subprocess.Popen([*GODEEPER, line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:

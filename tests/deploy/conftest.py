@@ -35,8 +35,17 @@ def sixty_images(tmp_path_factory):
     return folder
 
 
+class Exported(dict):
+    """The report of a file of each format, all named net; each is made when it is first asked for."""
+
+    def __init__(self, weights, folder):
+        self.weights, self.folder = weights, folder
+
+    def __missing__(self, suffix):
+        self[suffix] = export(self.weights, self.folder / f"net{suffix}")
+        return self[suffix]
+
+
 @pytest.fixture(scope="session")
 def exported(weights_file, tmp_path_factory):
-    """The report of a file of each format, all named net."""
-    folder = tmp_path_factory.mktemp("exported")
-    return {suffix: export(weights_file, folder / f"net{suffix}") for suffix in (".onnx", ".xml", ".pt2", ".pte")}
+    return Exported(weights_file, tmp_path_factory.mktemp("exported"))

@@ -75,7 +75,7 @@ def test_every_network_gives_the_same_numbers(name):
     assert not theirs & {tensor.data_ptr() for tensor in after.values()}
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", representative(list_models()))
 def test_in_double_precision_nothing_but_rounding_is_between_them(name):
     network = made(name).double()
     x = images(max(network.minimum_size, 96)).double()

@@ -121,7 +121,7 @@ def test_the_nodes_of_googlenet_by_hand():
     }
 
 
-@pytest.mark.parametrize("side", [63, 64, 97])
+@pytest.mark.parametrize("side", [63, *(pytest.param(side, marks=pytest.mark.slow) for side in (64, 97))])
 @pytest.mark.parametrize("name", ["googlenet_torchvision", "bn_inception_caffe"])
 def test_windows_over_the_edge_at_other_image_sizes(name, side):
     """Pools that round up, on grids where the last window hangs over by one, by two, or not at all."""

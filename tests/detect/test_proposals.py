@@ -115,6 +115,7 @@ def test_boxes_are_different_within_the_image_and_not_too_small():
     assert ((boxes[:, 2:] - boxes[:, :2]).min(1) >= SMALLEST * image.width / WIDTH - 1e-3).all()
 
 
+@pytest.mark.slow
 def test_larger_superpixels_propose_less():
     counts = [len(selective_search(texture(), superpixels)) for superpixels in (1, 2, 4)]
     assert counts == sorted(counts, reverse=True)
@@ -221,6 +222,7 @@ def test_a_set_in_its_order_by_any_number_of_processes(tmp_path):
         assert told == [(done, 8) for done in range(1, 9)]
 
 
+@pytest.mark.slow
 def test_a_process_that_dies(tmp_path):
     with pytest.raises(GodeeperError, match=r"died.*fewer --workers"):
         propose_all(Killed(), open_annotations(voc_folder(tmp_path), "val"), workers=1)

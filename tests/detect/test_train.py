@@ -95,6 +95,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(voc, tmp_path, monkeypatch, 
     assert all(np.isfinite(record["loss"]) for record in records)
 
 
+@pytest.mark.slow
 def test_other_objects_are_not_resumed_with(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"train": range(4)})
     train_task(make("faster-rcnn", open_annotations(voc, "train"), epochs=1), tmp_path / "run", trackers=[])
@@ -124,6 +125,7 @@ def dataset_without_flip(images):
     return ObjectTrainingSet(images, seed=0, hflip=False, color_jitter=False)[0, 0][0]
 
 
+@pytest.mark.slow
 def test_difficult_objects_are_not_learnt_from_and_bad_images_are_left_out(tmp_path):
     voc = voc_folder(tmp_path / "voc", {"train": range(4)})
     write_annotation(voc / "Annotations/scene000.xml", (96, 72), [("disc", 1, 1, 20, 20), ("disc", 30, 30, 50, 50)], {0})

@@ -87,6 +87,7 @@ def test_what_another_program_changed_is_refused(saved, name):
         load(saved)
 
 
+@pytest.mark.slow
 def test_equal_networks_make_equal_files_that_others_may_read(saved, tmp_path):
     """In other processes, too: the order of metadata was that of a hash."""
     script = "from test_checksums import *; save(network(), sys.argv[1])"

@@ -89,11 +89,11 @@ OLD_NAMES = re.compile(r"(denselayer\d+\.(?:norm|conv))([12]\.)")  # of torchvis
     [
         "squeezenet1_1",
         "mobilenet_v3_small.IMAGENET1K_V1",
-        "densenet121",
         "googlenet",
         *(
             pytest.param(name, marks=pytest.mark.slow)
             for name in (
+                "densenet121",
                 "shufflenet_v2_x0_5",
                 "mnasnet0_5",
                 "regnet_y_400mf.DEFAULT",

@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 import h5py
 import numpy as np
@@ -36,14 +37,16 @@ TINY = Definition(
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     """The only network that is known, and the only published set, whose file is no one's."""
-    for known in (LAYOUTS, PUBLISHED):
-        for name in list(known):
-            monkeypatch.delitem(known, name)
     monkeypatch.setitem(registry.DEFINITIONS, "tiny", TINY)
     layout = Layout("Keras tiny", "tiny", (*numbered("conv2d_", 0, 5), "predictions"), conv="", norm="_bn", imagenet=False)
-    monkeypatch.setitem(LAYOUTS, layout.name, layout)
     weights = Published("keras/tiny", layout.name, "https://nowhere/tiny.h5", KERAS.with_size(16), None, None, "nobody", "MIT", 3)
-    monkeypatch.setitem(PUBLISHED, weights.name, weights)
+    with (
+        patch.dict(LAYOUTS, {layout.name: layout}, clear=True),
+        patch.dict(
+            PUBLISHED, {weights.name: weights}, clear=True
+        ),  # restored in its order, which says what a file most likely is
+    ):
+        yield
 
 
 def arrays(hidden=(), notop=False):

@@ -19,6 +19,7 @@ from godeeper.papers.describe import check_size
 from godeeper.papers.notation import Definition
 from godeeper.papers.registry import definition, variant
 from godeeper.papers.shape import Uneven
+from networks import representative
 
 with warnings.catch_warnings():  # of their own, as they are imported
     warnings.simplefilter("ignore")
@@ -145,8 +146,12 @@ def apart(ours: Tensor, theirs: Tensor) -> float:
     return ((ours - theirs).abs().max() / theirs.abs().max()).item()
 
 
+# Of the same table as another peer, or plain stacks: in `make test-all`.
+LIKE_OTHERS = {"Cadene inceptionv4", "Cadene inceptionresnetv2", "torchvision vgg16", "torchvision vgg19"}
+
+
 @pytest.mark.parametrize("which", [pytest.param(0, id="whole", marks=pytest.mark.slow), pytest.param(1, id="smaller")])
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", representative(PEERS, set(PEERS) - LIKE_OTHERS))
 @torch.no_grad()
 def test_logits_are_the_peers(name, which):
     peer = made(name)
@@ -350,8 +355,7 @@ def test_the_printed_and_the_released_inception_v4_are_two_networks():
 
 
 # Sizes
-
-
+@pytest.mark.slow
 def test_caffes_network_takes_the_sizes_that_cadenes_takes():
     with torch.device("meta"):
         peer = PEERS["Cadene bninception"].make().eval()

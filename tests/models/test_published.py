@@ -37,7 +37,7 @@ with warnings.catch_warnings():
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weights_only.*", "ignore:.*align_corners.*")
 # One of each library and preprocessing; logits of every layout are held against its library's in test_peers.py.
-FEW = ("torchvision/googlenet", "torchvision/alexnet", "timm/inception_v4.tf_in1k", "cadene/bninception", "facenet/vggface2")
+FEW = ("torchvision/googlenet", "timm/inception_v4.tf_in1k", "cadene/bninception", "facenet/vggface2")
 LIBRARIES = ("torchvision", "timm", "cadene", "facenet")  # whose own networks are at hand; of Keras': test_keras.py
 IMAGENET = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 PHOTO = Image.fromarray(load_sample_image("china.jpg"))

@@ -23,6 +23,7 @@ def run(out, trackers=(), **more):
     return train(network, IMAGES, RECIPE, out, evaluate=lambda _: {"top1_error": 50.0}, trackers=trackers, **more)
 
 
+@pytest.mark.slow
 def test_tensorboard_has_what_metrics_have_once_also_after_resuming(tmp_path):
     seen = []
 
