@@ -3,13 +3,12 @@
     python benchmarks/long_run.py train CSV [--minutes 60] [--data digits]
     python benchmarks/long_run.py serve CSV [--minutes 60] [--rate 2] [--run godeeper/cifar10]
     python benchmarks/long_run.py attach CSV PID [--minutes 60]
-    python benchmarks/long_run.py figure NAME=CSV [NAME=CSV ...]
 
 `train` starts `godeeper train` with more epochs than the time holds, `serve` starts `godeeper serve` and sends it, so many
 times a second, an image or something worse: damaged, not an image, empty, too many pixels, a body that never comes whole. The
 resident memory of the process and of all that it started is written to CSV every few seconds, and the median of the first
 quarter of the time stands against that of the last. An answer with another status than its request deserves ends the script
-with status 1. `figure` puts such files, thinned out, where docs/drawings.py draws them from.
+with status 1. `python docs/measurements.py memory FOLDER` keeps two such files for the figure of docs/en/reliability.md.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import collections
 import csv
 import http.client
 import io
-import json
 import random
 import re
 import socket
@@ -36,7 +34,6 @@ import numpy as np
 import psutil
 from PIL import Image
 
-MEASURED = Path(__file__).parents[1] / "docs/figures/measured/memory.json"
 TRAIN = ["train", "--model", "googlenet_bn", "--small", "--width", "0.25", "--tracker", "none", "--epochs", "100000"]
 Row = tuple[float, float, int]  # seconds since the start, MB, processes
 
@@ -190,18 +187,6 @@ def watch_training(data: str, log: Path, record_it: Callable[[int], list[Row]]) 
         print(f"{len(metrics.read_text().splitlines()) if metrics.exists() else 0} epochs")
 
 
-def thinned(path: Path, points: int = 240) -> dict[str, list[float]]:
-    """A recording as at most so many points: medians of as many samples each, in minutes and MB."""
-    with path.open(newline="") as file:
-        rows = [(float(row["seconds"]), float(row["mb"])) for row in csv.DictReader(file)]
-    each = -(-len(rows) // points)
-    groups = [rows[at : at + each] for at in range(0, len(rows), each)]
-    return {
-        "minutes": [round(statistics.median(seconds for seconds, _ in group) / 60, 2) for group in groups],
-        "mb": [round(statistics.median(mb for _, mb in group), 1) for group in groups],
-    }
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -217,12 +202,7 @@ def main() -> int:
             command.add_argument("--rate", type=float, default=2, help="requests a second")
         else:
             command.add_argument("pid", type=int)
-    commands.add_parser("figure").add_argument("recordings", nargs="+", metavar="NAME=CSV")
     arguments = parser.parse_args()
-    if arguments.command == "figure":
-        pairs = (recording.split("=", 1) for recording in arguments.recordings)
-        MEASURED.write_text(json.dumps({name: thinned(Path(path)) for name, path in pairs}) + "\n")
-        return 0
 
     def record_it(pid: int) -> list[Row]:
         return record(pid, arguments.csv, arguments.minutes, arguments.every)

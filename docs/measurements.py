@@ -1,14 +1,17 @@
-"""Measures what figures and interactive pieces show and no table gives: `python docs/measurements.py WHAT [NETWORK]`.
+"""Measures what figures and interactive pieces show and no table gives: `python docs/measurements.py WHAT [ARGUMENT]`.
 
 `votes NETWORK` has a network (a run folder, or a name such as `godeeper/digits`) name the 144 crops of the photograph;
-`proposals` runs selective search on the photograph. Each writes `docs/figures/measured/WHAT.json`, which is committed.
+`proposals` runs selective search on the photograph; `memory FOLDER` reads train.csv and serve.csv of benchmarks/long_run.py.
+Each writes `docs/figures/measured/WHAT.json`, which is committed.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from figures.photograph import photograph
@@ -21,6 +24,7 @@ from godeeper.labels import display_names
 from godeeper.models.weights.shipped import shipped
 
 FOLDER = Path(__file__).resolve().parent / "figures" / "measured"
+POINTS = 240  # of a recording, at most
 BOXES = 40  # of all proposals, evenly taken: more would hide the photograph
 
 
@@ -67,15 +71,28 @@ def proposals() -> dict[str, Any]:
     return {"rcnn": len(first), "larger": len(larger), "boxes": [[round(float(edge)) for edge in box] for box in some]}
 
 
+def memory(folder: str) -> dict[str, Any]:
+    """Minutes and resident MB of an hour of training and of serving, as at most so many points: medians of as many samples."""
+    measured = {}
+    for name in ("train", "serve"):
+        with (Path(folder) / f"{name}.csv").open(newline="") as file:
+            rows = [(float(row["seconds"]) / 60, float(row["mb"])) for row in csv.DictReader(file)]
+        each = -(-len(rows) // POINTS)
+        groups = [list(zip(*rows[at : at + each], strict=True)) for at in range(0, len(rows), each)]
+        minutes, mb = ([round(median(group[axis]), 2) for group in groups] for axis in (0, 1))
+        measured[name] = {"minutes": minutes, "mb": mb}
+    return measured
+
+
 def main(what: str, *arguments: str) -> None:
     """Measures and writes."""
-    measured = {"votes": votes, "proposals": proposals}[what](*arguments)
+    measured = {"votes": votes, "proposals": proposals, "memory": memory}[what](*arguments)
     FOLDER.mkdir(exist_ok=True)
     with atomic_write(FOLDER / f"{what}.json") as partial:
         partial.write_text(json.dumps(measured, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in ("votes", "proposals"):
+    if len(sys.argv) < 2 or sys.argv[1] not in ("votes", "proposals", "memory"):
         raise SystemExit(__doc__)
     main(*sys.argv[1:])

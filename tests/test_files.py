@@ -2,7 +2,8 @@
 
 import pytest
 
-from godeeper.files import atomic_write
+from full_disk import disk
+from godeeper.files import atomic_folder, atomic_write, is_partial
 
 
 def test_the_longest_name_that_a_file_system_takes_is_written(tmp_path):
@@ -25,3 +26,41 @@ def test_what_fails_leaves_what_was_there(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted(file)
     assert [each.read_text() for each in tmp_path.iterdir()] == ["before"]
+
+
+def test_an_error_of_writing_names_the_file(tmp_path):
+    """Which the system's own does not, or by the hidden name beside it."""
+    for full_at in range(2):
+        with (
+            pytest.raises(OSError, match=r"File too large|No space left") as error,
+            disk(full_at, None if full_at else 0),
+            atomic_write(tmp_path / "a.txt") as partial,
+        ):
+            partial.write_text("half")
+        assert error.value.filename == str(tmp_path / "a.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def write_three(folder, fails=False):
+    with atomic_folder(folder, last="a") as partial:
+        for name in ("a", "b", "c/d"):
+            (partial / name).parent.mkdir(exist_ok=True)
+            (partial / name).write_text(name)
+        if fails:
+            raise OSError(28, "No space left on device")
+        assert [entry.name for entry in folder.iterdir() if entry.name in ("a", "b")] == []
+        assert sum(is_partial(entry.name) for entry in folder.iterdir()) == 1
+
+
+def test_the_files_of_a_folder_appear_together(tmp_path, monkeypatch):
+    (tmp_path / "kept").write_text("kept")
+    with pytest.raises(OSError, match="No space") as error:
+        write_three(tmp_path, fails=True)
+    assert error.value.filename == str(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "old").touch()
+    with disk() as watched:
+        write_three(tmp_path)
+    assert {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()} == {"kept", "a", "b", "c/d"}
+    assert [event for event in watched.events if event.startswith("os.rename")] == ["os.rename b", "os.rename c", "os.rename a"]

@@ -13,8 +13,9 @@ from multiprocessing import get_context
 
 import pytest
 
+from full_disk import disk
 from godeeper import GodeeperError, locks
-from godeeper.locks import LOCK_FILE, locked
+from godeeper.locks import LOCK_FILE, is_gone, locked, present
 from processes import GODEEPER, kill, start
 
 SPAWN = get_context("spawn")
@@ -204,3 +205,31 @@ def test_of_two_trainings_and_of_two_that_resume_one_goes_on(tmp_path):
         (run / "model.safetensors").unlink()
         sorted((run / "checkpoints").iterdir())[-1].unlink()  # back to the end of the first epoch
         assert not (run / LOCK_FILE).exists()
+
+
+def test_a_full_disk_keeps_no_folder_from_being_locked(tmp_path):
+    """What does not fit is the holder's name."""
+    with disk(full_at=1, room=0), locked(tmp_path / "run"):
+        assert (tmp_path / "run" / LOCK_FILE).read_text() == ""
+        with pytest.raises(GodeeperError, match="in use by another process"), locked(tmp_path / "run"):
+            pass
+    assert not (tmp_path / "run").exists()
+
+
+def be_present(folder, ready):
+    with present(folder, 1):
+        ready.set()
+        time.sleep(60)
+
+
+def test_a_process_that_was_killed_is_gone(tmp_path):
+    ready = SPAWN.Event()
+    process = SPAWN.Process(target=be_present, args=(tmp_path, ready))
+    process.start()
+    try:
+        assert ready.wait(60)
+        assert not is_gone(tmp_path, 1)
+    finally:
+        process.kill()
+        process.join()
+    assert is_gone(tmp_path, 1)

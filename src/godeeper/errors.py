@@ -32,6 +32,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(sign in str(error) for sign in ("DefaultCPUAllocator: can't allocate memory", "is killed by signal: Killed"))
 
 
+def is_process_gone(error: BaseException) -> bool:
+    """Whether an error says that another of the processes that work together has died: torch.distributed's own kinds, over NCCL
+    and its store; over gloo, a connection that the other side has closed.
+    """
+    if type(error).__name__ in ("DistBackendError", "DistNetworkError", "DistStoreError"):
+        return True
+    signs = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Socket closed")
+    return "gloo" in str(error) and any(sign in str(error) for sign in signs)
+
+
 class FailedElsewhere(GodeeperError):
     """Another of the processes that work together has failed, and reports it: the message repeats what it says."""
 

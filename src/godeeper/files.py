@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,23 +30,64 @@ def partial_file(file: Path) -> Path:
     return file.with_name(f".{uuid4().hex}.partial")
 
 
+def is_partial(name: str) -> bool:
+    """Whether a name is of `partial_file`: where a process was killed while it wrote, that is still there."""
+    return name.startswith(".") and name.endswith(".partial")
+
+
 @contextmanager
 def atomic_write(file: Path) -> Iterator[Path]:
     """Where to write what is to become `file`: moved there once it is on the disk, removed where writing fails.
 
     Who may read it is as for any new file, by the umask, whatever the library that writes it makes of that. The folder is made
-    where it is missing. OSError where it cannot be.
+    where it is missing. OSError, naming `file`, where it cannot be.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_file(file)
     try:
-        partial.touch()
-        mode = stat.S_IMODE(partial.stat().st_mode)
-        yield partial
-        with partial.open("rb") as written:
-            if stat.S_IMODE(os.fstat(written.fileno()).st_mode) != mode:
-                partial.chmod(mode)
-            os.fsync(written.fileno())
-        partial.replace(file)
+        with errors_name(file, partial):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial.touch()
+            mode = stat.S_IMODE(partial.stat().st_mode)
+            yield partial
+            with partial.open("rb") as written:
+                if stat.S_IMODE(os.fstat(written.fileno()).st_mode) != mode:
+                    partial.chmod(mode)
+                os.fsync(written.fileno())
+            partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path, last: str = "") -> Iterator[Path]:
+    """Where to write files that are to lie in `folder`: moved there once all are on the disk, that named `last` at the end.
+
+    Where writing fails, nothing of them is left. The folder is made where it is missing, and what else it holds stays. OSError,
+    naming `folder`, where it cannot be.
+    """
+    partial = partial_file(folder / "files")
+    try:
+        with errors_name(folder, partial):
+            partial.mkdir(parents=True)
+            yield partial
+            for file in partial.rglob("*"):
+                if file.is_file():
+                    with file.open("rb") as written:
+                        os.fsync(written.fileno())
+            for entry in sorted(partial.iterdir(), key=lambda entry: (entry.name == last, entry.name)):
+                if (folder / entry.name).is_dir():  # of an earlier try that was killed while it moved
+                    shutil.rmtree(folder / entry.name)
+                entry.replace(folder / entry.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def errors_name(target: Path, partial: Path) -> Iterator[None]:
+    """An OSError of the block that names nothing, as one of writing, or something at `partial`, names `target` instead."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and (error.filename is None or str(error.filename).startswith(str(partial))):
+            error.filename, error.filename2 = str(target), None
+        raise

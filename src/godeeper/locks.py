@@ -44,6 +44,29 @@ def locked(folder: Path, check: Callable[[], None] = lambda: None) -> Iterator[N
             _release(lock, folder, is_new)
 
 
+@contextmanager
+def present(folder: Path, rank: int) -> Iterator[None]:
+    """Lets the other processes at work in a folder see, by `is_gone`, that this one still is; the system ends that with it."""
+    lock = FileLock(folder / f".process-{rank}.lock", thread_local=False)
+    with suppress(Timeout):  # left by a process that crashed, on a file system without locks
+        lock.acquire(timeout=SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_gone(folder: Path, rank: int) -> bool:
+    """Whether a process that was `present` no longer is; False where the file system has no locks to tell it by."""
+    lock = FileLock(folder / f".process-{rank}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    lock.release()
+    return True
+
+
 def _acquired(folder: Path) -> BaseFileLock:
     while True:
         try:
@@ -62,7 +85,8 @@ def _acquired(folder: Path) -> BaseFileLock:
             raise GodeeperError(f"cannot make the folder {str(folder)!r}, or write into it: {error.strerror}") from None
         if not isinstance(lock, SoftFileLock):  # which says itself whose it is
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-            (folder / LOCK_FILE).write_text(json.dumps(holder), "utf-8")
+            with suppress(OSError):  # a full disk: it is locked all the same
+                (folder / LOCK_FILE).write_text(json.dumps(holder), "utf-8")
         return lock
 
 

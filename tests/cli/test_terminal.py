@@ -102,11 +102,24 @@ def test_nobody_reads_is_141_in_silence(line, unbuffered):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_output_that_does_not_fit_is_one_line():
+@pytest.mark.parametrize("line", ["models", "describe googlenet --json"])  # the second is more than a buffer holds
+def test_output_that_does_not_fit_is_one_line(line):
     environment = {**os.environ, "PYTHONUNBUFFERED": ""}
     with open("/dev/full", "w") as full:
-        done = subprocess.run([*GODEEPER, "models"], stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+        done = subprocess.run(
+            [*GODEEPER, *line.split()], stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
+        )
     assert (done.returncode, done.stderr) == (2, "godeeper: the output: No space left on device\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_message_that_does_not_fit_ends_no_work():
+    """`godeeper train ... 2> log` on a full disk trains on."""
+    code = "from godeeper.cli import output, streams; streams.watch_streams(); "
+    code += "output.show('message', err=True); output.show('result')"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "result\n")
 
 
 def test_completion_names_the_commands():

@@ -167,6 +167,17 @@ def test_linked_folders_are_followed_without_circles_and_broken_links_are_named(
     assert len(image_files(root)) == 7
 
 
+def test_folders_that_are_all_linked_with_each_other_are_walked_once_by_links(tmp_path, caplog):
+    """Their paths are as many as their orders: with 12 folders, billions."""
+    for name in range(12):
+        picture(tmp_path / str(name) / f"{name}.png")
+    for name in range(12):
+        for other in set(range(12)) - {name}:
+            (tmp_path / str(name) / f"to {other}").symlink_to(tmp_path / str(other))
+    assert Counter(file.name for file in image_files(tmp_path)) == {f"{name}.png": 2 for name in range(12)}  # also by a link
+    assert "where another leads" in caplog.messages[0]
+
+
 def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     classes(tmp_path)
     scandir = os.scandir

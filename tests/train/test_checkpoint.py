@@ -10,9 +10,11 @@ from textwrap import dedent
 import pytest
 import torch
 
+from full_disk import disk
 from godeeper import BadCheckpoint, Recipe, create_model
 from godeeper.train.checkpoint import Position, State, checkpoints, load_newest, save_checkpoint
 from godeeper.train.optim import make_optimizer
+from godeeper.train.run import RunFolder
 
 RECIPE = Recipe(lr=0.1)
 
@@ -130,3 +132,13 @@ def test_a_full_disk_warns_keeps_the_old_checkpoint_and_training_goes_on(tmp_pat
 def fresh_of_eight():
     network, average = (create_model("googlenet_bn", num_classes=2, width=0.25, small=True) for _ in range(2))
     return State(network, average, make_optimizer([(1.0, list(network.parameters()))], RECIPE), network.spec.as_dict())
+
+
+def test_a_record_that_does_not_fit_on_the_disk_is_written_with_the_next(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.record({"epoch": 1, "loss": 3.0})
+    with pytest.raises(OSError, match=r"metrics\.jsonl"), disk(full_at=0, room=0):
+        folder.record({"epoch": 2, "loss": 2.0})
+    assert [record["epoch"] for record in folder.metrics()] == [1]
+    folder.record({"epoch": 3, "loss": 1.0})
+    assert [(record["epoch"], record["loss"]) for record in folder.metrics()] == [(1, 3.0), (2, 2.0), (3, 1.0)]

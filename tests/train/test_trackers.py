@@ -5,6 +5,7 @@ import types
 
 import numpy as np
 import pytest
+from accelerate.tracking import TensorBoardTracker
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -12,7 +13,7 @@ from godeeper import GodeeperError, Recipe, create_model
 from godeeper.cli.main import status
 from godeeper.data.dataset import ArrayDataset
 from godeeper.train import train
-from godeeper.train.trackers import check_trackers
+from godeeper.train.trackers import Trackers, check_trackers
 
 IMAGES = ArrayDataset(np.arange(8 * 64, dtype=np.uint8).reshape(8, 8, 8), [0, 1] * 4, "made")
 RECIPE = Recipe(epochs=3, batch_size=4, image_size=32, auxiliary_weight=0)
@@ -85,3 +86,13 @@ def test_the_curves_of_several_runs_in_one_image(tmp_path, capsys):
     assert status(["curves", str(first), "--out", str(tmp_path / "nowhere" / "x.png")]) == 2
     assert status(["curves", str(first), "--out", str(tmp_path / "x.unknown")]) == 2
     assert "cannot draw" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("when", ["start", "finish"])
+def test_a_full_disk_is_a_warning_of_a_tracker_and_ends_no_run(tmp_path, monkeypatch, when):
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TensorBoardTracker, when, full)
+    with pytest.warns(UserWarning, match="No space left"), Trackers(["tensorboard"], tmp_path, {}, 0) as trackers:
+        trackers.log({"step/loss": 1.0}, 1)

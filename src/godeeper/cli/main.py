@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import FailedElsewhere, GodeeperError, is_out_of_memory
+from ..errors import FailedElsewhere, GodeeperError, is_out_of_memory, is_process_gone
 from . import (
     bench,
     curves,
@@ -128,6 +128,9 @@ def status(arguments: list[str]) -> int:
             return _say(f"{error.format_message()} (see {path} --help)", 2)  # type: ignore[attr-defined]
         if debug:
             raise
+        if is_process_gone(error):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            return _say("another of the processes is gone: start all of them again, with --resume where the command has it", 2)
         if is_out_of_memory(error):
             return _say("there is not enough memory: smaller images, a smaller --batch-size and fewer --workers take less", 2)
         return _say(f"an error of godeeper itself, please report it with the output of --debug: {error!r}", 1)

@@ -18,6 +18,11 @@ class _Descriptor(io.FileIO):
             return super().write(data)
         except BrokenPipeError:
             raise OutputClosed from None
+        except OSError as error:  # a full disk
+            if self.fileno() == 2:  # messages: no run ends for a line of them
+                return len(data)
+            error.filename = "the output"
+            raise
 
 
 def watch_streams() -> None:

@@ -30,7 +30,9 @@ def is_hidden(name: str) -> bool:
 
 @dataclass
 class LeftOutFiles:
-    """What a walk does not list: files that are no images, by suffix; folders by name; links that lead nowhere or in a circle."""
+    """What a walk does not list: files that are no images, by suffix; folders by name; links that lead nowhere, in a circle, or
+    to a folder to which another has led.
+    """
 
     suffixes: Counter[str] = field(default_factory=Counter)
     stray: int = 0  # images beside the class folders
@@ -50,7 +52,9 @@ class LeftOutFiles:
         parts += [f"images beside the class folders: {self.stray:,}"] * (self.stray > 0)
         folders = [f"{name!r}" + f" ({count:,})" * (count > 1) for name, count in _ranked(self.folders)]
         parts += [f"the folders {_some(folders)}"] * (len(folders) > 0)
-        parts += [f"links that lead nowhere or in a circle: {_some(list(map(repr, self.links)))}"] * (len(self.links) > 0)
+        parts += [f"links that lead nowhere, in a circle or where another leads: {_some(list(map(repr, self.links)))}"] * (
+            len(self.links) > 0
+        )
         heic = " (pip install pillow-heif, and .heic is read)" if self.suffixes.keys() & {".heic", ".heif"} else ""
         return ", ".join(parts) + heic
 
@@ -106,36 +110,45 @@ def suffix_of(name: str) -> str:
 def list_images(folder: str | Path, left_out: LeftOutFiles) -> list[str]:
     """The files below a folder that are named like images, each folder's in the order of names; the others join `left_out`.
 
-    Linked folders are followed, except into a folder that is being walked. An image that is a link to nowhere is listed, to be
-    reported like any other that cannot be read.
+    Linked folders are followed, each once, except into a folder that is being walked. An image that is a link to nowhere is
+    listed, to be reported like any other that cannot be read.
     """
-    files: list[str] = []
-    _collect(os.fspath(folder), (), files, left_out)
-    return files
+    walk = _Walk(left_out)
+    walk.collect(os.fspath(folder), ())
+    return walk.files
 
 
-def _collect(folder: str, walked: tuple[str, ...], files: list[str], left_out: LeftOutFiles) -> None:
-    """`walked` are the folders, without links, by which the walk has come through links."""
-    for entry in visible(folder, left_out):
-        suffix = suffix_of(entry.name)
-        if is_folder(entry):
-            _collect_below(entry, walked, files, left_out)
-        elif suffix in SUFFIXES:
-            files.append(entry.path)
-        elif is_broken(entry):
-            left_out.links.append(entry.path)
-        else:
-            left_out.suffixes[suffix] += 1
+@dataclass
+class _Walk:
+    """A walk of a folder: the images found, what is left out, and the folders, without links, to which links have led."""
 
+    left_out: LeftOutFiles
+    files: list[str] = field(default_factory=list)
+    followed: set[str] = field(default_factory=set)
 
-def _collect_below(entry: os.DirEntry[str], walked: tuple[str, ...], files: list[str], left_out: LeftOutFiles) -> None:
-    if entry.is_symlink():
-        walked = (*walked, os.path.realpath(os.path.dirname(entry.path)))
-        target = os.path.realpath(entry.path)
-        if any(_is_within(each, target) for each in walked):
-            left_out.links.append(entry.path)
-            return
-    _collect(entry.path, walked, files, left_out)
+    def collect(self, folder: str, walked: tuple[str, ...]) -> None:
+        """`walked` are the folders, without links, by which the walk has come through links."""
+        for entry in visible(folder, self.left_out):
+            suffix = suffix_of(entry.name)
+            if is_folder(entry):
+                self._collect_below(entry, walked)
+            elif suffix in SUFFIXES:
+                self.files.append(entry.path)
+            elif is_broken(entry):
+                self.left_out.links.append(entry.path)
+            else:
+                self.left_out.suffixes[suffix] += 1
+
+    def _collect_below(self, entry: os.DirEntry[str], walked: tuple[str, ...]) -> None:
+        if entry.is_symlink():
+            walked = (*walked, os.path.realpath(os.path.dirname(entry.path)))
+            target = os.path.realpath(entry.path)
+            # Folders that are linked with each other have as many paths as they have orders.
+            if target in self.followed or any(_is_within(each, target) for each in walked):
+                self.left_out.links.append(entry.path)
+                return
+            self.followed.add(target)
+        self.collect(entry.path, walked)
 
 
 def _is_within(folder: str, other: str) -> bool:

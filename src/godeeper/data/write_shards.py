@@ -11,7 +11,7 @@ from random import Random
 
 from ..destinations import check_output
 from ..errors import GodeeperError
-from ..files import atomic_write
+from ..files import atomic_folder
 from .dataset import DataSplits, FileDataset
 
 
@@ -23,50 +23,56 @@ def write_shards(
     Each image is its file's very bytes, KEY.jpg or what its name ends in, beside KEY.json with label, class and name. Keys
     count the images in the folder's order, in which godeeper reads them again; within the shards they are shuffled, so that
     what reads them one after the other sees all classes. GodeeperError for data that are not of files, and where shards are
-    already. A shard is written atomically.
+    already. They appear in the folder once all are written: some of them would pass for the whole set.
     """
     if root.resolve() in (out.resolve(), *out.resolve().parents):
         raise GodeeperError(f"{str(out)!r} lies in the images' own folder: choose one outside {str(root)!r}")
     check_output(out, "OUT")
     if any(out.glob("*.tar")):
         raise GodeeperError(f"{str(out)!r} holds shards already: choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    splits = {"train": data.train, "test": data.test}
-    total, done = sum(map(len, splits.values())), 0
-    shards: list[Path] = []
-    for split, images in splits.items():
+    try:
+        with atomic_folder(out) as partial:
+            names = _write_all(data, root, partial, megabytes, progress)
+    except OSError as error:
+        raise GodeeperError(f"{error.filename or str(out)!r}: {error.strerror or error}") from None
+    return [out / name for name in names]
+
+
+def _write_all(
+    data: DataSplits, root: Path, out: Path, megabytes: float, progress: Callable[[int, int], None] | None
+) -> list[str]:
+    """Writes the shards of both parts, and returns their names."""
+    total, done = len(data.train) + len(data.test), 0
+    names: list[str] = []
+    for split, images in {"train": data.train, "test": data.test}.items():
         if not isinstance(images, FileDataset):
             raise GodeeperError("shards are made of class folders only")
         order = list(range(len(images)))
         Random(f"shards/{split}").shuffle(order)
-        first = len(shards)
+        first = len(names)
         while order:
-            shard = out / f"{split}-{len(shards) - first:06d}.tar"
-            written = _write(shard, images, order, data.classes, root, megabytes * 1e6)
+            names.append(f"{split}-{len(names) - first:06d}.tar")
+            written = _write(out / names[-1], images, order, data.classes, root, megabytes * 1e6)
             order = order[written:]
-            shards.append(shard)
             done += written
             if progress is not None:
                 progress(done, total)
-    return shards
+    return names
 
 
 def _write(shard: Path, images: FileDataset, order: list[int], classes: tuple[str, ...], root: Path, limit: float) -> int:
     """One shard of as many images as fit into `limit` bytes, at least one; returns how many."""
     written = 0
-    try:
-        with atomic_write(shard) as partial, tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for index in order:
-                file, label = images.files[index], images.labels[index]
-                data = file.read_bytes()
-                if written and tar.offset + len(data) > limit:
-                    break
-                notes = {"label": label, "class": classes[label], "name": file.relative_to(root).as_posix()}
-                for extension, content in ((file.suffix.lower(), data), (".json", json.dumps(notes).encode())):
-                    info = tarfile.TarInfo(f"{index:08d}{extension}")
-                    info.size = len(content)
-                    tar.addfile(info, io.BytesIO(content))
-                written += 1
-    except OSError as error:
-        raise GodeeperError(f"{error.filename or str(shard)!r}: {error.strerror or error}") from None
+    with tarfile.open(shard, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for index in order:
+            file, label = images.files[index], images.labels[index]
+            data = file.read_bytes()
+            if written and tar.offset + len(data) > limit:
+                break
+            notes = {"label": label, "class": classes[label], "name": file.relative_to(root).as_posix()}
+            for extension, content in ((file.suffix.lower(), data), (".json", json.dumps(notes).encode())):
+                info = tarfile.TarInfo(f"{index:08d}{extension}")
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+            written += 1
     return written

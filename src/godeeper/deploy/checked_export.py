@@ -18,10 +18,12 @@ from ..data.walk import image_files
 from ..destinations import check_output
 from ..digests import write_checksum
 from ..errors import BadImage, GodeeperError
+from ..files import errors_name
 from ..packages import require
 from .export_formats import FORMATS, Exporter, Run, files_of
 from .export_metadata import checksummed_files
 
+PREFIX = ".export-"  # of the folder in which a file is written and checked
 FEWEST_IMAGES, MOST_IMAGES = 20, 1300  # of a folder: needed to calibrate and check eight bits with; used
 
 
@@ -40,9 +42,13 @@ def write_checked(
     """Writes `out`, with its companion where the format has one; what `check` returned, and the size of all in bytes.
 
     `check` runs the file and raises GodeeperError where it gives other answers than it should: then nothing is left behind.
-    What it returns is written into the file, as `check` of the metadata.
+    What it returns is written into the file, as `check` of the metadata. OSError, naming `out`, where the disk is full.
     """
-    with TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:  # beside `out`: finished files are moved, not copied
+    # Beside `out`: finished files are moved, not copied.
+    with (
+        errors_name(out, out.parent / PREFIX),
+        TemporaryDirectory(dir=out.parent, prefix=PREFIX) as folder,
+    ):
         file = Path(folder) / out.name
         exporter.write(file, metadata)
         result = check(exporter.load(file))

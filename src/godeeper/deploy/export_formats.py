@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..packages import require
 from .executorch import MemoryUse, lower, run_pte
 from .export_metadata import KEY, metadata_text, set_onnx_metadata
 from .openvino_core import openvino_core
-from .torch_export import run_pt2, trace_any_batch, write_pt2
+from .torch_export import first_line, run_pt2, trace_any_batch, write_pt2
 
 FORMATS = {".onnx": "ONNX", ".xml": "OpenVINO", ".pt2": "torch.export", ".pte": "ExecuTorch"}
 COMPANIONS = {".xml": ".bin", ".pte": ".json"}  # the weights; the metadata
@@ -91,7 +92,10 @@ class OpenVINOExporter:
 
     def write(self, file: Path, metadata: dict[str, Any]) -> None:
         self.model.set_rt_info(metadata_text(metadata), [KEY])
-        require("openvino", "deploy").save_model(self.model, str(file), compress_to_fp16=False)
+        try:
+            require("openvino", "deploy").save_model(self.model, str(file), compress_to_fp16=False)
+        except RuntimeError as error:
+            raise OSError(errno.EIO, f"OpenVINO cannot write it: {first_line(error)}", str(file)) from None
 
     def load(self, file: Path) -> Run:
         return load_openvino(file)

@@ -18,7 +18,7 @@ from ..data.dataset import stored_size
 from ..destinations import check_output
 from ..errors import GodeeperError
 from ..files import atomic_write
-from ..locks import locked
+from ..locks import is_gone, locked, present
 from ..models.network import Network, best_device
 from ..packages import require
 from ..tensor_files import digest
@@ -67,16 +67,27 @@ def write_table(
     """
     processes = PartialState(cpu=best_device().type == "cpu")
     folder = out.with_name(f"{out.name}.parts")
-    with locked(folder, lambda: _check_new(out)):
+    with locked(folder, lambda: _check_new(out)), present(folder, processes.process_index):
         _check_plan(folder, files, settings)
         parts = [folder / f"{number:07}.jsonl" for number in range(-(-len(files) // chunk))]
         _write_parts(parts, files, rows, processes, chunk, progress)
         if processes.process_index == 0:
-            while not all(part.is_file() for part in parts):  # of other processes; where one fails, torchrun ends all
-                time.sleep(0.1)
+            _wait_for_others(parts, folder, processes.num_processes)
             with atomic_write(out) as partial:
                 join(parts, partial)
             shutil.rmtree(folder)
+
+
+def _wait_for_others(parts: Sequence[Path], folder: Path, processes: int) -> None:
+    """Waits until other processes have written their parts. GodeeperError where one has ended without that."""
+    while True:
+        gone = [rank for rank in range(1, processes) if is_gone(folder, rank)]  # before its parts are looked for
+        missing = [number for number, part in enumerate(parts) if not part.is_file()]
+        if not missing:
+            return
+        if lost := [rank for rank in gone if any(number % processes == rank for number in missing)]:
+            raise GodeeperError(f"process {lost[0]} of {processes} is gone: start all again, they go on with what is missing")
+        time.sleep(0.1)
 
 
 def _write_parts(

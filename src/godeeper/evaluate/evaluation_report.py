@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.dataset import ImageDataset
+from ..files import atomic_folder
 from ..templating import render
 from .evaluation import Evaluation
 from .report_sections import ReportTable, Section, sections
@@ -18,17 +19,16 @@ def write_report(
 ) -> None:
     """Writes report.html, report.md with its images, and `result` as result.json into a folder; `names` are the classes'."""
     contents = list(sections(result, evaluation, names, images))
-    folder.mkdir(parents=True, exist_ok=True)
-    for section in contents:
-        for block in section.blocks:
-            for image in block if isinstance(block, list) else ():
-                (folder / image.file).parent.mkdir(exist_ok=True)
-                (folder / image.file).write_bytes(image.data)
     page = render("godeeper.evaluate", "report.html", html_lang="en", title="godeeper: evaluation", sections=contents)
     result_json = json.dumps(result, indent=1, ensure_ascii=False)
-    # The result comes last: it says that the report is complete. Names of files need not be text.
-    for name, text in (("report.md", _markdown(contents)), ("report.html", page), ("result.json", result_json)):
-        (folder / name).write_text(text, "utf-8", errors="backslashreplace")
+    with atomic_folder(folder, last="result.json") as partial:  # which says that the report is complete
+        for section in contents:
+            for block in section.blocks:
+                for image in block if isinstance(block, list) else ():
+                    (partial / image.file).parent.mkdir(exist_ok=True)
+                    (partial / image.file).write_bytes(image.data)
+        for name, text in (("report.md", _markdown(contents)), ("report.html", page), ("result.json", result_json)):
+            (partial / name).write_text(text, "utf-8", errors="backslashreplace")  # names of files need not be text
 
 
 def _markdown(contents: Sequence[Section]) -> str:

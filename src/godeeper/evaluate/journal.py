@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import torch
 from torch import Tensor
@@ -117,7 +118,7 @@ class Journal:
         }
         if results.probabilities is not None:
             tensors["probabilities"] = results.probabilities
-        save_tensors(self.folder / f"{time.time_ns()}-{self.rank}.safetensors", tensors, {"bad": results.bad})
+        save_tensors(self.folder / f"{uuid4().hex}.safetensors", tensors, {"bad": results.bad})
         self.pending, self.written = [], time.monotonic()
 
     def remove(self) -> None:

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from ..destinations import check_output
 from ..errors import GodeeperError
-from ..files import atomic_write
+from ..files import atomic_folder, is_partial
 from ..labels import Lang
 from ..locks import LOCK_FILE, locked
 from ..templating import PageImage, render
@@ -59,7 +59,8 @@ class PageImages:
 def check_folder(folder: Path) -> None:
     """GodeeperError unless the folder is new or empty."""
     check_output(folder, "--out")
-    if folder.is_dir() and (names := sorted({entry.name for entry in folder.iterdir()} - {LOCK_FILE})):
+    content = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    if names := [name for name in content if name != LOCK_FILE and not is_partial(name)]:
         raise GodeeperError(f"--out {str(folder)!r} is not empty: it holds {names[0]!r}; name another folder")
 
 
@@ -77,17 +78,13 @@ def write_page(
     name, activations = channel or ("", [])
     images = _images(subject, explanation, activations)
     with locked(folder, lambda: check_folder(folder)):
-        for image in images:
-            _write(folder / image.file, image.data)
-        _write(folder / RESULT, json.dumps(result, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))
-        page = folder / PAGE
-        _write(page, _html(subject, explanation, images, name).encode("utf-8", "backslashreplace"))  # last: it says all is there
-    return page
-
-
-def _write(file: Path, data: bytes) -> None:
-    with atomic_write(file) as partial:
-        partial.write_bytes(data)
+        html = _html(subject, explanation, images, name)
+        with atomic_folder(folder, last=PAGE) as partial:
+            for image in images:
+                (partial / image.file).write_bytes(image.data)
+            for file, text in ((RESULT, json.dumps(result, indent=1, ensure_ascii=False)), (PAGE, html)):
+                (partial / file).write_text(text, "utf-8", errors="backslashreplace")
+    return folder / PAGE
 
 
 def _html(subject: PageSubject, explanation: Explanation, images: PageImages, channel: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GodeeperError
+from ..files import atomic_write
 from ..packages import install_command
 
 # What may have been tested after each epoch; runs are drawn by the first that any of them has.
@@ -47,6 +48,7 @@ def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> Non
             axis.legend()
     figure.suptitle(next(iter(runs)) if len(runs) == 1 else "solid: tested; dashed: training")
     try:
-        figure.savefig(path, dpi=110)
+        with atomic_write(path) as partial:
+            figure.savefig(partial, format=path.suffix[1:], dpi=110)
     except (OSError, ValueError) as error_:
         raise GodeeperError(f"cannot draw {str(path)!r}: {error_}") from None

@@ -35,6 +35,7 @@ class RunFolder:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.weights = path / WEIGHTS_FILE
+        self.unwritten: list[Mapping[str, Any]] = []  # records that did not fit on the disk
 
     def begin(self, description: Mapping[str, Any]) -> dict[str, Any]:
         """Makes the folder and returns the description it now holds; GodeeperError if a run is in it already."""
@@ -76,9 +77,14 @@ class RunFolder:
         return records
 
     def record(self, record: Mapping[str, Any]) -> None:
-        """Adds an epoch's record; one of the same epoch or later, from before a resume, gives way."""
-        kept = [old for old in self.metrics() if old["epoch"] < record["epoch"]]
+        """Adds an epoch's record; one of the same epoch or later, from before a resume, gives way.
+
+        OSError where it cannot be written: it is written with the next one.
+        """
+        kept = [old for old in [*self.metrics(), *self.unwritten] if old["epoch"] < record["epoch"]]
+        self.unwritten.append(record)
         _write(self.path / METRICS_FILE, "".join(json.dumps(line) + "\n" for line in [*kept, record]))
+        self.unwritten.clear()
 
     def log(self, text: str) -> None:
         """Adds a line to `log.txt`, with the time."""

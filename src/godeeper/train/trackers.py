@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -46,16 +47,15 @@ class Trackers:
                 self._start(WandBTracker("godeeper", config=dict(description), **about))
 
     def _start(self, tracker: GeneralTracker) -> None:
-        tracker.start()
-        self.trackers.append(tracker)
+        with _warning(tracker):
+            tracker.start()
+            self.trackers.append(tracker)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Adds numbers to each tracker's curves; `step` counts over the whole run."""
         for tracker in self.trackers:
-            try:
+            with _warning(tracker):
                 tracker.log({name: float(value) for name, value in values.items()}, step=step)
-            except OSError as error:
-                warnings.warn(f"{tracker.name}: {error}", stacklevel=2)
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +63,17 @@ class Trackers:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Sends what is left, however the run has ended: Weights & Biases shows one that failed as failed."""
         for tracker in self.trackers:
-            if error is not None and isinstance(tracker, WandBTracker):
-                tracker.run.finish(exit_code=1)
-            else:
-                tracker.finish()
+            with _warning(tracker):
+                if error is not None and isinstance(tracker, WandBTracker):
+                    tracker.run.finish(exit_code=1)
+                else:
+                    tracker.finish()
+
+
+@contextmanager
+def _warning(tracker: GeneralTracker) -> Iterator[None]:
+    """An OSError of a tracker, such as a full disk's, becomes a warning."""
+    try:
+        yield
+    except OSError as error:
+        warnings.warn(f"{tracker.name}: {error}", stacklevel=3)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..destinations import DRAWINGS, check_output
 from ..errors import GodeeperError
+from ..files import is_partial
 from ..locks import LOCK_FILE
 from ..packages import install_command
 
@@ -18,7 +19,8 @@ UNFINISHED = {"partial", "report.html", "report.md", "calibration.png", "crops.p
 def check_report(folder: Path, resuming: bool) -> None:
     """GodeeperError unless a report can be written into this folder; a resumed evaluation goes on in its own."""
     check_output(folder, "--report")
-    content = {entry.name for entry in folder.iterdir()} - {LOCK_FILE} if folder.is_dir() else set()
+    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    content = {name for name in names if name != LOCK_FILE and not is_partial(name)}
     if "result.json" in content:
         raise GodeeperError(f"--report {str(folder)!r} holds a report already: name another folder")
     if content and not (resuming and content <= UNFINISHED) and content != {"partial"}:  # the journal says what to do with it
