@@ -1,5 +1,7 @@
 """Files written atomically."""
 
+import shutil
+
 import pytest
 
 from full_disk import disk
@@ -52,12 +54,25 @@ def write_three(folder, fails=False):
         assert sum(is_partial(entry.name) for entry in folder.iterdir()) == 1
 
 
-def test_the_files_of_a_folder_appear_together(tmp_path, monkeypatch):
+def written_events(folder):
+    folder.mkdir()
+    with disk() as watched:
+        write_three(folder)
+    shutil.rmtree(folder)
+    return watched.events
+
+
+def test_the_files_of_a_folder_appear_together(tmp_path):
     (tmp_path / "kept").write_text("kept")
     with pytest.raises(OSError, match="No space") as error:
         write_three(tmp_path, fails=True)
     assert error.value.filename == str(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
+    for refused in range(3):  # of the three that are moved
+        events = len(written_events(tmp_path / "try"))
+        with pytest.raises(OSError, match="No space"), disk(full_at=events - 3 + refused):
+            write_three(tmp_path)
+        assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "old").touch()
     with disk() as watched:

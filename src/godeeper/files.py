@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -74,12 +74,25 @@ def atomic_folder(folder: Path, last: str = "") -> Iterator[Path]:
                 if file.is_file():
                     with file.open("rb") as written:
                         os.fsync(written.fileno())
-            for entry in sorted(partial.iterdir(), key=lambda entry: (entry.name == last, entry.name)):
-                if (folder / entry.name).is_dir():  # of an earlier try that was killed while it moved
-                    shutil.rmtree(folder / entry.name)
-                entry.replace(folder / entry.name)
+            move_together(sorted(partial.iterdir(), key=lambda entry: (entry.name == last, entry.name)), folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def move_together(entries: Sequence[Path], folder: Path) -> None:
+    """Moves files and folders into a folder, in this order; where one cannot be moved, those before it are removed again."""
+    moved: list[Path] = []
+    try:
+        for entry in entries:
+            target = folder / entry.name
+            if target.is_dir():  # of an earlier try that was killed while it moved
+                shutil.rmtree(target)
+            entry.replace(target)
+            moved.append(target)
+    except BaseException:
+        for target in moved:
+            shutil.rmtree(target) if target.is_dir() else target.unlink()
+        raise
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def test_the_curves_of_several_runs_in_one_image(tmp_path, capsys):
     assert "holds no metrics" in capsys.readouterr().err
     assert status(["curves", str(first), "--out", str(tmp_path / "nowhere" / "x.png")]) == 2
     assert status(["curves", str(first), "--out", str(tmp_path / "x.unknown")]) == 2
-    assert "cannot draw" in capsys.readouterr().err
+    assert "name a .png" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("when", ["start", "finish"])

@@ -18,7 +18,7 @@ from ..data.walk import image_files
 from ..destinations import check_output
 from ..digests import write_checksum
 from ..errors import BadImage, GodeeperError
-from ..files import errors_name
+from ..files import errors_name, move_together
 from ..packages import require
 from .export_formats import FORMATS, Exporter, Run, files_of
 from .export_metadata import checksummed_files
@@ -55,11 +55,11 @@ def write_checked(
         exporter.write(file, metadata | {"check": result})
         write_checksum(*checksummed_files(file))
         size = 0
-        for written in reversed(files_of(file)):  # the companion first: a file is complete once it is there
+        for written in files_of(file):
             with written.open("rb") as opened:
                 os.fsync(opened.fileno())
             size += written.stat().st_size
-            written.replace(out.parent / written.name)
+        move_together(files_of(file)[::-1], out.parent)  # the companion first: a file is complete once it is there
     return result, size
 
 
