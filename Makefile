@@ -8,11 +8,12 @@ DEMO := runs/demo
 # Two processes of one thread each: on two cores faster than one process of two. Whoever is done first takes over from the other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help demo test test-all lint docs docs-serve dist clean
+.PHONY: help demo test test-all fuzz lint docs docs-serve dist clean
 help:
 	@echo "make demo      classify with a network that comes along; train one on handwritten digits"
 	@echo "make test      lint, types, tests"
 	@echo "make test-all  the same, with the slow tests"
+	@echo "make fuzz      files and requests that hypothesis makes up, for an hour; GODEEPER_FUZZ_SECONDS=60 make fuzz: for a minute"
 	@echo "make lint      lint and types only"
 	@echo "make docs      build the guide, in both languages, into site/"
 	@echo "make docs-serve  show it at http://127.0.0.1:8000, kept up with the files"
@@ -55,6 +56,10 @@ test: lint
 
 test-all: lint
 	$(PYTEST)
+
+fuzz: export GODEEPER_FUZZ_SECONDS ?= 3600
+fuzz: $(READY)
+	$(BIN)/pytest -s --timeout 0 tests/fuzz tests/serve/test_fuzzed_requests.py
 
 # The notice that mkdocs-material prints of its own end, in 2027, is not a warning about these pages.
 docs: $(READY)

@@ -18,8 +18,7 @@ from godeeper.train.recipe import Recipe
 from godeeper.train.run import RunFolder
 from godeeper.workflows.plan import resumed_plan
 from godeeper.workflows.training import COMMAND, DEFAULTS
-
-VALUES = (None, True, -1, 1.5, 10**7, 1e300, math.nan, math.inf, "x", "", [], [1], [[1]], {}, {"a": 1})
+from mutations import VALUES
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,19 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from .text import printable
+
+LONGEST_NAME = 100  # letters of a name that is quoted and compared: a file may hold one of megabytes
+
 
 class GodeeperError(Exception):
-    """The input is bad: the message names the thing and the remedy.
+    """The input is bad: the message, which is one line whatever it quotes, names the thing and the remedy.
 
     `code` is a short stable name in kebab-case, for programs that tell errors apart or translate them; "" where nothing does.
     """
 
     def __init__(self, message: str = "", *, code: str = "") -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.code = code
 
 
@@ -48,6 +52,7 @@ class FailedElsewhere(GodeeperError):
 
 def unknown(what: str, given: str, choices: Iterable[str]) -> GodeeperError:
     """The error for a name that is not among `choices`: it names the nearest one, or some of them."""
+    given = given if len(given) <= LONGEST_NAME else f"{given[:LONGEST_NAME]}..."
     names = sorted(choices)
     near = get_close_matches(given, names, n=1, cutoff=0.5)
     some = ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")

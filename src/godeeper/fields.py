@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from math import inf
+from sys import float_info
 from typing import Any
 
 from .errors import GodeeperError, unknown
+
+_QUOTES = reprlib.Repr()  # bounded in time and depth: a value may be of megabytes, or a thousand lists within each other
+_QUOTES.maxlevel, _QUOTES.maxstring, _QUOTES.maxlong, _QUOTES.maxother = 3, 60, 60, 60
+
+
+def quoted(value: Any) -> str:
+    """A value from a file as messages quote it: as Python writes it, long and deep ones shortened."""
+    return _QUOTES.repr(value)
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:
     """`value`, a whole number from `low` to `high`."""
     if type(value) is not int or not low <= value <= high:
-        raise GodeeperError(f"{name} is {_short(value)}: it must be a whole number from {low:,} to {high:,}")
+        raise GodeeperError(f"{name} is {quoted(value)}: it must be a whole number from {low:,} to {high:,}")
     return value
 
 
 def number(name: str, value: Any, low: float = -inf, high: float = inf) -> float:
     """`value`, a finite number from `low` to `high`."""
-    if type(value) not in (int, float) or not low <= value <= high or abs(value) == inf:
+    if type(value) not in (int, float) or not low <= value <= high or abs(value) > float_info.max:
         between = "" if low == -inf else f" between {low:g} and {high:g}"
-        raise GodeeperError(f"{name} is {_short(value)}: it must be a number{between}")
+        raise GodeeperError(f"{name} is {quoted(value)}: it must be a number{between}")
     return float(value)
 
 
 def flag(name: str, value: Any) -> bool:
     """`value`, true or false."""
     if type(value) is not bool:
-        raise GodeeperError(f"{name} is {_short(value)}: it must be true or false")
+        raise GodeeperError(f"{name} is {quoted(value)}: it must be true or false")
     return value
 
 
@@ -35,7 +45,7 @@ def only(what: str, values: Any, names: Iterable[str], optional: Iterable[str] =
     """`values`, an object with each of `names`, perhaps some of `optional`, and nothing else."""
     names, optional = list(names), list(optional)
     if not isinstance(values, dict):
-        raise GodeeperError(f"{what} is {_short(values)}: it must be an object, of fields by name")
+        raise GodeeperError(f"{what} is {quoted(values)}: it must be an object, of fields by name")
     for name in names:
         if name not in values:
             raise GodeeperError(f"{what} lacks the field {name!r}: its fields are {', '.join(names)}")
@@ -43,8 +53,3 @@ def only(what: str, values: Any, names: Iterable[str], optional: Iterable[str] =
         if name not in (*names, *optional):
             raise unknown(f"field of {what}", str(name), (*names, *optional))
     return values
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, Literal, Self, cast, get_args
 
 from .errors import GodeeperError
-from .fields import number, only
+from .fields import number, only, quoted
 
 Interpolation = Literal["bilinear", "bicubic", "nearest", "area"]
 ResizeMode = Literal["crop", "squash"]
@@ -18,7 +18,7 @@ MEAN_AND_STD = {"mean": (-1000.0, 1000.0), "std": (1e-4, 1e4)}  # of values in 0
 
 
 def _are_numbers(*values: Any) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) for value in values)
+    return all(type(value) is int or (type(value) is float and isfinite(value)) for value in values)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Resize:
             and isinstance(self.antialias, bool)
         )
         if not in_range:
-            raise GodeeperError(f"preprocessing is out of range: {self}")
+            words = ", ".join(f"{field.name}={quoted(getattr(self, field.name))}" for field in fields(self))
+            raise GodeeperError(f"preprocessing is out of range: {words}")
 
     @property
     def shorter_side(self) -> int:
@@ -169,5 +170,5 @@ class Preprocess:
         normalize = only("the preprocessing's normalize", values["normalize"], MEAN_AND_STD)
         for name, numbers in normalize.items():
             if not isinstance(numbers, list):
-                raise GodeeperError(f"preprocessing: {name} is {numbers!r}: it must be a list of three numbers")
+                raise GodeeperError(f"preprocessing: {name} is {quoted(numbers)}: it must be a list of three numbers")
         return cls(Resize(**resize), Normalize(**{name: tuple(numbers) for name, numbers in normalize.items()}))

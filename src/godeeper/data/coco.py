@@ -11,12 +11,14 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from ..errors import GodeeperError, unknown
+from ..fields import quoted
 from .annotations import AnnotatedBox, AnnotatedImage, LeftOut, map_sound, read_annotation, split_named
 from .walk import without_hidden
 
 EXPORTED = "_annotations.coco.json"  # beside the images of a split, as Roboflow writes it
 BOXES = "instances_"  # beside COCO's captions and key points of the same images
 LARGEST_AREA = 1e10  # square pixels, where COCO's range of large objects ends
+DEEPEST = 100  # folders in an image's name
 ROOT = "none"  # the supercategory of Roboflow's first category, which groups the others
 
 
@@ -108,17 +110,16 @@ def _categories(
     """The categories by their ids, without those that only group others, which join `left_out`."""
     categories = _by_id(content, "categories", "name", file)
     used = {number for _, entry in entries if isinstance(number := entry.get("category_id"), int | str)}
-    parents = [category.get("supercategory") for category in categories.values()]
+    parents = Counter(parent for category in categories.values() if isinstance(parent := category.get("supercategory"), str))
 
     def groups(number: Any) -> bool:
         """Whether other categories name it as theirs, or it alone, as Roboflow has it, is below none; and no object is of it."""
         name, parent = categories[number]["name"], categories[number].get("supercategory")
-        is_parent = parents.count(name) > (parent == name)
-        return number not in used and (is_parent or (parent == ROOT and parents.count(ROOT) == 1 < len(parents)))
+        is_parent = parents[name] > (parent == name)
+        return number not in used and (is_parent or (parent == ROOT and parents[ROOT] == 1 < len(categories)))
 
-    roots = [number for number in categories if groups(number)]
-    left_out.categories += [categories[number]["name"] for number in roots]
-    kept = {number: category for number, category in categories.items() if number not in roots}
+    kept = {number: category for number, category in categories.items() if not groups(number)}
+    left_out.categories += [categories[number]["name"] for number in categories if number not in kept]
     _check_once([category["name"] for category in kept.values()], "categories", file)
     return kept
 
@@ -180,11 +181,11 @@ def _annotated_box(where: str, entry: dict[str, Any], categories: Mapping[Any, d
         left, top, width, height = map(float, bbox)
     except (ValueError, OverflowError):
         raise GodeeperError(
-            f"{where} has the box {str(bbox)[:60]}, which is not four numbers x, y, width, height: correct it or take it out"
+            f"{where} has the box {quoted(bbox)}, which is not four numbers x, y, width, height: correct it or take it out"
         ) from None
-    box, quoted = (left, top, left + width, top + height), f"{bbox} in {where.rpartition(' ')[2]}"
+    box, words = (left, top, left + width, top + height), f"{bbox} in {where.rpartition(' ')[2]}"
     difficult = entry.get("iscrowd") == 1 or entry.get("ignore") == 1
-    return AnnotatedBox(categories[category]["name"], box, difficult, quoted, _outline_area(entry))
+    return AnnotatedBox(categories[category]["name"], box, difficult, words, _outline_area(entry))
 
 
 def _outline_area(entry: dict[str, Any]) -> float | None:
@@ -201,7 +202,7 @@ def _path(entry: dict[str, Any], folders: list[Path], where: str) -> Path:
     """
     path = PureWindowsPath(entry["file_name"])  # which takes both kinds of slashes, and knows drives
     parts = [part for part in path.parts if part not in (path.anchor, "..")]
-    if not parts:
+    if not 0 < len(parts) <= DEEPEST:  # each is looked for below each of the folders
         raise GodeeperError(f"{where}: its image's name is not that of a file: correct it")
     candidates = [folder.joinpath(*parts[start:]) for start in range(len(parts)) for folder in folders]
     return next((candidate for candidate in candidates if os.path.isfile(candidate)), candidates[0])
@@ -210,5 +211,5 @@ def _path(entry: dict[str, Any], folders: list[Path], where: str) -> Path:
 def _size(entry: dict[str, Any], where: str) -> tuple[float, float] | None:
     width, height = (entry.get(side) or 0 for side in ("width", "height"))
     if any(not isinstance(side, int | float) or not 0 <= side < 1e9 for side in (width, height)):
-        raise GodeeperError(f"{where}: its size, {str(width)[:40]} by {str(height)[:40]}, is no size in pixels: correct it")
+        raise GodeeperError(f"{where}: its size, {quoted(width)} by {quoted(height)}, is no size in pixels: correct it")
     return (width, height) if width and height else None

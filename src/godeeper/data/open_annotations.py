@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,10 @@ def open_annotations(
         raise GodeeperError(f"the split {split!r} of {str(folder)!r} has no images: list some, or choose another split")
     order = tuple(own if classes is None else classes)
     _check_classes(order, annotated, left_out, folder)
-    images = map_sound(annotated, lambda image: _checked(image, order, left_out.boxes), left_out.images, lambda image: image.file)
+    labels = {name: label for label, name in enumerate(order)}
+    images = map_sound(
+        annotated, lambda image: _checked(image, labels, left_out.boxes), left_out.images, lambda image: image.file
+    )
     faults = [*left_out.images, *left_out.boxes]
     if not skip_bad or not any(len(objects) for _, _, objects in images):
         refuse(faults, "" if skip_bad else SKIP_BAD)
@@ -69,15 +72,14 @@ def _check_classes(classes: tuple[str, ...], annotated: Sequence[AnnotatedImage]
     for name in classes:
         if not name.isprintable():
             raise GodeeperError(f"the class {name!r} of {str(folder)!r} has letters that cannot be printed: rename it")
-    strangers = [
-        Fault(str(image.file), f"{image.annotation}: {unknown('class', name, classes)}")
-        for image in annotated
-        for name in [box.name for box in image.boxes if box.name not in classes][:1]
-    ]
-    refuse(strangers)
+    known = set(classes)
+    strangers = [(image, name) for image in annotated for name in [box.name for box in image.boxes if box.name not in known][:1]]
+    reasons = (f"{image.annotation}: {unknown('class', name, classes)}" for image, name in strangers)
+    first = next(reasons, "")  # the others are only counted: to find the nearest name takes time
+    refuse([Fault(str(image.file), first) for image, _ in strangers])
 
 
-def _checked(image: AnnotatedImage, classes: tuple[str, ...], faults: list[Fault]) -> tuple[Path, tuple[int, int], Objects]:
+def _checked(image: AnnotatedImage, label_of: Mapping[str, int], faults: list[Fault]) -> tuple[Path, tuple[int, int], Objects]:
     """The image's file, its size, and its objects, every box held against it: the unsound join `faults`."""
     if not os.path.isfile(image.file):  # unlike Path.is_file, no error for a name too long
         raise GodeeperError(f"{image.annotation}: its image {str(image.file)!r} is missing: add it, or leave the annotation out")
@@ -90,7 +92,7 @@ def _checked(image: AnnotatedImage, classes: tuple[str, ...], faults: list[Fault
         )
     boxes, sound = _boxes(image, size, faults)
     kept = [box for box, is_sound in zip(image.boxes, sound, strict=True) if is_sound]
-    labels = np.array([classes.index(box.name) for box in kept], np.int64)
+    labels = np.array([label_of[box.name] for box in kept], np.int64)
     difficult = np.array([box.difficult for box in kept], np.bool_)
     sides = (boxes[:, 2:] - boxes[:, :2]).astype(np.float64)  # (N, 2)
     areas = [width * height if box.outline_area is None else box.outline_area

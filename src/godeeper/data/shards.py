@@ -6,17 +6,21 @@ import itertools
 import json
 import re
 import sys
-import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import BadImage, GodeeperError
 from .dataset import DataSplits, ImageDataset, Split, check_tested
 from .decode import SUFFIXES, RawImage
 from .download import downloaded, is_url
 from .holdout import check_divisible, hold_out, holdout_note
+from .tar_headers import Member, TarFault, read_members
 from .walk import visible
+
+LONGEST_LABEL = 1_000_000  # bytes
+MOST_CLASSES = 1_000_000  # which is also the most that a table may have
 
 
 @dataclass(frozen=True, slots=True)  # of ImageNet there are over a million
@@ -146,42 +150,42 @@ def _read_all(files: Sequence[Path], labelled: bool = True) -> list[ShardImage]:
 
 def _read(file: Path, labelled: bool) -> Iterator[ShardImage]:
     """The images of one shard, from its headers; only labels are read."""
-    images: dict[str, tarfile.TarInfo] = {}
-    labels: dict[str, tuple[bytes, str, str]] = {}  # content, extension, and what errors call it
+    images: dict[str, Member] = {}
+    labels: dict[str, tuple[Member, str]] = {}  # and its extension
     try:
-        with tarfile.open(file, "r:") as tar:
-            for info in tar:
-                folder, _, base = info.name.rpartition("/")
+        with file.open("rb") as tar:
+            for member in read_members(tar):
+                folder, _, base = member.name.rpartition("/")
                 stem, _, extension = base.partition(".")
                 key = f"{folder}/{stem}" if folder else stem
-                if info.isfile() and f".{extension.lower()}" in SUFFIXES:
-                    images[key] = info
-                elif info.isfile() and (extension == "cls" or (extension == "json" and key not in labels)):  # .cls goes before
-                    content = tar.extractfile(info)
-                    assert content is not None
-                    labels[key] = content.read(), extension, f"{file}:{info.name}"
-            _check_end(tar)
-    except (tarfile.TarError, OSError, EOFError) as error:
+                if f".{extension.lower()}" in SUFFIXES:
+                    images[key] = member
+                elif extension == "cls" or (extension == "json" and key not in labels):  # .cls goes before
+                    labels[key] = member, extension
+            if not images:
+                raise GodeeperError(f"the shard {str(file)!r} is empty: it holds no images ({', '.join(sorted(SUFFIXES))})")
+            yield from _labelled(file, tar, images, labels if labelled else None)
+    except (TarFault, OSError) as error:
         raise GodeeperError(f"the shard {str(file)!r} cannot be read: {error}") from None
-    if not images:
-        raise GodeeperError(f"the shard {str(file)!r} is empty: it holds no images ({', '.join(sorted(SUFFIXES))})")
-    for key, info in images.items():
-        if not labelled:
-            yield ShardImage(key, str(file), info.offset_data, info.size, 0, None, info.name)
+
+
+def _labelled(
+    file: Path, tar: BinaryIO, images: Mapping[str, Member], labels: Mapping[str, tuple[Member, str]] | None
+) -> Iterator[ShardImage]:
+    """The images with what their labels say, which are read here; with label 0 where there are to be none."""
+    for key, (name, offset, size) in images.items():
+        if labels is None:
+            yield ShardImage(key, str(file), offset, size, 0, None, name)
             continue
         if key not in labels:
-            raise GodeeperError(f"{file}:{info.name} has no label: {key}.cls or {key}.json is missing")
-        label, class_name, name = _label(*labels[key])
-        class_name = class_name and sys.intern(class_name)
-        yield ShardImage(key, str(file), info.offset_data, info.size, label, class_name, name or info.name)
-
-
-def _check_end(tar: tarfile.TarFile) -> None:
-    """ReadError unless zeros follow the last member: tarfile takes a cut or damaged header for the end."""
-    assert tar.fileobj is not None
-    tar.fileobj.seek(tar.offset)
-    if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-        raise tarfile.ReadError("it breaks off, or is damaged, before its end")
+            raise GodeeperError(f"{file}:{name} has no label: {key}.cls or {key}.json is missing")
+        found, extension = labels[key]
+        where = f"{file}:{found.name}"
+        if found.size > LONGEST_LABEL:
+            raise GodeeperError(f"{where} has {found.size:,} bytes: a label has {LONGEST_LABEL:,} at most")
+        tar.seek(found.offset)
+        label, class_name, image_name = _label(tar.read(found.size), extension, where)
+        yield ShardImage(key, str(file), offset, size, label, class_name and sys.intern(class_name), image_name or name)
 
 
 def _label(content: bytes, extension: str, where: str) -> tuple[int, str | None, str | None]:
@@ -197,7 +201,7 @@ def _label(content: bytes, extension: str, where: str) -> tuple[int, str | None,
 
 
 def _checked(label: object) -> int:
-    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < 10_000_000:
+    if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < MOST_CLASSES:
         raise ValueError(label)
     return label
 

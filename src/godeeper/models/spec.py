@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from ..digests import json_digest
 from ..errors import GodeeperError
-from ..fields import flag, only
+from ..fields import flag, only, quoted
 from ..papers.describe import Description, describe
 from ..papers.notation import Definition, Linear, rows
 from ..papers.serialize import definition_as_dict, definition_from_dict
@@ -72,7 +72,9 @@ class ModelSpec:
         """The reverse of `as_dict`, of an untrusted file: GodeeperError, naming the place, for what is no sound spec."""
         version = values.get("format_version", FORMAT_VERSION) if isinstance(values, dict) else FORMAT_VERSION
         if version != FORMAT_VERSION:
-            raise GodeeperError(f"the spec has format version {version!r}, this godeeper reads {FORMAT_VERSION}: update godeeper")
+            raise GodeeperError(
+                f"the spec has format version {quoted(version)}, this godeeper reads {FORMAT_VERSION}: update godeeper"
+            )
         only("the model's spec", values, FIELDS)
         classes, aux = values["classes"], flag("the spec's aux", values["aux"])
         if classes is not None:

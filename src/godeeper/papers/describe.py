@@ -186,13 +186,14 @@ def kind_of(row: Row, shape: FeatureShape) -> str:
             return "inception-resnet"
 
 
-LARGEST = 4096  # pixels: the search for a size that fits ends here
+LARGEST = 4096  # pixels: the search for a size that fits ends here,
+MOST_WORK = 1_000_000  # or where it has computed the shapes of so many rows: a table of thousands may fit no size
 
 
 @lru_cache(maxsize=256)
 def _minimum(stages: tuple[Stage, ...], tails: tuple[tuple[Stage, ...], ...], channels: int) -> int:
     paths = [tuple(row for stage in path for row in rows(stage)) for path in (stages, *tails)]
-    for size in range(1, LARGEST + 1):
+    for size in range(1, _sizes_to_try(*paths) + 1):
         try:
             for path in paths:
                 stage_output(path, FeatureShape(channels, size, size), None)
@@ -212,6 +213,18 @@ def minimum_size(definition: Definition, heads: bool = False) -> int:
     return _minimum((*definition.stages.values(), *definition.head.values()), tuple(tails), definition.in_channels)
 
 
+def _sizes_to_try(*paths: Stage) -> int:
+    """How many sizes a search for one that fits tries."""
+    every = sum(_count(row) for path in paths for row in rows(path))
+    return max(1, min(LARGEST, MOST_WORK // max(1, every)))
+
+
+def _count(row: Row) -> int:
+    """How many rows it is, with those within it."""
+    inner = row.branches if isinstance(row, Cat) else ((row.body,),) if isinstance(row, Residual) else ()
+    return 1 + sum(_count(each) for branch in inner for each in branch)
+
+
 def check_size(definition: Definition, height: int, width: int) -> None:
     """Raises Uneven, with the nearest larger size that fits, if branches do not fit together on images of that size in pixels."""
     path = tuple(row for stage in definition.stages.values() for row in rows(stage))
@@ -224,6 +237,8 @@ def check_size(definition: Definition, height: int, width: int) -> None:
         return None
 
     if (error := misfit(height, width)) is not None:
-        fits = next((side for side in range(max(height, width), LARGEST) if misfit(side, side) is None), None)
+        start = max(height, width)
+        sizes = range(start, min(LARGEST, start + _sizes_to_try(path)))
+        fits = next((side for side in sizes if misfit(side, side) is None), None)
         remedy = f"; {fits}x{fits} fits" if fits else ""
         raise Uneven(f"{definition.name} cannot take images of {height}x{width} pixels: {error}{remedy}")

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..errors import GodeeperError
-from ..fields import only
+from ..fields import only, quoted
 from .notation import (
     CEIL,
     LRN,
@@ -44,8 +44,8 @@ PADDINGS = (SAME, VALID, CEIL)
 NAME = re.compile(r"[A-Za-z0-9_]{1,64}")  # of a stage, which is a key of the weights too
 # What an untrusted file may ask for, checked before anything is built.
 MOST_ROWS, DEEPEST, LARGEST_IMAGE, MOST_TEXT = 3000, 8, 10_000, 500
-LARGEST = {"filters": 100_000, "units": 1_000_000, "classes": 1_000_000}
-LARGEST_ELSE = 10_000  # of kernels, strides, dilations, grids
+LARGEST = {"filters": 100_000, "units": 1_000_000, "classes": 1_000_000, "grid": 1_000}
+LARGEST_ELSE = 10_000  # of kernels, strides, dilations
 NUMBERS = {  # ranges; other numbers are any within 1e9
     "eps": (0, 1), "momentum": (0, 1), "ratio": (0, 1), "alpha": (0, 1e3), "beta": (0, 100), "k": (1e-6, 1e6),
     "scale": (-1e3, 1e3),
@@ -191,36 +191,36 @@ def _checked(name: str, kind: str, value: Any) -> Any:
 
 def _whole(name: str, value: Any, most: int, least: int = 1) -> int:
     if type(value) is not int or not least <= value <= most:
-        raise ValueError(f"{name} is {value!r}: it must be a whole number from {least} to {most:,}")
+        raise ValueError(f"{name} is {quoted(value)}: it must be a whole number from {least} to {most:,}")
     return value
 
 
 def _number(name: str, value: Any) -> float:
     low, high = NUMBERS.get(name, (-1e9, 1e9))
     if type(value) not in (int, float) or not low <= value <= high:
-        raise ValueError(f"{name} is {value!r}: it must be a number from {low:g} to {high:g}")
+        raise ValueError(f"{name} is {quoted(value)}: it must be a number from {low:g} to {high:g}")
     return float(value)
 
 
 def _list(name: str, value: Any, least: int = 1) -> list[Any]:
     if not isinstance(value, list) or len(value) < least:
-        raise ValueError(f"{name} is {str(value)[:40]!r}: it must be a list{' of something' * least}")
+        raise ValueError(f"{name} is {quoted(value)}: it must be a list{' of something' * least}")
     return value
 
 
 def _flag(name: str, value: Any) -> bool:
     if type(value) is not bool:
-        raise ValueError(f"{name} is {value!r}: it must be true or false")
+        raise ValueError(f"{name} is {quoted(value)}: it must be true or false")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > MOST_TEXT:
-        raise ValueError(f"a text of at most {MOST_TEXT} letters is asked for, not {str(value)[:40]!r}")
+        raise ValueError(f"a text of at most {MOST_TEXT} letters is asked for, not {quoted(value)}")
     return value
 
 
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not NAME.fullmatch(value):
-        raise ValueError(f"{str(value)[:40]!r} is no name of a stage: letters, digits and _ only")
+        raise ValueError(f"{quoted(value)} is no name of a stage: letters, digits and _ only")
     return value

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ..errors import GodeeperError
+from ..fields import quoted
 from .notation import (
     CEIL,
     LRN,
@@ -30,6 +32,9 @@ from .notation import (
     rows,
 )
 
+# Rows that multiply these, one after the other, would soon make numbers of thousands of digits.
+MOST_CHANNELS, MOST_JUMP = 10_000_000, 10**9
+
 
 class TooSmall(GodeeperError):
     """The image is smaller than the network's minimum size."""
@@ -44,7 +49,7 @@ class FeatureShape:
     """The features between two rows: C x H x W units, and which pixels of the image they depend on.
 
     `receptive_field` is the height and width in pixels that one unit depends on; `jump` is the distance in pixels between
-    the fields of neighbouring units.
+    the fields of neighbouring units. GodeeperError beyond `MOST_CHANNELS` or `MOST_JUMP`.
     """
 
     channels: int
@@ -52,6 +57,13 @@ class FeatureShape:
     width: int
     receptive_field: tuple[int, int] = (1, 1)
     jump: int = 1
+
+    def __post_init__(self) -> None:
+        if self.channels > MOST_CHANNELS or self.jump > MOST_JUMP:
+            what = f"{quoted(self.channels)} channels, {quoted(self.jump)} pixels apart"
+            raise GodeeperError(
+                f"the table cannot be read: a row has {what}: at most {MOST_CHANNELS:,}, {MOST_JUMP:,} apart, can be"
+            )
 
     @property
     def chw(self) -> tuple[int, int, int]:
@@ -181,6 +193,11 @@ def _grid(pool: AvgTo | Adaptive, shape: FeatureShape) -> FeatureShape:
             raise TooSmall(f"{shape.height}x{shape.width} cannot be pooled to {pool.grid}x{pool.grid}")
         kernel, stride = pool.window(side)
     else:
-        windows = [(-(-(i + 1) * side // pool.grid), i * side // pool.grid) for i in range(pool.grid)]
-        kernel, stride = max(end - start for end, start in windows), max(1, side // pool.grid)
+        kernel, stride = _widest(side, pool.grid), max(1, side // pool.grid)
     return FeatureShape(shape.channels, pool.grid, pool.grid, shape.window_field((kernel, kernel)), shape.jump * stride)
+
+
+@lru_cache(maxsize=4096)
+def _widest(side: int, grid: int) -> int:
+    """The widest window of an adaptive pool of `side` places to `grid`."""
+    return max(-(-(i + 1) * side // grid) - i * side // grid for i in range(grid))

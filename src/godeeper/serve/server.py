@@ -192,13 +192,16 @@ async def _image(request: Request) -> bytes:
     """The image's bytes in a request; Refused, 400, for a form without them."""
     if _kind(request) != FORM:
         return await request.body()
-    async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
-        image = form.get(FIELD)
-        if not isinstance(image, UploadFile):
-            raise Refused(400, f"the form has no field {FIELD!r} with a file")
-        if any(mark in (image.filename or "") for mark in "/\\"):
-            raise Refused(400, "the file's name is a path: send a plain name or none, it is not used")
-        return await image.read()
+    try:
+        async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
+            image = form.get(FIELD)
+            if not isinstance(image, UploadFile):
+                raise Refused(400, f"the form has no field {FIELD!r} with a file")
+            if any(mark in (image.filename or "") for mark in "/\\"):
+                raise Refused(400, "the file's name is a path: send a plain name or none, it is not used")
+            return await image.read()
+    except UnicodeError:  # of a codec such as "undefined", which Starlette does not expect
+        raise Refused(400, "the form's charset is none that a form is written in: send it in UTF-8", unread=True) from None
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import BadCheckpoint
+from ..errors import BadCheckpoint, GodeeperError
+from ..fields import quoted, whole
 from ..tensor_files import load_tensors, save_tensors
 
 KEEP = 2
+MOST_STEPS = 2**53  # or epochs
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,21 @@ def load_newest(folder: Path, state: State, say: Callable[[str], None]) -> Posit
         if notes.get("spec") != state.spec:
             raise BadCheckpoint(f"{str(path)!r} is a checkpoint of another network than the run's")
         _check_recipe(path, notes.get("recipe"), state.recipe)
+        position = _position(path, notes)
         _fill(path, tensors, state)
-        return Position(notes["epoch"], notes["step"], notes["totals"])
+        return position
     return Position()
+
+
+def _position(path: Path, notes: Mapping[str, Any]) -> Position:
+    """BadCheckpoint, naming the note, for one that says no position."""
+    try:
+        epoch, step = (whole(name, notes.get(name), 0, MOST_STEPS) for name in ("epoch", "step"))
+        if not isinstance(notes.get("totals"), dict):
+            raise GodeeperError(f"totals is {quoted(notes.get('totals'))}: it must be an object")
+    except GodeeperError as error:
+        raise BadCheckpoint(f"{str(path)!r} is damaged: {error}") from None
+    return Position(epoch, step, notes["totals"])
 
 
 def _check_recipe(path: Path, then: Any, now: Mapping[str, Any]) -> None:
@@ -83,7 +97,7 @@ def _check_recipe(path: Path, then: Any, now: Mapping[str, Any]) -> None:
     now = json.loads(json.dumps(now))
     then = then if isinstance(then, dict) else now
     differing = [name for name, value in then.items() if name in now and now[name] != value]
-    changed = [f"{name} was {then[name]}, is now {now[name]}" for name in differing]
+    changed = [f"{name} was {quoted(then[name])}, is now {quoted(now[name])}" for name in differing]
     if changed:
         raise BadCheckpoint(
             f"the run of {str(path)!r} keeps the recipe it began with, and its recipe.json was edited: {'; '.join(changed)}: put "
@@ -102,18 +116,36 @@ def _parts(state: State) -> dict[str, Tensor]:
 
 
 def _fill(path: Path, tensors: dict[str, Tensor], state: State) -> None:
-    network = state.network
-    try:
-        network.load_state_dict(_under(tensors, "network"))
-        state.average.load_state_dict(_under(tensors, "average"))
-    except RuntimeError:
-        raise BadCheckpoint(f"{str(path)!r} does not fit: was auxiliary_weight changed to or from 0?") from None
-    parameters = dict(network.named_parameters())
-    for name, tensor in _under(tensors, "optimizer").items():
+    network, parameters = state.network, dict(state.network.named_parameters())
+    momenta = _under(tensors, "optimizer")
+    _check_same(path, _under(tensors, "network"), network.state_dict())
+    _check_same(path, _under(tensors, "average"), state.average.state_dict())
+    for name, tensor in momenta.items():
+        parameter = parameters.get(name.rpartition(".")[0])
+        if parameter is None or _kind(tensor) != _kind(parameter):
+            raise BadCheckpoint(f"{str(path)!r} does not fit: the optimizer has {name!r}, {_kind(tensor)}")
+    network.load_state_dict(_under(tensors, "network"))
+    state.average.load_state_dict(_under(tensors, "average"))
+    for name, tensor in momenta.items():
         parameter_name, _, key = name.rpartition(".")
         parameter = parameters[parameter_name]
         # The memory format of the weights, so that a resumed run computes bit for bit what an uninterrupted one does.
         state.optimizer.state[parameter][key] = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
+
+
+def _check_same(path: Path, theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> None:
+    """BadCheckpoint, naming the first difference, for tensors of other names, shapes or types than ours."""
+    for name in (*ours, *theirs):
+        if name not in theirs or name not in ours:
+            where = "lacks" if name in ours else "has"
+            raise BadCheckpoint(f"{str(path)!r} does not fit, as it {where} {name!r}: was auxiliary_weight changed to or from 0?")
+        if _kind(theirs[name]) != _kind(ours[name]):
+            raise BadCheckpoint(f"{str(path)!r} does not fit: {name!r} is {_kind(theirs[name])} there, {_kind(ours[name])} here")
+
+
+def _kind(tensor: Tensor) -> str:
+    """Type and shape, in words."""
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
 def _under(tensors: dict[str, Tensor], kind: str) -> dict[str, Tensor]:

@@ -8,7 +8,9 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_
 
 from ..data.augment import Augment
 from ..errors import GodeeperError, unknown
-from ..fields import flag, only
+from ..fields import flag, only, quoted
+
+LARGEST = 10**15  # a whole number in the place of a number, which floats still hold
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class TrainConfig:
                 raise GodeeperError(f"recipe: {name} is {getattr(self, name)}: it must lie between {low:g} and {high:g}")
         for name, choices in _choices(type(self)).items():
             if getattr(self, name) not in choices:
-                raise unknown(f"{name} in the recipe", str(getattr(self, name)), choices)
+                given = getattr(self, name)
+                raise unknown(f"{name} in the recipe", given if isinstance(given, str) else quoted(given), choices)
 
     def with_overrides(self, settings: Iterable[str]) -> Self:
         """The recipe with settings such as "lr=0.05" or "crop_scale=0.3,1".
@@ -156,11 +159,11 @@ def _check_kind(name: str, value: Any, kind: Any) -> None:
     if kind is bool:
         flag(name, value)
     elif kind is int and type(value) is not int:
-        raise GodeeperError(f"{name} is {value!r}: it must be a whole number")
-    elif kind is float and type(value) not in (int, float):
-        raise GodeeperError(f"{name} is {value!r}: it must be a number")
+        raise GodeeperError(f"{name} is {quoted(value)}: it must be a whole number")
+    elif kind is float and (type(value) not in (int, float) or (type(value) is int and abs(value) > LARGEST)):
+        raise GodeeperError(f"{name} is {quoted(value)}: it must be a number")
     elif numbers and (type(value) is not tuple or not (Ellipsis in numbers or len(value) == len(numbers))):
-        raise GodeeperError(f"{name} is {value!r}: it must be {'some' if Ellipsis in numbers else len(numbers)} numbers")
+        raise GodeeperError(f"{name} is {quoted(value)}: it must be {'some' if Ellipsis in numbers else len(numbers)} numbers")
     elif numbers:
         for each in value:
             _check_kind(name, each, numbers[0])
