@@ -1,6 +1,7 @@
 """Fuzzing: inputs by hypothesis, for as long as GODEEPER_FUZZ_SECONDS says, each within limits on computing and memory."""
 
 import itertools
+import math
 import os
 import random
 import resource
@@ -76,12 +77,13 @@ def tried(read: Callable[[], Any]) -> str:
 
 def fuzz(name: str, inputs: SearchStrategy[Any], try_one: Callable[[Any], str]) -> Counter[str]:
     """How often `try_one` said what, over its share of the time. An input that fails is made small and left in `KEPT`."""
-    end = time.monotonic() + float(os.environ.get(KNOB, "60")) / TARGETS
+    end = math.inf  # until what is made once is made
     first = random.SystemRandom().randrange(2**32) if KNOB in os.environ else 0
     outcomes: Counter[str] = Counter()
     failed: set[str] = set()
 
     def run(content: Any) -> None:
+        nonlocal end
         if time.monotonic() > end + SHRINKING * bool(failed) and repr(content) not in failed:
             return
         try:
@@ -90,6 +92,8 @@ def fuzz(name: str, inputs: SearchStrategy[Any], try_one: Callable[[Any], str]) 
         except BaseException:
             failed.add(repr(content))
             raise
+        finally:
+            end = min(end, time.monotonic() + float(os.environ.get(KNOB, "60")) / TARGETS)
 
     for number in itertools.count(first):
         hypothesis.seed(number)(SETTINGS(given(inputs)(run)))()

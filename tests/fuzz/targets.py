@@ -23,6 +23,7 @@ from godeeper.data.open_annotations import open_annotations
 from godeeper.digests import BLANK, write_checksum
 from godeeper.models.spec import ModelSpec, read_spec
 from godeeper.papers.describe import describe
+from godeeper.papers.registry import definition
 from godeeper.tensor_files import save_tensors
 from godeeper.train.checkpoint import Position, State, checkpoints, load_newest, save_checkpoint
 from godeeper.train.optim import make_optimizer
@@ -107,11 +108,12 @@ def spec_tried(folder: Path) -> Callable[[bytes], str]:
 
 
 def spec_inputs(_: Path) -> SearchStrategy[bytes]:
-    tables = [small_network(), *(create_model(name, width=0.1) for name in ("googlenet", "inception_resnet_v1_facenet", "vgg16"))]
-    documents = [json.loads(json.dumps(made.spec.as_dict())) for made in tables]
+    specs = [small_network().spec, *(ModelSpec.of(definition(name)) for name in ("googlenet", *OTHER_ROWS))]
+    documents = [json.loads(json.dumps(spec.as_dict())) for spec in specs]
     stages = [stage for each in documents for stage in each["definition"]["stages"].values()]
     rows = [row for stage in stages for row in (stage if isinstance(stage, list) else [stage])]
-    return st.one_of(*(json_files(document, rows[:40]) for document in documents[:1] * 2 + documents))
+    kinds = {row["row"]: row for row in rows}
+    return st.one_of(*[json_files(documents[0], list(kinds.values()))] * 9, json_files(documents[1]))
 
 
 def recipe_tried(folder: Path) -> Callable[[bytes], str]:
@@ -318,4 +320,5 @@ TARGETS = {
     "voc": Target(voc_tried, voc_inputs),
     "coco": Target(coco_tried, coco_inputs),
 }
+OTHER_ROWS = ("inception_resnet_v1_facenet", "vgg16", "inception_v4", "googlenet_cifar")  # tables that have them
 NOISE = (b"", b"\0", b"{}", b"[]", noise(100), noise(20_000, 1))  # tried by every target

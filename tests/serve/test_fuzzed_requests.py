@@ -65,7 +65,7 @@ def test_only_described_answers(server):
             return "refused"
 
         outcomes = fuzz("http", st.one_of(*posts * 4, *gets), try_one)
-    assert min(outcomes["taken"], outcomes["refused"]) > sum(outcomes.values()) / 200
+    assert sum(outcomes.values()) < 200 or min(outcomes.values()) > sum(outcomes.values()) / 200
     assert server.ask("/health")[0] == 200
     assert server.peak() < before + 600_000_000
 

@@ -14,12 +14,8 @@ from typing import BinaryIO, NamedTuple
 BLOCK = 512
 FILES = (b"0", b"\0", b"7")  # the kinds of members that are files
 EMPTY = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices and folders, which nothing follows whatever their size says
-NOTES = (
-    b"x",
-    b"g",
-    b"L",
-    b"K",
-)  # on the member that follows: pax's, its own or for all; GNU's long name, and long name of a link
+PAX = (b"x", b"X")  # notes on the member that follows; X is Solaris'
+NOTES = (*PAX, b"g", b"L", b"K")  # and on all that follow; GNU's long name, and a link's
 LONGEST_NOTE = 1_000_000  # bytes
 RECORD = re.compile(rb"([0-9]{1,9}) ([^=\n]{1,1000})=")  # of a pax note: its length, its name; the value and a line break follow
 
@@ -110,7 +106,7 @@ def _noted(kind: bytes, content: bytes) -> dict[str, str]:
         return {"path": _text(content)}
     found: dict[str, str] = {}
     start = 0
-    while kind == b"x" and (record := RECORD.match(content, start)):
+    while kind in PAX and (record := RECORD.match(content, start)):
         key, length = record[2].decode("utf-8", "surrogateescape"), int(record[1])
         if key.startswith("GNU.sparse"):
             raise TarFault("a member is stored sparsely: write it by tar without --sparse")
