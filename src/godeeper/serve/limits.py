@@ -11,6 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from ..text import printable
+
 HELD_BODIES = 256_000_000  # bytes of all bodies together, arriving or waiting
 LINGER_SECONDS = 2.0  # that a refused body is read and dropped: then the client reads the reason
 LINGER_BYTES = 64_000_000
@@ -42,11 +44,14 @@ class Refused(Exception):
 
 
 class Refusal(JSONResponse):
-    """{"error": reason}. The rest of the body is read and dropped for a while: a client that still sends does not read."""
+    """{"error": reason}, the reason in one line.
+
+    The rest of the body is read and dropped for a while: a client that still sends does not read.
+    """
 
     def __init__(self, status: int, reason: str, *, unread: bool = True) -> None:
         headers = ({"retry-after": "1"} if status == 503 else {}) | ({"connection": "close"} if unread else {})
-        super().__init__({"error": reason}, status, headers)
+        super().__init__({"error": printable(reason)}, status, headers)
         self._unread = unread
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
