@@ -35,7 +35,8 @@ class Member(NamedTuple):
 def read_members(file: BinaryIO) -> Iterator[Member]:
     """The files in a tar file that is not compressed, in order; TarFault where it is damaged, cut off or sparse."""
     end = file.seek(0, os.SEEK_END)
-    offset, note = 0, {}
+    offset = 0
+    note: dict[str, str] = {}
     while True:
         header = _at(file, offset, BLOCK)
         if not any(header) and len(header) == BLOCK and not note:

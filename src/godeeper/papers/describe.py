@@ -221,8 +221,9 @@ def _sizes_to_try(*paths: Stage) -> int:
 
 def _count(row: Row) -> int:
     """How many rows it is, with those within it."""
-    inner = row.branches if isinstance(row, Cat) else ((row.body,),) if isinstance(row, Residual) else ()
-    return 1 + sum(_count(each) for branch in inner for each in branch)
+    if isinstance(row, Cat):
+        return 1 + sum(_count(inner) for branch in row.branches for inner in branch)
+    return 1 + _count(row.body) if isinstance(row, Residual) else 1
 
 
 def check_size(definition: Definition, height: int, width: int) -> None:
