@@ -187,7 +187,7 @@ def kind_of(row: Row, shape: FeatureShape) -> str:
 
 
 LARGEST = 4096  # pixels: the search for a size that fits ends here,
-MOST_WORK = 1_000_000  # or where it has computed the shapes of so many rows: a table of thousands may fit no size
+MOST_WORK = 300_000  # or where it has computed the shapes of so many rows: a table of thousands may fit no size
 
 
 @lru_cache(maxsize=256)
