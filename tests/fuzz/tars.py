@@ -37,8 +37,8 @@ def tar(*members: Member) -> bytes:
 def pax(**records: str) -> Member:
     """An extended header, as the standard library writes it."""
     info = tarfile.TarInfo("x")
-    named = {name.replace("_", "."): text for name, text in records.items()}
-    made = info.create_pax_header({**info.get_info(), "pax_headers": named}, "utf-8")
+    info.pax_headers = {name.replace("_", "."): text for name, text in records.items()}
+    made = info.create_pax_header(info.get_info(), "utf-8")
     return Member(b"PaxHeaders/x", made[512:-512].rstrip(b"\0"), kind=b"x")
 
 
@@ -52,9 +52,10 @@ LABELS = (
     b"0", b"1", b"-1", b"9999999", b"9" * 5000, b" 1\n", b"1.0", b"x", b'{"label": 1, "class": "two\\nlines"}', b'{"label": 1}',
     b'{"label": true}', b"[" * 900 + b"]" * 900, b'{"label": 0, "name": [1]}', b"\xff", b"",
 )  # fmt: skip
+MINUS_512 = b"\xff" + (256**11 - 512).to_bytes(11)  # which leads back to the header itself
 SIZES = (
-    b"77777777777\0", b"\x80" + b"\xff" * 11, b"\xff" * 12, b"\xff" * 11 + b"\0", b"\x80" + bytes(6) + b"\xff" * 5, b"9", b"-1",
-    b"-0000001", b"", b"00000000001\0", b"0000000 100 ",
+    b"77777777777\0", MINUS_512, b"\x80" + b"\xff" * 11, b"\xff" * 12, b"\xff" * 11 + b"\0", b"\x80" + bytes(6) + b"\xff" * 5, b"9",
+    b"-1", b"-0000001", b"", b"00000000001\0", b"0000000 100 ",
 )  # fmt: skip
 KINDS = (b"0", b"0", b"0", b"\0", b"1", b"2", b"5", b"7", b"S", b"L", b"K", b"x", b"g", b"X", b"Z")
 NAMES = (
