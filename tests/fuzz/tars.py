@@ -54,8 +54,8 @@ LABELS = (
 )  # fmt: skip
 MINUS_512 = b"\xff" + (256**11 - 512).to_bytes(11)  # which leads back to the header itself
 SIZES = (
-    b"77777777777\0", MINUS_512, b"\x80" + b"\xff" * 11, b"\xff" * 12, b"\xff" * 11 + b"\0", b"\x80" + bytes(6) + b"\xff" * 5, b"9",
-    b"-1", b"-0000001", b"", b"00000000001\0", b"0000000 100 ",
+    b"77777777777\0", MINUS_512, b"\x80" + b"\xff" * 11, b"\xff" * 12, b"\xff" * 11 + b"\0", b"\x80" + bytes(6) + b"\xff" * 5,
+    b"9", b"-1", b"-0000001", b"", b"00000000001\0", b"0000000 100 ",
 )  # fmt: skip
 KINDS = (b"0", b"0", b"0", b"\0", b"1", b"2", b"5", b"7", b"S", b"L", b"K", b"x", b"g", b"X", b"Z")
 NAMES = (
