@@ -179,12 +179,12 @@ def _labelled(
             continue
         if key not in labels:
             raise GodeeperError(f"{file}:{name} has no label: {key}.cls or {key}.json is missing")
-        found, extension = labels[key]
-        where = f"{file}:{found.name}"
-        if found.size > LONGEST_LABEL:
-            raise GodeeperError(f"{where} has {found.size:,} bytes: a label has {LONGEST_LABEL:,} at most")
-        tar.seek(found.offset)
-        label, class_name, image_name = _label(tar.read(found.size), extension, where)
+        member, extension = labels[key]
+        where = f"{file}:{member.name}"
+        if member.size > LONGEST_LABEL:
+            raise GodeeperError(f"{where} has {member.size:,} bytes: a label has {LONGEST_LABEL:,} at most")
+        tar.seek(member.offset)
+        label, class_name, image_name = _label(tar.read(member.size), extension, where)
         yield ShardImage(key, str(file), offset, size, label, class_name and sys.intern(class_name), image_name or name)
 
 

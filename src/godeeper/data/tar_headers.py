@@ -47,7 +47,7 @@ def read_members(file: BinaryIO) -> Iterator[Member]:
         if kind in NOTES:
             if length > LONGEST_NOTE:
                 raise TarFault(f"a note of {length:,} bytes stands before a member")
-            note |= _noted(kind, _at(file, offset, length))
+            note |= _read_note(kind, _at(file, offset, length))
         else:
             length = _size(note["size"]) if "size" in note and kind not in EMPTY else length
             if kind in FILES:
@@ -101,11 +101,11 @@ def _size(text: str) -> int:
     return int(text)
 
 
-def _noted(kind: bytes, content: bytes) -> dict[str, str]:
+def _read_note(kind: bytes, content: bytes) -> dict[str, str]:
     """What a note says of the member that follows: its path, its size. What pax says for all members is no member's name."""
     if kind == b"L":
         return {"path": _text(content)}
-    found: dict[str, str] = {}
+    note: dict[str, str] = {}
     start = 0
     while kind in PAX and (record := RECORD.match(content, start)):
         key, length = record[2].decode("utf-8", "surrogateescape"), int(record[1])
@@ -114,6 +114,6 @@ def _noted(kind: bytes, content: bytes) -> dict[str, str]:
         if length <= record.end() - start:
             raise TarFault("it is damaged: a note before a member has a wrong length")
         if key in ("path", "size"):
-            found[key] = _text(content[record.end() : start + length - 1])
+            note[key] = _text(content[record.end() : start + length - 1])
         start += length
-    return found
+    return note
