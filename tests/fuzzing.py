@@ -27,7 +27,7 @@ ROUND = 100  # examples, before hypothesis begins again from another seed
 COMPUTING = 10  # seconds an input
 SHRINKING = 30  # seconds, to make an input that fails small
 MEMORY = 300_000_000  # bytes an input, beyond what the process has
-FOUND = Path(__file__).parent / "fuzz" / "found"  # a folder a target: inputs that once did what they may not
+CORPUS = Path(__file__).parent / "fuzz" / "corpus"  # a folder a target: inputs that once did what they may not
 KEPT = Path(tempfile.gettempdir()) / "godeeper-fuzz"  # where a new one is left
 SETTINGS = settings(
     max_examples=ROUND, database=None, deadline=None, phases=(Phase.generate, Phase.shrink), report_multiple_bugs=False,
@@ -115,5 +115,5 @@ def kept(name: str, content: Any) -> Iterator[None]:
         yield
     except BaseException as error:
         if isinstance(content, bytes):
-            error.add_note(f"the input is {file}: once this is mended, it belongs in {FOUND.name}/{name}/")
+            error.add_note(f"the input is {file}: once this is mended, it belongs in {CORPUS.name}/{name}/")
         raise

@@ -5,11 +5,11 @@ from large_inputs import LARGE
 from targets import NOISE, TARGETS
 
 import fuzzing
-from fuzzing import FOUND, fuzz, tried
+from fuzzing import CORPUS, fuzz, tried
 from godeeper.data import decode as decode_module
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
-CASES = [(target, file) for target in TARGETS for file in sorted((FOUND / target).glob("*"))]
+CASES = [(target, file) for target in TARGETS for file in sorted((CORPUS / target).glob("*"))]
 
 
 @pytest.fixture(autouse=True)
