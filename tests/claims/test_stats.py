@@ -38,8 +38,9 @@ def test_the_intervals_of_a_claim_hold_together():
 
 @pytest.mark.parametrize(("count", "total"), [(6, 6), (0, 12), (5, 6), (1, 3)])
 def test_the_interval_of_a_count_is_scipys(count, total):
-    peer = stats.binomtest(count, total).proportion_ci(0.95, "exact")
-    assert exact_interval(count, total) == pytest.approx((100 * peer.low, 100 * peer.high))
+    for family in (1, 5):
+        peer = stats.binomtest(count, total).proportion_ci(1 - 0.05 / family, "exact")
+        assert exact_interval(count, total, family) == pytest.approx((100 * peer.low, 100 * peer.high))
 
 
 def test_one_repetition_decides_nothing():

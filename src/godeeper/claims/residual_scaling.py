@@ -35,7 +35,7 @@ WIDTHS, SCALES, RATES = (256, 1024, 1792), (1.0, 0.3, 0.1), (0.045, 0.0045)  # "
 BLOCKS = 5
 LOG_EVERY, PROBE_IMAGES = 20, 512  # steps between measurements of the last layer, and the images of one
 DEAD = 50.0  # percent of channels that are zero for every image: above it, a network counts as dead
-FAMILY = 4  # intervals that decide
+FAMILY = 5  # intervals that decide
 StackRun = Mapping[str, Any]  # what `train_stack` returns
 
 
@@ -186,7 +186,7 @@ def _dead(runs: Sequence[StackRun]) -> int:
 
 def _deaths(runs: Sequence[StackRun]) -> dict[str, float]:
     """How many died, and the exact interval (%) of how many would."""
-    low, high = exact_interval(_dead(runs), len(runs))
+    low, high = exact_interval(_dead(runs), len(runs), FAMILY)
     return {"dead": _dead(runs), "networks": len(runs), "low": low, "high": high}
 
 

@@ -70,9 +70,9 @@ def students_t(freedom: int, beyond: float) -> float:
     return math.sqrt(freedom) * math.tan(angle)
 
 
-def exact_interval(count: int, total: int) -> tuple[float, float]:
-    """The 95 % interval, in percent, of the probability of what happened `count` times of `total` (Clopper and Pearson)."""
-    beyond = _beyond(1)
+def exact_interval(count: int, total: int, family: int = 1) -> tuple[float, float]:
+    """The interval, in percent, of the probability of what happened `count` times of `total` (Clopper and Pearson)."""
+    beyond = _beyond(family)
     low = _root(lambda p: _at_least(count, total, p) - beyond, 0.0, 1.0) if count else 0.0
     high = _root(lambda p: beyond - (1 - _at_least(count + 1, total, p)), 0.0, 1.0) if count < total else 1.0
     return 100 * low, 100 * high
