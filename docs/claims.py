@@ -1,15 +1,14 @@
 """Puts the results of `godeeper reproduce` into the pages: `python docs/claims.py [RUNS]`.
 
 From RUNS (a folder as `--out` makes it) the result of every claim and scale that is done goes into
-`src/godeeper/claims/results/`, a file a claim, and the figures into `docs/results/`. From those files and the claims' texts come
-the parts of the pages between `<!-- NAME -->` and `<!-- /NAME -->`, whether or not RUNS is named. `--check` changes nothing and
-names what differs.
+`src/godeeper/claims/results/`, a file a claim; `python docs/drawings.py` draws their figures. From those files and the claims'
+texts come the parts of the pages between `<!-- NAME -->` and `<!-- /NAME -->`, whether or not RUNS is named. `--check` changes
+nothing and names what differs.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,6 @@ from godeeper.claims.result_table import Table, markdown
 from godeeper.text import Text
 
 RESULTS = ROOT / "src/godeeper/claims/results"
-FIGURES = ROOT / "docs/results"
 PAGES = {
     ROOT / "docs/en/claims.md": "en",
     ROOT / "docs/zh/claims.md": "zh",
@@ -47,18 +45,12 @@ Result = dict[str, Any]
 
 
 def import_runs(runs: Path) -> None:
-    """Copies the results and figures of a folder of runs."""
+    """Copies the results of a folder of runs."""
     for file in sorted(runs.glob("*/*/result.json")):
         claim, scale = file.parts[-3:-1]
         result = json.loads(file.read_text(encoding="utf-8"))
         results = {**published_results(claim), scale: result}
         write_json(RESULTS / f"{claim}.json", {name: results[name] for name in SCALES if name in results})
-        folder = FIGURES / claim
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob(f"{scale}-*"):
-            old.unlink()
-        for figure in result["figures"]:
-            shutil.copy(file.parent / f"{figure}.png", folder / f"{scale}-{figure}.png")
     published_results.cache_clear()
 
 
@@ -103,7 +95,7 @@ def result_part(claim: Claim, scale: str, result: Result, lang: str) -> str:
     parts = [f"    {command(claim, scale, result)}", conditions(result, lang), markdown(Table(head, rows))]
     for figure in result["figures"]:
         title = claim.text(f"figures.{figure}").get(lang)
-        parts.append(f"{title}{COLON.get(lang)}\n\n![{title}](../results/{claim.name}/{scale}-{figure}.png)")
+        parts.append(f"{title}{COLON.get(lang)}\n\n![{title}](../images/figures/claim-{claim.name}-{scale}-{figure}.{lang}.svg)")
     parts.append(f'<details markdown="1">\n<summary>{EVERYTHING.get(lang)}</summary>')
     for title, table in result["tables"].items():
         parts.append(f"{term(title, lang)}{COLON.get(lang)}\n\n{markdown(Table(**table), lang)}")

@@ -159,7 +159,7 @@ def test_bad_files_are_answered_and_the_page_lives_on(page, files, lang):
     if lang == "zh":  # Gradio makes a component anew when its words change, and ours must still be asked
         page.locator("#lang").get_by_text("中文").click()
         page.get_by_text("把图片拖到这里").wait_for()
-    answers = {"en": ("This image cannot be read", "larger than 20 MB"), "zh": ("这张图读不了", "文件超过 20 MB")}[lang]
+    answers = {"en": ("This image cannot be read", "larger than 20 MB"), "zh": ("这张图片无法读取", "文件超过 20 MB")}[lang]
     for name, answer in zip(("text", "bomb", "huge"), (answers[0], *answers), strict=True):
         upload(page, files[name])
         page.locator("#predictions .note", has_text=answer).wait_for()

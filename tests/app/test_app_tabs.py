@@ -14,7 +14,7 @@ from PIL import Image
 
 from godeeper import BadImage, decode, describe, list_models
 from godeeper.app import classify_tab, compare_tab, explore_tab, runs_tab
-from godeeper.app.app_texts import REASONS, TEXTS, reason, text
+from godeeper.app.app_texts import REASONS, TEXTS, kind_text, reason, text
 from godeeper.models.spec import ModelSpec
 from godeeper.papers.audit import AUDITED, audit
 from godeeper.papers.registry import definition, variant
@@ -40,7 +40,7 @@ def test_every_text_is_there_in_both_languages_with_the_same_placeholders():
         english, chinese = ({field for _, field, _, _ in string.Formatter().parse(one) if field} for one in (both.en, both.zh))
         assert english == chinese, key
         assert both.en, key
-        assert re.search(CHINESE, both.zh) or key in {"title", "epochs"}, key
+        assert re.search(CHINESE, both.zh) or key == "title", key
     assert {key for key, both in TEXTS.items() if both.en == both.zh} == {"title"}
 
 
@@ -121,6 +121,14 @@ def test_every_reason_is_known_in_both_languages(content):
     assert refused.value.code in REASONS
     assert re.match(CHINESE, reason(refused.value, "zh"))
     assert not re.search(CHINESE, reason(refused.value, "en"))
+
+
+def test_every_kind_of_stage_is_in_chinese_in_the_chinese_table():
+    kinds = {line.kind for name in list_models() for line in describe(name)}
+    chinese = {kind: kind_text(kind, "zh") for kind in kinds}
+    assert {kind: words for kind, words in chinese.items() if not re.search(f"{CHINESE}|Inception|dropout", words)} == {}
+    assert not re.search("[a-z]{4}", re.sub("Inception|ResNet|dropout", "", " ".join(chinese.values()), flags=re.I))
+    assert all(kind_text(kind, "en").lower() == kind for kind in kinds)
 
 
 def test_an_error_without_a_text_keeps_its_message():

@@ -75,6 +75,7 @@ def test_a_table_in_both_languages():
     assert markdown(table).splitlines()[0] == "| network | seed 1 | 10 crops | round 2 |"
     assert markdown(table).splitlines()[2:] == ["| googlenet | 1.5 |  | 3 |", "| maximum of 10 crops | 1 | 2 | 3 |"]
     assert markdown(table, "zh").splitlines()[0] == "| 网络 | 种子 1 | 10 个裁剪 | 第 2 轮 |"
+    assert term("1024 filters, scale 0.1, rate 0.0045, batch norm", "zh") == "1024 个卷积核，系数 0.1，学习率 0.0045，有批归一化"
     assert markdown(table, "zh").splitlines()[2:] == ["| googlenet | 1.5 |  | 3 |", "| 10 个裁剪取最大 | 1 | 2 | 3 |"]
 
 
@@ -86,7 +87,8 @@ def test_published_results_are_complete(name):
     assert {size: result[size] for size in sizes} == {size: getattr(scale, size) for size in sizes}
     assert int(re.search(r"(\d+|a) minute", scale.cost.en)[1].replace("a", "1")) < 25
     for figure in result["figures"]:
-        assert (pages.FIGURES / name / f"cpu-{figure}.png").is_file()
+        for lang in ("en", "zh"):
+            assert (ROOT / f"docs/images/figures/claim-{name}-cpu-{figure}.{lang}.svg").is_file()
         assert is_chinese(claim.text(f"figures.{figure}").zh)
     for runs in result["runs"].values():
         assert len(runs) == scale.seeds
@@ -217,16 +219,12 @@ def test_the_pages_say_what_the_results_say():
 
 def test_runs_become_published_results(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(pages, "FIGURES", tmp_path / "figures")
     result = published_results("rmsprop")["cpu"]
     run = tmp_path / "runs/rmsprop/gpu"
     run.mkdir(parents=True)
     (run / "result.json").write_text(json.dumps(result))
-    for figure in result["figures"]:
-        (run / f"{figure}.png").write_bytes(b"figure")
     pages.import_runs(tmp_path / "runs")
     assert json.loads((tmp_path / "results/rmsprop.json").read_text()) == {"cpu": result, "gpu": result}
-    assert [file.name for file in (tmp_path / "figures/rmsprop").iterdir()] == ["gpu-curves.png"]
 
 
 @pytest.mark.parametrize(

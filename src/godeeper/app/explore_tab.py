@@ -10,7 +10,7 @@ from ..drawing.draw import draw
 from ..errors import GodeeperError
 from ..papers.audit import Finding, audit
 from ..papers.describe import Description, StageDescription, describe
-from .app_texts import AppLang, text
+from .app_texts import AppLang, kind_text, text
 from .fragments import fragment, note
 
 COLUMNS = ("output", "parameters", "multiply_adds", "receptive_field")
@@ -34,9 +34,10 @@ def stage_table(network: str, lang: AppLang, opened: str | None = None) -> str:
     """The table: every stage is a button that opens it, and so is every auxiliary head, which the sums leave out."""
     description = describe(network)
     heads = [_head(description, name) for name in description.auxiliary]
+    stages = [(stage, kind_text(stage.kind, lang)) for stage in description]
     titles = [text(key, lang) for key in ("stage", "kind", *COLUMNS)]
     return fragment(
-        "stage_table.html", lang, titles=titles, columns=COLUMNS, stages=list(description), heads=heads, total=description,
+        "stage_table.html", lang, titles=titles, columns=COLUMNS, stages=stages, heads=heads, total=description,
         opened=opened,
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from ..errors import GodeeperError
 from ..models.network import Network
 from .app_texts import AppLang
 from .guard import LARGEST, UPLOAD, Guard
+from .theme import theme
 from .web_app import WebApp, static
 
 logger = logging.getLogger("godeeper")
@@ -58,7 +59,6 @@ def launched(network: Network, runs: Path, lang: AppLang, port: int) -> Iterator
 
 
 def _launch(blocks: gr.Blocks, port: int) -> str:
-    theme = gr.themes.Base(font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace"), primary_hue="indigo")
     guards = [
         Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]),
         Middleware(Guard, uploads=os.environ["GRADIO_TEMP_DIR"]),
@@ -67,7 +67,7 @@ def _launch(blocks: gr.Blocks, port: int) -> str:
     try:
         _, address, _ = blocks.launch(
             server_name="127.0.0.1", server_port=port, share=False, quiet=True, prevent_thread_lock=True, inbrowser=False,
-            max_file_size=LARGEST[UPLOAD], theme=theme, head=f"<style>{static('app.css')}</style>", footer_links=[],
+            max_file_size=LARGEST[UPLOAD], theme=theme(), head=f"<style>{static('app.css')}</style>", footer_links=[],
             ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False, show_error=False,
             app_kwargs={"middleware": guards},
         )  # fmt: skip

@@ -41,7 +41,7 @@ class WebApp:
         self.network, self.folder, self.start = network, folder, lang
         self.texts: list[tuple[Any, dict[str, str]]] = []  # components, and the texts' keys of their properties
         with gr.Blocks(title="godeeper", analytics_enabled=False) as self.blocks:
-            with gr.Row(equal_height=True):
+            with gr.Row(equal_height=True, elem_id="header"):
                 self.title = gr.HTML(_title(lang), scale=1)
                 self.lang = gr.Radio(
                     LANGUAGES, value=lang, show_label=False, container=False, min_width=190, scale=0, elem_id="lang"

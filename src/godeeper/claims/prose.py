@@ -12,6 +12,7 @@ from typing import Any
 from ..text import Text
 
 PHRASES = "phrases"  # the file of what several claims share
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @cache
@@ -26,13 +27,20 @@ def verdict_text(verdict: str) -> Text:
 
 
 def term(english: str, lang: str) -> str:
-    """A table's title, column head or cell in "en" or "zh"; one without a Chinese term stays as it is."""
+    """A table's title, column head or cell, or a figure's words, in "en" or "zh"; what has no Chinese term stays as it is.
+
+    One with commas that has no term as a whole is put together from those of its parts.
+    """
     if lang == "en":
         return english
     terms = _terms()
-    number = re.search(r"\d+", english)
-    if number is None or english in terms:
-        return terms.get(english, english)
+    if english in terms:
+        return terms[english]
+    if ", " in english:
+        return "，".join(term(part, lang) for part in english.split(", "))
+    number = NUMBER.search(english)
+    if number is None:
+        return english
     numbered = english.replace(number[0], "{n}", 1)  # "seed 3" is under "seed {n}"
     return terms.get(numbered, english).replace("{n}", number[0])
 
