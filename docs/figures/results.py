@@ -10,6 +10,7 @@ from typing import Any
 from godeeper.claims import CLAIMS
 from godeeper.claims.prose import term
 from godeeper.claims.result_file import published_results
+from godeeper.drawing.svg import text_width
 
 from .axes import Axes, Axis, linear
 from .style import WIDTH, dot, figure, line, lines_of_text
@@ -49,11 +50,18 @@ def curves(claim: str, scale: str, name: str, lang: str) -> str:
         elements.append(axes.curve(curve["x"], curve["y"], colour, broken))
         elements += [dot(*axes.at(*pair), colour, 3) for pair in zip(curve["x"], curve["y"], strict=True)]
         elements.append(line([(right, place - 4), (right + 20, place - 4)], colour, 2.2, broken))
-        words = lines_of_text(right + 28, place, term(curve["name"], lang), KEY - 40, "ink", 12)
+        words = _named(right + 28, place, term(curve["name"], lang))
         elements += words
         place += 16.2 * len(words) + 6
     title = CLAIMS[claim].text(f"figures.{name}").get(lang)
     return figure(max(TOP + HEIGHT + 54, place + 12), elements, title, title)
+
+
+def _named(x: float, y: float, name: str) -> list[str]:
+    """A curve's name in the column, in as many lines as it needs; smaller where it is one long word."""
+    words = lines_of_text(x, y, name, KEY - 40, "ink", 12)
+    fits = len(words) > 1 or text_width(name, 12) <= KEY - 40
+    return words if fits else lines_of_text(x, y, name, KEY - 40, "ink", 10.5)
 
 
 def _across(chart: Mapping[str, Any], name: str) -> Axis:
