@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from ..errors import GodeeperError
 from ..files import atomic_write
 from ..packages import install_command
+from ..text import printable
 
 # What may have been tested after each epoch; runs are drawn by the first that any of them has.
 TESTED = {"top1_error": "top-1 error (%)", "map": "mAP (%)", "coverage": "coverage (%)"}
@@ -36,7 +38,7 @@ def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> Non
             (result, tested, "-", "test, averaged weights"),
             (rate, "lr", "-", "at the epoch's end"),
         ):
-            label = what if len(runs) == 1 else name if axis is not result or style == "-" else None
+            label = what if len(runs) == 1 else f" {_shown(name)}" if axis is not result or style == "-" else None
             points = [(record["epoch"], record[field]) for record in records if isinstance(record.get(field), float | int)]
             if points:
                 axis.plot(*zip(*points, strict=True), style, marker=".", markersize=4, color=f"C{number % 10}", label=label)
@@ -46,9 +48,15 @@ def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> Non
         axis.grid(alpha=0.3)
         if axis.get_legend_handles_labels()[0]:
             axis.legend()
-    figure.suptitle(next(iter(runs)) if len(runs) == 1 else "solid: tested; dashed: training")
+    figure.suptitle(_shown(next(iter(runs))) if len(runs) == 1 else "solid: tested; dashed: training")
     try:
-        with atomic_write(path) as partial:
+        with atomic_write(path) as partial, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of letters that its font lacks
             figure.savefig(partial, format=path.suffix[1:], dpi=110)
     except (OSError, ValueError) as error_:
         raise GodeeperError(f"cannot draw {str(path)!r}: {error_}") from None
+
+
+def _shown(name: str) -> str:
+    """A run's name as matplotlib shows it: it reads $ as mathematics (and hides labels with a leading _)."""
+    return printable(name).replace("$", r"\$")
