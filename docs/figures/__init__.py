@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import costs, detection, evaluation, halving, idea, results, signals, training
+from . import costs, detection, evaluation, halving, idea, memory, results, signals, training
 
 FIGURES: dict[str, Callable[[str], str]] = {
     "correlation": idea.correlation,
@@ -21,6 +21,7 @@ FIGURES: dict[str, Callable[[str], str]] = {
     "detection": detection.pipeline,
     "residual-scaling": training.residual_scaling,
     "rmsprop-epsilon": training.rmsprop_epsilon,
+    "memory": memory.memory,
     **dict(results.published()),
 }
 

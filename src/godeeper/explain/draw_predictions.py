@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from ..data.decode import decode
 from ..deploy.predictor import Prediction
+from ..text import printable
 from .canvas import INK, PAPER, Font, font_for, save_image
 
 SIDE, MARGIN, TEXT = 240, 16, 320  # pixels: the square of an image, the space around it, the column of classes
@@ -68,7 +69,8 @@ def _fitted(image: Image.Image) -> Image.Image:
 
 
 def _shortened(draw: ImageDraw.ImageDraw, text: str, font: Font, width: int) -> str:
-    """The text, or as much of its start as fits into `width` pixels, with dots."""
+    """The text in one line, or as much of its start as fits into `width` pixels, with dots."""
+    text = printable(text)
     if draw.textlength(text, font) <= width:
         return text
     while text and draw.textlength(text + "...", font) > width:
