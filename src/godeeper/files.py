@@ -101,6 +101,7 @@ def errors_name(target: Path, partial: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is not None and (error.filename is None or str(error.filename).startswith(str(partial))):
+        within = error.filename is None or os.path.normpath(str(error.filename)).startswith(os.path.normpath(partial))
+        if error.errno is not None and within:
             error.filename, error.filename2 = str(target), None
         raise

@@ -13,6 +13,7 @@ from PIL import Image
 from full_disk import SIGNS, disk
 from godeeper import BadCheckpoint
 from godeeper.cli.main import status
+from godeeper.deploy.export_metadata import check_exported
 from godeeper.tensor_files import load_tensors
 
 pytestmark = pytest.mark.slow
@@ -173,6 +174,8 @@ def check_whole(folder, before, expected, complete) -> None:
     for file in left.keys() & expected.keys() - before.keys():
         if "/checkpoints/" in file:  # which hold how long the epoch took
             load_tensors(folder / file)  # BadCheckpoint
+        elif file.endswith((".onnx", ".xml", ".pt2")):  # in which names of layers count on from one file to the next
+            assert check_exported(folder / file)
         else:
             assert is_whole(file, left[file], expected[file]), f"{file} is half a file"
     if complete:
