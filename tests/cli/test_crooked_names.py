@@ -84,12 +84,13 @@ def check_predictions(data, run, tmp_path, capsys) -> None:
     shown = result_of(["predict", run, data / "val"], capsys).out
     assert len(shown.splitlines()) == 26 * 6  # a line break in a name is none on the terminal
     result_of(["predict", run, *files[:3], "--plot", tmp_path / "画 #\n.png"], capsys)
-    assert Image.open(tmp_path / "画 #\n.png").size[0] > 100
+    with Image.open(tmp_path / "画 #\n.png") as drawing:
+        assert drawing.width > 100
 
 
 def check_other_files(data, run, tmp_path, capsys) -> None:
     odd = data / "val" / CLASSES[3] / FILES[1]
-    result_of(["explain", run, odd, "--out", tmp_path / "解释 #\n"], capsys)
+    result_of(["explain", run, odd, "--top", 6, "--out", tmp_path / "解释 #\n"], capsys)
     page = (tmp_path / "解释 #\n" / "explanation.html").read_text()
     assert "金鱼 🐠" in page
     assert "#1 <b>" not in page
