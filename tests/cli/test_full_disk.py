@@ -16,7 +16,7 @@ from godeeper.cli.main import status
 from godeeper.deploy.export_metadata import check_exported
 from godeeper.tensor_files import load_tensors
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 SMALLEST = "--model googlenet_bn --small --width 0.125 --epochs 1 --batch-size 4 --workers 0 --tracker none"
 SETTINGS = "--set image_size=16 --set auxiliary_weight=0 --set warmup_epochs=0 --set precision=fp32"
 

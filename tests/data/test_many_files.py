@@ -21,7 +21,7 @@ from godeeper.workflows.image_files import files_of
 FILES, CLASSES = 100_000, 10
 LARGEST = 1000 * FILES  # bytes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
