@@ -91,7 +91,10 @@ def move_together(entries: Sequence[Path], folder: Path) -> None:
             moved.append(target)
     except BaseException:
         for target in moved:
-            shutil.rmtree(target) if target.is_dir() else target.unlink()
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink()
         raise
 
 
