@@ -145,31 +145,28 @@ def test_a_record_that_does_not_fit_on_the_disk_is_written_with_the_next(tmp_pat
     assert [(record["epoch"], record["loss"]) for record in folder.metrics()] == [(1, 3.0), (2, 2.0), (3, 1.0)]
 
 
-def edited(folder, change):
-    """A checkpoint whose tensors and notes were changed, its checksum right: by someone, not by a disk."""
-    save_checkpoint(folder, Position(1, 5, {"loss": 1.0}), replace(state(0), spec={"name": "it"}))
-    (file,) = checkpoints(folder)
-    tensors, notes = load_tensors(file)
-    change(tensors, notes)
-    save_tensors(file, tensors, notes)
-    return replace(fresh(), spec={"name": "it"})
+EDITS = {  # of a checkpoint's tensors and notes, and what is said of each
+    "epoch is None": lambda tensors, notes: notes.pop("epoch"),
+    "step is -1": lambda tensors, notes: notes.update(step=-1),
+    "totals is": lambda tensors, notes: notes.update(totals=[]),
+    "optimizer has 'nothing": lambda tensors, notes: tensors.update({"optimizer.nothing.momentum_buffer": torch.zeros(1)}),
+    "has 'stages.x'": lambda tensors, notes: tensors.update({"network.stages.x": torch.zeros(1)}),
+    "lacks 'stages.conv1.conv.weight'": lambda tensors, notes: tensors.pop("average.stages.conv1.conv.weight"),
+    "int8": lambda tensors, notes: tensors.update({"network.stages.conv1.conv.weight": torch.zeros(2, dtype=torch.int8)}),
+}
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda tensors, notes: notes.pop("epoch"), "epoch is None"),
-        (lambda tensors, notes: notes.update(step=-1), "step is -1"),
-        (lambda tensors, notes: notes.update(totals=[]), "totals is"),
-        (lambda tensors, notes: tensors.update({"optimizer.nothing.momentum_buffer": torch.zeros(1)}), "optimizer has 'nothing"),
-        (lambda tensors, notes: tensors.update({"network.stages.x": torch.zeros(1)}), "has 'stages.x'"),
-        (lambda tensors, notes: tensors.pop("average.stages.conv1.conv.weight"), "lacks 'stages.conv1.conv.weight'"),
-        (lambda tensors, notes: tensors.update({"network.stages.conv1.conv.weight": torch.zeros(2, dtype=torch.int8)}), "int8"),
-    ],
-)
-def test_an_edited_one_is_refused_in_one_line_and_leaves_the_network_as_it_was(change, says, tmp_path):
-    back = edited(tmp_path, change)
+def test_an_edited_one_is_refused_in_one_line_and_leaves_the_network_as_it_was(tmp_path):
+    """Its checksum is right: someone edited it, no disk."""
+    save_checkpoint(tmp_path, Position(1, 5, {"loss": 1.0}), replace(state(0), spec={"name": "it"}))
+    (file,) = checkpoints(tmp_path)
+    back = replace(fresh(), spec={"name": "it"})
     before = [tensor.clone() for tensor in back.network.state_dict().values()]
-    with pytest.raises(BadCheckpoint, match=says):
-        load_newest(tmp_path, back, pytest.fail)
-    assert all(map(torch.equal, before, back.network.state_dict().values()))
+    for says, edit in EDITS.items():
+        tensors, notes = load_tensors(file)
+        edit(tensors, notes)
+        save_tensors(tmp_path / "edited" / file.name, tensors, notes)
+        with pytest.raises(BadCheckpoint, match=says):
+            load_newest(tmp_path / "edited", back, pytest.fail)
+        assert all(map(torch.equal, before, back.network.state_dict().values()))
+    assert load_newest(tmp_path, back, pytest.fail).step == 5
