@@ -87,7 +87,7 @@ class WebApp:
                 self.crop_count = self._translated(
                     gr.Radio(list(CROPS), value=144, label=text("crops", lang), interactive=True), label="crops"
                 )
-                button = gr.Button(text("predict_crops", lang), elem_id="predict-crops")
+                button = gr.Button(text("predict_crops", lang), variant="primary", elem_id="predict-crops")
                 self.predict_crops = self._translated(button, value="predict_crops")
             self.crops = gr.HTML(elem_id="crop-predictions")
         self._classify_events(network)
