@@ -53,7 +53,9 @@ CASES = {
     "embed csv": Case("embed WEIGHTS DATA --out table.csv", ("table.csv",)),
     "fid": Case("fid DATA/train --weights WEIGHTS --save real.npz", ("real.npz",)),
     "export onnx": Case("export WEIGHTS --out small.onnx", ("small.onnx",), extra="onnxruntime"),
-    "export openvino": Case("export WEIGHTS --out small.xml", ("small.xml", "small.bin"), extra="openvino"),
+    "export openvino": Case(
+        "export WEIGHTS --out small.xml", ("small.xml", "small.bin"), extra="openvino", is_quick=True
+    ),
     "export torch": Case("export WEIGHTS --out small.pt2", ("small.pt2",)),
     "explain": Case("explain WEIGHTS DATA/val/cat/0.png --out page", ("page",)),
     "shards": Case("shards DATA shards --shard-size 0.001", ("shards",)),
