@@ -1,4 +1,4 @@
-"""Files that people edit: specs, recipes and runs with any value edited are what they say, or refused in one line."""
+"""Files that people edit: specs, recipes, runs and results with any value edited are what they say, or refused in one line."""
 
 import copy
 import json
@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from godeeper import BadCheckpoint, GodeeperError, create_model, load, save
+from godeeper.cli.ensemble import tables_command
 from godeeper.detect.detection_recipes import DetectionRecipe
 from godeeper.models.spec import ModelSpec
 from godeeper.tensor_files import load_tensors, save_tensors
@@ -174,6 +175,22 @@ def test_an_edited_description_of_a_run_is_refused_or_harmless(run):
             file.write_text(json.dumps(description | {name: value}))
             with pytest.raises(GodeeperError, match=f"recipe.json' is damaged \\({name}"):
                 read()
+
+
+def test_an_edited_result_of_an_evaluation_is_what_it_says_or_refused(tmp_path, capsys):
+    errors = {"images": 50_000, "top1_error": 20.0, "top5_error": 5.0}
+    numbers = errors | {"crops": 144, "blacklisted": 0}
+    result = {"average": "softmax", "ilsvrc": True, "architectures": ["googlenet"] * 2, "members": [errors] * 2}
+    file, taken = tmp_path / "result.json", set()
+    for place, edited in edits(result | numbers):
+        file.write_text(json.dumps(edited))
+        _, refusal = tried(lambda: tables_command([file], as_json=True))
+        assert refusal in ("", f"{str(file)!r} is not what `godeeper evaluate --json` prints")
+        if place[0] in numbers and not refusal:
+            taken.add((place[0], edited[place[0]]))
+        capsys.readouterr()
+    rates, counts = {"top1_error", "top5_error"}, {"images", "crops", "blacklisted"}
+    assert taken == numbers.items() | {(name, 1.5) for name in rates} | {(name, 10**7) for name in counts}
 
 
 @pytest.mark.parametrize(("name", "value"), [("seed", 7), ("batch_size", 64), ("epochs", 200), ("lr", 0.2), ("hflip", False)])

@@ -159,12 +159,29 @@ def write_a_table_there(folder):
     write_table(folder.with_suffix(""), [folder], lambda _: [], {}, join_jsonl)
 
 
+def write_shards_there(folder):
+    from godeeper.data.dataset import DataSplits
+    from godeeper.data.write_shards import write_shards
+
+    write_shards(DataSplits(("a", "b"), [], [], ""), folder.with_name("images"), folder)
+
+
+def explain_there(folder):
+    from godeeper.explain import explanation_page
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(explanation_page, "_images", lambda *_: ())
+        explanation_page.write_page(folder, None, None, {})
+
+
 @pytest.mark.parametrize(
     "work",
     [
         train_there,
         evaluate_there,
         write_a_table_there,
+        write_shards_there,
+        explain_there,
         pytest.param(reproduce_there, marks=pytest.mark.slow),
     ],
 )

@@ -50,6 +50,31 @@ def test_a_process_is_watched_and_its_children_are(tmp_path: Path):
     ]
 
 
+MPL = ".cache/matplotlib"
+ASKED = {  # what a library is asked for, and its answer
+    "gradio": ("from gradio.analytics import analytics_enabled as on; print(on())", "False"),
+    "huggingface_hub": ("from huggingface_hub.constants import HF_HUB_DISABLE_TELEMETRY as off; print(off)", "True"),
+    "nncf": ("from nncf.telemetry import telemetry; print(type(telemetry).__name__)", "MagicMock"),
+    "matplotlib": ("import matplotlib, pathlib as p; print(p.Path(matplotlib.get_configdir()).relative_to(p.Path.home()))", MPL),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", ASKED)
+def test_others_are_opted_out_as_they_themselves_see_it(library: str, tmp_path: Path):
+    """Whatever the environment asks for."""
+    pytest.importorskip(library)
+    code, answer = ASKED[library]
+    asked = {"GRADIO_ANALYTICS_ENABLED": "True", "HF_HUB_DISABLE_TELEMETRY": "0", "DO_NOT_TRACK": "0", "NNCF_CI": ""}
+    environment = {**os.environ, **asked, "HOME": str(tmp_path)}
+    for name in ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import godeeper; {code}"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == answer
+
+
 def test_engines_are_opted_out_before_they_are_imported(tmp_path: Path):
     """Native code included: the home stays as empty as it was, but for godeeper's own cache."""
     pytest.importorskip("openvino")

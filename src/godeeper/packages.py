@@ -1,9 +1,10 @@
-"""Optional packages: imported where they are used, with the command that installs them where they are missing."""
+"""Optional packages, imported where they are used, with the command that installs them; which packages' warnings are ignored."""
 
 from __future__ import annotations
 
 import json
 import re
+import warnings
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
@@ -13,6 +14,13 @@ from urllib.request import url2pathname
 from .errors import GodeeperError
 
 NAME = "godeeper"  # of the distribution, which no index of packages has
+# What the warnings of these say is no reason to refuse a file: Pillow's of sizes and metadata, torchvision's of its own future,
+# torch's of pickle protocols, SciPy's of empty clusters, matplotlib's, which name who asked, of letters that its font lacks.
+QUIET = (
+    r"(PIL|torchvision\.io|torch\._weights_only_unpickler|scipy\.cluster|godeeper\.models\.weights\.foreign|"
+    r"godeeper\.evaluate\.charts)(\.|$)"
+)
+IGNORED = ("ignore", None, Warning, re.compile(QUIET), 0)  # as `warnings.filterwarnings` keeps it
 
 
 def require(package: str, extra: str) -> Any:
@@ -42,6 +50,15 @@ def requirements(extra: str) -> list[str]:
         return []
     marked = re.compile(rf"(.*?)\s*;\s*extra == ['\"]{re.escape(extra)}['\"]")
     return [match[1] for match in map(marked.fullmatch, lines) if match]
+
+
+def ignore_warnings() -> None:
+    """One filter for the modules of `QUIET`, in front of all others.
+
+    `catch_warnings` would change everybody's filters, for good where threads work, as it restores what another thread has set.
+    """
+    if not warnings.filters or warnings.filters[0] != IGNORED:
+        warnings.filterwarnings("ignore", module=QUIET)
 
 
 def _clone() -> str | None:

@@ -1,6 +1,7 @@
 """What reaches a terminal: names that only stand there, tables that fit, and nothing once nobody reads."""
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from rich.cells import cell_len
 
 import godeeper
 from godeeper import load, save
-from godeeper.cli.main import status
+from godeeper.cli.main import main, status
 from godeeper.cli.output import print_json, print_table, show
 from godeeper.text import printable, stands
 from processes import GODEEPER
@@ -60,6 +61,15 @@ def test_names_of_classes_and_files_do_nothing_to_a_terminal(weights_file, tmp_p
     assert all(letter == "\n" or stands(letter) for out in (*text, *as_json, *capsys.readouterr()) for letter in out)
     assert "\\x1b[31mred" in text.out
     assert {label for row in json.loads(as_json.out) for label in row.get("labels", [])} <= set(NASTY)
+
+
+def test_warnings_that_name_a_file_do_nothing_to_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(logging, "lastResort", None)  # which is put back at the end
+    unhandled = logging.Logger("of nobody")  # pytest handles the others
+    monkeypatch.setattr("godeeper.cli.main.status", lambda _: unhandled.warning("%s carries no checksum", NASTY[0]))
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().err == "\\x1b[31mred carries no checksum\n"
 
 
 def test_commands_print_by_show_alone():
@@ -120,6 +130,17 @@ def test_a_message_that_does_not_fit_ends_no_work():
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "result\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "closed", "code"), [("models googlenet --json", 1, 0), ("models googlenet", 1, 0), ("describe nope", 2, 2)]
+)
+def test_what_is_closed_at_the_start_is_nowhere(line, closed, code):
+    """As under `>&-`; what belongs there goes neither into another stream nor into a file that is opened later."""
+    words = ["sh", "-c", f'exec "$@" {closed}>&-', "sh", *GODEEPER, *line.split()]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
 def test_completion_names_the_commands():

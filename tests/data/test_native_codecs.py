@@ -14,7 +14,8 @@ from PIL import Image
 from godeeper import BadImage, decode
 from godeeper.data import native_codecs
 from godeeper.data.decode import decode_for
-from godeeper.data.native_codecs import IGNORED
+from godeeper.models.weights.foreign import read_pickled
+from godeeper.packages import IGNORED
 
 
 def encoded(kind: str, size: int = 24, **options: object) -> bytes:
@@ -113,17 +114,19 @@ def test_a_tiff_of_unsigned_numbers_is_read(bits):
     assert decode(tiff(bits, 1)).size == (2, 2)
 
 
-def test_decoding_in_threads_leaves_the_filters_of_warnings_as_they_are():
+@pytest.mark.parametrize("what", ["images", "weights"])
+def test_reading_in_threads_leaves_the_filters_of_warnings_as_they_are(what, tmp_path):
     """catch_warnings restores what another thread has set meanwhile: two threads in step leave everything ignored."""
-    data = encoded("PNG", 8)
+    data, file = encoded("PNG", 8), tmp_path / "a.pth"
+    torch.save({"a": torch.zeros(2)}, file, pickle_protocol=4)  # of which torch warns
     warnings.simplefilter("error")
     before = [entry for entry in warnings.filters if entry != IGNORED]
     barrier = threading.Barrier(8)
 
     def work() -> None:
         barrier.wait()
-        for _ in range(200):
-            decode(data)
+        for _ in range(200 if what == "images" else 20):
+            decode(data) if what == "images" else read_pickled(file)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:

@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from godeeper import BadCheckpoint, GodeeperError
+import flips
+from godeeper import BadCheckpoint, GodeeperError, workflows
 from godeeper.data.dataset import ArrayDataset, FileDataset
 from godeeper.evaluate import Member, evaluate, evaluate_members
 from godeeper.evaluate.ensemble import (
@@ -142,6 +143,31 @@ def test_a_file_of_something_else_is_refused(tmp_path, weights_file):
         read_probabilities(tmp_path / "text.safetensors")
     with pytest.raises(BadCheckpoint, match="there is no file"):
         read_probabilities(tmp_path / "none.safetensors")
+
+
+def test_no_flipped_bit_loads_as_other_probabilities(tmp_path):
+    file = saved(tmp_path, 0)
+
+    def read():
+        kept = read_probabilities(file)
+        numbers = (kept.index, kept.labels, kept.probabilities)
+        return [tensor.numpy().tobytes() for tensor in numbers], kept.members, kept.classes, kept.images, kept.skipped, kept.about
+
+    seen = flips.outcomes(read, [file], 100)
+    assert seen["refused"] > 90  # the others are in the key of the checksum
+    assert seen["refused"] + seen["same"] == 100
+
+
+@pytest.mark.parametrize("about", [{}, {"split": 5}, {"blacklisted": "none"}])
+def test_probabilities_that_do_not_say_of_what_are_refused(about, tmp_path):
+    file = saved(tmp_path, 0)
+    tensors, metadata = load_tensors(file)
+    said = {"data": "noise", "split": "test", "split_note": "", "versions": "", "ilsvrc": False, "blacklisted": 0}
+    save_tensors(file, tensors, metadata | {"about": ABOUT | said})
+    assert workflows.recombine([file]).evaluation.images == 30
+    save_tensors(file, tensors, metadata | {"about": ABOUT | (said | about if about else {})})
+    with pytest.raises(BadCheckpoint, match=r"does not say what its .* is: evaluate again with --save"):
+        workflows.recombine([file])
 
 
 def test_every_subset_is_the_average_of_its_members(tmp_path):

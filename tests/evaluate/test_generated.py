@@ -5,6 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from flips import outcomes
 from godeeper.errors import GodeeperError
 from godeeper.evaluate import generated
 from godeeper.evaluate.generated import FeatureStatistics, frechet_distance, inception_score, kernel_distance
@@ -124,6 +125,28 @@ def huge(file):
         np.lib.format.write_array_header_1_0(opened, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)})
 
 
+def test_no_flipped_bit_of_saved_statistics_loads_as_something_else(tmp_path):
+    file = tmp_path / "kept.npz"
+    save_statistics(file, SavedStatistics(FeatureStatistics(np.arange(3.0), np.eye(3)), 12, "pytorch-fid", "w"))
+
+    def read():
+        made = load_statistics(file)
+        return made.statistics.mu.tobytes(), made.statistics.sigma.tobytes(), made.images, made.like, made.weights
+
+    seen = outcomes(read, [file], 300)
+    assert seen["other"] + seen["refused in several lines"] == 0
+    assert seen["refused"] > 280  # the others are in the words before the digits
+
+
+def halves(file):
+    """A covariance that is four times as large once it is one of float64, of which nothing is there."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, shape in (("mu", (6000,)), ("sigma", (6000, 6000))):
+            with archive.open(f"{name}.npy", "w") as opened:
+                np.lib.format.write_array_header_1_0(opened, {"descr": "<f2", "fortran_order": False, "shape": shape})
+                opened.write(bytes(2 * 6000 if name == "mu" else 0))
+
+
 def truncated(file):
     np.savez(file, mu=np.zeros(300), sigma=np.eye(300))
     file.write_bytes(file.read_bytes()[:5000])
@@ -142,7 +165,8 @@ def no_array(file):
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (huge, "'mu' is larger than 1073741824 bytes"),
+        (huge, "'mu' is larger than 268435456 bytes"),
+        (halves, "'sigma' is larger than 268435456 bytes"),
         (truncated, "is not a zip file"),
         (one_array, "is not a zip file"),
         (no_array, "cannot be read"),

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 import torch
 
+from godeeper import load
 from godeeper.errors import BadCheckpoint
 from godeeper.models.weights.foreign import read_pickled
 
@@ -43,3 +44,10 @@ def test_compressed_entries_are_refused(sound, compression):
 def test_entries_that_share_their_bytes_are_refused(sound):
     with pytest.raises(BadCheckpoint, match=r"hostile.pth' is refused: its entries are larger than the file"):
         read_pickled(rewritten(sound, zipfile.ZIP_STORED, copies=2))
+
+
+def test_a_tensor_larger_than_its_bytes_is_refused(tmp_path):
+    """A classifier of ten million classes, of which the file has one number."""
+    torch.save({"fc.weight": torch.zeros(1).expand(10_000_000, 1024)}, tmp_path / "hostile.pth")
+    with pytest.raises(BadCheckpoint, match=r"hostile.pth' holds 'fc.weight', which is larger than its bytes in the file"):
+        load(tmp_path / "hostile.pth")

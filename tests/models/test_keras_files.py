@@ -497,6 +497,15 @@ def no_arrays(file):
     return file
 
 
+def deflated(file):
+    zipped(file, legacy(file.with_suffix(".part"), arrays()), {})
+    content = io.BytesIO(file.read_bytes())
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name), zipfile.ZIP_STORED if name == "config.json" else None)
+    return file
+
+
 def no_json(file):
     zipped(file, legacy(file.with_suffix(".part"), arrays()), {})
     content = io.BytesIO(file.read_bytes())
@@ -524,6 +533,7 @@ def no_json(file):
         (empty, "m.keras", "is not a file of Keras, or is damaged"),
         (no_model, "m.h5", "no layer in it has weights"),
         (no_arrays, "m.keras", "There is no item named 'model.weights.h5'"),
+        (deflated, "m.keras", "'model.weights.h5' is compressed: save it anew"),
         (no_json, "m.keras", "is not a file of Keras, or is damaged"),
     ],
 )  # fmt: skip

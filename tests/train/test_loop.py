@@ -86,6 +86,7 @@ def test_a_resumed_run_ends_bit_equal_whatever_the_workers(tmp_path, images, opt
     assert expected.keys() == ended.keys()
     for name, tensor in expected.items():
         assert torch.equal(tensor, ended[name]), name
+    assert (whole / "model.safetensors").read_bytes() == (resumed / "model.safetensors").read_bytes()  # metadata, too
     assert len((resumed / "metrics.jsonl").read_text().splitlines()) == 3
 
 

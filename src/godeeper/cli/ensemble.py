@@ -43,7 +43,7 @@ def tables_command(
     for file in results or []:
         try:
             runs += ilsvrc_results(json.loads(file.read_text("utf-8")))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (GodeeperError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise GodeeperError(f"{str(file)!r} is not what `godeeper evaluate --json` prints") from None
     table = table_rows(runs)
     if as_json:

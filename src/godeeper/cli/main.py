@@ -30,7 +30,7 @@ from . import (
     train,
     web,
 )  # fmt: skip
-from .output import show
+from .output import show, show_warnings
 from .streams import OutputClosed, silence_streams, watch_streams
 
 app = typer.Typer(
@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs a command and exits with its status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     watch_streams()
+    show_warnings()
     if "--debug" in arguments:  # anywhere on the line, as people add it at the end
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -28,6 +29,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 def show(line: str = "", *, err: bool = False) -> None:
     """Prints a line, on stderr if `err`; what names of classes and files would do to a terminal is escaped, line breaks stay."""
     print("\n".join(map(printable, line.split("\n"))), file=sys.stderr if err else sys.stdout)
+
+
+class _Shown(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        show(self.format(record), err=True)
+
+
+def show_warnings() -> None:
+    """What is logged as a warning, and nobody else handles, goes through `show`: names of files stand in some."""
+    logging.lastResort = _Shown(logging.WARNING)
 
 
 def print_json(value: Any) -> None:

@@ -27,6 +27,7 @@ class _Descriptor(io.FileIO):
 
 def watch_streams() -> None:
     """From here on, stdout and stderr raise OutputClosed where nobody reads them, and escape letters that the terminal lacks."""
+    _open_closed()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, io.BufferedWriter | io.FileIO):
@@ -41,6 +42,16 @@ def watch_streams() -> None:
                 write_through=unbuffered,
             )
             setattr(sys, name, watched)
+
+
+def _open_closed() -> None:
+    """Opens what was closed before the start (`>&-`) as nowhere: the next file that is opened would be where printing goes."""
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest that is free
+        pass
+    os.close(nowhere)
+    for descriptor, name in enumerate(("stdout", "stderr"), 1):
+        if getattr(sys, name) is None:  # and `print` would take stdout for stderr
+            setattr(sys, name, open(descriptor, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def silence_streams() -> None:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
 from ..errors import BadImage, GodeeperError
-from .native_codecs import ignore_warnings, silence_libtiff, torchvision_jpeg
+from ..packages import ignore_warnings
+from .native_codecs import silence_libtiff, torchvision_jpeg
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,30 +6,18 @@ import contextlib
 import ctypes
 import io
 import logging
-import re
-import warnings
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, _imaging
 
+from ..packages import ignore_warnings
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-MODULES = r"(PIL|torchvision\.io)\."  # whose warnings are ignored
-IGNORED = ("ignore", None, Warning, re.compile(MODULES), 0)  # as `warnings.filterwarnings` keeps it
 logger = logging.getLogger("godeeper")
-
-
-def ignore_warnings() -> None:
-    """Pillow warns of sizes and metadata, torchvision of its own future: none is a reason to refuse an image.
-
-    One filter for the decoders' own modules, which stays in front of all others: `catch_warnings` would change everybody's
-    filters, for good where threads decode, as it restores what another thread has set.
-    """
-    if not warnings.filters or warnings.filters[0] != IGNORED:
-        warnings.filterwarnings("ignore", module=MODULES)
 
 
 def torchvision_jpeg(data: bytes) -> Tensor | None:

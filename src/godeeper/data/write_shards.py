@@ -12,6 +12,7 @@ from random import Random
 from ..destinations import check_output
 from ..errors import GodeeperError
 from ..files import atomic_folder
+from ..locks import locked
 from .dataset import DataSplits, FileDataset
 
 
@@ -22,20 +23,24 @@ def write_shards(
 
     Each image is its file's very bytes, KEY.jpg or what its name ends in, beside KEY.json with label, class and name. Keys
     count the images in the folder's order, in which godeeper reads them again; within the shards they are shuffled, so that
-    what reads them one after the other sees all classes. GodeeperError for data that are not of files, and where shards are
-    already. They appear in the folder once all are written: some of them would pass for the whole set.
+    what reads them one after the other sees all classes. GodeeperError for data that are not of files, where shards are already,
+    and where another process writes some. They appear in the folder once all are written: some of them would pass for the whole
+    set.
     """
     if root.resolve() in (out.resolve(), *out.resolve().parents):
         raise GodeeperError(f"{str(out)!r} lies in the images' own folder: choose one outside {str(root)!r}")
     check_output(out, "OUT")
-    if any(out.glob("*.tar")):
-        raise GodeeperError(f"{str(out)!r} holds shards already: choose another folder")
     try:
-        with atomic_folder(out) as partial:
+        with locked(out, lambda: _check_new(out)), atomic_folder(out) as partial:
             names = _write_all(data, root, partial, megabytes, progress)
     except OSError as error:
         raise GodeeperError(f"{error.filename or str(out)!r}: {error.strerror or error}") from None
     return [out / name for name in names]
+
+
+def _check_new(out: Path) -> None:
+    if any(out.glob("*.tar")):
+        raise GodeeperError(f"{str(out)!r} holds shards already: choose another folder")
 
 
 def _write_all(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import torch
 from PIL import Image
@@ -16,7 +14,7 @@ from ..digests import json_digest
 from ..errors import GodeeperError
 from ..eval_mode import eval_mode
 from ..models.network import Network, device_of
-from ..packages import require
+from ..packages import ignore_warnings, require
 from ..papers.describe import describe
 from ..papers.notation import Definition
 from ..preprocess import Preprocess
@@ -117,9 +115,8 @@ def cluster_boxes(boxes: Floats, count: int, seed: int) -> Floats:
     if len(distinct) <= count:
         return np.resize(distinct, (count, 4))
     vq = require("scipy.cluster.vq", "detect")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an empty cluster, whose centre stays where it was
-        centres, _ = vq.kmeans2(boxes.astype(np.float64), count, iter=50, minit="++", seed=seed)
+    ignore_warnings()  # of an empty cluster, whose centre stays where it was
+    centres, _ = vq.kmeans2(boxes.astype(np.float64), count, iter=50, minit="++", seed=seed)
     return np.asarray(centres, np.float32)
 
 

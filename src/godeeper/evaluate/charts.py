@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import GodeeperError
-from ..packages import install_command
+from ..packages import ignore_warnings, install_command
 
 
 def calibration_chart(bins: Sequence[tuple[int, int, int]]) -> bytes:
@@ -53,7 +52,6 @@ def chart(x: str, y: str) -> tuple[Any, Any]:
 def png(figure: Any) -> bytes:
     """The figure as the bytes of a PNG."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of letters that its font lacks
-        figure.savefig(buffer, format="png", dpi=110)
+    ignore_warnings()
+    figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..digests import BLANK, check_checksum, write_checksum
 from ..errors import GodeeperError
 from ..files import atomic_write
 from .generated import FeatureStatistics
 
 ORIGIN = ("images", "like", "weights")
-LARGEST, LARGEST_TEXT = 1 << 30, 1 << 16  # bytes of an array: a covariance of 11,585 features
+LARGEST, LARGEST_TEXT = 1 << 28, 1 << 16  # bytes of an array in float64: a covariance of 5,792 features
 # What zipfile and numpy raise for what is no .npz file of arrays; RuntimeError: encrypted, or compressed in an unknown way.
 UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 
@@ -34,20 +35,25 @@ class SavedStatistics:
 
 
 def save_statistics(file: Path, saved: SavedStatistics) -> None:
-    """Writes `mu` and `sigma`, float64, and what is known of their origin, atomically."""
+    """Writes `mu` and `sigma`, float64, and what is known of their origin, atomically; the archive's comment is a checksum."""
     origin: dict[str, Any] = {"images": saved.images, "like": saved.like, "weights": saved.weights}
     known = {name: np.array(value) for name, value in origin.items() if value is not None}
-    with atomic_write(file) as partial, partial.open("wb") as opened:
-        arrays: dict[str, Any] = {"mu": saved.statistics.mu, "sigma": saved.statistics.sigma, **known}
-        np.savez_compressed(opened, **arrays)
+    arrays: dict[str, Any] = {"mu": saved.statistics.mu, "sigma": saved.statistics.sigma, **known}
+    with atomic_write(file) as partial:
+        with partial.open("wb") as opened:
+            np.savez_compressed(opened, **arrays)
+        with zipfile.ZipFile(partial, "a") as archive:
+            archive.comment = BLANK.encode()
+        write_checksum(partial)
 
 
 def load_statistics(file: Path) -> SavedStatistics:
     """What `save_statistics`, pytorch-fid or clean-fid has written; nothing is unpickled, and nothing else is read.
 
-    GodeeperError for another file, and for what are no mean and covariance.
+    GodeeperError for another file, for what are no mean and covariance, and for what was changed since we wrote it.
     """
     try:
+        check_checksum(file)
         with zipfile.ZipFile(file) as archive:
             arrays = {name: _array(archive, name) for name in ("mu", "sigma", *ORIGIN) if f"{name}.npy" in archive.namelist()}
     except UNREADABLE as error:
@@ -73,7 +79,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     largest = LARGEST if name in ("mu", "sigma") else LARGEST_TEXT
     if dtype.hasobject:
         raise ValueError(f"{name!r} holds Python objects, which are not unpickled")
-    if math.prod(shape) * dtype.itemsize > largest:
+    if math.prod(shape) * max(dtype.itemsize, 8) > largest:
         raise ValueError(f"{name!r} is larger than {largest} bytes")
     with archive.open(f"{name}.npy") as opened:
         array: NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..data.ilsvrc import BLACKLISTED
 from ..data.ilsvrc_kit import VALIDATION_IMAGES
+from ..fields import number, whole
 from ..papers.facts_googlenet import GOOGLENET_TABLE_3
 from ..papers.facts_inception_v4 import RESNET_V1, RESNET_V2, TABLE_2, TABLE_3, TABLE_4, TABLE_5, V4
 from .outcome import wilson
@@ -81,6 +82,7 @@ TABLES = (
         tuple(TableRow(name, _TOGETHER[name], DENSE if name == RESNET else 144, *errors) for name, errors in TABLE_5.items()),
     ),
 )  # fmt: skip
+MOST = 10**9  # images, or crops of one
 HEAD = ("table", "row", "crops", "printed top-1", "ours", "printed top-5", "ours", "difference in top-5, 95 %")
 
 
@@ -92,18 +94,18 @@ def paper_name(architecture: str) -> str:
 def ilsvrc_results(result: dict[str, Any]) -> list[IlsvrcResult]:
     """Of `godeeper evaluate --json`: all models together, and each alone; nothing where the images are not ILSVRC 2012's.
 
-    KeyError, TypeError or ValueError for something else.
+    GodeeperError, KeyError, TypeError or ValueError for something else.
     """
     average, names = result["average"], result["architectures"]
     if not result["ilsvrc"] or average != "softmax":  # which the papers average
         return []
-    crops, blacklisted = int(result["crops"]), int(result["blacklisted"])
+    crops, blacklisted = (whole(name, result[name], 0, MOST) for name in ("crops", "blacklisted"))
 
     def parse(architectures: Sequence[str], errors: dict[str, Any]) -> IlsvrcResult:
-        top1, top5, images = float(errors["top1_error"]), float(errors["top5_error"]), int(errors["images"])
-        are_names = all(isinstance(name, str) for name in architectures)
-        if not (0 <= top1 <= 100 and 0 <= top5 <= 100 and images > 0 and are_names):
-            raise ValueError("errors out of range")
+        top1, top5 = (number(name, errors[name], 0, 100) for name in ("top1_error", "top5_error"))
+        images = whole("images", errors["images"], 1, MOST)
+        if not all(isinstance(name, str) for name in architectures):
+            raise ValueError("architectures without names")
         return IlsvrcResult(tuple(architectures), crops, images, blacklisted, top1, top5)
 
     members = [parse([name], errors) for name, errors in zip(names, result["members"], strict=True)]

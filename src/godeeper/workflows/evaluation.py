@@ -16,9 +16,17 @@ from ..data.crops import check_crops
 from ..data.dataset import DataSplits, ImageDataset, Split
 from ..data.workers import default_workers
 from ..destinations import check_output
-from ..errors import GodeeperError
+from ..errors import BadCheckpoint, GodeeperError
 from ..evaluate.classify import Member, evaluate_members
-from ..evaluate.ensemble import check_images, combine, images_digest, read_probabilities, save_probabilities, subsets
+from ..evaluate.ensemble import (
+    SavedProbabilities,
+    check_images,
+    combine,
+    images_digest,
+    read_probabilities,
+    save_probabilities,
+    subsets,
+)  # fmt: skip
 from ..evaluate.evaluation import Average, Evaluation
 from ..evaluate.evaluation_report import write_report
 from ..evaluate.journal import Journal
@@ -125,6 +133,8 @@ def recombine(
     _check_outputs(None, report, False)  # before anything is read
     saved = [read_probabilities(file) for file in files]
     evaluation = combine(saved)
+    for file in saved:
+        _check_about(file)
     about = dict(saved[0].about)
     for field in ("models", "architectures"):
         about[field] = [name for file in saved for name in file.about[field]]
@@ -184,6 +194,14 @@ def _about(names: Sequence[str], networks: Sequence[Network | Comparator], data:
         "ilsvrc": data.startswith("ilsvrc:"),
         "versions": f"godeeper {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
     }
+
+
+def _check_about(saved: SavedProbabilities) -> None:
+    """BadCheckpoint where probabilities do not say what `_about`, and `evaluate` besides, say of them."""
+    kinds = {"data": str, "split": str, "split_note": str, "versions": str, "ilsvrc": bool, "blacklisted": int}
+    for name, kind in kinds.items():
+        if type(saved.about.get(name)) is not kind:
+            raise BadCheckpoint(f"{saved.file!r} does not say what its {name} is: evaluate again with --save")
 
 
 def _subset_errors(evaluation: Evaluation) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ import logging
 import os
 import pickle
 import re
-import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ...errors import BadCheckpoint, GodeeperError, is_out_of_memory
+from ...packages import ignore_warnings
 from .layouts import LAYOUTS, Layout
 from .published import BACKGROUND, FACENET_RELEASES, KERAS_APPLICATIONS, LOOKALIKES, PUBLISHED, Published
 
@@ -134,9 +134,8 @@ def read_pickled(file: Path) -> dict[str, Tensor]:
     """
     try:
         _check_archive(file)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old pickle protocols
-            content = torch.load(file, map_location="cpu", weights_only=True)
+        ignore_warnings()
+        content = torch.load(file, map_location="cpu", weights_only=True)
     except BadCheckpoint:
         raise
     except pickle.UnpicklingError as error:
@@ -192,6 +191,8 @@ def plain(tensors: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
         if not ordinary or not (counts or tensor.dtype in FLOATS):
             kind = str(tensor.dtype).removeprefix("torch.")
             raise BadCheckpoint(f"{str(file)!r} holds {name!r} as {'' if ordinary else 'special '}{kind}, not as plain floats")
+        if tensor.nbytes > tensor.untyped_storage().nbytes():  # expanded: four bytes may be a classifier of a billion classes
+            raise BadCheckpoint(f"{str(file)!r} holds {name!r}, which is larger than its bytes in the file: save it contiguous")
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in tensors):
             tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}

@@ -107,7 +107,9 @@ def _first_line(error: BaseException) -> str:
 
 
 def _part(archive: zipfile.ZipFile, name: str, largest: int) -> bytes:
-    """A part of an archive, whatever its size claims to be; ValueError for one of more than `largest` bytes."""
+    """A part of an archive; ValueError for one of more than `largest` bytes, and for a compressed one: Keras writes none."""
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:  # 2 MB may be 2 GB
+        raise ValueError(f"{name!r} is compressed: save it anew")
     with archive.open(name) as opened:
         content = opened.read(largest + 1)
     if len(content) > largest:
