@@ -118,7 +118,7 @@ def test_a_tiff_of_unsigned_numbers_is_read(bits):
 def test_reading_in_threads_leaves_the_filters_of_warnings_as_they_are(what, tmp_path):
     """catch_warnings restores what another thread has set meanwhile: two threads in step leave everything ignored."""
     data, file = encoded("PNG", 8), tmp_path / "a.pth"
-    torch.save({"a": torch.zeros(2)}, file, pickle_protocol=4)  # of which torch warns
+    torch.save({"a": torch.zeros(2)}, file, pickle_protocol=3)  # of which torch warns
     warnings.simplefilter("error")
     before = [entry for entry in warnings.filters if entry != IGNORED]
     barrier = threading.Barrier(8)

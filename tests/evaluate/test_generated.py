@@ -133,9 +133,9 @@ def test_no_flipped_bit_of_saved_statistics_loads_as_something_else(tmp_path):
         made = load_statistics(file)
         return made.statistics.mu.tobytes(), made.statistics.sigma.tobytes(), made.images, made.like, made.weights
 
-    seen = outcomes(read, [file], 300)
+    seen = outcomes(read, [file], 100)
     assert seen["other"] + seen["refused in several lines"] == 0
-    assert seen["refused"] > 280  # the others are in the words before the digits
+    assert seen["refused"] > 90  # the others are in the words before the digits
 
 
 def halves(file):

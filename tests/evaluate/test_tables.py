@@ -2,6 +2,7 @@
 
 import pytest
 
+from godeeper import GodeeperError
 from godeeper.evaluate.tables import IlsvrcResult, difference, ilsvrc_results, printed_errors, table_rows
 
 PRINTED = {  # table -> rows of (printed top-1, printed top-5), in the paper's order
@@ -70,7 +71,7 @@ def test_results_of_other_images_fill_nothing():
     assert ilsvrc_results(result | {"ilsvrc": True, "average": "max"}) == []  # the papers average the softmax
     for wrong in ({"top5_error": 500}, {"top1_error": "a"}, {"top1_error": float("nan")}, {"architectures": [["a"]]}):
         member = {"members": [result["members"][0] | wrong]}
-        with pytest.raises((TypeError, ValueError)):
+        with pytest.raises((GodeeperError, ValueError)):
             ilsvrc_results(result | {"ilsvrc": True} | member | wrong)
 
 
