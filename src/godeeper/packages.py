@@ -17,7 +17,7 @@ NAME = "godeeper"  # of the distribution, which no index of packages has
 # What the warnings of these say is no reason to refuse a file: Pillow's of sizes and metadata, torchvision's of its own future,
 # torch's of pickle protocols, SciPy's of empty clusters, matplotlib's, which name who asked, of letters that its font lacks.
 QUIET = (
-    r"(PIL|torchvision\.io|torch\.serialization|scipy\.cluster|godeeper\.models\.weights\.foreign|"
+    r"(PIL|torchvision\.io|torch\.(serialization|_weights_only_unpickler)|scipy\.cluster|godeeper\.models\.weights\.foreign|"
     r"godeeper\.evaluate\.charts)(\.|$)"
 )
 IGNORED = ("ignore", None, Warning, re.compile(QUIET), 0)  # as `warnings.filterwarnings` keeps it
