@@ -3,7 +3,7 @@
     python benchmarks/cifar10.py parts IMAGES RUNS [--seeds 3] [--epochs 3] [--only NAME ...]
     python benchmarks/cifar10.py networks DATA RUNS [--seeds 1] [--pflop 0.065] [--only NAME ...]
     python benchmarks/cifar10.py table RUNS
-    python benchmarks/cifar10.py figure RUNS OUT.png
+    python benchmarks/cifar10.py figure RUNS
 
 `parts` trains `googlenet_cifar` at half its width by the recipe and then with one part of it changed at a time, by each seed,
 in RUNS/NAME-SEED; IMAGES is a folder of classes without a test set, of which a fifth is held out (so the 10,000 test images
@@ -11,8 +11,8 @@ decide nothing). What is there already is not trained again, what was cut off is
 RUNS, each with its own `--only`. `networks` trains each network by the recipe, on all training images of DATA, for the whole
 epochs that come nearest to a compute; `plain` is airbench's stack of 3x3 convolutions, with ReLU and an average pool. `table`
 prints, of all runs in RUNS: compute, as 6 x multiply-adds x images seen, top-1 error (one crop, after the last epoch), and how
-far the mean is from the recipe's, with 95 % intervals (Student's t). `figure` draws the same runs, error against compute and
-against minutes, beside what others publish.
+far the mean is from the recipe's, with 95 % intervals (Student's t). `figure` keeps the same runs for docs/drawings.py, which
+draws error against compute and against minutes, beside what others publish.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from godeeper.notation import VALID, Avg, BatchNorm, Conv, Definition, Max, Row,
 from godeeper.papers.registry import definition, variant
 from godeeper.workflows.training import train
 
+MEASURED = Path(__file__).parents[1] / "docs/figures/measured/compute.json"
 RECIPE = "recipe"  # the arm that changes nothing
 GOOGLENET = definition("googlenet_cifar")
 TABLE = variant(GOOGLENET, width=0.5)
@@ -141,38 +142,13 @@ def print_table(runs: Path) -> None:
         print(f"{name:28} {len(by_seed):2} {pflop:6.3f} {minutes:7.1f} {mean(columns['error'])!s:>16} {against:>20}")
 
 
-OTHERS = {  # PFLOP, top-1 error in %
-    "airbench (arXiv 2404.00498)": [(0.29, 5.99), (1.4, 4.99), (3.1, 4.0)],
-    "ResNet-18, as usually trained": [(32.3, 4.0)],
-    "googlenet_bn, width 0.25, recipe claims": [(0.30, 14.39)],
-}
-
-
-def draw(runs: Path, out: Path) -> None:
-    """Two panels: error against compute, with others' networks, and against minutes of one thread."""
-    from matplotlib.figure import Figure
-
-    figure = Figure((10, 4.2), layout="constrained")
-    compute, time = figure.subplots(1, 2, sharey=True)
-    by_table: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
+def measure(runs: Path) -> None:
+    """Puts compute, minutes and error of every run, by network, where docs/figures/compute.py draws them from."""
+    by_table: defaultdict[str, list[list[float]]] = defaultdict(list)
     for weights in sorted(runs.rglob("model.safetensors")):
         run = read(weights.parent)
-        by_table[load(weights.parent).definition.title].append(run)
-    for title, finished in sorted(by_table.items()):
-        finished.sort(key=lambda run: run["pflop"])
-        style = "o-" if len(finished) > 1 else "o"
-        for axis, key in ((compute, "pflop"), (time, "minutes")):
-            axis.plot([run[key] for run in finished], [run["error"] for run in finished], style, label=title)
-    for name, points in OTHERS.items():
-        compute.plot(*zip(*points, strict=True), "x--", label=name)
-    compute.set(xscale="log", xlabel="PFLOP (6 x multiply-adds x images seen)", ylabel="top-1 error, %", yscale="log")
-    time.set(xscale="log", xlabel="minutes of one thread of a CPU")
-    for axis in (compute, time):
-        axis.set_yticks([4, 5, 6, 7, 8, 10, 15, 20], map(str, [4, 5, 6, 7, 8, 10, 15, 20]))
-        axis.minorticks_off()
-        axis.grid(alpha=0.3)
-    compute.legend(fontsize=8)
-    figure.savefig(out, dpi=120)
+        by_table[load(weights.parent).definition.name].append([round(run[key], 3) for key in ("pflop", "minutes", "error")])
+    MEASURED.write_text(json.dumps(by_table) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -191,9 +167,7 @@ def main() -> None:
     networks.add_argument("--pflop", type=float, default=0.065)
     networks.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     commands.add_parser("table").add_argument("runs", type=Path)
-    figure = commands.add_parser("figure")
-    figure.add_argument("runs", type=Path)
-    figure.add_argument("out", type=Path)
+    commands.add_parser("figure").add_argument("runs", type=Path)
     given = parser.parse_args()
     try:
         if given.command == "parts":
@@ -205,7 +179,7 @@ def main() -> None:
         elif given.command == "table":
             print_table(given.runs)
         else:
-            draw(given.runs, given.out)
+            measure(given.runs)
     except GodeeperError as error:
         raise SystemExit(str(error)) from None
 

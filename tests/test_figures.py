@@ -99,5 +99,5 @@ def test_a_piece_has_its_words_in_both_languages(name):
 
 def test_the_command_that_measures_knows_what_is_stored():
     measurements = importlib.import_module("measurements")
-    stored = {file.stem for file in (DOCS / "figures/measured").glob("*.json")}
+    stored = {file.stem for file in (DOCS / "figures/measured").glob("*.json")} - {"compute"}  # by benchmarks/cifar10.py figure
     assert all(callable(getattr(measurements, name)) for name in stored)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import costs, detection, evaluation, halving, idea, memory, results, signals, training
+from . import compute, costs, detection, evaluation, halving, idea, memory, results, signals, training
 
 FIGURES: dict[str, Callable[[str], str]] = {
     "correlation": idea.correlation,
@@ -22,6 +22,7 @@ FIGURES: dict[str, Callable[[str], str]] = {
     "residual-scaling": training.residual_scaling,
     "rmsprop-epsilon": training.rmsprop_epsilon,
     "memory": memory.memory,
+    "compute": compute.compute,
     **dict(results.published()),
 }
 
