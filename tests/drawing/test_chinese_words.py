@@ -15,8 +15,9 @@ NAMES = {  # of networks, methods, data and tools; and what the glossary keeps
     "arXiv", "AlexNet", "airbench", "bninception", "Cadene", "Caffe", "CIFAR", "facenet", "fidelity", "GoogLeNet", "googlenet",
     "Inception", "Keras", "MultiBox", "pytorch", "fid", "R-CNN", "ReLU", "ResNet", "RMSProp", "SGD", "TensorFlow",
     "torch", "torchvision", "claims", "dropout", "epsilon", "softmax", "stem", "top", "valid", "ops",
+    "godeeper", "train", "serve",  # commands
 }  # fmt: skip
-UNITS = {"PFLOP", "M", "G", "e", "x", "r", "s", "v", "V", "D", "E"}
+UNITS = {"PFLOP", "MB", "M", "G", "e", "x", "r", "s", "v", "V", "D", "E"}
 WORD = re.compile(r"[A-Za-z](?:[A-Za-z_']|-(?=CNN))*")
 # Names of networks and of their stages; "linear" is one, "linear 1000" is what a box says.
 LOWER = {name for table in DEFINITIONS.values() for name in (table.name, *table.stages, *table.head, *table.auxiliary)}
