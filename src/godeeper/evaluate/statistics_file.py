@@ -40,10 +40,10 @@ def save_statistics(file: Path, saved: SavedStatistics) -> None:
     known = {name: np.array(value) for name, value in origin.items() if value is not None}
     arrays: dict[str, Any] = {"mu": saved.statistics.mu, "sigma": saved.statistics.sigma, **known}
     with atomic_write(file) as partial:
-        with partial.open("wb") as opened:
+        with partial.open("w+b") as opened:  # by name, zipfile would make it anew where it cannot be opened
             np.savez_compressed(opened, **arrays)
-        with zipfile.ZipFile(partial, "a") as archive:
-            archive.comment = BLANK.encode()
+            with zipfile.ZipFile(opened, "a") as archive:
+                archive.comment = BLANK.encode()
         write_checksum(partial)
 
 
