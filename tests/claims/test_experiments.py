@@ -139,7 +139,7 @@ def test_arms_that_share_a_seed_are_no_repetitions():
     none = [{"error": 0.0}] * 6
     difference = error_difference(runs, none, seeds=3)
     assert (difference.value, difference.count) == (57.0, 3)
-    assert difference.half == pytest.approx(stats.t.ppf(1 - 0.025 / 4, 2) * 2 / 3**0.5)  # of four intervals
+    assert difference.half == pytest.approx(stats.t.ppf(1 - 0.025 / 5, 2) * 2 / 3**0.5)  # of five intervals
     assert error_difference(runs, none[:3], seeds=3) == difference  # either side has arms of its own
 
 
