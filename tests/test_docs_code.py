@@ -21,7 +21,7 @@ from pages import PAIRS, ROOT, blocks
 
 RUN = {"python", "pycon", "sh"}
 WITH_CODE = [page for page, _ in PAIRS if any(b.language in RUN and not b.excerpt_of for b in blocks(page))]
-TRAINING = ("deployment", "detection", "guide/own-data", "guide/fine-tuning", "guide/own-network", "guide/rmsprop")
+TRAINING = ("deployment", "detection", "explaining", "guide/own-data", "guide/fine-tuning", "guide/own-network", "guide/rmsprop")
 SLOW = {"README.md"} | {f"docs/en/{name}.md" for name in TRAINING}  # they train, export, or take what is trained
 # They speak of what the reader has made.
 READERS = {"README.md", *(f"docs/en/{name}.md" for name in ("deployment", "detection", "explaining", "tour"))}
