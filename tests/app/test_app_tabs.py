@@ -170,6 +170,9 @@ def test_a_stage_shows_what_the_paper_prints_of_it():
     assert "367K" in page
     assert "erratum" in page
     assert "Figure 19, C linear" in explore_tab.stage("inception_resnet_v2_printed", "C", "en")
+    chinese = explore_tab.stage("googlenet_counted", "4a", "zh")
+    assert "表 1，4a 的输出" in chinese
+    assert "按 ops 和 params 两列，是 508 个通道" in chinese
     assert text("no_audit", "zh", network="vgg16") in explore_tab.stage("vgg16", "conv1", "zh")
     assert "122" in explore_tab.audit_summary("googlenet", "en")
 

@@ -1,6 +1,5 @@
 """Drawings in Chinese are in Chinese: no English word in them but the names that Chinese texts write in Latin letters, too."""
 
-import re
 import xml.etree.ElementTree as ET
 
 from svg_reader import SVG, check_geometry
@@ -9,21 +8,9 @@ from godeeper import draw, list_models
 from godeeper.drawing.source_text import SOURCES
 from godeeper.papers.notation import Auxiliary, Avg, Cat, Conv, Definition, LinearNorm, Max, Residual, Separable, Whitening
 from godeeper.papers.registry import DEFINITIONS, definition, variant
+from latin_words import latin_words
 from pages import DOCS
 
-NAMES = {  # of networks, methods, data and tools; and what the glossary keeps
-    "arXiv", "AlexNet", "airbench", "bninception", "Cadene", "Caffe", "CIFAR", "facenet", "fidelity", "GoogLeNet", "googlenet",
-    "Inception", "Keras", "MultiBox", "pytorch", "fid", "R-CNN", "ReLU", "ResNet", "RMSProp", "SGD", "TensorFlow",
-    "torch", "torchvision", "claims", "dropout", "epsilon", "softmax", "stem", "top", "valid", "ops",
-    "godeeper", "train", "serve",  # commands
-}  # fmt: skip
-UNITS = {"PFLOP", "MB", "M", "G", "e", "x", "r", "s", "v", "V", "D", "E"}
-WORD = re.compile(r"[A-Za-z](?:[A-Za-z_']|-(?=CNN))*")
-# Names of networks and of their stages; "linear" is one, "linear 1000" is what a box says.
-LOWER = {name for table in DEFINITIONS.values() for name in (table.name, *table.stages, *table.head, *table.auxiliary)}
-LOWER |= {"mine", "first", "second", "embedding", "side", "inception-2015-12-05"}
-NAMES_OF_STAGES = "|".join(map(re.escape, sorted(LOWER, key=len, reverse=True)))
-STAGE = re.compile(rf"(?<![A-Za-z0-9_])(?:{NAMES_OF_STAGES})(?![A-Za-z0-9_]| \d)")
 FILES = sorted((DOCS / "images").glob("*/*.zh.svg"))
 EVERY_ROW = Definition(  # those of the rows that few registered networks have
     name="mine",
@@ -42,7 +29,7 @@ def words(drawing):
     """The Latin words of a drawing, titles for screen readers among them, that are no name and no unit."""
     root = ET.fromstring(drawing)
     texts = "\n".join(element.text or "" for tag in ("text", "title", "desc") for element in root.iter(SVG + tag))
-    return set(WORD.findall(STAGE.sub(" ", texts))) - NAMES - UNITS
+    return latin_words(texts)
 
 
 def test_no_figure_of_a_chinese_page_has_an_english_word():

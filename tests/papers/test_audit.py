@@ -47,7 +47,7 @@ def test_the_counted_network_reproduces_every_ops_cell_and_the_total():
     assert verdicts("googlenet_counted", "ops") == {"erratum": [], "unexplained": []}
     assert describe("googlenet_counted").multiply_adds == 1_500_878_720
     total = findings("googlenet_counted")["Section 1, multiply-adds"]
-    assert (total.printed, total.computed, total.verdict, total.note) == ("1.5G", "1.5G", "reproduced", "1.50 G")
+    assert (total.printed, total.computed, total.verdict, total.note.en) == ("1.5G", "1.5G", "reproduced", "1.50 G")
 
 
 def test_the_counted_network_departs_from_the_filter_columns_in_two_cells_only():
@@ -90,15 +90,15 @@ def test_twelve_times_fewer_parameters_is_unexplained():
 def test_a_truncated_cell_says_so(where):
     finding = findings("googlenet")[where]
     assert finding.verdict == "reproduced"
-    assert "truncated" in finding.note
+    assert "truncated" in finding.note.en
 
 
 @pytest.mark.parametrize("name", AUDITED)
 def test_every_verdict_is_known_and_errata_are_explained(name):
     for finding in audit(name):
         assert finding.verdict in ("reproduced", "erratum", "unexplained")
-        assert finding.note or finding.verdict != "erratum", finding
-        assert finding.printed == finding.computed or finding.verdict != "reproduced" or finding.note, finding
+        assert finding.note.en or finding.verdict != "erratum", finding
+        assert finding.printed == finding.computed or finding.verdict != "reproduced" or finding.note.en, finding
 
 
 @pytest.mark.parametrize(("name", "other"), OTHER_READING.items())
@@ -140,7 +140,7 @@ def test_a_bound_can_be_too_low():
 def test_every_note_is_about_a_finding(notes):
     notes = getattr(errata, notes)
     found = [finding for name in AUDITED if READINGS[name].notes is notes for finding in audit(name)]
-    assert [note for note in notes if not any(finding.note.startswith(note.why) for finding in found)] == []
+    assert [note for note in notes if not any(finding.note.en.startswith(note.why.en) for finding in found)] == []
 
 
 def test_every_quantity_is_printed_somewhere():
@@ -222,7 +222,7 @@ def test_the_errata_of_each_model(name):
 
 @pytest.mark.parametrize("name", ERRATA)
 def test_what_nothing_explains_has_a_remark(name):
-    assert all(finding.note for finding in audit(name) if finding.verdict == "unexplained")
+    assert all(finding.note.en for finding in audit(name) if finding.verdict == "unexplained")
 
 
 @pytest.mark.parametrize(
@@ -264,9 +264,9 @@ def test_the_reasons_of_the_errata_are_in_the_facts():
 def test_the_pair_that_costs_the_same_and_the_pair_that_does_not():
     first, printed, released = (findings(f"inception_resnet_{v}") for v in ("v1", "v2_printed", "v2"))
     v1 = first["Section 3.2, cost of Inception-ResNet-v1 over Inception-v3's"]
-    assert (v1.computed, v1.verdict, v1.note) == ("1.09x", "reproduced", "6.21 G against 5.71 G")
+    assert (v1.computed, v1.verdict, v1.note.en) == ("1.09x", "reproduced", "6.21 G against 5.71 G")
     assert (printed[COST].computed, printed[COST].verdict) == ("0.76x", "erratum")
-    assert "9.26 G against 12.25 G" in printed[COST].note
+    assert "9.26 G against 12.25 G" in printed[COST].note.en
     assert (released[COST].computed, released[COST].verdict) == ("1.07x", "reproduced")
 
 

@@ -53,10 +53,11 @@ def stage(network: str, name: str | None, lang: AppLang) -> str:
     if name is None or description is None:
         return note(text("no_stage", lang))
     findings = _findings(network)
+    shown = [(one.place.get(lang), one, one.note.get(lang)) for one in findings if name in one.stages]
     titles = [text(key, lang) for key in ("where", "printed", "computed", "verdict", "note")]
     return fragment(
         "stage.html", lang, network=network, stage=description, columns=COLUMNS, drawing=_drawing(network, lang, name),
-        audited=bool(findings), findings=[finding for finding in findings if name in finding.stages], titles=titles,
+        audited=bool(findings), findings=shown, titles=titles,
     )  # fmt: skip
 
 

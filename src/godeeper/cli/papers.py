@@ -11,7 +11,7 @@ import typer
 
 from ..models.weights.published import PUBLISHED, Published
 from ..models.weights.shipped import Shipped, shipped, shipped_of
-from ..papers.audit import AUDITED, Verdict, audit
+from ..papers.audit import AUDITED, Finding, Verdict, audit
 from ..papers.describe import Description, StageDescription, describe
 from ..papers.notation import Definition
 from ..papers.printed_errors import PRINTED_ERRORS
@@ -185,13 +185,17 @@ def audit_command(
         raise typer.BadParameter("give a model's name, or --all")
     audits = {model: audit(model) for model in (AUDITED if name is None else [name])}
     if as_json:
-        print_json({model: [{"where": f.where} | asdict(f) for f in findings] for model, findings in audits.items()})
+        print_json({model: [_finding_as_json(finding) for finding in findings] for model, findings in audits.items()})
         return
     for model, findings in audits.items():
-        rows = [(finding.where, finding.printed, finding.computed, finding.verdict, finding.note) for finding in findings]
+        rows = [(finding.where, finding.printed, finding.computed, finding.verdict, finding.note.en) for finding in findings]
         print_table(("where", "printed", "computed", "verdict", "note"), rows, right=("printed", "computed"))
         verdicts = Counter(finding.verdict for finding in findings)
         show(f"\n{model}: {', '.join(f'{verdicts[verdict]} {verdict}' for verdict in get_args(Verdict))}\n")
+
+
+def _finding_as_json(finding: Finding) -> dict[str, object]:
+    return {"where": finding.where} | asdict(finding) | {"note": finding.note.en}
 
 
 def _row(stage: StageDescription, prefix: str = "") -> tuple[object, ...]:

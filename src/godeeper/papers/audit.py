@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..errors import GodeeperError
+from ..text import Text
 from .describe import describe
 from .errata import Note
 from .facts import Fact
 from .notation import Definition
-from .quantities import QUANTITIES, Computed, Subject
+from .places import place_text
+from .quantities import NO_NOTE, QUANTITIES, Computed, Subject
 from .readings import READINGS, Reading
 from .registry import definition
 
@@ -24,7 +26,7 @@ class Finding:
     """One printed value and ours. An `erratum` is a print that disagrees with other prints of the same paper.
 
     `source`, `stage` and `quantity` are the fact's; `stages` are our stages or auxiliary heads that it is about, none for the
-    whole network.
+    whole network. `note` is empty where there is nothing to say.
     """
 
     source: str
@@ -34,12 +36,17 @@ class Finding:
     printed: str
     computed: str
     verdict: Verdict
-    note: str = ""
+    note: Text = NO_NOTE
 
     @property
     def where(self) -> str:
         """Source, stage and quantity in one line: "Table 1, 4a output"."""
         return f"{self.source}, {self.stage} {self.quantity}" if self.stage else f"{self.source}, {self.quantity}"
+
+    @property
+    def place(self) -> Text:
+        """`where` in both languages."""
+        return Text(self.where, place_text(self.source, self.stage, self.quantity))
 
 
 def audit(name: str) -> list[Finding]:
@@ -86,7 +93,11 @@ def _judged(reading: Reading, fact: Fact, computed: Computed) -> Finding:
     if known is None:
         return finding
     verdict: Verdict = "erratum" if known.is_erratum else "unexplained"
-    return replace(finding, verdict=verdict, note="; ".join(filter(None, (known.why, computed.note))))
+    return replace(finding, verdict=verdict, note=_joined(known.why, computed.note))
+
+
+def _joined(why: Text, note: Text) -> Text:
+    return why if note == NO_NOTE else Text(f"{why.en}; {note.en}", f"{why.zh}；{note.zh}")
 
 
 def _is_about(note: Note, finding: Finding) -> bool:

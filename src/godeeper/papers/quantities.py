@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
+from ..text import Text
 from .describe import Description, StageDescription, describe
 from .facts import Fact
 from .facts_googlenet import ALEXNET_PARAMETERS
@@ -16,13 +17,15 @@ from .notation import SAME, Avg, Cat, Conv, Definition, Dropout, Max, Residual, 
 from .readings import PRINTED_V4, Reading
 from .registry import definition
 
+NO_NOTE = Text("", "")
+
 
 @dataclass(frozen=True)
 class Computed:
     """Our value for a printed value, with a note; `agrees`, if given, decides instead of equal texts."""
 
     value: str | tuple[str, ...]
-    note: str = ""
+    note: Text = NO_NOTE
     agrees: bool | None = None
 
 
@@ -134,7 +137,8 @@ def _params(subject: Subject) -> Computed:
     decimals = len(subject.printed.removesuffix("K").partition(".")[2])
     rounded = f"{thousands:.{decimals}f}K"
     if rounded != subject.printed == f"{int(thousands)}K":
-        return Computed(rounded, f"{thousands:.2f} K, truncated; the column's other cells round", agrees=True)
+        note = Text("{exact} K, truncated; the column's other cells round", "{exact} K，是截断；这一列的其他格是四舍五入")
+        return Computed(rounded, note.format(exact=f"{thousands:.2f}"), agrees=True)
     return Computed(rounded)
 
 
@@ -186,7 +190,7 @@ def _scale(subject: Subject) -> Computed:
     assert isinstance(block, Residual)
     least, most = map(float, subject.printed.split(" to "))
     inside = least <= block.scale <= most
-    return Computed(f"{block.scale:.2f}", "the released scale" if inside else "", agrees=inside)
+    return Computed(f"{block.scale:.2f}", Text("the released scale", "发布的系数") if inside else NO_NOTE, agrees=inside)
 
 
 def _keep(subject: Subject) -> str:
@@ -200,9 +204,13 @@ def _head_output(position: int, subject: Subject) -> str:
     return size_text(subject.description.auxiliary[head][position].output)
 
 
+def _number(number: str) -> Text:
+    return Text(number, number)
+
+
 def _multiply_adds(subject: Subject) -> Computed:
     billions = subject.description.multiply_adds / 1e9
-    return Computed(f"{billions:.1f}G", f"{billions:.2f} G")
+    return Computed(f"{billions:.1f}G", _number(f"{billions:.2f} G"))
 
 
 def _parameters(subject: Subject) -> Computed:
@@ -210,7 +218,7 @@ def _parameters(subject: Subject) -> Computed:
     parameters = subject.description.parameters
     bound = subject.printed.removeprefix("< ").removesuffix("M")
     agrees = parameters < float(bound) * 1e6 if subject.printed.startswith("<") else None
-    return Computed(f"{parameters / 1e6:.1f}M", f"{parameters:,}", agrees)
+    return Computed(f"{parameters / 1e6:.1f}M", _number(f"{parameters:,}"), agrees)
 
 
 def _times(network: str, subject: Subject) -> str:
@@ -233,8 +241,11 @@ def _more_layers(subject: Subject) -> Computed:
     older = {stage.name: stage.depth for stage in googlenet}
     modules = [name for name, stage in subject.table.stages.items() if isinstance(stage, Cat) and name in older]
     deeper = sum(ours[name].depth - older[name] for name in modules)
-    note = f"one in each module that GoogLeNet has too; with 3c and its {ours['3c'].depth} the network is"
-    return Computed(str(deeper), f"{note} {ours.depth - googlenet.depth} deeper")
+    note = Text(
+        "one in each module that GoogLeNet has too; with 3c and its {depth} the network is {deeper} deeper",
+        "GoogLeNet 也有的模块各多一层；加上 3c 的 {depth} 层，整个网络深了 {deeper} 层",
+    )
+    return Computed(str(deeper), note.format(depth=ours["3c"].depth, deeper=ours.depth - googlenet.depth))
 
 
 def _percent_more(attribute: str, unit: float, symbol: str, subject: Subject) -> Computed:
@@ -242,22 +253,27 @@ def _percent_more(attribute: str, unit: float, symbol: str, subject: Subject) ->
     ours, googlenet = subject.description, subject.network("GoogLeNet")
     mine, theirs = getattr(ours, attribute), getattr(googlenet, attribute)
     percent = 100 * (mine / theirs - 1)
-    note = f"{mine / unit:.2f} {symbol} against {theirs / unit:.2f} {symbol} of {googlenet.name}"
+    note = Text("{mine} against {theirs} of {name}", "{mine}，{name} 是 {theirs}").format(
+        mine=f"{mine / unit:.2f} {symbol}", theirs=f"{theirs / unit:.2f} {symbol}", name=googlenet.name
+    )
     return Computed(f"{percent:.0f}%", note, agrees=abs(percent - int(subject.printed.removesuffix("%"))) < 2.5)
 
 
 def _similar_cost(network: str, other: str, subject: Subject) -> Computed:
     """ "Similar" is within 15 %."""
     ours, theirs = subject.network(network).multiply_adds, subject.network(other).multiply_adds
-    note = f"{ours / 1e9:.2f} G against {theirs / 1e9:.2f} G"
+    note = Text("{ours:.2f} G against {theirs:.2f} G", "{ours:.2f} G 对 {theirs:.2f} G").format(
+        ours=ours / 1e9, theirs=theirs / 1e9
+    )
     return Computed(f"{ours / theirs:.2f}x", note, agrees=1 / 1.15 < ours / theirs < 1.15)
 
 
 def _more_convolutions(network: str, other: str, subject: Subject) -> Computed:
     names = [subject.reading.networks[name] for name in (network, other)]
     more, fewer = (convolutions(definition(name)) for name in names)
-    note = "convolutions; on the longest path {} against {}".format(*(describe(name).depth for name in names))
-    return Computed(f"{more} and {fewer}", note, agrees=more > fewer)
+    ours, theirs = (describe(name).depth for name in names)
+    note = Text("convolutions; on the longest path {ours} against {theirs}", "数的是卷积；最长路径是 {ours} 层对 {theirs} 层")
+    return Computed(f"{more} and {fewer}", note.format(ours=ours, theirs=theirs), agrees=more > fewer)
 
 
 def convolutions(table: Definition) -> int:
