@@ -1,4 +1,4 @@
-"""The audit in Chinese: places and notes are Chinese, with the numbers of the English ones."""
+"""The audit in Chinese: locations and notes are Chinese, with the numbers of the English ones."""
 
 import re
 from collections import Counter
@@ -8,12 +8,12 @@ import pytest
 from godeeper import audit
 from godeeper.papers import errata
 from godeeper.papers.audit import AUDITED
-from godeeper.papers.places import QUANTITIES, place_text
+from godeeper.papers.locations import QUANTITIES, location_in_chinese
 from godeeper.papers.readings import READINGS
 from latin_words import latin_words
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
-COLUMNS = {"params", "mAP", "VGG", "BN", "K", "k", "l", "m", "n"}  # and other names that stand in the papers
+MORE_NAMES = {"params", "mAP", "VGG", "BN", "K", "k", "l", "m", "n"}  # as the papers have them
 NOTES = [*errata.GOOGLENET, *errata.BN_INCEPTION, *errata.INCEPTION_V3, *errata.INCEPTION_V4]
 
 
@@ -22,15 +22,15 @@ def faults(both):
     english, chinese = (Counter(re.findall(r"\d+(?:[.,]\d+)*", one)) for one in (both.en, both.zh))
     wordless = re.fullmatch(r"[\d.,]+( G)?", both.zh)
     no_chinese = set() if CHINESE.search(both.zh) or wordless else {both.zh}
-    return latin_words(both.zh) - COLUMNS | set((english - chinese) + (chinese - english)) | no_chinese
+    return latin_words(both.zh) - MORE_NAMES | set((english - chinese) + (chinese - english)) | no_chinese
 
 
 @pytest.mark.parametrize("name", AUDITED)
-def test_every_place_and_note_is_in_chinese(name):
-    texts = [text for finding in audit(name) for text in (finding.place, finding.note) if text.en]
+def test_every_location_and_note_is_in_chinese(name):
+    texts = [text for finding in audit(name) for text in (finding.location, finding.note) if text.en]
     assert {text.zh: faults(text) for text in texts if faults(text)} == {}
-    places = [finding.place for finding in audit(name)]
-    assert len({place.zh for place in places}) == len({place.en for place in places})
+    locations = [finding.location for finding in audit(name)]
+    assert len({both.zh for both in locations}) == len({both.en for both in locations})
 
 
 def test_every_note_on_a_misprint_is_in_chinese_whether_a_network_has_it_or_not():
@@ -43,13 +43,13 @@ def test_every_quantity_in_chinese_is_one_that_is_audited():
     assert [pattern for pattern in QUANTITIES if not any(re.fullmatch(pattern, quantity) for quantity in quantities)] == []
 
 
-def test_places_and_notes_as_the_page_of_errata_words_them():
+def test_locations_and_notes_as_the_page_of_errata_words_them():
     found = {finding.where: finding for finding in audit("googlenet_counted")}
-    assert found["Table 1, 4a output"].place.zh == "表 1，4a 的输出"
-    assert found["Table 1, 5a 5x5 reduce"].place.zh == "表 1，5a 的 5x5 降维"
-    assert found["Section 5, aux1 pool output"].place.zh == "第 5 节，aux1 的池化输出"
-    assert place_text("arXiv 1512.00567, Table 3", "", "multiply-adds") == "arXiv 1512.00567 的表 3，乘加次数"
-    assert place_text("Table 1 row 8", "A", "input") == "表 1 第 8 行，A 的输入"
+    assert found["Table 1, 4a output"].location.zh == "表 1，4a 的输出"
+    assert found["Table 1, 5a 5x5 reduce"].location.zh == "表 1，5a 的 5x5 降维"
+    assert found["Section 5, aux1 pool output"].location.zh == "第 5 节，aux1 的池化输出"
+    assert location_in_chinese("arXiv 1512.00567, Table 3", "", "multiply-adds") == "arXiv 1512.00567 的表 3，乘加次数"
+    assert location_in_chinese("Table 1 row 8", "A", "input") == "表 1 第 8 行，A 的输入"
     inception_v3 = {finding.where: finding for finding in audit("inception_v3")}
     assert inception_v3["Table 4, columns"].note.zh == "两个列名写反了：top-5 错误率不可能更大"
     multiply_adds = inception_v3["Abstract, multiply-adds"]  # a reason, and a number of our own
@@ -57,7 +57,7 @@ def test_places_and_notes_as_the_page_of_errata_words_them():
     assert multiply_adds.note.en.endswith("; 5.71 G")
 
 
-def test_an_english_place_or_note_is_seen():
+def test_an_english_location_or_note_is_seen():
     finding = next(finding for finding in audit("googlenet_counted") if finding.where == "Table 1, 4a output")
-    assert {"Table", "output"} <= latin_words(finding.place.en)
+    assert {"Table", "output"} <= latin_words(finding.location.en)
     assert {"columns", "give", "channels"} <= latin_words(finding.note.en)

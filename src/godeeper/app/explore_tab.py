@@ -53,7 +53,7 @@ def stage(network: str, name: str | None, lang: AppLang) -> str:
     if name is None or description is None:
         return note(text("no_stage", lang))
     findings = _findings(network)
-    shown = [(one.place.get(lang), one, one.note.get(lang)) for one in findings if name in one.stages]
+    shown = [(finding.location.get(lang), finding, finding.note.get(lang)) for finding in findings if name in finding.stages]
     titles = [text(key, lang) for key in ("where", "printed", "computed", "verdict", "note")]
     return fragment(
         "stage.html", lang, network=network, stage=description, columns=COLUMNS, drawing=_drawing(network, lang, name),

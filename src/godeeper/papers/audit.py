@@ -11,8 +11,8 @@ from ..text import Text
 from .describe import describe
 from .errata import Note
 from .facts import Fact
+from .locations import location_in_chinese
 from .notation import Definition
-from .places import place_text
 from .quantities import NO_NOTE, QUANTITIES, Computed, Subject
 from .readings import READINGS, Reading
 from .registry import definition
@@ -44,9 +44,9 @@ class Finding:
         return f"{self.source}, {self.stage} {self.quantity}" if self.stage else f"{self.source}, {self.quantity}"
 
     @property
-    def place(self) -> Text:
+    def location(self) -> Text:
         """`where` in both languages."""
-        return Text(self.where, place_text(self.source, self.stage, self.quantity))
+        return Text(self.where, location_in_chinese(self.source, self.stage, self.quantity))
 
 
 def audit(name: str) -> list[Finding]:

@@ -70,7 +70,7 @@ QUANTITIES = {
 }
 
 
-def place_text(source: str, stage: str, quantity: str) -> str:
+def location_in_chinese(source: str, stage: str, quantity: str) -> str:
     """Source, stage and quantity of a finding in Chinese, in one line; `stage` is empty for the whole network."""
     for english, chinese in SOURCES.items():
         source = re.sub(english, chinese, source)
