@@ -14,6 +14,7 @@ from .app_texts import AppLang, kind_text, text
 from .fragments import fragment, note
 
 COLUMNS = ("output", "parameters", "multiply_adds", "receptive_field")
+ONE_LINE = {"en": 32, "zh": 16}  # letters of a note that is not broken; a Chinese one is twice as wide
 
 
 @lru_cache(maxsize=64)
@@ -57,7 +58,7 @@ def stage(network: str, name: str | None, lang: AppLang) -> str:
     titles = [text(key, lang) for key in ("where", "printed", "computed", "verdict", "note")]
     return fragment(
         "stage.html", lang, network=network, stage=description, columns=COLUMNS, drawing=_drawing(network, lang, name),
-        audited=bool(findings), findings=shown, titles=titles,
+        audited=bool(findings), findings=shown, titles=titles, one_line=ONE_LINE[lang],
     )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ QUANTITIES = {
     "filters of a double 3x3 at most": "两个 3x3 的卷积核数上限",
     r"(\d+) x (\d+) crops, against base": r"\1 个模型、\2 个裁剪，与单模型单裁剪之差",
     r"mAP of (\d+) x GoogLeNet, against Table (\d+)": r"\1 个 GoogLeNet 的 mAP，与表 \2 对照",
-    "grid after it": "之后的尺寸",
+    "grid after it": "输出尺寸",
     "figure of the (.+) modules": r"图号（\1 的模块）",
     "(top-.) error of GoogLeNet": r"GoogLeNet 的 \1 错误率",
     "(top-.) error of the ensemble": r"集成的 \1 错误率",
