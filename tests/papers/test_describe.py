@@ -437,9 +437,9 @@ def test_num_classes_changes_the_classifiers_only(name):
 
 
 CLASSIFIED = {  # how many numbers the classifier sees
-    "inception_v3": 2048, "inception_v4": 1536, "inception_v4_printed": 1536, "inception_resnet_v1": 1792,
-    "inception_resnet_v1_facenet": 512, "inception_resnet_v2_printed": 2144, "inception_resnet_v2": 1536,
-    "googlenet_cifar": 576, "alexnet": 4096, "zfnet": 4096, "vgg16": 4096, "vgg19": 4096,
+    "inception_v3": 2048, "inception_v3_tf": 2048, "inception_v3_fid": 2048, "inception_v4": 1536, "inception_v4_printed": 1536,
+    "inception_resnet_v1": 1792, "inception_resnet_v1_facenet": 512, "inception_resnet_v2_printed": 2144,
+    "inception_resnet_v2": 1536, "googlenet_cifar": 576, "alexnet": 4096, "zfnet": 4096, "vgg16": 4096, "vgg19": 4096,
 }  # fmt: skip
 
 
