@@ -154,28 +154,24 @@ def measure(runs: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    parts = commands.add_parser("parts")
-    parts.add_argument("images", type=Path)
-    parts.add_argument("runs", type=Path)
-    parts.add_argument("--seeds", type=int, default=3)
+    parts, networks = (commands.add_parser(name) for name in ("parts", "networks"))
+    for command, arms, seeds in ((parts, ARMS, 3), (networks, NETWORKS, 1)):
+        command.add_argument("images", type=Path)
+        command.add_argument("runs", type=Path)
+        command.add_argument("--seeds", type=int, default=seeds)
+        command.add_argument("--only", nargs="+", choices=arms, default=list(arms))
     parts.add_argument("--epochs", type=int, default=3)
-    parts.add_argument("--only", nargs="+", choices=ARMS, default=list(ARMS))
-    networks = commands.add_parser("networks")
-    networks.add_argument("images", type=Path)
-    networks.add_argument("runs", type=Path)
-    networks.add_argument("--seeds", type=int, default=1)
     networks.add_argument("--pflop", type=float, default=0.065)
-    networks.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     commands.add_parser("table").add_argument("runs", type=Path)
     commands.add_parser("figure").add_argument("runs", type=Path)
     given = parser.parse_args()
     try:
         if given.command == "parts":
-            arms = {name: replace(ARMS[name], settings=[*ARMS[name].settings, f"epochs={given.epochs}"]) for name in given.only}
-            train_arms(given.images, given.runs, arms, given.seeds)
+            chosen = {name: replace(ARMS[name], settings=[*ARMS[name].settings, f"epochs={given.epochs}"]) for name in given.only}
+            train_arms(given.images, given.runs, chosen, given.seeds)
         elif given.command == "networks":
-            arms = {name: at_compute(NETWORKS[name], given.pflop) for name in given.only}
-            train_arms(given.images, given.runs, arms, given.seeds)
+            chosen = {name: at_compute(NETWORKS[name], given.pflop) for name in given.only}
+            train_arms(given.images, given.runs, chosen, given.seeds)
         elif given.command == "table":
             print_table(given.runs)
         else:

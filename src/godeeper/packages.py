@@ -18,7 +18,7 @@ NAME = "godeeper"  # of the distribution, which no index of packages has
 # torch's of pickle protocols, SciPy's of empty clusters, matplotlib's, which name who asked, of letters that its font lacks.
 QUIET = (
     r"(PIL|torchvision\.io|torch\.(serialization|_weights_only_unpickler)|scipy\.cluster|godeeper\.models\.weights\.foreign|"
-    r"godeeper\.evaluate\.charts)(\.|$)"
+    r"godeeper\.(evaluate\.charts|train\.curves))(\.|$)"
 )
 IGNORED = ("ignore", None, Warning, re.compile(QUIET), 0)  # as `warnings.filterwarnings` keeps it
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import GodeeperError
 from ..files import atomic_write
-from ..packages import install_command
+from ..packages import ignore_warnings, install_command
 from ..text import printable
 
 # What may have been tested after each epoch; runs are drawn by the first that any of them has.
@@ -50,8 +49,8 @@ def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> Non
             axis.legend()
     figure.suptitle(_shown(next(iter(runs))) if len(runs) == 1 else "solid: tested; dashed: training")
     try:
-        with atomic_write(path) as partial, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of letters that its font lacks
+        ignore_warnings()  # of letters that its font lacks
+        with atomic_write(path) as partial:
             figure.savefig(partial, format=path.suffix[1:], dpi=110)
     except (OSError, ValueError) as error_:
         raise GodeeperError(f"cannot draw {str(path)!r}: {error_}") from None
