@@ -1,11 +1,12 @@
 """Files written atomically."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from full_disk import disk
-from godeeper.files import atomic_folder, atomic_write, is_partial
+from godeeper.files import atomic_folder, atomic_write, is_partial, move_together
 
 
 def test_the_longest_name_that_a_file_system_takes_is_written(tmp_path):
@@ -74,8 +75,47 @@ def test_the_files_of_a_folder_appear_together(tmp_path):
             write_three(tmp_path)
         assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
     (tmp_path / "c").mkdir()
-    (tmp_path / "c" / "old").touch()
+    (tmp_path / "c" / "old").write_text("old")  # of an earlier try that was killed while it moved
     with disk() as watched:
         write_three(tmp_path)
     assert {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()} == {"kept", "a", "b", "c/d"}
-    assert [event for event in watched.events if event.startswith("os.rename")] == ["os.rename b", "os.rename c", "os.rename a"]
+    renamed = [event.removeprefix("os.rename ") for event in watched.events if event.startswith("os.rename")]
+    assert ["set aside" if is_partial(name) else name for name in renamed] == ["b", "set aside", "c", "a"]
+
+
+def contents(folder):
+    return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_what_cannot_be_moved_leaves_what_it_would_have_replaced(tmp_path, monkeypatch, name):
+    parts, folder = tmp_path / "parts", tmp_path / "folder"
+    for place in (parts, folder):
+        (place / "c").mkdir(parents=True)
+        for file in ("a", "b", "c/d"):
+            (place / file).write_text(f"{file} in {place.name}")
+    (folder / "c/e").write_text("e")
+    (parts / "0").write_text("0")  # new
+    before, replace = contents(folder), Path.replace
+
+    def refuse(self, target):
+        if self == parts / name:
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="No space"):
+        move_together(sorted(parts.iterdir()), folder)
+    assert contents(folder) == before
+
+
+def test_what_is_moved_replaces_what_is_there(tmp_path):
+    write_three(tmp_path)
+    (tmp_path / "c" / "older").touch()
+    for name in ("a", "b", "c/d"):
+        (tmp_path / name).write_text("older")
+    with atomic_folder(tmp_path) as partial:
+        for name in ("a", "b", "c/d"):
+            (partial / name).parent.mkdir(exist_ok=True)
+            (partial / name).write_text(name)
+    assert contents(tmp_path) == {"a": "a", "b": "b", "c/d": "c/d"}

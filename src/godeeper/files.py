@@ -80,22 +80,34 @@ def atomic_folder(folder: Path, last: str = "") -> Iterator[Path]:
 
 
 def move_together(entries: Sequence[Path], folder: Path) -> None:
-    """Moves files and folders into a folder, in this order; where one cannot be moved, those before it are removed again."""
+    """Moves files and folders into a folder, in this order; where one cannot be moved, all is there as it was."""
     moved: list[Path] = []
+    aside: list[tuple[Path, Path]] = []  # what was there before: where it is meanwhile, and where it belongs
     try:
         for entry in entries:
             target = folder / entry.name
-            if target.is_dir():  # of an earlier try that was killed while it moved
-                shutil.rmtree(target)
+            if target.is_dir() or (target.exists() and entry != entries[-1]):  # the last file is replaced in one step
+                older = partial_file(target)
+                target.replace(older)
+                aside.append((older, target))
             entry.replace(target)
             moved.append(target)
     except BaseException:
         for target in moved:
-            if target.is_dir():
-                shutil.rmtree(target)
-            else:
-                target.unlink()
+            remove(target)
+        for older, target in aside:
+            older.replace(target)
         raise
+    for older, _ in aside:
+        remove(older)
+
+
+def remove(entry: Path) -> None:
+    """Removes a file, or a folder with all that it holds."""
+    if entry.is_dir():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink()
 
 
 @contextmanager
