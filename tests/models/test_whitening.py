@@ -66,6 +66,10 @@ def test_training_fits_it_once_to_the_images_as_the_network_sees_them(tmp_path):
     expected.fit(normalise(seen, network.preprocess))
     trained = load(run)
     assert torch.allclose(trained.stages["whitening"].conv.weight, expected.weight, atol=1e-5)
+    for file in (run / "model.safetensors", *(run / "checkpoints").iterdir()):  # as if killed before its first checkpoint
+        file.unlink()
+    train(create_model("googlenet_cifar", num_classes=2, width=0.125), images, recipe, run, resume=True)
+    assert torch.allclose(load(run).stages["whitening"].conv.weight, expected.weight, atol=1e-5)
     black = ArrayDataset(np.zeros((6, 32, 32, 3), np.uint8), [0, 1] * 3, "black")
     again = train(trained, black, recipe, tmp_path / "again")  # fine-tuned: what it learned on stays
     assert torch.allclose(load(again).stages["whitening"].conv.weight, expected.weight, atol=1e-5)

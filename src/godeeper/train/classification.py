@@ -71,8 +71,7 @@ class Classification(Task):
         check_mixing(self.per_process, recipe)
         check_batch(self.per_process, lambda: any(map(self.needs_two, sizes)), network.definition.name)
         check_same_data(saved, self.images)
-        if not saved:
-            fit_whitening(network, self.images)
+        fit_whitening(network, self.images)  # of a run that goes on, too, which may have no checkpoint yet
 
     def description(self) -> dict[str, Any]:
         return {"images": describe_data(self.images)}
