@@ -74,7 +74,7 @@ TAKES_A_NETWORK = {
     "workflows.embed": lambda network, tmp_path: workflows.embed(network, [IMAGE]),
     "workflows.evaluate": lambda network, tmp_path: workflows.evaluate([network], folder(tmp_path), workers=0),
     "workflows.explain": lambda network, tmp_path: workflows.explain(network, IMAGE, crops=1),
-    "workflows.predict": lambda network, tmp_path: workflows.predict(network, [IMAGE], engine="torch"),
+    "workflows.predict": lambda network, tmp_path: workflows.predict(network, [IMAGE]),
 }
 
 
@@ -127,7 +127,7 @@ def test_a_network_that_is_given_stays_as_it_was(name, network, tmp_path, monkey
     assert_unchanged(before, state_of(network))
 
 
-TAKES_A_WRAPPED_ONE = ("save", "fuse", "Predictor", "workflows.evaluate")
+TAKES_A_WRAPPED_ONE = ("save", "fuse", "Predictor", "workflows.evaluate", "workflows.predict")
 LOADS_ANOTHER = (*TAKES_A_WRAPPED_ONE, "export to ONNX", "workflows.embed", "workflows.explain")
 
 

@@ -32,7 +32,7 @@ class Embedder(ImageLoop):
         self, model: Network | str | Path, engine: str = "auto", precision: str = "auto", *, layer: str | None = None
     ) -> None:
         check_engine(engine, precision)
-        if isinstance(model, str | Path) and is_exported(model):
+        if is_exported(model):
             raise GodeeperError(f"{str(model)!r} gives logits only: take the run or weights file that it was made from")
         self.network = EmbeddingNetwork(open_network(model), layer)
         super().__init__(network_engine(self.network, engine, precision), self.network.preprocess)

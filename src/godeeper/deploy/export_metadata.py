@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..digests import BLANK, check_checksum, warn_unchecked
 from ..errors import BadCheckpoint, GodeeperError
@@ -59,9 +59,9 @@ class ExportMetadata:
         return cls(spec, precision, source, bool(with_preprocessing), values.get("check"))
 
 
-def is_exported(file: str | Path) -> bool:
-    """Whether `file` is named like one that `export` writes and `Predictor` reads."""
-    return Path(file).suffix.lower() in READABLE
+def is_exported(model: object) -> TypeGuard[str | Path]:
+    """Whether `model` is no network but a file, named like one that `export` writes and `Predictor` reads."""
+    return isinstance(model, str | Path) and Path(model).suffix.lower() in READABLE
 
 
 def read_metadata(file: Path) -> ExportMetadata:

@@ -50,7 +50,7 @@ class Predictor(ImageLoop):
         self._network: Network | None = None
         self._embedders: dict[str | None, Embedder] = {}
         self._lock = threading.Lock()
-        if isinstance(model, str | Path) and is_exported(model):
+        if is_exported(model):
             metadata = read_metadata(Path(model))
             made, spec = exported_engine(Path(model), metadata, engine, precision), metadata.spec
         else:

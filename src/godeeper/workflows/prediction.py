@@ -17,7 +17,7 @@ from ..deploy.predictor import Prediction, Predictor
 from ..deploy.table_parts import check_table, fingerprint
 from ..errors import BadImage
 from ..labels import Lang
-from ..models.load import load
+from ..models.load import open_network
 from ..models.network import Network, best_device
 from .progress import OnProgress, Progress, counter
 
@@ -69,7 +69,7 @@ def predict(
     image that cannot be decoded stops nothing.
     """
     check_crops(crops)
-    if engine == "auto" and precision != "int8" and len(images) * crops <= FEW_CROPS and not _exported(model):
+    if engine == "auto" and precision != "int8" and len(images) * crops <= FEW_CROPS and not is_exported(model):
         engine = "torch"
     predictor = Predictor(model, engine, precision)
     outcomes: list[Prediction | BadImage] = []
@@ -78,10 +78,6 @@ def predict(
         if on_progress is not None:
             on_progress(Progress("predicting", len(outcomes), len(images)))
     return PredictResult(outcomes, predictor.classes)
-
-
-def _exported(model: Network | str | Path) -> bool:
-    return not isinstance(model, Network) and is_exported(model)
 
 
 def predict_table(
@@ -104,7 +100,7 @@ def predict_table(
     check_crops(crops)
     check_table(out, FORMATS)
     processes = PartialState(cpu=best_device().type == "cpu")  # each process of a machine on a GPU of its own
-    opened = model if isinstance(model, Network) or is_exported(model) else load(model)
+    opened = model if is_exported(model) else open_network(model)
     predictor = Predictor(opened, engine, precision)
     identity = {"weights": fingerprint(opened), "classes": list(predictor.classes), "precision": predictor.engine.precision}
     progress = counter("predicting", on_progress)
