@@ -56,6 +56,16 @@ def test_a_run_leaves_everything_it_should(tmp_path, images):
     assert not any(name.startswith("auxiliary") for name in load_file(run / "model.safetensors"))
 
 
+@pytest.mark.slow
+def test_the_environment_divides_no_gradient(tmp_path, images, monkeypatch):
+    recipe = replace(RECIPE, epochs=1, batch_size=24, auxiliary_weight=0.0)
+    weights = []
+    for steps in ("1", "4"):
+        monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", steps)
+        weights.append(load_file(train(network(aux=False), images, recipe, tmp_path / steps, trackers=()) / "model.safetensors"))
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
 @pytest.mark.parametrize("model", ["googlenet_bn", pytest.param("googlenet", marks=pytest.mark.slow)])
 def test_it_learns_bright_from_dark(tmp_path, images, model):
     recipe = replace(RECIPE, epochs=12, color_jitter=False, lr=0.05, precision="fp32")

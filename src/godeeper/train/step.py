@@ -72,7 +72,7 @@ class Step:
 
         with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.bf16):
             loss = self.task.loss(self.module, batch, global_step)  # images (N, 3, H, W) -> logits (N, classes) -> ()
-        self.accelerator.backward(loss.value)  # gradients, averaged over all processes
+        loss.value.backward()  # gradients, averaged over all processes; accelerator.backward divides by a variable's number
 
         norm = clip_gradients(self.network, self.recipe.clip_norm)  # also where nothing is clipped: it shows what is not finite
         good = math.isfinite(norm)  # the same in all processes, as gradients are averaged
