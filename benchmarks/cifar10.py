@@ -55,7 +55,7 @@ MODULES = {name: altered(stage, with_average_pools) for name, stage in TABLE.sta
 ARMS = {
     RECIPE: Arm(),
     "flipped by chance": Arm(["alternating_flip=false"]),
-    "not flipped": Arm(["hflip=false", "alternating_flip=false"]),
+    "not flipped": Arm(["hflip=false"]),
     "not shifted": Arm(["shift=0", "crop_scale=1,1", "crop_ratio=1,1"]),
     "scale crops": Arm(["shift=0", "crop_scale=0.4,1"]),
     "label smoothing 0": Arm(["label_smoothing=0"]),

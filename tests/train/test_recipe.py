@@ -1,4 +1,6 @@
 import json
+import runpy
+from pathlib import Path
 
 import pytest
 import torch
@@ -86,3 +88,10 @@ def test_every_recipe_stands_with_its_command_above_it():
         comment = source.partition(f'    "{name}": Recipe(')[0].rsplit("    ),", 1)[-1].rsplit("= {", 1)[-1]
         assert "`godeeper train --model" in comment, name
         assert f"--recipe {name}" in comment or name == "standard", name
+
+
+def test_each_part_that_the_benchmark_measures_changes_the_recipe_or_the_table():
+    arms = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks/cifar10.py"))["ARMS"]
+    recipe, table = recipe_named("cifar10"), arms["recipe"].table
+    changed = {name for name, arm in arms.items() if recipe.with_overrides(arm.settings) != recipe or arm.table is not table}
+    assert changed == set(arms) - {"recipe"}
