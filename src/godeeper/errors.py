@@ -27,6 +27,11 @@ class BadCheckpoint(GodeeperError):
     """A weights file or checkpoint that cannot be read, or that belongs to another network."""
 
 
+def message_lines(error: BaseException) -> list[str]:
+    """The lines of what an error says, at least one: its kind where it says nothing."""
+    return [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory is short: Python's own, torch's of an accelerator, torch's of the CPU, or a loader's
     process that the system has killed, which it does where memory runs out.

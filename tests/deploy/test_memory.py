@@ -10,7 +10,8 @@ from PIL import Image, ImageFile
 import godeeper.deploy.export as export_module
 from godeeper.cli import main
 from godeeper.data.decode import as_image, decode
-from godeeper.deploy import checked_export
+from godeeper.deploy import checked_export, export_metadata
+from godeeper.errors import BadCheckpoint
 
 
 @pytest.mark.parametrize("with_preprocessing", [False, True])
@@ -60,6 +61,14 @@ def test_too_little_memory_is_one_line(case, monkeypatch, capsys):
     error = capsys.readouterr().err
     assert "not enough memory" in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("said", "kind"), [(MemoryError(), MemoryError), (RuntimeError(), BadCheckpoint)])
+def test_an_exported_file_for_which_memory_is_short_is_not_called_damaged(said, kind, exported, monkeypatch):
+    monkeypatch.setattr(export_metadata, "_onnx_text", lambda file: raised(said))
+    with pytest.raises(kind) as caught:
+        export_metadata.read_metadata(exported[".onnx"].file)
+    assert kind is MemoryError or "RuntimeError; export it again" in str(caught.value)
 
 
 @pytest.mark.parametrize("as_pil", [False, True])

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ..errors import GodeeperError
+from ..errors import GodeeperError, message_lines
 from ..files import atomic_write, cache_folder
 from ..packages import install_command
 
@@ -56,7 +56,7 @@ def downloaded(url: str) -> Path:
         reason = f"nobody answers: {cause}" if isinstance(cause, OSError) else "there is no such file"
         raise GodeeperError(f"{url!r} cannot be downloaded: {reason}") from None
     except Exception as error:  # each kind of storage has errors of its own
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(message_lines(error))
         raise GodeeperError(f"{url!r} cannot be downloaded into {str(folder)!r}: {reason}") from None
     return target
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadImage, GodeeperError
+from ..errors import BadImage, GodeeperError, message_lines
 from ..packages import install_command
 from .dataset import DataSplits, ImageDataset, ImageStream, StreamedImage, check_classes, check_tested
 from .decode import RawImage
@@ -140,7 +140,7 @@ def _load(name: str, streaming: bool) -> dict[str, Any]:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return " ".join(message_lines(error))[:300]
 
 
 def _columns(rows: Any, data: str) -> tuple[str, str]:

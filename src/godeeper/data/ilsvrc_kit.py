@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import GodeeperError
+from ..errors import GodeeperError, message_lines
 from ..labels import imagenet
 from ..packages import install_command
 
@@ -100,8 +100,9 @@ def _read_meta(file: Path) -> list[tuple[int, str]]:
         rows: Any = loadmat(file, squeeze_me=True)["synsets"].reshape(-1)
         return [(int(row["ILSVRC2012_ID"]), str(row["WNID"])) for row in rows if row["ILSVRC2012_ID"] <= 1000]
     except Exception as error:  # scipy raises many kinds for a damaged file; one with other fields raises others
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise GodeeperError(f"{str(file)!r} is not the kit's list of synsets ({reason}): unpack the kit anew") from None
+        raise GodeeperError(
+            f"{str(file)!r} is not the kit's list of synsets ({message_lines(error)[0]}): unpack the kit anew"
+        ) from None
 
 
 def _check_order(pairs: Iterable[tuple[int, str]], file: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..errors import GodeeperError
+from ..errors import GodeeperError, message_lines
 from ..packages import install_command
 from .dataset import DataSplits, FileDataset, ImageDataset, Split, check_classes
 from .decode import RawImage
@@ -57,7 +57,7 @@ def open_torchvision(name: str, known: tuple[str, ...] | None, download: bool, s
             raise GodeeperError(f"{name} needs {error.name}: {install_command('demo')}") from None
         except Exception as error:  # no network, a full disk, a file cut short: torchvision raises what comes
             if download:
-                reason = " ".join(str(error).split()) or type(error).__name__
+                reason = " ".join(message_lines(error))
                 raise GodeeperError(f"{name} cannot be downloaded into {root!r}: {reason}") from None
             raise GodeeperError(
                 f"{name} is not in {root!r}, or is damaged: --download fetches it (GODEEPER_DATA names another folder)"

@@ -20,7 +20,7 @@ from ..detect.detector_files import load_detector
 from ..detect.detector_spec import DetectorSpec
 from ..detect.faster_rcnn import FasterRCNN
 from ..detect.iou import box_iou
-from ..errors import BadCheckpoint, GodeeperError
+from ..errors import BadCheckpoint, GodeeperError, is_out_of_memory, message_lines
 from ..packages import require
 from ..tensor_files import digest
 from ..version import __version__
@@ -62,7 +62,9 @@ class ExportedDetector:
         except GodeeperError:
             raise
         except Exception as error:  # the engines' own kinds
-            reason = str(error).strip().splitlines()[-1]
+            if is_out_of_memory(error):
+                raise
+            reason = message_lines(error)[-1]
             raise BadCheckpoint(f"{str(file)!r} is damaged: {reason}; export it again") from None
         self.classes = self.spec.classes
 

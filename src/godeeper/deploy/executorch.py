@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn import functional as F
 
-from ..errors import GodeeperError
+from ..errors import GodeeperError, message_lines
 from ..packages import install_command, require
 from .fuse import SharedConcat
-from .torch_export import first_line, layers_of, silenced, trace
+from .torch_export import layers_of, silenced, trace
 
 OPERATOR = re.compile(r"(torch\._ops\.|\{')(?P<name>\w+(\.|::)[\w.]+)")  # in the messages of its exporter
 MISSING = re.compile(r"Missing operator: \[\d+\] (\S+)")  # in its runtime's log
@@ -69,7 +69,7 @@ def lower(network: nn.Module, image_size: int) -> LoweredProgram:
             lowered = edge.to_executorch()
     except Exception as error:  # whatever its passes may raise
         operator = OPERATOR.search(str(error))
-        what = f"the operator {operator['name']}" if operator else f"this network ({first_line(error)})"
+        what = f"the operator {operator['name']}" if operator else f"this network ({message_lines(error)[0]})"
         raise GodeeperError(f"ExecuTorch cannot lower {what}: write it in simpler operations") from error
     (plan,) = lowered.executorch_program.execution_plan
     slow_operators = tuple(sorted({f"{operator.name}.{operator.overload}".rstrip(".") for operator in plan.operators}))
@@ -172,7 +172,7 @@ def _executorch(module: str) -> Any:
         with silenced():
             return require(f"executorch.{module}", "phone")
     except ImportError as error:  # of a library that was built for another torch
-        reason = f"executorch does not fit torch {torch.__version__} ({first_line(error)})"
+        reason = f"executorch does not fit torch {torch.__version__} ({message_lines(error)[0]})"
         raise GodeeperError(f"{reason}: {install_command('phone')}") from None
 
 
@@ -192,5 +192,5 @@ def _runtime(file: Path) -> Iterator[Any]:
             yield runtime.load_program(file)
     except RuntimeError as error:
         missing = MISSING.search(log.getvalue())
-        reason = f"it has no kernel for {missing[1]}" if missing else first_line(error)
+        reason = f"it has no kernel for {missing[1]}" if missing else message_lines(error)[0]
         raise GodeeperError(f"ExecuTorch cannot run {str(file)!r}: {reason}") from None

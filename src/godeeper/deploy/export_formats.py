@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from ..digests import BLANK
+from ..errors import message_lines
 from ..models.network import Network
 from ..packages import require
 from .executorch import MemoryUse, lower, run_pte
 from .export_metadata import KEY, metadata_text, set_onnx_metadata
 from .openvino_core import openvino_core
-from .torch_export import first_line, run_pt2, trace_any_batch, write_pt2
+from .torch_export import run_pt2, trace_any_batch, write_pt2
 
 FORMATS = {".onnx": "ONNX", ".xml": "OpenVINO", ".pt2": "torch.export", ".pte": "ExecuTorch"}
 COMPANIONS = {".xml": ".bin", ".pte": ".json"}  # the weights; the metadata
@@ -95,7 +96,7 @@ class OpenVINOExporter:
         try:
             require("openvino", "deploy").save_model(self.model, str(file), compress_to_fp16=False)
         except RuntimeError as error:
-            raise OSError(errno.EIO, f"OpenVINO cannot write it: {first_line(error)}", str(file)) from None
+            raise OSError(errno.EIO, f"OpenVINO cannot write it: {message_lines(error)[0]}", str(file)) from None
 
     def load(self, file: Path) -> Run:
         return load_openvino(file)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from ..digests import BLANK, check_checksum, warn_unchecked
-from ..errors import BadCheckpoint, GodeeperError
+from ..errors import BadCheckpoint, GodeeperError, is_out_of_memory, message_lines
 from ..files import could_exist
 from ..models.spec import ModelSpec
 from ..packages import require
@@ -121,7 +121,9 @@ def read_json(file: Path) -> dict[str, Any]:
     except GodeeperError:
         raise
     except Exception as error:  # protobuf's and OpenVINO's own kinds
-        reason = str(error).strip().splitlines()[-1]
+        if is_out_of_memory(error):
+            raise
+        reason = message_lines(error)[-1]
         raise BadCheckpoint(f"{str(file)!r} is damaged, or not {file.suffix}: {reason}; export it again") from None
     if text is None:
         raise BadCheckpoint(f"{str(file)!r} says nothing of classes and preprocessing: make it with `godeeper export`")

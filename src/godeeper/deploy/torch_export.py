@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from ..errors import GodeeperError
+from ..errors import GodeeperError, message_lines
 from ..models.network import Network, device_of
 
 
@@ -73,12 +73,7 @@ def trace(module: nn.Module, image_size: int, batch: int, dynamic: dict[int, Any
         with silenced(), redirect_stderr(io.StringIO()), torch.no_grad():  # where the tracer prints the graph so far
             return torch.export.export(module, (x,), dynamic_shapes=(dynamic,))
     except Exception as error:  # whatever a module's forward and the tracer may raise
-        raise GodeeperError(f"torch.export cannot trace this network: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, or the error's name."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise GodeeperError(f"torch.export cannot trace this network: {message_lines(error)[0]}") from error
 
 
 @contextmanager

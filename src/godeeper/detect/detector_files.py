@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from ..errors import BadCheckpoint, GodeeperError
+from ..errors import BadCheckpoint, GodeeperError, message_lines
 from ..files import could_exist
 from ..models.network import unwrapped
 from ..models.weights.read import WEIGHTS_FILE, weights_file
@@ -72,7 +72,7 @@ def _fill(module: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
+        reason = message_lines(error)[-1]
         raise BadCheckpoint(f"{str(file)!r} does not fit the network that it describes: {reason}") from None
     for name, tensor in tensors.items():
         if fault := value_fault(name, tensor):

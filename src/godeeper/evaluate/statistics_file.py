@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..digests import BLANK, check_checksum, write_checksum
-from ..errors import GodeeperError
+from ..errors import GodeeperError, message_lines
 from ..files import atomic_write
 from .generated import FeatureStatistics
 
@@ -57,7 +57,7 @@ def load_statistics(file: Path) -> SavedStatistics:
         with zipfile.ZipFile(file) as archive:
             arrays = {name: _array(archive, name) for name in ("mu", "sigma", *ORIGIN) if f"{name}.npy" in archive.namelist()}
     except UNREADABLE as error:
-        raise GodeeperError(f"{str(file)!r} cannot be read as saved statistics: {_reason(error)}") from None
+        raise GodeeperError(f"{str(file)!r} cannot be read as saved statistics: {message_lines(error)[0]}") from None
     if not {"mu", "sigma"} <= arrays.keys():
         raise GodeeperError(f"{str(file)!r} holds no FID statistics: they are the arrays mu and sigma")
     mu, sigma = arrays["mu"], arrays["sigma"]
@@ -92,7 +92,3 @@ def _is_covariance(sigma: NDArray[Any], mu: NDArray[Any]) -> bool:
         return False
     rounding = 1e-4 * np.abs(sigma).max()
     return bool((np.abs(sigma - sigma.T) <= rounding).all() and (np.diag(sigma) >= -rounding).all())
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

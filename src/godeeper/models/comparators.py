@@ -11,13 +11,13 @@ from urllib.request import urlopen
 
 from torch import Tensor, nn
 
-from ..errors import BadCheckpoint, GodeeperError, unknown
+from ..errors import BadCheckpoint, GodeeperError, message_lines, unknown
 from ..labels import imagenet_names
 from ..packages import install_command
 from ..preprocess import Interpolation, Preprocess
 from .load import load
 from .network import Network
-from .weights.foreign import cache_file, cached_file, fetch, first_line, read_pickled
+from .weights.foreign import cache_file, cached_file, fetch, read_pickled
 from .weights.published import HUGGING_FACE, Published
 
 INTERPOLATIONS: tuple[Interpolation, ...] = ("bilinear", "bicubic")
@@ -129,7 +129,7 @@ def _torchvision_tensors(weights: Any, file: Path) -> dict[str, Any]:
         tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True, map_location="cpu")
     except Exception as error:
         read_pickled(file)  # which says what is wrong with it
-        raise BadCheckpoint(f"{str(file)!r} cannot be read: {first_line(error)}") from None
+        raise BadCheckpoint(f"{str(file)!r} cannot be read: {message_lines(error)[0]}") from None
     if not isinstance(tensors, dict):
         raise BadCheckpoint(f"{str(file)!r} holds no weights by name, but {type(tensors).__name__}")
     for key in [key for key in tensors if isinstance(key, str)]:
@@ -243,13 +243,13 @@ def _fetch(weights: Published) -> Path:
         except Exception as error:  # of many kinds: no network, no such host, offline by choice
             where = f"{weights.url}/resolve/main/{weights.file}" if repository else weights.url
             raise GodeeperError(
-                f"cannot fetch {weights.name!r} ({first_line(error)}): download {where} and put it at {str(file)!r}"
+                f"cannot fetch {weights.name!r} ({message_lines(error)[0]}): download {where} and put it at {str(file)!r}"
             ) from None
     return fetch(weights)
 
 
 def _misfit(file: Path, name: str, error: Exception) -> BadCheckpoint:
     """The error for a file that a library refused: torch puts what differs below a first line that does not say it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("Error(s) in loading")]
-    reason = lines[0] if lines else type(error).__name__
+    first, *others = message_lines(error)
+    reason = others[0] if others and first.startswith("Error(s) in loading") else first
     return BadCheckpoint(f"{str(file)!r} does not fit {name!r}, or is damaged: {reason[:200]}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..errors import GodeeperError
+from ..errors import GodeeperError, message_lines
 from ..files import could_exist
 from ..preprocess import Preprocess
 from .load import load, save
 from .network import Network
-from .weights.foreign import first_line, from_hub
+from .weights.foreign import from_hub
 from .weights.read import WEIGHTS_FILE
 
 
@@ -34,7 +34,7 @@ def from_pretrained(source: str | Path, *, revision: str | None = None, preproce
     try:
         file = from_hub(str(source), WEIGHTS_FILE, revision)
     except Exception as error:  # of many kinds: no network, no such repository, one that asks for a token, no name for one
-        reason = first_line(error.__cause__ or error)
+        reason = message_lines(error.__cause__ or error)[0]
         raise GodeeperError(f"{str(source)!r} is no folder, and cannot be fetched from Hugging Face's hub: {reason}") from None
     return load(file, preprocess=preprocess)
 
@@ -55,5 +55,5 @@ def push_to_hub(
             hub.create_repo(repository, private=private, exist_ok=True)
             commit = hub.upload_folder(repo_id=repository, folder_path=folder, commit_message=message)
         except Exception as error:  # of many kinds: no network, no token, no right to write
-            raise GodeeperError(f"{repository!r} cannot be written on Hugging Face's hub: {first_line(error)}") from None
+            raise GodeeperError(f"{repository!r} cannot be written on Hugging Face's hub: {message_lines(error)[0]}") from None
     return str(commit)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...errors import BadCheckpoint, GodeeperError, is_out_of_memory
+from ...errors import BadCheckpoint, GodeeperError, is_out_of_memory, message_lines
 from ...packages import ignore_warnings
 from .layouts import LAYOUTS, Layout
 from .published import BACKGROUND, FACENET_RELEASES, KERAS_APPLICATIONS, LOOKALIKES, PUBLISHED, Published
@@ -43,7 +43,7 @@ def fetch(weights: Published) -> Path:
     try:
         return from_hub(weights.repository, weights.file) if weights.repository else _from_web(weights, file)
     except Exception as error:  # of many kinds: no network, no such host, a wrong hash, a full disk
-        reason = first_line(error.__cause__ or error)
+        reason = message_lines(error.__cause__ or error)[0]
         url = f"{weights.url}/resolve/main/{weights.file}" if weights.repository else weights.url
         raise GodeeperError(f"cannot fetch {weights.name!r} ({reason}): download {url} and put it at {str(file)!r}") from None
 
@@ -122,8 +122,7 @@ def from_hub(repository: str, name: str, revision: str | None = None) -> Path:
 
 def _from_web(weights: Published, file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    beginning = HASH.search(weights.file)
-    torch.hub.download_url_to_file(weights.url, str(file), beginning and beginning[1])
+    torch.hub.download_url_to_file(weights.url, str(file), _known_beginning(weights) or None)
     return file
 
 
@@ -296,11 +295,6 @@ def _is_named(file: Path, weights: Published) -> bool:
 def _stem(name: str) -> str:
     """A published name as the name of a file, without its ending."""
     return name.replace("/", "_")
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says first, or its kind where it says nothing."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _optional(ours: str) -> bool:
