@@ -89,10 +89,11 @@ def test_the_curves_of_several_runs_in_one_image(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("when", ["start", "finish"])
-def test_a_full_disk_is_a_warning_of_a_tracker_and_ends_no_run(tmp_path, monkeypatch, when):
-    def full(self):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("no API key configured")])
+def test_what_a_tracker_cannot_do_is_a_warning_and_ends_no_run(tmp_path, monkeypatch, when, error):
+    def fail(self):
+        raise error
 
-    monkeypatch.setattr(TensorBoardTracker, when, full)
-    with pytest.warns(UserWarning, match="No space left"), Trackers(["tensorboard"], tmp_path, {}, 0) as trackers:
+    monkeypatch.setattr(TensorBoardTracker, when, fail)
+    with pytest.warns(UserWarning, match="No space left|no API key"), Trackers(["tensorboard"], tmp_path, {}, 0) as trackers:
         trackers.log({"step/loss": 1.0}, 1)

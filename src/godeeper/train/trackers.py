@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
-from ..errors import GodeeperError, unknown
+from ..errors import GodeeperError, message_lines, unknown
 from ..packages import install_command
 
 TRACKERS = ("tensorboard", "wandb")
@@ -72,8 +72,8 @@ class Trackers:
 
 @contextmanager
 def _warning(tracker: GeneralTracker) -> Iterator[None]:
-    """An OSError of a tracker, such as a full disk's, becomes a warning."""
+    """An error of a tracker becomes a warning: a full disk, nobody who is logged in."""
     try:
         yield
-    except OSError as error:
-        warnings.warn(f"{tracker.name}: {error}", stacklevel=3)
+    except Exception as error:  # each library has kinds of its own
+        warnings.warn(f"{tracker.name}: {message_lines(error)[0]}", stacklevel=3)
