@@ -10,7 +10,7 @@ from godeeper import create_model, load
 from godeeper.deploy import executorch
 from godeeper.deploy.executorch import activations, for_xnnpack, lower, run_pte
 from godeeper.deploy.fuse import fuse
-from godeeper.deploy.torch_export import layers_of, run_pt2, trace, trace_any_batch, write_pt2
+from godeeper.deploy.torch_export import layers_of, load_pt2, trace, trace_any_batch, write_pt2
 from godeeper.errors import GodeeperError
 from networks import alive
 
@@ -146,7 +146,7 @@ def test_the_papers_networks_in_both_formats(name, slow_operators, tmp_path):
     x = torch.randn(2, 3, side, side)
     expected = logits(network, x)
     write_pt2(trace_any_batch(network, side), tmp_path / "network.pt2", {}, "")
-    assert difference(run_pt2(tmp_path / "network.pt2", x), expected) < 1e-5
+    assert difference(load_pt2(tmp_path / "network.pt2")(x), expected) < 1e-5
     lowered = lower(network, side)
     (tmp_path / "network.pte").write_bytes(lowered.content)
     assert difference(run_pte(tmp_path / "network.pte", x[:1]), expected[:1]) < 1e-4

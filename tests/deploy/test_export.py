@@ -22,7 +22,7 @@ from godeeper.deploy.export_formats import ONNXExporter, OpenVINOExporter
 from godeeper.deploy.export_metadata import read_metadata
 from godeeper.deploy.fuse import fuse
 from godeeper.deploy.onnx_graph import to_onnx
-from godeeper.deploy.torch_export import run_pt2
+from godeeper.deploy.torch_export import load_pt2
 from godeeper.tensor_files import digest
 from networks import alive
 
@@ -153,7 +153,7 @@ def test_a_file_predicts_as_its_weights_do(suffix, engine, crops, exported, weig
 def test_a_pt2_gives_the_networks_probabilities(exported, weights_file):
     network = load(weights_file)
     images = made_images(3)
-    actual = run_pt2(exported[".pt2"].file, prepared(images, network.preprocess)).softmax(1)
+    actual = load_pt2(exported[".pt2"].file)(prepared(images, network.preprocess)).softmax(1)
     assert torch.allclose(actual, probabilities(network, images), rtol=0, atol=1e-5)
 
 

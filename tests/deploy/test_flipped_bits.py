@@ -12,7 +12,7 @@ from made_images import made_images
 from flips import flipped, outcomes
 from godeeper import BadCheckpoint, Predictor, load
 from godeeper.deploy.export_metadata import check_exported, checksummed_files, read_metadata
-from godeeper.deploy.torch_export import run_pt2
+from godeeper.deploy.torch_export import load_pt2
 from godeeper.tensor_files import digest, load_tensors
 from godeeper.train.checkpoint import Position, State, checkpoints, load_newest, save_checkpoint
 from godeeper.train.optim import make_optimizer
@@ -105,4 +105,4 @@ def test_a_pt2_file_is_as_good_as_before(copied, weights_file):
     (file,) = copied(".pt2")
     assert zipfile.ZipFile(file).testzip() is None
     x = images(32)
-    torch.testing.assert_close(run_pt2(file, x), load(weights_file)(x).detach(), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(load_pt2(file)(x), load(weights_file)(x).detach(), atol=1e-4, rtol=1e-4)

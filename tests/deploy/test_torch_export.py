@@ -15,7 +15,7 @@ from torch import nn
 from godeeper import load
 from godeeper.deploy.executorch import lower
 from godeeper.deploy.fuse import fuse
-from godeeper.deploy.torch_export import run_pt2, silenced, trace_any_batch
+from godeeper.deploy.torch_export import load_pt2, silenced, trace_any_batch
 from godeeper.errors import GodeeperError
 
 ALONE = """
@@ -61,7 +61,7 @@ def test_a_pt2_takes_any_number_of_images(pt2, fused, images):
     for count in (1, 2, 5):
         assert difference(logits(program, images[:count]), logits(fused, images[:count])) < 1e-6
     channels_last = images.to(memory_format=torch.channels_last)
-    assert difference(run_pt2(pt2, channels_last), logits(fused, images)) < 1e-6
+    assert difference(load_pt2(pt2)(channels_last), logits(fused, images)) < 1e-6
 
 
 def test_a_pt2_holds_no_pickle_and_gives_its_metadata_to_torch(pt2):

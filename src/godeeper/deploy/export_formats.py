@@ -19,7 +19,7 @@ from ..packages import require
 from .executorch import MemoryUse, lower, run_pte
 from .export_metadata import KEY, metadata_text, set_onnx_metadata
 from .openvino_core import openvino_core
-from .torch_export import run_pt2, trace_any_batch, write_pt2
+from .torch_export import load_pt2, trace_any_batch, write_pt2
 
 FORMATS = {".onnx": "ONNX", ".xml": "OpenVINO", ".pt2": "torch.export", ".pte": "ExecuTorch"}
 COMPANIONS = {".xml": ".bin", ".pte": ".json"}  # the weights; the metadata
@@ -115,7 +115,8 @@ class TorchExporter:
         write_pt2(self.program, file, {KEY: json.dumps(metadata, ensure_ascii=False)}, BLANK)
 
     def load(self, file: Path) -> Run:
-        return lambda x: [run_pt2(file, torch.from_numpy(x)).numpy()]
+        run = load_pt2(file)
+        return lambda x: [run(torch.from_numpy(x)).numpy()]
 
 
 class ExecuTorchExporter:

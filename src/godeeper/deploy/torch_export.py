@@ -7,7 +7,7 @@ import io
 import logging
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,20 @@ def write_pt2(program: ExportedProgram, file: Path, metadata: dict[str, str], co
     file.write_bytes(buffer.getbuffer())
 
 
-def run_pt2(file: Path, x: Tensor) -> Tensor:
-    """Runs a file that `write_pt2` has just written: images (N, 3, S, S) -> logits (N, classes).
+def load_pt2(file: Path) -> Callable[[Tensor], Tensor]:
+    """A file that `write_pt2` has just written, ready to run: images (N, 3, S, S) -> logits (N, classes).
 
     Never for a file that a user names: torch.export.load unpickles where a file asks for it, and evaluates the text of its sizes.
     """
-    with silenced(), torch.inference_mode():
-        logits: Tensor = torch.export.load(file).module()(x)
-    return logits
+    with silenced():  # once: it takes as long as many batches
+        module = torch.export.load(file).module()
+
+    @torch.inference_mode()
+    def run(x: Tensor) -> Tensor:
+        logits: Tensor = module(x)
+        return logits
+
+    return run
 
 
 def layers_of(network: nn.Module) -> nn.Module:
