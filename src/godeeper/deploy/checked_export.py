@@ -20,8 +20,8 @@ from ..digests import write_checksum
 from ..errors import BadImage, GodeeperError
 from ..files import errors_name, move_together
 from ..packages import require
-from .export_formats import FORMATS, Exporter, Run, files_of
-from .export_metadata import checksummed_files
+from .export_formats import FORMATS, Exporter, Run
+from .export_metadata import checksummed_files, files_of
 
 PREFIX = ".export-"  # of the folder in which a file is written and checked
 FEWEST_IMAGES, MOST_IMAGES = 20, 1300  # of a folder: needed to calibrate and check eight bits with; used

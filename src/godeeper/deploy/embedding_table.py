@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadImage
 from .embedder import Embedder
-from .table_parts import CHUNK, Columns, Row, check_table, image_name, join_csv, join_parquet, rows_of, write_table
+from .table_parts import Columns, Row, check_table, image_name, join_csv, join_parquet, rows_of, write_table
 
 FORMATS = (".parquet", ".npz", ".csv")
 Vector = NDArray[np.float32]
@@ -27,7 +27,6 @@ def write_embeddings(
     identity: dict[str, Any],
     *,
     normalize: bool = False,
-    chunk: int = CHUNK,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Writes a row for every file, in order: its embedding, or why it cannot be decoded.
@@ -48,7 +47,7 @@ def write_embeddings(
 
     join = {".parquet": _join_parquet, ".npz": _join_npz, ".csv": _join_csv}[out.suffix.lower()]
     settings = {**identity, "what": "embeddings", "normalize": normalize}
-    write_table(out, files, rows, settings, partial(join, units=embedder.units), chunk=chunk, progress=progress)
+    write_table(out, files, rows, settings, partial(join, units=embedder.units), progress=progress)
 
 
 def _vector(row: Row) -> Vector | None:

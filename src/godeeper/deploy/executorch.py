@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from ..errors import GodeeperError, message_lines
 from ..packages import install_command, require
 from .fuse import SharedConcat
+from .onnx_graph import pair
 from .torch_export import layers_of, silenced, trace
 
 OPERATOR = re.compile(r"(torch\._ops\.|\{')(?P<name>\w+(\.|::)[\w.]+)")  # in the messages of its exporter
@@ -117,14 +118,10 @@ def _rewritten(module: nn.Module) -> nn.Module:
         case SharedConcat():
             return SlicedConcat(module)
         case nn.AvgPool2d() if module.count_include_pad and not module.ceil_mode and module.divisor_override is None:
-            vertical, horizontal = _pair(module.padding)
+            vertical, horizontal = pair(module.padding)
             pad = nn.ZeroPad2d((horizontal, horizontal, vertical, vertical))
             return nn.Sequential(pad, nn.AvgPool2d(module.kernel_size, module.stride)) if any(pad.padding) else module
     return module
-
-
-def _pair(sides: int | tuple[int, int]) -> tuple[int, int]:
-    return (sides, sides) if isinstance(sides, int) else sides
 
 
 class SlicedLRN(nn.Module):

@@ -17,12 +17,11 @@ from ..errors import message_lines
 from ..models.network import Network
 from ..packages import require
 from .executorch import MemoryUse, lower, run_pte
-from .export_metadata import KEY, metadata_text, set_onnx_metadata
+from .export_metadata import COMPANIONS, KEY, metadata_text, set_onnx_metadata
 from .openvino_core import openvino_core
 from .torch_export import load_pt2, trace_any_batch, write_pt2
 
 FORMATS = {".onnx": "ONNX", ".xml": "OpenVINO", ".pt2": "torch.export", ".pte": "ExecuTorch"}
-COMPANIONS = {".xml": ".bin", ".pte": ".json"}  # the weights; the metadata
 
 Run = Callable[[NDArray[Any]], list[NDArray[Any]]]  # a file's one input -> its outputs
 
@@ -38,12 +37,6 @@ class Exporter(Protocol):
 
     def load(self, file: Path) -> Run:
         """The file, ready to run."""
-
-
-def files_of(file: Path) -> list[Path]:
-    """The files that belong to an exported file: itself, and its companion where the format has one."""
-    companion = COMPANIONS.get(file.suffix.lower())
-    return [file, *([file.with_suffix(companion)] if companion else [])]
 
 
 def load_onnx(file: Path) -> Run:

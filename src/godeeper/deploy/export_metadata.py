@@ -19,6 +19,7 @@ from .openvino_core import openvino_core
 KEY = "godeeper"  # of the metadata, in every format
 UNREADABLE = "its metadata is damaged, or of another version: make it with `godeeper export`"
 CHECKSUM = "checksum"  # of that JSON
+COMPANIONS = {".xml": ".bin", ".pte": ".json"}  # the weights; the metadata
 READABLE = (".onnx", ".xml")  # by `Predictor`; torch's own files may hold pickles, which are never opened here
 
 
@@ -75,14 +76,15 @@ def read_metadata(file: Path) -> ExportMetadata:
         raise BadCheckpoint(f"{str(file)!r}: {UNREADABLE}") from None
 
 
+def files_of(file: Path) -> list[Path]:
+    """The files that belong to an exported file: itself, and its companion where the format has one."""
+    companion = COMPANIONS.get(file.suffix.lower())
+    return [file, *([file.with_suffix(companion)] if companion else [])]
+
+
 def checksummed_files(file: Path) -> list[Path]:
-    """The files that the checksum of an exported one is of: first that which carries it."""
-    match file.suffix.lower():
-        case ".xml":
-            return [file, file.with_suffix(".bin")]
-        case ".pte":
-            return [file.with_suffix(".json"), file]
-    return [file]
+    """The files that the checksum of an exported one is of: first that which carries it, and the metadata."""
+    return files_of(file)[::-1] if file.suffix.lower() == ".pte" else files_of(file)
 
 
 def check_exported(file: str | Path) -> bool:

@@ -135,7 +135,7 @@ class _Writer:
             yield self._node("Relu", relu, [part], suffix=f".{number}")
 
     def _adaptive(self, module: nn.AdaptiveAvgPool2d, x: str) -> str:
-        (rows, columns), (height, width) = _pair(module.output_size), self.grids[module]  # type: ignore[arg-type]
+        (rows, columns), (height, width) = pair(module.output_size), self.grids[module]  # type: ignore[arg-type]
         if height % rows or width % columns:
             raise GodeeperError(
                 f"{self.names[module]!r} cannot be written as ONNX: its adaptive windows on {height}x{width} overlap"
@@ -146,11 +146,12 @@ class _Writer:
 
 def _window(module: Any) -> dict[str, Any]:
     """The attributes that convolutions and pools share."""
-    (height, width), strides, (top, left) = (_pair(value) for value in (module.kernel_size, module.stride, module.padding))
+    (height, width), strides, (top, left) = (pair(value) for value in (module.kernel_size, module.stride, module.padding))
     return {"kernel_shape": [height, width], "strides": list(strides), "pads": [top, left, top, left]}
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """Both sides of a window, of which torch keeps one where they are equal."""
     return value if isinstance(value, tuple) else (value, value)
 
 

@@ -22,6 +22,7 @@ from ..locks import is_gone, locked, present
 from ..models.network import Network, best_device
 from ..packages import require
 from ..tensor_files import digest
+from .export_metadata import files_of
 
 CHUNK = 500  # rows a part: at most so many are computed again after an interruption
 Row = dict[str, Any]
@@ -121,9 +122,9 @@ def fingerprint(model: Network | str | Path) -> str:
     """What decides a network's answers, its weights and its spec, or an exported file's bytes, as digests."""
     if isinstance(model, Network):
         return f"{digest(model.state_dict())} {model.spec.digest}"
-    result = hashlib.sha256(Path(model).read_bytes())
-    if Path(model).suffix.lower() == ".xml":
-        result.update(Path(model).with_suffix(".bin").read_bytes())
+    result = hashlib.sha256()
+    for file in files_of(Path(model)):
+        result.update(file.read_bytes())
     return result.hexdigest()
 
 

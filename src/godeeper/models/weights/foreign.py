@@ -122,7 +122,8 @@ def from_hub(repository: str, name: str, revision: str | None = None) -> Path:
 
 def _from_web(weights: Published, file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    torch.hub.download_url_to_file(weights.url, str(file), _known_beginning(weights) or None)
+    beginning = HASH.search(weights.file)
+    torch.hub.download_url_to_file(weights.url, str(file), beginning and beginning[1])
     return file
 
 

@@ -38,7 +38,7 @@ class Published:
     """One set of weights.
 
     `url` ends in the file; of a Hugging Face repository it is the repository's page, and the file `model.safetensors`.
-    `classes` counts the file's own, 0 where it has no classifier; the network keeps 1000 from `label_offset` on if they are
+    `classes` counts the file's own, 0 where it has no classifier; the network keeps 1000 (from `BACKGROUND` on) if they are
     ImageNet's. Accuracies in percent, None where the publisher states none for ImageNet. `heads`: the file has auxiliary heads;
     `remark`: what one should know of them.
     """
@@ -54,11 +54,6 @@ class Published:
     classes: int = 1000
     heads: bool = False
     remark: str = ""
-
-    @property
-    def label_offset(self) -> int:
-        """Where ImageNet's classes begin: after the background where there are 1001 or 1008."""
-        return BACKGROUND.get(self.classes, 0)
 
     @property
     def architecture(self) -> str:
