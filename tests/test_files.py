@@ -1,12 +1,13 @@
 """Files written atomically."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from full_disk import disk
-from godeeper.files import atomic_folder, atomic_write, is_partial, move_together
+from godeeper.files import atomic_folder, atomic_write, is_partial, move_together, open_regular, read_file
 
 
 def test_the_longest_name_that_a_file_system_takes_is_written(tmp_path):
@@ -119,3 +120,25 @@ def test_what_is_moved_replaces_what_is_there(tmp_path):
             (partial / name).parent.mkdir(exist_ok=True)
             (partial / name).write_text(name)
     assert contents(tmp_path) == {"a": "a", "b": "b", "c/d": "c/d"}
+
+
+@pytest.mark.parametrize("read", [open_regular, read_file])
+def test_a_pipe_or_a_device_is_refused_at_once(read, tmp_path):
+    """Which may never begin, or never end."""
+    os.mkfifo(tmp_path / "pipe")
+    for file in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="not a regular file"):
+            read(file)
+    with pytest.raises(IsADirectoryError):
+        read(tmp_path)
+
+
+def test_what_is_too_large_is_not_read(tmp_path):
+    with open(tmp_path / "sparse", "wb") as opened:
+        opened.truncate(10**12)
+    with pytest.raises(OSError, match="larger than 100,000,000 bytes"):
+        read_file(tmp_path / "sparse")
+    (tmp_path / "small").write_bytes(b"four")
+    assert read_file(tmp_path / "small", 4) == b"four"
+    with pytest.raises(OSError, match="larger than 3 bytes"):
+        read_file(tmp_path / "small", 3)

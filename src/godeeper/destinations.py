@@ -30,6 +30,8 @@ def check_output(out: Path, option: str, suffixes: Sequence[str] | None = None, 
         raise GodeeperError(f"{given}: name a {_listed(suffixes)} file; the name's ending decides the format")
     if not out.parent.is_dir():
         raise GodeeperError(f"{given}: there is no folder {str(out.parent)!r}")
+    if out.exists() and not out.is_file():
+        raise GodeeperError(f"{given} is a pipe or a device, which a file would replace: name another")
     if out.exists() and not replaces:
         raise GodeeperError(f"{given} exists: remove it or choose another name")
     _check_writable(out.parent, given)

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadCheckpoint
+from .files import open_regular, read_file
 
 logger = logging.getLogger("godeeper")
 
 MARK = b"godeeper-sha256:"  # in a file, before the digits of its checksum
 DIGITS = 64
+LARGEST_SEARCHED = 4_000_000_000  # bytes of a file whose checksum may stand anywhere: .onnx ends at two thousand million
 BLANK = MARK.decode() + "0" * DIGITS  # what a file holds while its checksum is computed
 
 
@@ -61,7 +63,9 @@ def warn_unchecked(file: Path) -> None:
 
 def _beginning(file: Path, within: int) -> bytes:
     """The first `within` bytes of a file, all of it where that is -1."""
-    with file.open("rb") as opened:
+    if within < 0:
+        return read_file(file, LARGEST_SEARCHED)
+    with open_regular(file) as opened:
         return opened.read(within)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, on all usual file systems
+LARGEST_TEXT = 100_000_000  # bytes of a file that a person may have written
 
 
 def cache_folder() -> Path:
@@ -23,6 +26,23 @@ def could_exist(name: str | Path) -> bool:
     """Whether a file system takes such a name, by the bytes that it has; to ask for one that none takes would raise OSError."""
     encoded = os.fsencode(name)
     return len(encoded) <= LONGEST_PATH and all(len(part) <= LONGEST_NAME for part in encoded.split(os.fsencode(os.sep)))
+
+
+def open_regular(file: str | Path) -> BinaryIO:
+    """A regular file, opened to be read. OSError, at once, for a pipe or a device, which may never begin, or never end."""
+    opened = open(file, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+        opened.close()
+        raise OSError(errno.EINVAL, "not a regular file", str(file))
+    return opened
+
+
+def read_file(file: str | Path, largest: int = LARGEST_TEXT) -> bytes:
+    """What a regular file holds. OSError where it cannot be read, or is of more than `largest` bytes: none of these is read."""
+    with open_regular(file) as opened:
+        if os.fstat(opened.fileno()).st_size > largest:
+            raise OSError(errno.EFBIG, f"larger than {largest:,} bytes", str(file))
+        return opened.read()
 
 
 def partial_file(file: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GodeeperError
-from ..files import atomic_write
+from ..files import atomic_write, read_file
 
 RESULTS = "results"  # the folder of this package: a file a claim, with its results by scale
 
@@ -18,7 +18,7 @@ RESULTS = "results"  # the folder of this package: a file a claim, with its resu
 def read_json(file: Path) -> Any:
     """What a file of a claim's folder holds; GodeeperError where it is damaged."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(read_file(file))
     except (ValueError, RecursionError):
         raise GodeeperError(f"{str(file)!r} is damaged: delete it, and the same command makes it again") from None
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import GodeeperError
+from ..files import read_file
 from .evaluate import Blacklist, ReportFolder
 from .evaluation_output import print_evaluation
 from .output import Json, Language, print_json, print_table
@@ -42,7 +43,7 @@ def tables_command(
     runs = []
     for file in results or []:
         try:
-            runs += ilsvrc_results(json.loads(file.read_text("utf-8")))
+            runs += ilsvrc_results(json.loads(read_file(file)))
         except (GodeeperError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise GodeeperError(f"{str(file)!r} is not what `godeeper evaluate --json` prints") from None
     table = table_rows(runs)

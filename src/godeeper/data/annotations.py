@@ -13,12 +13,15 @@ import numpy as np
 from PIL import Image
 
 from ..errors import GodeeperError
+from ..files import read_file
 from .decode import decode
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 Doubles = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Labels = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+LARGEST = 4_000_000_000  # bytes of an annotation file: LVIS' have 1.2 thousand million
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -165,9 +168,7 @@ def split_named(split: str, names: Iterable[str]) -> str | None:
 
 def read_annotation(file: Path) -> bytes:
     """What an annotation file holds; GodeeperError where it cannot be read."""
-    if not os.path.isfile(file):  # a pipe would never end
-        raise GodeeperError(f"{str(file)!r} is no regular file")
     try:
-        return file.read_bytes()
+        return read_file(file, LARGEST)
     except OSError as error:
         raise GodeeperError(f"{str(file)!r} cannot be read: {error.strerror}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import io
 import logging
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
 from ..errors import BadImage, GodeeperError
+from ..files import open_regular, read_file
 from ..packages import ignore_warnings
 from .native_codecs import silence_libtiff, torchvision_jpeg
 
@@ -45,6 +45,7 @@ SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
     *(suffix for suffixes in _OPTIONAL.values() for suffix in suffixes),
 }  # fmt: skip
+LARGEST_FILE = 1_000_000_000  # bytes: 100 million pixels, uncompressed, with 16 bits and alpha, are 800 million
 MAX_PIXELS = 100_000_000  # of 4 bytes, which is what Pillow takes for one of RGB; checked by the header, before any is decoded
 DECODER_BYTES = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "TIFF": 12}  # a pixel at most while it is decoded; of the others 4
 PROGRESSIVE_BYTES = 10  # of a JPEG whose coefficients are all held
@@ -113,12 +114,12 @@ def image_size(file: Path) -> tuple[int, int]:
     """Width and height of the image that `decode` gives, from the file's header alone; BadImage where that cannot be read."""
     name = _one_line(str(file))
     with _readable(name):
-        stream = _regular(file).open("rb")
+        stream = open_regular(file)
     with stream, _image(stream, name) as opened:
         if opened.format == "TIFF":  # whose header Pillow gives upright
             return opened.size
         if opened.format == "PNG":
-            content = file.read_bytes()
+            content = read_file(file, LARGEST_FILE)
             if not any(mark in content for mark in TURNING):
                 return opened.size
         return (opened.height, opened.width) if _orientation(opened) in TURNED else opened.size
@@ -142,12 +143,6 @@ def _one_line(name: str) -> str:
     return name if name.isprintable() else repr(name)  # a message is one line, whatever the file is called
 
 
-def _regular(file: Path) -> Path:
-    if file.is_fifo() or file.is_char_device() or file.is_socket():  # which may never end, or never begin
-        raise OSError(errno.EINVAL, "not a regular file")
-    return file
-
-
 @contextlib.contextmanager
 def _readable(name: str) -> Iterator[None]:
     """What goes wrong in getting at a file becomes a BadImage."""
@@ -164,7 +159,7 @@ def _opened(image: str | Path | bytes, name: str | None, max_pixels: int | None 
     """The image with its header read and checked, and its content; what goes wrong within becomes a BadImage."""
     name = _one_line(name or (f"{len(image)} bytes" if isinstance(image, bytes) else str(image)))
     with _readable(name):
-        data = image if isinstance(image, bytes) else _regular(Path(image)).read_bytes()
+        data = image if isinstance(image, bytes) else read_file(image, LARGEST_FILE)
     with _image(io.BytesIO(data), name, max_pixels) as opened:
         _check_codec(opened, data)
         yield opened, data

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import BadImage, GodeeperError
+from ..files import read_file
 from ..preprocess import Preprocess
 from .crops import crop_boxes
-from .decode import MAX_PIXELS, decode
+from .decode import LARGEST_FILE, MAX_PIXELS, decode
 from .pixels import cut_arrays
 
 Decoder = Callable[..., NDArray[np.uint8]]  # of bytes and what else it needs
@@ -87,7 +88,7 @@ class DecodeWorkers:
 
     def image(self, file: Path) -> Image.Image:
         """The image of a file, as `decode` gives it."""
-        return Image.fromarray(self.run(decode_pixels, file.read_bytes()))
+        return Image.fromarray(self.run(decode_pixels, read_file(file, LARGEST_FILE)))
 
     def _start(self) -> _Worker:
         if self._closed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GodeeperError, message_lines
+from ..files import read_file
 from ..labels import imagenet
 from ..packages import install_command
 
@@ -121,7 +122,7 @@ def _check_order(pairs: Iterable[tuple[int, str]], file: Path) -> None:
 def lines(file: Path) -> list[str]:
     """The lines of a text file, without blanks around them or at its end."""
     try:
-        text = file.read_bytes().decode("ascii")
+        text = read_file(file).decode("ascii")
     except OSError as error:
         raise GodeeperError(f"{str(file)!r} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -17,7 +17,7 @@ from accelerate import PartialState
 from ..data.dataset import stored_size
 from ..destinations import check_output
 from ..errors import GodeeperError
-from ..files import atomic_write
+from ..files import atomic_write, read_file
 from ..locks import is_gone, locked, present
 from ..models.network import Network, best_device
 from ..packages import require
@@ -146,7 +146,7 @@ def _check_plan(folder: Path, files: Sequence[Path], settings: dict[str, Any]) -
 def _plan_of(file: Path, now: dict[str, Any]) -> dict[str, Any] | None:
     """What parts were made for; None where that is damaged. Older ones do not say how large the files were: as they are now."""
     try:
-        return {"sizes": now["sizes"], **json.loads(file.read_text("utf-8", "replace"))}
+        return {"sizes": now["sizes"], **json.loads(read_file(file).decode("utf-8", "replace"))}
     except (ValueError, TypeError):
         return None
 

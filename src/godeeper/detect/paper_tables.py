@@ -8,6 +8,7 @@ from math import nan
 from pathlib import Path
 
 from ..errors import GodeeperError
+from ..files import read_file
 from ..papers.facts_googlenet import GOOGLENET_TABLE_4, GOOGLENET_TABLE_5
 from .detection_report import percent
 
@@ -28,7 +29,7 @@ def paper_rows(results: Sequence[Path]) -> list[tuple[str, ...]]:
 
 def _row(file: Path) -> tuple[str, ...]:
     try:
-        result = json.loads(file.read_text(encoding="utf-8"))
+        result = json.loads(read_file(file))
         models, scores = result["models"], result["ilsvrc"]
         if not isinstance(models, list) or not f"{models}{result['data']}{result['split']}".isprintable():
             raise ValueError("names")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import GodeeperError
-from ..files import atomic_write
+from ..files import atomic_write, read_file
 from ..ranks import rank_and_ranks
 from ..tensor_files import load_tensors, save_tensors
 
@@ -131,7 +131,7 @@ class Journal:
 
 def _identity(file: Path) -> dict[str, Any]:
     try:
-        identity = json.loads(file.read_text("utf-8"))
+        identity = json.loads(read_file(file))
     except (ValueError, RecursionError):
         identity = None
     if not isinstance(identity, dict):

@@ -11,6 +11,7 @@ from typing import Any, Self
 from ..digests import json_digest
 from ..errors import GodeeperError
 from ..fields import flag, only, quoted
+from ..files import read_file
 from ..papers.describe import Description, describe
 from ..papers.notation import Definition, Linear, rows
 from ..papers.serialize import definition_as_dict, definition_from_dict
@@ -115,9 +116,9 @@ def num_classes(definition: Definition) -> int:
 def read_spec(file: Path) -> ModelSpec:
     """The spec in a JSON file, as `godeeper describe NAME --json` writes it. GodeeperError where there is none."""
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = json.loads(read_file(file))
     except (OSError, ValueError, RecursionError) as error:
-        raise GodeeperError(f"{str(file)!r} cannot be read as JSON: {error}") from None
+        raise GodeeperError(f"{str(file)!r} cannot be read as JSON: {getattr(error, 'strerror', None) or error}") from None
     try:
         return ModelSpec.from_dict(values.get("spec", values) if isinstance(values, dict) else values)
     except GodeeperError as error:

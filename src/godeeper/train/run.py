@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from ..errors import GodeeperError
 from ..fields import only
-from ..files import atomic_write
+from ..files import atomic_write, read_file
 from ..models.weights.read import WEIGHTS_FILE
 
 RECIPE_FILE = "recipe.json"
@@ -55,7 +55,7 @@ class RunFolder:
         if not file.is_file():
             raise GodeeperError(f"{str(self.path)!r} holds no run to resume: it has no {RECIPE_FILE}")
         try:
-            description = json.loads(file.read_text(encoding="utf-8"))
+            description = json.loads(read_file(file))
             _check(description)
             return dict(description)
         except (ValueError, GodeeperError, RecursionError) as error:
@@ -65,7 +65,7 @@ class RunFolder:
         """One record an epoch; lines that are torn or damaged are left out."""
         file = self.path / METRICS_FILE
         records = []
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []:
+        for line in read_file(file).decode(errors="replace").splitlines() if file.is_file() else []:
             try:
                 record = json.loads(line)
                 whole_numbers = [value for value in record.values() if isinstance(value, int)]
