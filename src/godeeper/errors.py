@@ -5,6 +5,11 @@ from difflib import get_close_matches
 
 from .text import printable
 
+# In what they say: torch's allocator and loaders, the linker, ONNX Runtime, OpenVINO, Python's threads.
+OUT_OF_MEMORY = (
+    "DefaultCPUAllocator: can't allocate memory", "is killed by signal: Killed", "failed to map segment",
+    "Cannot allocate memory", "bad allocation", "std::bad_alloc", "Failed to allocate memory", "can't start new thread",
+)  # fmt: skip
 LONGEST_NAME = 100  # letters of a name that is quoted and compared: a file may hold one of megabytes
 
 
@@ -38,7 +43,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return any(sign in str(error) for sign in ("DefaultCPUAllocator: can't allocate memory", "is killed by signal: Killed"))
+    return any(sign in str(error) for sign in OUT_OF_MEMORY)
 
 
 def is_process_gone(error: BaseException) -> bool:

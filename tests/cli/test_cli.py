@@ -128,6 +128,32 @@ def test_our_own_faults_are_status_1_and_debug_shows_them(monkeypatch, capsys):
         status(["--debug", "describe", "googlenet"])
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("/lib/a.so: failed to map segment from shared object"),  # under ulimit -v
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_too_little_memory_is_no_fault_of_ours(error, monkeypatch, capsys):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("godeeper.cli.papers.describe", fail)
+    assert status(["describe", "googlenet"]) == 2
+    assert "there is not enough memory" in capsys.readouterr().err
+
+
+def test_a_current_folder_that_was_removed_is_named(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setattr("godeeper.cli.papers.describe", lambda *_: os.getcwd())
+    assert status(["describe", "googlenet"]) == 2
+    assert "the current folder, which somebody has removed: No such file" in capsys.readouterr().err
+
+
 def test_train_resume_evaluate_predict(class_folder, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data, run = str(class_folder), "runs/mine"

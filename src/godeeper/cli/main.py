@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from itertools import pairwise
@@ -122,7 +123,7 @@ def status(arguments: list[str]) -> int:
     except OSError as error:  # a full disk, a folder that may not be read
         if debug:
             raise
-        return _say(f"{error.filename or 'the system'}: {error.strerror or error}", 2)
+        return _say(f"{error.filename or _culprit()}: {error.strerror or error}", 2)
     except Exception as error:
         if isinstance(error, UsageError):
             path = error.ctx.command_path if error.ctx else "godeeper"  # type: ignore[attr-defined]
@@ -135,6 +136,15 @@ def status(arguments: list[str]) -> int:
         if is_out_of_memory(error):
             return _say("there is not enough memory: smaller images, a smaller --batch-size and fewer --workers take less", 2)
         return _say(f"an error of godeeper itself, please report it with the output of --debug: {error!r}", 1)
+
+
+def _culprit() -> str:
+    """What an error of the system that names no file may be about."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the current folder, which somebody has removed"
+    return "the system"
 
 
 def _refuse_empty(arguments: list[str]) -> None:

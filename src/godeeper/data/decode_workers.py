@@ -59,8 +59,12 @@ class DecodeWorkers:
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
 
     def __enter__(self) -> DecodeWorkers:
-        for _ in range(self.count):
-            self._idle.put(self._start())
+        try:
+            for _ in range(self.count - len(self._workers)):  # none where a block is around this one
+                self._idle.put(self._start())
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -108,7 +112,10 @@ class _Worker:
         theirs.close()
         if not self._connection.poll(SECONDS_TO_START):
             raise GodeeperError(f"a process that decodes images did not start within {SECONDS_TO_START} seconds")
-        self._connection.recv()
+        try:
+            self._connection.recv()
+        except (EOFError, OSError):
+            raise GodeeperError("a process that decodes images did not start, often for want of memory") from None
 
     def run(self, seconds: float, data: bytes, decoder: Decoder, arguments: tuple[object, ...]) -> NDArray[np.uint8]:
         self._connection.send((seconds, decoder, arguments))

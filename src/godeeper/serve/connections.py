@@ -12,7 +12,24 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ..errors import GodeeperError
+
 MAX_CONNECTIONS = 512
+OTHER_FILES = 64  # that the server has open at most beside connections
+
+
+def most_connections() -> int:
+    """How many connections may be open: MAX_CONNECTIONS, or as many as the system lets this process open."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return MAX_CONNECTIONS
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    if allowed <= OTHER_FILES:
+        raise GodeeperError(f"the system lets a process have {allowed} files open, which is too few for a server: see ulimit -n")
+    return min(MAX_CONNECTIONS, allowed - OTHER_FILES)
 
 
 class _Connection:
@@ -60,7 +77,7 @@ class Connections:
     """The connections of a server, known by their clients' addresses; each waits for its client for `seconds` at most."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self._seconds, self._most = seconds, most_connections()
         self._open: dict[tuple[str, int], _Connection] = {}
 
     def watched(self, app: ASGIApp) -> ASGIApp:
@@ -84,14 +101,14 @@ class Connections:
 
     def protocol(self) -> type[asyncio.Protocol]:
         """uvicorn's HTTP/1.1 for these connections, for its option `http`."""
-        connections, seconds = self._open, self._seconds
+        connections, seconds, most = self._open, self._seconds, self._most
 
         class WatchedProtocol(H11Protocol):
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
                 super().connection_made(transport)
                 self.watched = _Connection(transport, seconds)
                 self.address = _address(transport.get_extra_info("peername"))
-                if len(connections) >= MAX_CONNECTIONS:
+                if len(connections) >= most:
                     self.watched.refuse(503, "Service Unavailable", "too many connections: try again")
                 else:
                     connections[self.address] = self.watched

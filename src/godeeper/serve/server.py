@@ -62,8 +62,8 @@ class ImageServer:
         self._embedder = DaemonThread("godeeper-embedder")
         self._bodies = Bodies(limits)
         modules = () if predictor.preprocess.resize.antialias else ("torch",)  # whose filter it is, then
-        workers = DecodeWorkers(max(2, min(MAX_WORKERS, os.cpu_count() or 1)), limits.timeout / 2, modules)
-        self._batcher = Batcher(predictor, Decoding(workers, predictor.preprocess, limits), limits)
+        self.workers = DecodeWorkers(max(2, min(MAX_WORKERS, os.cpu_count() or 1)), limits.timeout / 2, modules)
+        self._batcher = Batcher(predictor, Decoding(self.workers, predictor.preprocess, limits), limits)
         self._counters = Counters(waiting=self._batcher.waiting, held=lambda: self._bodies.held)
 
     def app(self) -> FastAPI:
@@ -226,9 +226,11 @@ def serve(predictor: Predictor, sockets: Sequence[socket.socket], limits: Limits
     """Serves on these sockets until a signal ends the process; requests in progress are still answered."""
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # which warns of what clients send
     connections = Connections(limits.timeout)
+    server = ImageServer(predictor, limits, name, lang)
     config = uvicorn.Config(
-        connections.watched(ImageServer(predictor, limits, name, lang).app()), http=connections.protocol(),
+        connections.watched(server.app()), http=connections.protocol(),
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=int(limits.timeout) + 1,  # connections has the exact one
         loop="asyncio", ws="none", lifespan="on", log_level="error", access_log=False, proxy_headers=False, server_header=False,
     )  # fmt: skip
-    _Server(config).run(list(sockets))
+    with server.workers:  # what fails at their start is the command's error, not one in uvicorn's log
+        _Server(config).run(list(sockets))

@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list
 from torch import distributed as dist
 
 from ..data.dataset import ImageDataset, ImageStream
-from ..data.workers import WorkerLoader, worker_deaths
+from ..data.workers import WorkerLoader
 from ..errors import GodeeperError
 from ..locks import locked
 from ..models.network import Network, to_device
@@ -91,8 +91,7 @@ def train_task(
     with locked(Path(out)):
         training = _Training(make(accelerator), accelerator, RunFolder(Path(out)), workers, evaluate, on_message, on_step)
         training.begin(resume, notes or {}, trackers, first_messages)
-        with worker_deaths():
-            training.run()
+        training.run()
     return Path(out)
 
 
