@@ -162,6 +162,8 @@ def test_a_single_model_in_place_of_a_list_is_refused(network, tmp_path):
         workflows.embed(network, "cat.jpg")
     with pytest.raises(godeeper.GodeeperError, match="top is -1: at least one"):
         workflows.predict(network, [IMAGE], top=-1, engine="torch")
+    with pytest.raises(godeeper.GodeeperError, match="top is 0: at least one"):
+        workflows.explain(network, IMAGE, top=0, crops=1)
     with pytest.raises(godeeper.GodeeperError, match=r"of a network, give .spec"):
         create_model(network)
 

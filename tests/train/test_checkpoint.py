@@ -5,17 +5,18 @@ import resource
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from textwrap import dedent
 
 import pytest
 import torch
 
 from full_disk import disk
-from godeeper import BadCheckpoint, Recipe, create_model
+from godeeper import BadCheckpoint, Recipe, __version__, create_model
 from godeeper.tensor_files import load_tensors, save_tensors
 from godeeper.train.checkpoint import Position, State, checkpoints, load_newest, save_checkpoint
 from godeeper.train.optim import make_optimizer
-from godeeper.train.run import RunFolder
+from godeeper.train.run import RunFolder, versions
 
 RECIPE = Recipe(lr=0.1)
 
@@ -154,6 +155,16 @@ EDITS = {  # of a checkpoint's tensors and notes, and what is said of each
     "lacks 'stages.conv1.conv.weight'": lambda tensors, notes: tensors.pop("average.stages.conv1.conv.weight"),
     "int8": lambda tensors, notes: tensors.update({"network.stages.conv1.conv.weight": torch.zeros(2, dtype=torch.int8)}),
 }
+
+
+def test_a_run_says_its_version_where_godeeper_is_not_installed(monkeypatch):
+    def version(name):
+        if name == "godeeper":
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr("godeeper.train.run.version", version)
+    assert versions()["godeeper"] == __version__
 
 
 def test_an_edited_one_is_refused_in_one_line_and_leaves_the_network_as_it_was(tmp_path):

@@ -16,6 +16,7 @@ from ..data.photos import photographs
 from ..errors import BadImage, GodeeperError
 from ..eval_mode import eval_mode
 from ..explain.cam import class_maps, overlay
+from ..explain.canvas import png
 from ..explain.centre_crop import boxes_of
 from ..explain.crop_predictions import CropPrediction, class_colours, crop_probabilities, draw_crop_predictions, most_likely
 from ..explain.explanation import display_size
@@ -23,7 +24,7 @@ from ..labels import display_names
 from ..models.network import Network, device_of
 from ..text import Text
 from .app_texts import LARGEST_UPLOAD, AppLang, reason, text
-from .fragments import fragment, note, png
+from .fragments import fragment, note
 
 TOP = 5
 CLASSES_LISTED = 6  # with their numbers of crops

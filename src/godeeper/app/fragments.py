@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
-from PIL import Image
-
 from ..templating import render
 from .app_texts import AppLang, text
 
@@ -22,10 +18,3 @@ def fragment(template: str, lang: AppLang, **values: object) -> str:
 def note(message: str) -> str:
     """A line that says why there is nothing else."""
     return render("godeeper.app", "note.html", message=message).strip()
-
-
-def png(image: Image.Image) -> bytes:
-    """An image as the bytes of a PNG."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()

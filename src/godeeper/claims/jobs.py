@@ -20,9 +20,10 @@ from ..models.weights.read import WEIGHTS_FILE
 from ..papers.notation import Definition
 from ..papers.serialize import definition_as_dict
 from ..tensor_files import load_tensors, save_tensors
+from ..train.checkpoint import checkpoints
 from ..train.loop import train
 from ..train.recipe import Recipe
-from ..train.run import RunFolder, versions
+from ..train.run import RECIPE_FILE, RunFolder, versions
 from ..workflows.after_epoch import errors_on
 from .claim_data import ClaimData
 from .made_from import MadeFrom, check_same, digest, made_from, source_of
@@ -80,12 +81,12 @@ class ArmRun:
     @property
     def progress(self) -> float:
         done = len(self.records) / self.arm.recipe.epochs
-        return done if (self.folder / "model.safetensors").is_file() else min(done, 0.99)
+        return done if (self.folder / WEIGHTS_FILE).is_file() else min(done, 0.99)
 
     @property
     def records(self) -> Sequence[Mapping[str, Any]]:
         """The metrics of each epoch so far."""
-        return RunFolder(self.folder).metrics() if (self.folder / "metrics.jsonl").is_file() else []
+        return RunFolder(self.folder).metrics()
 
     @property
     def error(self) -> float:
@@ -125,14 +126,14 @@ class ArmRun:
 
     def check(self) -> None:
         """GodeeperError where the folder holds a run of something else."""
-        if (self.folder / "recipe.json").is_file():
+        if (self.folder / RECIPE_FILE).is_file():
             check_same(self.folder, RunFolder(self.folder).read().get("made_from"), self.made_from)
 
     def run(self) -> None:
         splits, workers = self.images.open(), self.images.workers
         torch.manual_seed(self.seed)
         network = Network(self.spec)
-        resume = (self.folder / "recipe.json").is_file() and any((self.folder / "checkpoints").glob("*.safetensors"))
+        resume = (self.folder / RECIPE_FILE).is_file() and bool(checkpoints(RunFolder(self.folder).checkpoints))
         if not resume:
             rmtree(self.folder, ignore_errors=True)  # stopped before its first checkpoint
         train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from PIL import Image, ImageFont
@@ -33,6 +34,13 @@ def require_chinese_font() -> None:
     """GodeeperError if no font with Chinese letters is installed."""
     if _cjk_font(12) is None:
         raise GodeeperError("no font with Chinese letters is installed: install one, such as fonts-noto-cjk, or choose --lang en")
+
+
+def png(image: Image.Image) -> bytes:
+    """An image as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def save_image(image: Image.Image, out: Path) -> None:

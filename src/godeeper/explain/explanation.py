@@ -67,6 +67,8 @@ def explain(
     branches), and the prediction for each of 1, 6, 10, 12 or 144 `crops`. `progress` is called with the number of crops done and
     of all crops. GodeeperError for an unknown module, another number of crops, and an image that cannot be decoded.
     """
+    if top < 1:
+        raise GodeeperError(f"top is {top}: at least one class is explained")
     image = as_image(image)
     has_branches = module is not None or bool(stages_with_branches(network.definition))
     stage = check_module(network.definition, module) if has_branches else None

@@ -19,6 +19,7 @@ from ..labels import Lang
 from ..locks import LOCK_FILE, locked
 from ..templating import PageImage, render
 from .cam import COLOUR_RAMP, overlay
+from .canvas import png
 from .centre_crop import scale_box
 from .crop_predictions import class_colours, draw_crop_predictions
 from .explanation import Explanation, display_size
@@ -132,9 +133,9 @@ def _images(subject: PageSubject, explanation: Explanation, activations: Sequenc
             PageImage(f"branch-{number}.jpg", _jpeg(overlay(image, heat)), item.branch)
             for number, (heat, item) in enumerate(branches, 1)
         ],
-        crops=PageImage("crops.png", _png(draw_crop_predictions(image, crops))) if len(crops) > 1 else None,
+        crops=PageImage("crops.png", png(draw_crop_predictions(image, crops))) if len(crops) > 1 else None,
         activations=[
-            PageImage(f"channel-{number:02}.png", _png(draw_activation(item)), _caption(item))
+            PageImage(f"channel-{number:02}.png", png(draw_activation(item)), _caption(item))
             for number, item in enumerate(activations, 1)
         ],
     )
@@ -161,10 +162,4 @@ def _framed(image: Image.Image, explanation: Explanation) -> Image.Image:
 def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
     return buffer.getvalue()

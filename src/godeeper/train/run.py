@@ -13,9 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import GodeeperError
-from ..fields import only
+from ..fields import only, quoted
 from ..files import atomic_write, read_file
 from ..models.weights.read import WEIGHTS_FILE
+from ..version import __version__
 
 RECIPE_FILE = "recipe.json"
 METRICS_FILE = "metrics.jsonl"
@@ -97,7 +98,7 @@ def _check(description: Any) -> None:
     only("the description", description, ("spec", "recipe"), description if isinstance(description, dict) else ())
     for name in KINDS.keys() & description.keys():
         if type(description[name]) not in KINDS[name]:
-            raise GodeeperError(f"{name} is {str(description[name])[:60]!r}: it must be {JSON_KINDS[KINDS[name][0]]}")
+            raise GodeeperError(f"{name} is {quoted(description[name])}: it must be {JSON_KINDS[KINDS[name][0]]}")
 
 
 def _json(description: Mapping[str, Any]) -> str:
@@ -116,5 +117,6 @@ def _write(file: Path, text: str) -> None:
 
 def versions() -> dict[str, str]:
     """What a result depends on besides the code: versions and machine."""
-    names = ("godeeper", "torch", "torchvision", "accelerate", "numpy", "pillow")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}, "machine": platform.machine()}
+    own = {"python": platform.python_version(), "godeeper": __version__}  # which may be run from its source, not installed
+    others = {name: version(name) for name in ("torch", "torchvision", "accelerate", "numpy", "pillow")}
+    return {**own, **others, "machine": platform.machine()}

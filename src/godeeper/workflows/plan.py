@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from ..destinations import check_output
 from ..errors import GodeeperError, unknown
-from ..fields import flag, number, only
+from ..fields import flag, number, only, quoted
 from ..train.recipe import TrainConfig
 from ..train.run import RECIPE_FILE, RunFolder
 
@@ -99,7 +99,7 @@ def _sound_options(kept: Any, names: Iterable[str], defaults: Mapping[str, Any],
         elif isinstance(default, bool):
             flag(f"options: {name}", value)
         elif not isinstance(value, str) and (value is not None or default is not None):
-            raise GodeeperError(f"options: {name} is {str(value)[:60]!r}: it must be a text")
+            raise GodeeperError(f"options: {name} is {quoted(value)}: it must be a text")
     if options.get("method", "") not in recipes:
         raise unknown("method", options["method"], recipes)
     return options
