@@ -12,7 +12,7 @@ import torch
 from made_images import made_images
 from torch.nn import functional as F
 
-from godeeper import GodeeperError, Predictor, create_model, load
+from godeeper import GodeeperError, Predictor, create_model, load, workflows
 from godeeper.cli.main import status
 from godeeper.data.pixels import normalise, take_crops
 from godeeper.deploy.embedder import Embedder
@@ -89,6 +89,9 @@ def test_tables_hold_the_same_numbers(folder, weights_file, network, tmp_path, c
     assert "4 images" in capsys.readouterr().err
     files = sorted(folder.iterdir())
     expected = [next(Embedder(network, "torch").outcomes([file])) for file in files]
+    workflows.embed_table(network, [], tmp_path / "empty.npz", engine="torch")
+    with np.load(tmp_path / "empty.npz") as arrays:
+        assert arrays["embeddings"].shape == (0, len(expected[0]))
     with np.load(tmp_path / "table.npz") as arrays:
         names, errors, embeddings = arrays["images"], arrays["errors"], arrays["embeddings"]
     assert names.tolist() == [str(file) for file in files]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from itertools import pairwise
@@ -150,8 +151,8 @@ def _culprit() -> str:
 def _refuse_empty(arguments: list[str]) -> None:
     """GodeeperError for an empty argument: as a path it would mean the current folder, as a choice everything or the default."""
     for before, argument in pairwise(["", *arguments]):
-        option = argument[:-1] if argument.startswith("--") and argument.find("=") == len(argument) - 1 else before
-        if not argument or option != before:
+        if not argument or re.fullmatch("--[^=]+=", argument):
+            option = argument.removesuffix("=") or before
             name = option if option.startswith("-") else "an argument"
             raise GodeeperError(f"{name} is empty: give it a value, or leave it out")
 

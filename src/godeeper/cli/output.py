@@ -92,9 +92,9 @@ def _print_blocks(lines: Sequence[Sequence[str]], has_head: bool, most: int) -> 
             show()
         for key, value in block:
             values = _fold(value, most - indent)
-            keys = [key] if cell_len(key) < indent else [*_fold(key, most), ""]
-            first = keys[-1] + " " * (indent - cell_len(keys[-1])) + values[0]
-            for line in [*keys[:-1], first, *(" " * indent + more for more in values[1:])]:
+            *above, beside = [key] if cell_len(key) < indent else [*_fold(key, most), ""]
+            first = beside + " " * (indent - cell_len(beside)) + values[0]
+            for line in [*above, first, *(" " * indent + more for more in values[1:])]:
                 show(line.rstrip())
 
 

@@ -78,14 +78,14 @@ def _join_parquet(parts: Sequence[Path], out: Path, units: int) -> None:
 
 def _join_npz(parts: Sequence[Path], out: Path, units: int) -> None:
     """The embeddings go from the parts to the file a part at a time: of a million images they would fill the memory."""
-    names = [(row["image"], row.get("error") or "") for part in parts for row in rows_of(part)]
+    rows = [(row["image"], row.get("error") or "") for part in parts for row in rows_of(part)]
     missing = np.full(units, np.nan, "<f4")
     with zipfile.ZipFile(out, "w") as archive:
-        for array, values in zip(("images", "errors"), zip(*names, strict=True), strict=True):
-            with archive.open(f"{array}.npy", "w", force_zip64=True) as opened:
-                np.lib.format.write_array(opened, np.array(values, dtype=str), allow_pickle=False)
+        for column, name in enumerate(("images", "errors")):
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as opened:
+                np.lib.format.write_array(opened, np.array([row[column] for row in rows], dtype=str), allow_pickle=False)
         with archive.open("embeddings.npy", "w", force_zip64=True) as opened:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (len(names), units)}
+            header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), units)}
             np.lib.format.write_array_header_1_0(opened, header)
             for part in parts:
                 for row in rows_of(part):

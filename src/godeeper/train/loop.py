@@ -186,7 +186,7 @@ class _Training:
                 flags = (interruption.signal, self._checkpoint_due(), self.task.too_short(batch))
                 asked, checkpoint_due, too_short = self._over_all(*flags)
                 if too_short:
-                    self._drop(batch, epoch, done, totals)
+                    self._drop(epoch, done, totals)
                 else:
                     self._train_step(batch, epoch, done, totals)
                 self._report_step(epoch, done, totals)
@@ -207,7 +207,7 @@ class _Training:
         take_effect(number, lambda ended: bool(self._over_all(ended)[0]))
         self._say(f"{when}: its handler has returned, so training goes on")
 
-    def _drop(self, batch: Any, epoch: int, done: int, totals: EpochTotals) -> None:
+    def _drop(self, epoch: int, done: int, totals: EpochTotals) -> None:
         """Leaves out a batch that is too short in some process; all leave out theirs, and count it once."""
         totals.dropped += 1
         self._say(f"step {self._global_step(epoch, done)} is left out: too few images of its batch can be decoded")
