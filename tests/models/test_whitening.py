@@ -75,6 +75,23 @@ def test_training_fits_it_once_to_the_images_as_the_network_sees_them(tmp_path):
     assert torch.allclose(load(again).stages["whitening"].conv.weight, expected.weight, atol=1e-5)
 
 
+def test_larger_images_are_fewer_as_memory_holds_all_patches(monkeypatch):
+    class Counted(ArrayDataset):
+        def raw(self, index):
+            read.append(index)
+            return super().raw(index)
+
+    monkeypatch.setattr("godeeper.train.fit_whitening.IMAGES", 8)
+    images = Counted(made_images(16).arrays, [0, 1] * 8, "made")
+    network = create_model("googlenet_cifar", num_classes=2, width=0.125)
+    for size, expected in ((32, [0, 2, 4, 6, 8, 10, 12, 14]), (64, [0, 8])):
+        read = []
+        network.stages["whitening"].conv.weight.normal_()
+        network.preprocess = network.preprocess.with_size(size)
+        fit_whitening(network, images)
+        assert read == expected
+
+
 def test_images_that_cannot_be_decoded_are_left_to_training(tmp_path):
     class Damaged(ArrayDataset):
         def raw(self, index):

@@ -16,7 +16,7 @@ from ..errors import BadImage, GodeeperError
 from ..models.network import Network
 from ..models.whitening import unfitted_whitening
 
-IMAGES = 1000  # a million patches of 32x32 images; more change nothing that training sees
+IMAGES, SIDE = 1000, 32  # a million patches, or as many of fewer and larger images; more change nothing that training sees
 
 
 def fit_whitening(network: Network, images: ImageDataset | ImageStream) -> None:
@@ -27,27 +27,28 @@ def fit_whitening(network: Network, images: ImageDataset | ImageStream) -> None:
     layers = unfitted_whitening(network)
     if not layers:
         return
-    crops = [take_crops(image, network.preprocess) for image in _decodable(images)]  # uint8 (1, 3, S, S) each
+    most = max(1, min(IMAGES, IMAGES * SIDE**2 // network.preprocess.image_size**2))
+    crops = [take_crops(image, network.preprocess) for image in _decodable(images, most)]  # uint8 (1, 3, S, S) each
     if not crops:
         raise GodeeperError("none of the training images can be decoded")
     for layer in layers:
         layer.fit(normalise(torch.cat(crops), network.preprocess))
 
 
-def _decodable(images: ImageDataset | ImageStream) -> Iterator[Image.Image]:
-    for read in _chosen(images):
+def _decodable(images: ImageDataset | ImageStream, most: int) -> Iterator[Image.Image]:
+    for read in _chosen(images, most):
         try:
             yield read()
         except BadImage:
             continue  # training counts it, and names it
 
 
-def _chosen(images: ImageDataset | ImageStream) -> Iterator[Callable[[], Image.Image]]:
+def _chosen(images: ImageDataset | ImageStream, most: int) -> Iterator[Callable[[], Image.Image]]:
     if isinstance(images, ImageStream):
-        for image in islice(images.images(), IMAGES):
+        for image in islice(images.images(), most):
             yield partial(_decoded, image)
     else:
-        count = min(len(images), IMAGES)
+        count = min(len(images), most)
         for number in range(count):
             yield partial(images.image, number * len(images) // count)
 
