@@ -45,6 +45,11 @@ def read_file(file: str | Path, largest: int = LARGEST_TEXT) -> bytes:
         return opened.read()
 
 
+def is_text(name: str | Path) -> bool:
+    """Whether a name can be written as UTF-8: that of a file may be any bytes."""
+    return str(name).encode("utf-8", "replace").decode() == str(name)
+
+
 def partial_file(file: Path) -> Path:
     """A hidden file beside `file`, of a short name that no other process has, on whichever machine it runs."""
     return file.with_name(f".{uuid4().hex}.partial")

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from full_disk import disk
-from godeeper import BadCheckpoint, Recipe, __version__, create_model
+from godeeper import BadCheckpoint, GodeeperError, Recipe, __version__, create_model
 from godeeper.tensor_files import load_tensors, save_tensors
 from godeeper.train.checkpoint import Position, State, checkpoints, load_newest, save_checkpoint
 from godeeper.train.optim import make_optimizer
@@ -155,6 +155,15 @@ EDITS = {  # of a checkpoint's tensors and notes, and what is said of each
     "lacks 'stages.conv1.conv.weight'": lambda tensors, notes: tensors.pop("average.stages.conv1.conv.weight"),
     "int8": lambda tensors, notes: tensors.update({"network.stages.conv1.conv.weight": torch.zeros(2, dtype=torch.int8)}),
 }
+
+
+def test_a_run_is_not_begun_where_its_weights_could_not_be_read_and_its_log_takes_any_name(tmp_path):
+    odd = os.fsdecode(b"\xe9")
+    with pytest.raises(GodeeperError, match="is no UTF-8"):
+        RunFolder(tmp_path / odd).begin({})
+    assert not list(tmp_path.iterdir())
+    RunFolder(tmp_path).log(f"skipped {odd}")
+    assert (tmp_path / "log.txt").read_text("utf-8").endswith("skipped \\udce9\n")
 
 
 def test_a_run_says_its_version_where_godeeper_is_not_installed(monkeypatch):

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from ..errors import GodeeperError
 from ..fields import only, quoted
-from ..files import atomic_write, read_file
+from ..files import atomic_write, is_text, read_file
 from ..models.weights.read import WEIGHTS_FILE
 from ..version import __version__
 
@@ -39,9 +39,14 @@ class RunFolder:
         self.unwritten: list[Mapping[str, Any]] = []  # records that did not fit on the disk
 
     def begin(self, description: Mapping[str, Any]) -> dict[str, Any]:
-        """Makes the folder and returns the description it now holds; GodeeperError if a run is in it already."""
+        """Makes the folder and returns the description it now holds.
+
+        GodeeperError if a run is in it already, and for a path that is no UTF-8, which safetensors writes to but does not read.
+        """
         if (self.path / RECIPE_FILE).exists() or self.weights.exists() or any(self.checkpoints.glob("*.safetensors")):
             raise GodeeperError(f"{str(self.path)!r} holds a run already: go on with --resume, or choose another --out")
+        if not is_text(self.path):
+            raise GodeeperError(f"{str(self.path)!r} is no UTF-8: weights could not be read there again; choose another --out")
         description = {"id": uuid4().hex, **description, "versions": versions()}
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -89,8 +94,9 @@ class RunFolder:
 
     def log(self, text: str) -> None:
         """Adds a line to `log.txt`, with the time."""
-        with suppress(OSError), (self.path / "log.txt").open("a", encoding="utf-8") as file:  # a full disk stops no run
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n".encode("utf-8", "backslashreplace")  # names need not be text
+        with suppress(OSError), (self.path / "log.txt").open("ab") as file:  # a full disk stops no run
+            file.write(line)
 
 
 def _check(description: Any) -> None:
@@ -103,11 +109,7 @@ def _check(description: Any) -> None:
 
 def _json(description: Mapping[str, Any]) -> str:
     text = json.dumps(description, indent=2, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # names of files need not be text
-        return json.dumps(description, indent=2)
-    return text
+    return text if is_text(text) else json.dumps(description, indent=2)  # names of files need not be text
 
 
 def _write(file: Path, text: str) -> None:
