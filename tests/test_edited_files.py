@@ -138,6 +138,18 @@ def test_weights_that_answer_the_same_to_everything_are_refused(network, name, v
         load(tmp_path / "net.safetensors")
 
 
+def test_a_size_that_is_asked_for_is_bounded_as_a_files_own_is(network, tmp_path):
+    save(network, tmp_path / "net.safetensors")
+    with pytest.raises(GodeeperError, match=r"of images of 10,000 x 10,000 pixels, a stage of 'googlenet_bn' makes \d+ GB"):
+        load(tmp_path / "net.safetensors", preprocess="10000")
+
+
+def test_metrics_that_no_chart_can_show_are_left_out(tmp_path):
+    values = (1e308, -1e308, 10**400, 2.5)
+    (tmp_path / "metrics.jsonl").write_text("".join(f'{{"epoch": {n}, "loss": {loss!r}}}\n' for n, loss in enumerate(values, 1)))
+    assert RunFolder(tmp_path).metrics() == [{"epoch": 4, "loss": 2.5}]
+
+
 @pytest.fixture
 def run(network, tmp_path):
     """The folder of a run that has just begun."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from full_disk import disk
-from godeeper.files import atomic_folder, atomic_write, is_partial, move_together, open_regular, read_file
+from godeeper.files import atomic_folder, atomic_write, is_partial, move_together, open_regular, own_file, read_file
+from godeeper.train.run import RunFolder
 
 
 def test_the_longest_name_that_a_file_system_takes_is_written(tmp_path):
@@ -142,3 +143,21 @@ def test_what_is_too_large_is_not_read(tmp_path):
     assert read_file(tmp_path / "small", 4) == b"four"
     with pytest.raises(OSError, match="larger than 3 bytes"):
         read_file(tmp_path / "small", 3)
+
+
+def test_a_file_of_a_folders_own_is_no_link_and_no_pipe(tmp_path):
+    (tmp_path / "precious").write_text("as it was")
+    (tmp_path / "link").symlink_to("precious")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        with pytest.raises(OSError, match=r"symbolic links|No such device"), open(tmp_path / name, "a", opener=own_file):
+            pass
+    run = RunFolder(tmp_path)
+    (tmp_path / "link").rename(tmp_path / "log.txt")
+    run.log("not into somebody's other file")
+    (tmp_path / "pipe").rename(tmp_path / "log.txt")
+    run.log("nor waiting for a reader")
+    assert (tmp_path / "precious").read_text() == "as it was"
+    (tmp_path / "log.txt").unlink()
+    run.log("this is its own")
+    assert (tmp_path / "log.txt").read_text().endswith("this is its own\n")

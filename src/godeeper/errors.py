@@ -10,17 +10,20 @@ OUT_OF_MEMORY = (
     "DefaultCPUAllocator: can't allocate memory", "is killed by signal: Killed", "failed to map segment",
     "Cannot allocate memory", "bad allocation", "std::bad_alloc", "Failed to allocate memory", "can't start new thread",
 )  # fmt: skip
+LONGEST_MESSAGE = 10_000  # letters: two paths and what is said of them
 LONGEST_NAME = 100  # letters of a name that is quoted and compared: a file may hold one of megabytes
 
 
 class GodeeperError(Exception):
-    """The input is bad: the message, which is one line whatever it quotes, names the thing and the remedy.
+    """The input is bad: the message, one line of bounded length whatever it quotes, names the thing and the remedy.
 
     `code` is a short stable name in kebab-case, for programs that tell errors apart or translate them; "" where nothing does.
     """
 
     def __init__(self, message: str = "", *, code: str = "") -> None:
-        super().__init__(printable(message))
+        line = printable(message)
+        half = LONGEST_MESSAGE // 2
+        super().__init__(line if len(line) <= LONGEST_MESSAGE else f"{line[:half]} ... {line[-half:]}")
         self.code = code
 
 

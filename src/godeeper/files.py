@@ -30,11 +30,20 @@ def could_exist(name: str | Path) -> bool:
 
 def open_regular(file: str | Path) -> BinaryIO:
     """A regular file, opened to be read. OSError, at once, for a pipe or a device, which may never begin, or never end."""
-    opened = open(file, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    opened = open(file, "rb", opener=_without_waiting)  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
         opened.close()
         raise OSError(errno.EINVAL, "not a regular file", str(file))
     return opened
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def own_file(name: str, flags: int) -> int:
+    """An `opener` for a file of a folder's own: OSError for a link, and, at once, for a pipe that nobody reads."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def read_file(file: str | Path, largest: int = LARGEST_TEXT) -> bytes:

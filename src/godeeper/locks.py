@@ -82,7 +82,7 @@ def _acquired(folder: Path) -> BaseFileLock:
                 continue
             raise
         except OSError as error:
-            raise GodeeperError(f"cannot make the folder {str(folder)!r}, or write into it: {error.strerror}") from None
+            raise GodeeperError(f"cannot make {str(folder)!r}, or write {LOCK_FILE} into it: {error.strerror}") from None
         if not isinstance(lock, SoftFileLock):  # which says itself whose it is
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
             with suppress(OSError):  # a full disk: it is locked all the same

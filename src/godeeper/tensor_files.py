@@ -22,6 +22,7 @@ from .files import atomic_write
 
 CHECKSUM = "checksum"  # of the metadata
 LARGEST_VALUE = 1e12  # of weights and statistics
+MOST_TENSORS = 20_000  # of a file: the largest network has fewer than two thousand, a checkpoint four times as many
 LONGEST_HEADER = 100_000_000  # bytes: more is no safetensors file
 
 
@@ -79,7 +80,10 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     with _opened(path) as file:
         check_checksum(path, within=_header_end(path))
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        names = file.keys()
+        if len(names) > MOST_TENSORS:
+            raise ValueError(f"it holds {len(names):,} tensors, and {MOST_TENSORS:,} at most are read")
+        return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
 
 
 def read_header(path: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from godeeper import create_model, load, save
+from godeeper import GodeeperError, create_model, load, save
 from godeeper.cli.main import status
 from godeeper.preprocess import Preprocess
 from processes import GODEEPER, running
@@ -103,6 +103,8 @@ def places(tmp_path: Path, class_folder: Path, weights_file: Path, monkeypatch: 
         ("train --model googlenet_bn --data DATA --out DATA", ["lies in the data"]),
         ("train --model googlenet_bn --data DATA --out DATA/runs/x", ["lies in the data"]),
         ("predict WEIGHTS one/cat/a.png --plot one/cat/a.png", ["one/cat/a.png", "name another"]),
+        ("serve WEIGHTS --port 0 --timeout inf", ["--timeout", "3600"]),
+        ("bench WEIGHTS --batch-size 99999999", ["--batch-size", "4096"]),
         ("predict WEIGHTS one --plot out.xyz", ["out.xyz", ".png"]),
         ("predict WEIGHTS one --plot no/such/place.png", ["place.png", "no folder"]),
     ],
@@ -118,6 +120,13 @@ def test_bad_input_is_one_line_and_status_2(line, words, places, capsys):
     for word in words:
         assert word in error
     assert not Path("x").exists()
+
+
+def test_a_message_is_bounded_whatever_it_quotes():
+    message = str(GodeeperError(f"'{'a' * 10**7}' is no name of weights"))
+    assert len(message) < 11_000
+    assert message.startswith("'aaa")
+    assert message.endswith("aaa' is no name of weights")
 
 
 def test_our_own_faults_are_status_1_and_debug_shows_them(monkeypatch, capsys):

@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from godeeper import load
 from godeeper.errors import BadCheckpoint
@@ -39,6 +40,19 @@ def test_what_torch_saves_is_read(sound):
 def test_compressed_entries_are_refused(sound, compression):
     with pytest.raises(BadCheckpoint, match=r"hostile.pth' is refused: its entries are compressed"):
         read_pickled(rewritten(sound, compression))
+
+
+def test_very_many_tensors_are_refused(tmp_path, monkeypatch):
+    """Each costs some microseconds in each of a dozen comparisons."""
+    monkeypatch.setattr("godeeper.models.weights.foreign.MOST_TENSORS", 8)
+    monkeypatch.setattr("godeeper.tensor_files.MOST_TENSORS", 8)
+    zeros = {f"a{index}": torch.zeros(1) for index in range(9)}
+    torch.save(zeros, tmp_path / "many.pth")
+    save_file(zeros, tmp_path / "many.safetensors")
+    with pytest.raises(BadCheckpoint, match=r"many.pth' is refused: it has \d+ entries, and 8 at most are read"):
+        load(tmp_path / "many.pth")
+    with pytest.raises(BadCheckpoint, match="it holds 9 tensors, and 8 at most are read"):
+        load(tmp_path / "many.safetensors")
 
 
 def test_entries_that_share_their_bytes_are_refused(sound):

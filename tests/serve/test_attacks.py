@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import resource
 import selectors
 import threading
 import time
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 from serve_client import BYTES, JPEG, TIMEOUT, WAITING, Server, form, image, read_all
 
-from godeeper.serve.connections import MAX_CONNECTIONS
+from godeeper.serve.connections import MAX_CONNECTIONS, OTHER_FILES
 from godeeper.serve.limits import HELD_BODIES
 
 MEMORY = 150_000_000  # what an attack may cost: a few bodies and images at their limits, not what was sent
@@ -253,6 +254,30 @@ def test_connections_are_bounded(server):
     while server.predict(image())[0] != 200:
         assert time.monotonic() < deadline
     assert server.predict(image())[0] == 200
+
+
+@pytest.mark.slow
+def test_a_burst_of_connections_beyond_the_files_that_may_be_open_is_hung_up_on(weights):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OTHER_FILES + 60, hard))  # of the server, which inherits it
+    try:
+        server = Server(weights)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        assert server.predict(image())[0] == 200
+        with contextlib.ExitStack() as stack:
+            connections = [stack.enter_context(server.connect()) for _ in range(300)]
+            refused = [read_all(connection).startswith(b"HTTP/1.1 503") for connection in connections[100:]]
+            assert all(refused)
+        deadline = time.monotonic() + 10
+        while server.predict(image())[0] != 200:
+            assert time.monotonic() < deadline
+        server.process.terminate()
+        assert server.process.wait(10) == 143
+        assert server.process.stderr.read() == "godeeper: terminated\n"
+    finally:
+        server.stop()
 
 
 def test_at_saturation_it_sheds_load_and_recovers(server):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def bench_command(
     run: Annotated[str, typer.Argument(help="A run folder, weights file, published name, or the name of a network.")],
-    batch_size: Annotated[list[int], typer.Option(min=1, help="Images a pass; may be given several times.")] = [1, 8],  # noqa: B006
+    batch_size: Annotated[list[int], typer.Option(min=1, max=4096, help="Images a pass; may be given several times.")] = [1, 8],  # noqa: B006
     as_json: Json = False,
 ) -> None:
     """Time engines and precisions on this machine, and torchvision's or timm's network of the kind where it is installed."""

@@ -26,7 +26,7 @@ def serve_command(
     max_wait: Annotated[float, typer.Option(min=0, max=1000, help="Milliseconds that a pass waits to fill.")] = 2.0,
     max_bytes: Annotated[int, typer.Option(min=1, help="Bytes an image.")] = 20_000_000,
     max_pixels: Annotated[int, typer.Option(min=1, help="Pixels an image.")] = 25_000_000,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a body may take to arrive, and an answer.")] = 10.0,
+    timeout: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds for a body to arrive, and for an answer.")] = 10.0,
     max_waiting: Annotated[int, typer.Option(min=1, help="Images that may wait; beyond, clients get a 503.")] = 64,
 ) -> None:
     """Classify images over HTTP: POST their bytes to /predict. There is no password: mind who reaches the port."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
 import logging
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin, Unidentif
 from ..errors import BadImage, GodeeperError
 from ..files import open_regular, read_file
 from ..packages import ignore_warnings
+from .counted_reads import CountedBytes, CountedFile
 from .native_codecs import silence_libtiff, torchvision_jpeg
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ DECODER_BYTES = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "TIFF": 12}  # a pixel at m
 PROGRESSIVE_BYTES = 10  # of a JPEG whose coefficients are all held
 CONVERTED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # held beside the RGB ones; of the others 4
 MAX_SCANS = 100  # of a JPEG: ordinary ones have ten, and one of 20 MB may have a million, each over all pixels
+MAX_TILES = 200_000  # that Pillow decodes one by one
 STRIP_PIXELS = 1_000_000  # converted to RGB at a time
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 ORIENTATION = ExifTags.Base.Orientation
@@ -114,7 +115,7 @@ def image_size(file: Path) -> tuple[int, int]:
     """Width and height of the image that `decode` gives, from the file's header alone; BadImage where that cannot be read."""
     name = _one_line(str(file))
     with _readable(name):
-        stream = open_regular(file)
+        stream = CountedFile(open_regular(file).detach())
     with stream, _image(stream, name) as opened:
         if opened.format == "TIFF":  # whose header Pillow gives upright
             return opened.size
@@ -160,7 +161,7 @@ def _opened(image: str | Path | bytes, name: str | None, max_pixels: int | None 
     name = _one_line(name or (f"{len(image)} bytes" if isinstance(image, bytes) else str(image)))
     with _readable(name):
         data = image if isinstance(image, bytes) else read_file(image, LARGEST_FILE)
-    with _image(io.BytesIO(data), name, max_pixels) as opened:
+    with _image(CountedBytes(data), name, max_pixels) as opened:
         _check_codec(opened, data)
         yield opened, data
 
@@ -200,6 +201,8 @@ def _check_codec(opened: Image.Image, data: bytes) -> None:
     if any(tile[0] in Image.DECODERS for tile in tiles):  # the registry of those written in Python
         kind = {"ppm_plain": "in plain text", "bmp_rle": "with RLE compression"}.get(tiles[0][0], "of unusual depth")
         raise BadImage(f"a {opened.format} {kind} is not read, which would be slow: save it as PNG", code="slow-format")
+    if len(tiles) > MAX_TILES:
+        raise BadImage(f"a {opened.format} of more than {MAX_TILES:,} strips is not read: save it as PNG", code="slow-format")
     if opened.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > MAX_SCANS:
         raise BadImage(f"a JPEG of more than {MAX_SCANS} scans is not read, which would be slow", code="slow-format")
 
@@ -219,7 +222,7 @@ def _check_pixels(image: Image.Image, max_pixels: int | None, turned: bool = Fal
 
 
 @contextlib.contextmanager
-def _image(stream: BinaryIO, name: str, max_pixels: int | None = None) -> Iterator[Image.Image]:
+def _image(stream: CountedBytes | CountedFile, name: str, max_pixels: int | None = None) -> Iterator[Image.Image]:
     """The image with its header read and checked; what goes wrong within becomes a BadImage, named."""
     if not stream.read(1):
         raise BadImage(f"{name}: the file is empty", code="empty-file")
@@ -229,6 +232,7 @@ def _image(stream: BinaryIO, name: str, max_pixels: int | None = None) -> Iterat
         with Image.open(stream, formats=FORMATS) as opened:
             _check_pixels(opened, max_pixels)
             _check_mode(opened)
+            stream.begin_pixels()
             yield opened
     except BadImage as error:
         raise BadImage(f"{name}: {error}", code=error.code) from None

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ..errors import GodeeperError
 
 MAX_CONNECTIONS = 512
+ACCEPTED_AT_ONCE = 16  # before those beyond the limit are hung up on: all that wait may be more than files that can be open
 OTHER_FILES = 64  # that the server has open at most beside connections
 
 

@@ -29,7 +29,7 @@ from ..errors import BadImage, GodeeperError
 from ..labels import Lang
 from ..version import __version__
 from .batcher import Batcher, DaemonThread
-from .connections import Connections
+from .connections import ACCEPTED_AT_ONCE, Connections
 from .counters import CONTENT_TYPE, CountAnswers, Counters
 from .decoding import Decoding
 from .interface import (
@@ -49,6 +49,7 @@ from .limits import Bodies, Limits, Refusal, Refused
 MAX_WORKERS = 8  # processes that decode, each of which may take some hundred MB
 FORM = "multipart/form-data"
 MAX_FIELDS = 8  # of a form, beside the image
+BACKLOG = 1024  # connections that wait to be accepted
 GRACE_SECONDS = 5  # for requests in progress when the server shuts down
 
 
@@ -208,7 +209,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket; `port` 0 picks a free one. GodeeperError where the system refuses."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family, backlog=1024)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]
         raise GodeeperError(f"cannot listen on {host} port {port}: {reason}: choose another --host or --port") from None
@@ -217,6 +218,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(BACKLOG)  # uvicorn listens anew, with its own backlog, which is how many it accepts at once
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:  # shutting down is quick: a second signal would only break it off
             super().handle_exit(sig, frame)
@@ -230,6 +236,7 @@ def serve(predictor: Predictor, sockets: Sequence[socket.socket], limits: Limits
     config = uvicorn.Config(
         connections.watched(server.app()), http=connections.protocol(),
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=int(limits.timeout) + 1,  # connections has the exact one
+        backlog=ACCEPTED_AT_ONCE,
         loop="asyncio", ws="none", lifespan="on", log_level="error", access_log=False, proxy_headers=False, server_header=False,
     )  # fmt: skip
     with server.workers:  # what fails at their start is the command's error, not one in uvicorn's log

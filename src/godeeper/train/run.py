@@ -8,19 +8,20 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from ..errors import GodeeperError
 from ..fields import only, quoted
-from ..files import atomic_write, is_text, read_file
+from ..files import atomic_write, is_text, own_file, read_file
 from ..models.weights.read import WEIGHTS_FILE
 from ..version import __version__
 
 RECIPE_FILE = "recipe.json"
 METRICS_FILE = "metrics.jsonl"
-LARGEST_COUNT = 2**53  # in a record of metrics: charts take no larger whole number
+LARGEST_COUNT, LARGEST_FLOAT = 2**53, 1e100  # in a record of metrics: charts take no larger numbers
 KINDS: dict[str, tuple[type, ...]] = {  # of what recipe.json holds; images are described by a text in old runs
     "spec": (dict,), "recipe": (dict,), "options": (dict,), "versions": (dict,), "left_out": (dict,), "made_from": (dict,),
     "images": (dict, str), "test_images": (dict, str), "id": (str,), "command": (str,), "split_note": (str,), "bf16": (bool,),
@@ -76,6 +77,8 @@ class RunFolder:
                 record = json.loads(line)
                 whole_numbers = [value for value in record.values() if isinstance(value, int)]
                 sound = type(record["epoch"]) is int and record["epoch"] > 0 and isinstance(record["loss"], float | int)
+                floats = [value for value in record.values() if isinstance(value, float) and isfinite(value)]
+                sound = sound and all(abs(value) <= LARGEST_FLOAT for value in floats)
                 if sound and all(abs(value) <= LARGEST_COUNT for value in whole_numbers):
                     records.append(record)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -95,7 +98,8 @@ class RunFolder:
     def log(self, text: str) -> None:
         """Adds a line to `log.txt`, with the time."""
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n".encode("utf-8", "backslashreplace")  # names need not be text
-        with suppress(OSError), (self.path / "log.txt").open("ab") as file:  # a full disk stops no run
+        # A full disk stops no run, nor does a pipe that nobody reads; no link leads it to somebody's other file.
+        with suppress(OSError), open(self.path / "log.txt", "ab", opener=own_file) as file:
             file.write(line)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ...errors import BadCheckpoint, GodeeperError, is_out_of_memory, message_lines
 from ...packages import ignore_warnings
+from ...tensor_files import MOST_TENSORS
 from .layouts import LAYOUTS, Layout
 from .published import BACKGROUND, FACENET_RELEASES, KERAS_APPLICATIONS, LOOKALIKES, PUBLISHED, Published
 
@@ -175,6 +176,8 @@ def _check_archive(file: Path) -> None:
             return
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
+    if len(entries) > MOST_TENSORS:
+        raise BadCheckpoint(f"{str(file)!r} is refused: it has {len(entries):,} entries, and {MOST_TENSORS:,} at most are read")
     compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
     if compressed or sum(entry.file_size for entry in entries) > file.stat().st_size:
         reason = "compressed" if compressed else "larger than the file"

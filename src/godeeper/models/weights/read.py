@@ -12,10 +12,11 @@ from torch import Tensor
 from ...errors import BadCheckpoint, GodeeperError
 from ...files import could_exist
 from ...labels import imagenet_names
+from ...papers.describe import describe
 from ...papers.registry import definition, takes_weights_of, variant
 from ...preprocess import Preprocess
 from ...tensor_files import decoded, is_safetensors, read_safetensors
-from ..spec import ModelSpec
+from ..spec import ModelSpec, check_memory
 from .foreign import fetch, most_likely, plain, read_pickled, recognise, renamed
 from .keras_files import is_keras, read_keras
 from .keras_model import KerasModel, described_preprocess, head_tensors, keras_model, with_head
@@ -53,6 +54,7 @@ def read_weights(source: str | Path, model: str | None = None, preprocess: Prepr
         return weights
     spec = weights.spec
     given = preprocess if isinstance(preprocess, Preprocess) else spec.preprocess.adjusted(preprocess)
+    check_memory(describe(spec.definition), given.image_size, given.image_size)
     return replace(weights, spec=replace(spec, preprocess=given))
 
 
