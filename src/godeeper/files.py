@@ -8,8 +8,8 @@ import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 from uuid import uuid4
 
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, on all usual file systems
@@ -28,7 +28,7 @@ def could_exist(name: str | Path) -> bool:
     return len(encoded) <= LONGEST_PATH and all(len(part) <= LONGEST_NAME for part in encoded.split(os.fsencode(os.sep)))
 
 
-def open_regular(file: str | Path) -> BinaryIO:
+def open_regular(file: str | Path) -> BufferedReader:
     """A regular file, opened to be read. OSError, at once, for a pipe or a device, which may never begin, or never end."""
     opened = open(file, "rb", opener=_without_waiting)  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
