@@ -129,6 +129,14 @@ def test_patterns():
     assert expand("a-{08..11}.tar") == ["a-08.tar", "a-09.tar", "a-10.tar", "a-11.tar"]
     assert expand("{x,y}/{0..1}") == ["x/0", "x/1", "y/0", "y/1"]
     assert expand("plain.tar") == ["plain.tar"]
+    assert expand("²-{²..3}") == ["²-²..3"]  # a digit, and no number
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("pattern", ["x{0..99999999999}.tar", "{1..999}{1..999}", "{a,b}" * 2000])
+def test_a_pattern_of_very_many_shards_is_refused_before_they_are_listed(pattern):
+    with pytest.raises(GodeeperError, match="names more than 100,000 shards"):
+        expand(pattern)
 
 
 def test_the_classes_of_a_trained_network_are_matched_by_name(shards):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from .tar_headers import Member, TarFault, read_members
 from .walk import visible
 
 LONGEST_LABEL = 1_000_000  # bytes
+MOST_SHARDS = 100_000  # that a pattern may name
 MOST_CLASSES = 1_000_000  # which is also the most that a table may have
 
 
@@ -122,17 +124,24 @@ def _files_of_folder(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def expand(pattern: str) -> list[str]:
-    """The names a pattern stands for: {000..099} counts, with as many digits, and {a,b} lists."""
-    braces = re.search(r"\{([^{}]*)\}", pattern)
-    if not braces:
-        return [pattern]
-    first, dots, last = braces[1].partition("..")
-    if dots and first.isdigit() and last.isdigit():
-        choices = [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
-    else:
-        choices = braces[1].split(",")
-    tails = expand(pattern[braces.end() :])
-    return [pattern[: braces.start()] + choice + tail for choice, tail in itertools.product(choices, tails)]
+    """The names a pattern stands for: {000..099} counts, with as many digits, and {a,b} lists.
+
+    GodeeperError, before they are listed, for more than `MOST_SHARDS`.
+    """
+    parts = re.split(r"\{([^{}]*)\}", pattern)  # each second one stood in braces
+    choices = [_choices(part) if index % 2 else [part] for index, part in enumerate(parts)]
+    if math.prod(map(len, choices)) > MOST_SHARDS:
+        raise GodeeperError(f"{pattern!r} names more than {MOST_SHARDS:,} shards")
+    return ["".join(words) for words in itertools.product(*choices)]
+
+
+def _choices(braces: str) -> list[str]:
+    """What a pair of braces stands for: of a range, one number beyond `MOST_SHARDS` at most."""
+    counted = re.fullmatch(r"([0-9]{1,18})\.\.([0-9]{1,18})", braces)
+    if not counted:
+        return braces.split(",")
+    numbers = range(int(counted[1]), int(counted[2]) + 1)[: MOST_SHARDS + 1]
+    return [str(number).zfill(len(counted[1])) for number in numbers]
 
 
 def _local(name: str) -> Path:
