@@ -104,6 +104,7 @@ def places(tmp_path: Path, class_folder: Path, weights_file: Path, monkeypatch: 
         ("train --model googlenet_bn --data DATA --out DATA/runs/x", ["lies in the data"]),
         ("predict WEIGHTS one/cat/a.png --plot one/cat/a.png", ["one/cat/a.png", "name another"]),
         ("serve WEIGHTS --port 0 --timeout inf", ["--timeout", "3600"]),
+        ("app WEIGHTS --runs text.safetensors", ["'text.safetensors' is a file"]),
         ("bench WEIGHTS --batch-size 99999999", ["--batch-size", "4096"]),
         ("predict WEIGHTS one --plot out.xyz", ["out.xyz", ".png"]),
         ("predict WEIGHTS one --plot no/such/place.png", ["place.png", "no folder"]),

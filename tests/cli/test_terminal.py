@@ -143,6 +143,25 @@ def test_what_is_closed_at_the_start_is_nowhere(line, closed, code):
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
+INTERRUPTED = """
+import runpy, sys
+
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == "godeeper.cli.output":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, CtrlC())
+runpy.run_module("godeeper", run_name="__main__")
+"""
+
+
+def test_ctrl_c_before_the_command_begins_is_one_line():
+    """While its modules are imported, which takes a second on a busy machine."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "godeeper: interrupted\n")
+
+
 def test_completion_names_the_commands():
     environment = {"_GODEEPER_COMPLETE": "complete_bash", "COMP_WORDS": "godeeper mod", "COMP_CWORD": "1", "PATH": "/usr/bin"}
     code = "import sys; sys.argv[0] = 'godeeper'; from godeeper.cli.main import main; main()"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..errors import GodeeperError
 from .output import show
 
 
@@ -25,6 +26,8 @@ def app_command(
     from ..models.weights.shipped import default_network
     from ..packages import require
 
+    if runs.exists() and not runs.is_dir():
+        raise GodeeperError(f"--runs {str(runs)!r} is a file: name a folder of runs")
     for package in ("gradio", "captum"):
         require(package, "app")
     from ..app.classify_tab import warm_up
