@@ -25,6 +25,7 @@ from godeeper.models.spec import ModelSpec, read_spec
 from godeeper.papers.describe import describe
 from godeeper.papers.registry import definition
 from godeeper.tensor_files import save_tensors
+from godeeper.text import printable
 from godeeper.train.checkpoint import Position, State, checkpoints, load_newest, save_checkpoint
 from godeeper.train.optim import make_optimizer
 from godeeper.train.run import RunFolder
@@ -262,7 +263,7 @@ def shard_tried(folder: Path) -> Callable[[bytes], str]:
 def check_annotated(folder: Path, split: str) -> None:
     for skip_bad in (True, False):
         found = open_annotations(folder, split, skip_bad=skip_bad)
-        assert all(line.isprintable() for line in found.left_out.lines())
+        assert all(line == printable(line) for line in found.left_out.lines())
         for (width, height), objects in zip(found.sizes, found.objects, strict=True):
             assert np.isfinite(objects.boxes).all()
             assert ((objects.boxes >= 0) & (objects.boxes <= (width, height) * 2)).all()

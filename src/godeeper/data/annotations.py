@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..errors import GodeeperError
 from ..files import read_file
+from ..text import printable
 from .decode import decode
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
@@ -70,7 +71,7 @@ class LeftOut:
                 some = ", ".join(f"{name} ({count})" for name, count in files.most_common(FILES_NAMED))
                 more = f" and {len(files) - FILES_NAMED:,} more" if len(files) > FILES_NAMED else ""
                 lines.append(f"unsound {what}, left out: {len(faults):,}, by file: {some}{more}; the first: {faults[0].reason}")
-        return lines
+        return [printable(line) for line in lines]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data: the images' reasons, how many boxes by file, the categories."""

@@ -97,7 +97,7 @@ class TorchEngine:
 
 
 class OpenVINOEngine:
-    """OpenVINO on the CPU, with as many threads as torch has."""
+    """OpenVINO on the CPU, with as many threads as torch has: all at one image, or each at a part of a batch, which is faster."""
 
     name: EngineName = "openvino"
     device = torch.device("cpu")
@@ -107,31 +107,38 @@ class OpenVINOEngine:
         self._options = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",  # its own default is bf16 where that is fast
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "NUM_STREAMS": 1,
         }
         self._core = openvino_core()
         try:
             self._model = self._core.read_model(model)
-            self._any = self._compiled(self._model)
+            self._parts = self._compiled(self._model, torch.get_num_threads())
         except Exception as error:  # RuntimeError for whatever it cannot take
             if is_out_of_memory(error):
                 raise
             raise GodeeperError(f"OpenVINO cannot take this network: {_reason(error)}") from None
 
     def __call__(self, x: Tensor) -> Tensor:
-        request = self._single if len(x) == 1 else self._any
-        result = request.infer({0: x.contiguous().numpy()}, share_inputs=True)
-        return torch.from_numpy(result[0].copy())  # the next pass overwrites the request's own memory
+        requests = self._single if len(x) == 1 else self._parts
+        parts = x.contiguous().tensor_split(min(len(x), len(requests)))
+        running = list(zip(requests, parts, strict=False))
+        for request, part in running:
+            request.start_async({0: part.numpy()}, share_inputs=True)
+        for request, _ in running:
+            request.wait()
+        outputs = [torch.from_numpy(request.get_output_tensor(0).data) for request, _ in running]
+        return torch.cat(outputs)  # a copy: the next pass overwrites the requests' own memory
 
     @cached_property
-    def _single(self) -> Any:
+    def _single(self) -> list[Any]:
         """For one image: with a fixed batch size, OpenVINO takes up to 6 % less time."""
         model = self._model.clone()
         model.reshape([1, *model.input(0).partial_shape[1:]])
-        return self._compiled(model)
+        return self._compiled(model, 1)
 
-    def _compiled(self, model: Any) -> Any:
-        return self._core.compile_model(model, "CPU", self._options).create_infer_request()
+    def _compiled(self, model: Any, streams: int) -> list[Any]:
+        """Requests that can run side by side, one a stream."""
+        compiled = self._core.compile_model(model, "CPU", self._options | {"NUM_STREAMS": streams})
+        return [compiled.create_infer_request() for _ in range(streams)]
 
 
 class ONNXRuntimeEngine:
