@@ -49,15 +49,16 @@ class FeatureStatistics:
 def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     """|mu_a - mu_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^1/2): arXiv 1706.08500, equation 6.
 
-    S_a S_b has the eigenvalues of R S_b R, with R the symmetric root of S_a: real, not negative, and found without a matrix root,
-    which is slow and gives complex numbers where a covariance is singular, as it is of fewer images than features.
+    S_a S_b has the eigenvalues of R' S_b R, with R R' = S_a: real, not negative, and found without a matrix root, which is slow
+    and gives complex numbers where a covariance is singular, as it is of fewer images than features: R has fewer columns then.
     Rounding below 0 is 0. GodeeperError for statistics of other features, and for numbers beyond float64.
     """
     if a.mu.shape != b.mu.shape:
         raise GodeeperError(f"statistics of {len(a.mu)} and of {len(b.mu)} features cannot be compared: use one network for both")
     values, vectors = np.linalg.eigh(a.sigma)
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    product = root @ b.sigma @ root
+    some = values > values[-1] * len(values) * np.finfo(np.float64).eps  # the others are 0, but for rounding
+    root = vectors[:, some] * np.sqrt(values[some])  # (units, rank)
+    product = root.T @ b.sigma @ root
     trace = np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(0)).sum()
     difference = a.mu - b.mu
     distance = float(difference @ difference + np.trace(a.sigma) + np.trace(b.sigma) - 2 * trace)
