@@ -117,7 +117,7 @@ def test_what_is_checked_is_checked_by_the_holder_and_given_back(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    says = r"cannot make the folder '.*file/run', or write into it: Not a directory$"
+    says = r"cannot make '.*file/run', or write .godeeper.lock into it: Not a directory$"
     with pytest.raises(GodeeperError, match=says), locked(tmp_path / "file" / "run"):
         pass
 
