@@ -117,10 +117,10 @@ def test_an_earlier_answer_is_not_overwritten(name, network, x):
 
 
 def test_threads_share_a_batch(network, x, monkeypatch):
-    """Of fewer images than threads, as many, and more, in order."""
+    """Of even and odd numbers of images, in order."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     engine, together = make_engine(network, "openvino"), make_engine(network, "torch")(x)
-    assert len(engine._parts) == 3
+    assert len(engine._halves) == 2
     for count in range(1, 6):
         torch.testing.assert_close(engine(x[:count]), together[:count], rtol=1e-4, atol=1e-5)
 
