@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import GodeeperError
+from ..papers.describe import describe
 from ..papers.notation import Definition
 from ..papers.registry import definition, variant
 from .network import Network
-from .spec import ModelSpec
+from .spec import ModelSpec, check_parameters
 from .spec import num_classes as classes_of
 from .weights.fill import fill
 from .weights.read import read_weights
@@ -40,6 +41,7 @@ def create_model(
     read = None if weights is None else read_weights(weights, table.name)  # after bad arguments were refused: it may download
     if read is not None and num_classes is None:
         table = variant(table, num_classes=read.spec.num_classes)
+    check_parameters(describe(table))  # before memory is taken for them
     network = Network(_changed(spec, table, aux))
     if read is not None:
         fill(network, read)

@@ -84,14 +84,20 @@ class ModelSpec:
             classes = tuple(classes)
         definition = definition_from_dict(values["definition"])
         described = describe(definition)
-        parameters = described.parameters_with_heads
-        if parameters > MOST_PARAMETERS:
-            raise GodeeperError(
-                f"{definition.name!r} has {parameters:,} parameters: a file may ask for {MOST_PARAMETERS:,} at most"
-            )
+        check_parameters(described)
         preprocess = Preprocess.from_dict(values["preprocess"])
         check_memory(described, preprocess.image_size, preprocess.image_size)
         return cls(definition, preprocess, classes, aux)
+
+
+def check_parameters(described: Description) -> None:
+    """GodeeperError for more parameters than a file may ask for: a network of so many could not be loaded again."""
+    parameters = described.parameters_with_heads
+    if parameters > MOST_PARAMETERS:
+        raise GodeeperError(
+            f"{described.name!r} has {parameters:,} parameters: a file may ask for {MOST_PARAMETERS:,} at most; take fewer"
+            " filters"
+        )
 
 
 def check_memory(described: Description, height: int, width: int) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
+
+import torch
 
 from ..data.annotations import DetectionDataset
 from ..data.dataset import ImageDataset, ImageStream
 from ..data.description import describe_data, differences
 from ..errors import GodeeperError
 from ..models.network import Network
-from ..papers.describe import check_size, minimum_size
+from ..papers.describe import Description, check_size, minimum_size
 from .recipe import Recipe, TrainConfig
 
 TEST_IMAGES = "test_images"  # what describes them in recipe.json; those to learn from are "images"
@@ -81,3 +85,25 @@ def check_sizes(network: Network, recipe: Recipe, sizes: set[int]) -> None:
         )
     for size in sizes:
         check_size(network.definition, size, size)
+
+
+def check_memory(described: Description, images: int = 0) -> None:
+    """GodeeperError, before anything is allocated, where training surely takes more memory than this machine has.
+
+    Counted are weights, gradient, momentum and average, and the stages' outputs for a batch of `images` in each process; an
+    accelerator says by itself that its memory is short, so that with one only the weights count, which are made outside it.
+    """
+    alone = not torch.accelerator.is_available()
+    values = described.parameters * (4 if alone else 1) + images * alone * sum(prod(stage.output) for stage in described)
+    needed, there = 4 * values, machine_memory()
+    if needed > there:
+        smaller = ", or a smaller batch_size or image_size" if images else ""
+        raise GodeeperError(
+            f"training {described.name!r} takes {needed / 1e9:,.0f} GB at least, this machine has {there / 1e9:,.0f} GB: take"
+            f" fewer filters (a smaller --width or table){smaller}"
+        )
+
+
+def machine_memory() -> int:
+    """The bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

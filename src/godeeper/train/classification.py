@@ -21,8 +21,9 @@ from ..errors import BadCheckpoint, GodeeperError
 from ..models.load import save
 from ..models.network import Network, device_of
 from ..models.spec import ModelSpec
+from ..papers.describe import describe
 from .batch_norm import batch_norms, needs_two
-from .checks import check_batch, check_heads, check_mixing, check_same_data, check_sizes
+from .checks import check_batch, check_heads, check_memory, check_mixing, check_same_data, check_sizes
 from .fit_whitening import fit_whitening
 from .loss import ClassificationLoss
 from .mix import mix
@@ -68,6 +69,7 @@ class Classification(Task):
         sizes = {self.size_at(epoch) for epoch in range(recipe.epochs)}
         check_heads(network, recipe)
         check_sizes(network, recipe, sizes)
+        check_memory(describe(network, max(sizes)), self.per_process)
         check_mixing(self.per_process, recipe)
         check_batch(self.per_process, lambda: any(map(self.needs_two, sizes)), network.definition.name)
         check_same_data(saved, self.images)
