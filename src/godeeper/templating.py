@@ -26,8 +26,12 @@ def data_url(data: bytes) -> str:
 
 
 def render(package: str, template: str, **values: Any) -> str:
-    """A template of a package such as "godeeper.explain", or one that all share, of "godeeper"; values are escaped."""
-    return _environment(package).get_template(template).render(**values)
+    """A template of a package such as "godeeper.explain", or one that all share, of "godeeper"; values are escaped.
+
+    So are their letters that UTF-8 does not have, as names of files, and of the classes that they are, may be any bytes.
+    """
+    rendered = _environment(package).get_template(template).render(**values)
+    return rendered.encode("utf-8", "backslashreplace").decode()
 
 
 @lru_cache

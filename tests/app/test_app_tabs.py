@@ -1,8 +1,10 @@
 """What the web app's tabs show, without a browser."""
 
 import base64
+import copy
 import io
 import json
+import os
 import re
 import string
 from types import SimpleNamespace
@@ -232,6 +234,28 @@ def test_the_curves_of_each_run_have_their_colour(runs_folder):
         for number, colour in enumerate(((0x1F, 0x77, 0xB4), (0xFF, 0x7F, 0x0E))):  # matplotlib's C0 and C1
             assert (abs(pixels - colour).max(2) < 30).sum() > 100 * (number < len(names)) - 1
         assert (pixels == 255).all(2).mean() > 0.5
+
+
+def test_runs_that_go_or_cannot_be_read_or_told_hide_no_others(runs_folder):
+    for name in ("gone", "large", os.fsdecode(b"no\xfftext")):
+        (runs_folder / name).mkdir()
+    (runs_folder / "gone" / "metrics.jsonl").symlink_to(runs_folder / "nowhere")
+    (runs_folder / os.fsdecode(b"no\xfftext") / "metrics.jsonl").write_text("{}")
+    with (runs_folder / "large" / "metrics.jsonl").open("wb") as file:
+        file.truncate(10**9)
+    assert sorted(runs_tab.find_runs(runs_folder)) == ["a", "deeper/b", "large"]
+    page = runs_tab.curves(runs_folder, ["a", "large"], "en")
+    assert "large cannot be read" in page
+    assert "googlenet_bn (width 0.25)" in page
+
+
+def test_a_class_of_any_bytes_and_of_markup_is_shown(ten_things):
+    network = copy.deepcopy(ten_things)
+    network.classes = (os.fsdecode(b"\xff"), *(f"<script>{number}" for number in range(9)))
+    page = classify_tab.predictions(network, classify_tab.ImageState(), "en")
+    assert "\\udcff" in page
+    assert "&lt;script&gt;0" in page
+    assert page.encode()
 
 
 def test_a_run_without_an_epoch_is_named(runs_folder):

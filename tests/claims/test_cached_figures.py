@@ -75,6 +75,10 @@ def test_a_lab_asks_every_job_before_it_takes_what_is_there(tmp_path, monkeypatc
     with pytest.raises(GodeeperError, match=r"runs/a-0' was made from another code"):
         measure(1)
     monkeypatch.setitem(globals(), "FACTOR", 3)
+    edited = tmp_path / "runs/a-1/result.json"
+    edited.write_text(edited.read_text().replace('"value"', '"values"'))
+    with pytest.raises(GodeeperError, match=r"a-1/result.json' was edited, its values: remove .*a-1'"):
+        measure(1)
     monkeypatch.setattr("godeeper.claims.made_from.__version__", "9.9")
     with pytest.raises(GodeeperError, match=r"runs/a-0' was made from another godeeper"):
         measure(1)

@@ -131,12 +131,25 @@ def test_another_size_or_set_wants_another_folder(pooled, class_folder):
 
 
 @pytest.mark.parametrize("name", ["plan.json", "minutes.json"])
-@pytest.mark.parametrize("content", [b'{"claim": "average-poo', b"\xff\xfe", b'"abc"'])
+@pytest.mark.parametrize("content", [b'{"claim": "average-poo', b"\xff\xfe", b'"abc"', b"1" + b"0" * 400])
 def test_a_damaged_file_is_named(pooled, tmp_path, name, content):
     folder = tmp_path / "damaged"
     shutil.copytree(pooled[1], folder)
     (folder / name).write_bytes(content)
     with pytest.raises(GodeeperError, match=r"(json' is damaged: delete it|another claim)"):
+        reproduce(pooling(), "cpu", None, folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "what"),
+    [("metrics.jsonl", '"top1_error"', '"top1"', "top1_error"), ("recipe.json", '"torch": "', '"torch": 2, "x": "', "versions")],
+)
+def test_an_edited_run_is_named(pooled, tmp_path, file, before, after, what):
+    folder = tmp_path / "edited"
+    shutil.copytree(pooled[1], folder)
+    edited = folder / "runs" / "average-1" / file
+    edited.write_text(edited.read_text().replace(before, after))
+    with pytest.raises(GodeeperError, match=rf"{file}' was edited, its {what}: remove .*/average-1'"):
         reproduce(pooling(), "cpu", None, folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from typing import Any
 
 from ..data.description import description_text
 from ..errors import GodeeperError
+from ..files import is_text
 from ..papers.serialize import definition_from_dict
 from ..train.curves import TESTED, draw_curves
 from ..train.run import RunFolder
@@ -23,12 +25,17 @@ SETTINGS = ("batch_size", "lr")
 
 
 def find_runs(folder: Path) -> list[str]:
-    """The run folders below a folder, the newest first, by their paths from there."""
+    """The run folders below a folder, the newest first, by their paths from there; those that are no UTF-8 no browser shows."""
     if not folder.is_dir():
         return []
-    metrics = [path for depth in range(1, DEPTH + 1) for path in folder.glob("/".join(["*"] * depth) + "/metrics.jsonl")]
-    newest = sorted(metrics, key=lambda path: -path.stat().st_mtime)
-    return [path.parent.relative_to(folder).as_posix() for path in newest[:MAX_RUNS]]
+    times: dict[str, float] = {}
+    for depth in range(1, DEPTH + 1):
+        for file in folder.glob("/".join(["*"] * depth) + "/metrics.jsonl"):
+            name = file.parent.relative_to(folder).as_posix()
+            with suppress(OSError):  # it went meanwhile, or is a link to nowhere
+                if is_text(name):
+                    times[name] = file.stat().st_mtime
+    return sorted(times, key=lambda name: -times[name])[:MAX_RUNS]
 
 
 def curves(folder: Path, chosen: Sequence[str], lang: AppLang) -> str:
@@ -39,7 +46,7 @@ def curves(folder: Path, chosen: Sequence[str], lang: AppLang) -> str:
     names = [name for name in chosen if name in known]
     if not names:
         return note(text("choose_one", lang))
-    records = {name: RunFolder(folder / name).metrics() for name in names}
+    records = {name: _records(folder / name) for name in names}
     metrics = {name: lines for name, lines in records.items() if lines}
     unreadable = [name for name in names if not records[name]]
     chart, problem = _chart(metrics)
@@ -49,6 +56,14 @@ def curves(folder: Path, chosen: Sequence[str], lang: AppLang) -> str:
     return fragment(
         "runs.html", lang, unreadable=unreadable, chart=chart, problem=problem, titles=titles, rows=rows, texts=len(FACTS)
     )
+
+
+def _records(run: Path) -> list[dict[str, Any]]:
+    """The metrics of a run; none where they cannot be read, as the run went meanwhile."""
+    try:
+        return RunFolder(run).metrics()
+    except (GodeeperError, OSError):
+        return []
 
 
 def _chart(metrics: Mapping[str, Sequence[dict[str, Any]]]) -> tuple[bytes | None, str]:

@@ -23,6 +23,7 @@ from .lab import Lab
 from .result_file import read_json, write_json
 from .scales import Scale, ScaleName
 
+LONGEST = 1e9  # minutes
 CURVES = ("loss", "top1_error", "top5_error", "seconds")  # of a run, kept in the result
 
 
@@ -79,7 +80,7 @@ def _minutes(folder: Path) -> Iterator[None]:
     """Adds up in `minutes.json` how long a test takes, over interruptions."""
     file, begun = folder / "minutes.json", time.monotonic()
     before = read_json(file) if file.is_file() else 0.0
-    if not isinstance(before, float | int):
+    if type(before) not in (int, float) or not 0 <= before <= LONGEST:
         raise GodeeperError(f"{str(file)!r} is damaged: delete it, and the same command makes it again")
     try:
         yield

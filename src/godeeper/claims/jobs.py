@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
+from ..errors import GodeeperError
 from ..files import atomic_write
 from ..models.load import load
 from ..models.network import Network, best_device, to_device
@@ -23,7 +24,7 @@ from ..tensor_files import load_tensors, save_tensors
 from ..train.checkpoint import checkpoints
 from ..train.loop import train
 from ..train.recipe import Recipe
-from ..train.run import RECIPE_FILE, RunFolder, versions
+from ..train.run import METRICS_FILE, RECIPE_FILE, RunFolder, versions
 from ..workflows.after_epoch import errors_on
 from .claim_data import ClaimData
 from .made_from import MadeFrom, check_same, digest, made_from, source_of
@@ -91,11 +92,14 @@ class ArmRun:
     @property
     def error(self) -> float:
         """The top-1 error (%) on the test images after the last epoch."""
-        return float(self.records[-1]["top1_error"])
+        return self.curve()[-1]
 
     def curve(self, metric: str = "top1_error") -> list[float]:
-        """A metric after each epoch."""
-        return [float(record[metric]) for record in self.records]
+        """A metric after each epoch; GodeeperError where somebody has edited it away."""
+        values = [record.get(metric) for record in self.records]
+        if not values or any(type(value) not in (int, float) for value in values):
+            raise _not_kept(self.folder / METRICS_FILE, metric, self.folder)
+        return [float(value) for value in values]
 
     def network(self) -> Network:
         """The averaged network, in evaluation mode, on the accelerator where there is one."""
@@ -121,8 +125,7 @@ class ArmRun:
     @property
     def versions(self) -> dict[str, str]:
         """Of the packages that it was begun with."""
-        versions: dict[str, str] = RunFolder(self.folder).read().get("versions", {})
-        return versions
+        return _versions(RunFolder(self.folder).read().get("versions", {}), self.folder / RECIPE_FILE)
 
     def check(self) -> None:
         """GodeeperError where the folder holds a run of something else."""
@@ -172,13 +175,15 @@ class Measurement:
     @property
     def versions(self) -> dict[str, str]:
         """Of the packages that it was measured with."""
-        versions: dict[str, str] = self._kept["versions"]
-        return versions
+        return _versions(self._kept["versions"], self._file)
 
     def check(self) -> None:
-        """GodeeperError where the folder holds the measurement of something else."""
+        """GodeeperError where the folder holds the measurement of something else, or one that somebody has edited."""
         if self._file.is_file():
-            check_same(self.folder, self._kept.get("made_from"), self.made_from)
+            kept = self._kept
+            check_same(self.folder, kept["made_from"], self.made_from)
+            if kept.get("digest", digest(kept["values"])) != digest(kept["values"]):  # older files have none
+                raise _not_kept(self._file, "values", self.folder)
 
     @property
     def _kept(self) -> dict[str, Any]:
@@ -202,9 +207,20 @@ class Measurement:
         if tensors:
             save_tensors(self._tensors, tensors, {})
         values = {name: value for name, value in result.items() if name not in tensors}
-        kept = {"made_from": self.made_from, "versions": versions(), "values": values}
+        kept = {"made_from": self.made_from, "versions": versions(), "values": values, "digest": digest(values)}
         with atomic_write(self._file) as file:  # last: where it is, all of the result is
             file.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _not_kept(file: Path, what: str, folder: Path) -> GodeeperError:
+    return GodeeperError(f"{str(file)!r} was edited, its {what}: remove {str(folder)!r}, and the same command makes it anew")
+
+
+def _versions(values: Mapping[str, Any], file: Path) -> dict[str, str]:
+    """Versions by package, of a file that somebody may have edited."""
+    if any(type(version) is not str for version in values.values()):
+        raise _not_kept(file, "versions", file.parent)
+    return dict(values)
 
 
 def _as_plain(value: Any) -> Any:
