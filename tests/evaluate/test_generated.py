@@ -162,6 +162,16 @@ def no_array(file):
         archive.writestr("mu.npy", b"\x93NUMPY\x01\x00\xff\xff{")
 
 
+def header(text):
+    """An archive with an array of this header, which numpy reads as Python's source."""
+
+    def make(file):
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("mu.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -170,6 +180,10 @@ def no_array(file):
         (truncated, "is not a zip file"),
         (one_array, "is not a zip file"),
         (no_array, "cannot be read"),
+        (header(b"((("), "EOF in multi-line"),
+        (header(b"{[]: 1}"), "unhashable"),
+        (header(b" x\n  y\n z"), "unindent"),
+        (header(b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d, 0)}" % 10**30), "too large"),
         (lambda file: file.write_text("no archive"), "is not a zip file"),
         (lambda file: file.mkdir(), "Is a directory"),
         (lambda file: None, "No such file"),

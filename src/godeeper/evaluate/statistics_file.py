@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,12 @@ from .generated import FeatureStatistics
 
 ORIGIN = ("images", "like", "weights")
 LARGEST, LARGEST_TEXT = 1 << 28, 1 << 16  # bytes of an array in float64: a covariance of 5,792 features
-# What zipfile and numpy raise for what is no .npz file of arrays; RuntimeError: encrypted, or compressed in an unknown way.
-UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+# What zipfile and numpy raise for what is no .npz file of arrays; RuntimeError: encrypted, or compressed in an unknown way; the
+# last four: an array's header, which is read as Python's source.
+UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+    TypeError, SyntaxError, OverflowError, TokenError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
