@@ -182,7 +182,7 @@ def header(text):
         (no_array, "cannot be read"),
         (header(b"((("), "EOF in multi-line"),
         (header(b"{[]: 1}"), "unhashable"),
-        (header(b" x\n  y\n z"), "unindent"),
+        (header(b"  x\n y\n  z"), "unindent"),
         (header(b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d, 0)}" % 10**30), "too large"),
         (lambda file: file.write_text("no archive"), "is not a zip file"),
         (lambda file: file.mkdir(), "Is a directory"),
