@@ -80,8 +80,8 @@ def obvious(peer, network, files, batch=8):
 
     prepare, transform = network.preprocess, transforms
     steps = transform.Compose([
-        transform.Resize(prepare.resize), transform.CenterCrop(prepare.image_size), transform.ToTensor(),
-        transform.Normalize(prepare.mean, prepare.std),
+        transform.Resize(prepare.resize.shorter_side), transform.CenterCrop(prepare.image_size), transform.ToTensor(),
+        transform.Normalize(prepare.normalize.mean, prepare.normalize.std),
     ])  # fmt: skip
 
     class Files(torch.utils.data.Dataset):

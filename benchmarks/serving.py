@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import collections
 import io
+import itertools
 import os
 import re
 import socket
@@ -23,7 +24,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -148,8 +148,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--images", type=int, default=400, help="a round")
     parser.add_argument("--storm", type=float, default=5.0, help="seconds at saturation")
-    arguments, options = parser.parse_known_args()
-    options = [option for option in options if option != "--"]
+    own = list(itertools.takewhile(lambda option: option != "--", sys.argv[1:]))
+    arguments, options = parser.parse_args(own), sys.argv[len(own) + 2 :]
     images = images_of(arguments.folder, arguments.images)
     predictor = Predictor(arguments.run)
     with server(arguments.run, options) as port:
@@ -175,7 +175,7 @@ def main() -> None:
         kept_open: Found = []
         client(port, iter([b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"] * 100), kept_open)
         print(f"one client, /health on an open connection: {waits(kept_open)}")
-        clients = 4 * int(dict(pairwise(options)).get("--max-waiting", 64))
+        clients = 4 * int(dict(itertools.pairwise(options)).get("--max-waiting", 64))
         found = stormed(port, images[0], clients, arguments.storm)
         counts = ", ".join(f"{count} of {status}" for status, count in sorted(collections.Counter(s for s, _ in found).items()))
         answered = sum(status == 200 for status, _ in found) / arguments.storm
