@@ -211,6 +211,16 @@ def test_an_unsound_spec_in_a_file_is_refused(tmp_path, saved, change):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("change", [
+    {"pyramid": True, "pyramid_channels": 700, "pyramid_units": 65_536},  # 49 x 700 x 65,536 weights
+    {"pyramid": True, "pyramid_channels": 7000, "pyramid_units": 1},  # 9 x 7000 x 7000 weights, five times
+    {"pyramid": True, "pyramid_units": 40_000, "classes": [str(number) for number in range(12_000)]},
+], ids=["regions", "features", "classes"])  # fmt: skip
+def test_a_file_that_asks_for_gigabytes_of_weights_is_refused(saved, change):
+    with pytest.raises(GodeeperError, match="parameters: a file may ask for 2,000,000,000 at most"):
+        DetectorSpec.from_dict({**saved[1]["detector"], **change})
+
+
 def test_weights_that_do_not_fit_are_refused(tmp_path, saved):
     tensors, metadata = saved
     save_file(tensors, tmp_path / "plain.safetensors")

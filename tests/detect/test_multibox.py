@@ -179,6 +179,9 @@ def test_files_of_others_are_refused(tmp_path, weights_file):
         save_tensors(bad, tensors, {"multibox": {**spec, **change}})
         with pytest.raises(BadCheckpoint, match="describes a multibox that cannot be built"):
             load_multibox(bad)
+    save_tensors(bad, tensors, {"multibox": {**spec, "boxes": 10_000, "units": 50_000}})  # 50,000 x 50,000 weights
+    with pytest.raises(BadCheckpoint, match="parameters: a file may ask for 2,000,000,000 at most"):
+        load_multibox(bad)
     save_tensors(bad, {**tensors, "priors": tensors["priors"] * math.nan}, metadata)
     with pytest.raises(BadCheckpoint, match="holds values that are not finite"):
         load_multibox(bad)

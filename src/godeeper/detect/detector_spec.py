@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from math import prod
 from typing import Any, Self
 
 from ..errors import GodeeperError
 from ..fields import flag, only, whole
-from ..models.spec import ModelSpec, check_memory
-from ..papers.describe import describe
+from ..models.spec import ModelSpec, check_memory, check_parameters
+from ..papers.describe import Description, describe
+from ..papers.detection import split
 from ..papers.notation import Conv, Definition, FullyConnected, Linear, Stage
 
 FORMAT_VERSION = 1
@@ -17,6 +19,7 @@ DETECTOR_SIZES, MULTIBOX_SIZES = (16, 10_000), (1, 10_000)  # pixels
 LONGEST_NAME = 1000  # letters
 MAX_CLASSES = 100_000
 MAX_ANCHORS = 100
+PYRAMID_GRID = 7  # the side that regions are pooled to with a feature pyramid (arXiv 1612.03144)
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,20 @@ class DetectorSpec:
                 raise GodeeperError(f"{name} is {values[name]!r}: it must be a list")
         lists = {name: tuple(values[name]) for name in ("classes", "anchors")}
         spec = cls(**values | lists | {"model": ModelSpec.from_dict(values["model"])})
-        check_memory(describe(spec.model.definition), spec.longest, spec.image_size)
+        described = describe(spec.model.definition)
+        check_parameters(described, spec._own_parameters(described))
+        check_memory(described, spec.longest, spec.image_size)
         return spec
+
+    def _own_parameters(self, described: Description) -> int:
+        """About how many weights there are beside the classifier's: of features and proposals, of regions, of their classes."""
+        if self.pyramid:
+            channels, units = self.pyramid_channels, self.pyramid_units
+            features, regions = len(self.anchors) * 9 * channels**2, PYRAMID_GRID**2 * channels * units + units**2
+        else:
+            channels, units = described[split(self.model.definition)].output[0], prod(described.stages[-2].output)
+            features, regions = 9 * channels**2, 0
+        return features + regions + 5 * (len(self.classes) + 1) * units
 
 
 @dataclass(frozen=True)
@@ -116,7 +131,9 @@ class MultiBoxSpec:
         """The reverse of `as_dict`, for an untrusted file: GodeeperError for what is no sound spec."""
         _check_fields(values, cls)
         spec = cls(**values | {"model": ModelSpec.from_dict(values["model"])})
-        check_memory(describe(spec.model.definition), spec.image_size, spec.image_size)
+        described = describe(spec.definition)
+        check_parameters(described)
+        check_memory(described, spec.image_size, spec.image_size)
         return spec
 
 

@@ -27,10 +27,9 @@ from ..papers.notation import Definition, Stage
 from ..papers.shape import FeatureShape
 from ..train.batch_norm import batch_norms
 from .detections import Detections
-from .detector_spec import DetectorSpec
+from .detector_spec import PYRAMID_GRID, DetectorSpec
 from .object_loader import pixels
 
-PYRAMID_GRID = 7  # the side that regions are pooled to with a feature pyramid (arXiv 1612.03144)
 ASPECT_RATIOS = (0.5, 1.0, 2.0)  # of anchors: height / width
 SCORE_THRESHOLD = 0.05  # of a detection, at least
 

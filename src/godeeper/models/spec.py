@@ -90,9 +90,12 @@ class ModelSpec:
         return cls(definition, preprocess, classes, aux)
 
 
-def check_parameters(described: Description) -> None:
-    """GodeeperError for more parameters than a file may ask for: a network of so many could not be loaded again."""
-    parameters = described.parameters_with_heads
+def check_parameters(described: Description, others: int = 0) -> None:
+    """GodeeperError for more parameters than a file may ask for: a network of so many could not be loaded again.
+
+    `others` are those of what is built on the network, such as a detector.
+    """
+    parameters = described.parameters_with_heads + others
     if parameters > MOST_PARAMETERS:
         raise GodeeperError(
             f"{described.name!r} has {parameters:,} parameters: a file may ask for {MOST_PARAMETERS:,} at most; take fewer"
