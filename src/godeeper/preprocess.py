@@ -147,9 +147,11 @@ class Preprocess:
         how = self.resize
         mode = v2.InterpolationMode("box" if how.interpolation == "area" else how.interpolation)
         resized = [how.size, how.size] if how.mode == "squash" else how.shorter_side
-        to_tensor = [] if how.antialias else [v2.ToImage()]  # PIL images are always resized with antialiasing
+        first = [] if how.antialias else [v2.ToImage()]  # PIL images are always resized with antialiasing
+        if how.interpolation in ("nearest", "area"):
+            first = [v2.ToPILImage()]  # of tensors, torchvision takes other nearest pixels, and has no such average
         return v2.Compose([
-            *to_tensor,
+            *first,
             v2.Resize(resized, mode, antialias=how.antialias),
             v2.CenterCrop(how.size),
             v2.ToImage(),

@@ -232,6 +232,14 @@ def test_the_pipeline_for_torchvision_gives_what_we_give(photo, mode, antialias)
     assert (ours - theirs).abs().mean() < 0.5 / 255 / 0.2  # half a grey level
 
 
+@pytest.mark.parametrize("antialias", [True, False])
+@pytest.mark.parametrize("how", ["bilinear", "nearest", "area"])
+def test_the_pipeline_for_torchvision_takes_tensors(photo, how, antialias):
+    preprocess = Preprocess.of(96, interpolation=how, antialias=antialias)
+    ours, theirs = normalise(take_crops(photo, preprocess), preprocess)[0], preprocess.transforms()(F.pil_to_tensor(photo))
+    assert (ours - theirs).abs().mean() < 0.5 / 255 / 0.2  # half a grey level
+
+
 UPRIGHT = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_270}  # what undoes orientations of EXIF
 
 

@@ -43,6 +43,8 @@ def test_jaccard_by_hand():
     overlaps = box_iou(np.float32([A, (5, 5, 15, 15)]), np.float32([A, (5, 0, 15, 10), FAR]))
     assert overlaps == pytest.approx(np.array([[1, 50 / 150, 0], [25 / 175, 50 / 150, 0]]))
     assert box_iou(np.zeros((0, 4), np.float32), np.float32([A])).shape == (0, 1)
+    boxes = np.sort(np.random.default_rng(0).uniform(0, 640, (100, 2, 2)).astype(np.float32), axis=1).reshape(-1, 4)
+    assert box_iou(boxes, boxes).diagonal().tolist() == [1] * 100  # of fractions of a pixel as well
     assert box_iou(np.float32([(1, 1, 1, 1)]), np.float32([(1, 1, 1, 1)])).tolist() == [[0]]  # no area, no overlap
 
 

@@ -9,7 +9,7 @@ from svg_reader import NETWORKS, PLATES, SVG, blocks, boxes, check_geometry, cou
 
 import godeeper
 from godeeper import GodeeperError, describe, draw, list_models
-from godeeper.papers.notation import VALID, Max
+from godeeper.papers.notation import VALID, Conv, Definition, Linear, Max
 from godeeper.papers.registry import definition
 from godeeper.papers.shape import TooSmall, Uneven
 
@@ -158,6 +158,12 @@ def test_the_receptive_fields(name):
     for square in squares:
         assert square.left + square.right == pytest.approx(border.left + border.right, abs=0.21)
         assert square.top + square.bottom == pytest.approx(border.top + border.bottom, abs=0.21)
+
+
+@pytest.mark.parametrize("network", ["googlenet", Definition("one", "", {"conv": Conv(4)}, {"linear": Linear(3)})])
+def test_the_receptive_fields_on_a_single_pixel(network):
+    (border,) = boxes(ET.fromstring(draw(network, show="receptive-field", image_size=1)), {"border"})
+    assert border.right - border.left == pytest.approx(300)
 
 
 def luminance(colour):

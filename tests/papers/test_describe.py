@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -57,6 +58,7 @@ ROWS = {
     # 6 depthwise filters of 9 weights, no bias; then 6 x 6 weights and 6 biases; both at 3 x 3 places
     "separable 3x3/2 on 5": (Separable(6, 3, 2, multiplier=2), 5, (6, 3, 3), 54 + 42, (54 + 36) * 9, 3),
     "separable valid on 5": (Separable(5, 3, padding=VALID), 5, (5, 3, 3), 27 + 20, (27 + 15) * 9, 3),
+    "separable 1x3 on 5": (Separable(4, (1, 3)), 5, (4, 5, 5), 9 + 16, (9 + 12) * 25, 3),  # as a file may have it
     "max 3x3/2 on 7": (Max(3, 2), 7, (3, 4, 4), 0, 0, 3),
     "max valid 3x3/2 on 7": (Max(3, 2, VALID), 7, (3, 3, 3), 0, 0, 3),
     "max valid 3x3/2 on 8": (Max(3, 2, VALID), 8, (3, 3, 3), 0, 0, 3),
@@ -421,6 +423,12 @@ def test_small_pools_that_rounded_up_keep_their_grid(name, stage):
     described = describe(variant(definition(name), small=True))
     before = {"conv1": 32, "pool1": described["conv1"].output[1]}[stage]
     assert described[stage].output[1:] == (before, before) or (name, stage) == ("zfnet", "conv1")  # 7x7 with one zero: 28
+
+
+def test_small_leaves_an_even_pool_that_rounded_up_its_padding():
+    vgg = definition("vgg16")
+    rounded_up = replace(vgg, stages={**vgg.stages, "pool1": Max(2, 2, CEIL)})
+    assert variant(rounded_up, small=True).stages["pool1"] == Max(2, 1, CEIL)
 
 
 @pytest.mark.parametrize("name", EVERY)

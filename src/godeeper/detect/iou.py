@@ -18,7 +18,8 @@ def box_iou(a: Floats, b: Floats) -> Doubles:
 
     Boxes without area overlap nothing.
     """
+    a, b = a.astype(np.float64), b.astype(np.float64)  # as in `box_area`: in float32, a box may overlap itself by more than 1
     sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])  # (N, M, 2)
-    intersection: Doubles = sides.clip(min=0).astype(np.float64).prod(-1)
+    intersection: Doubles = sides.clip(min=0).prod(-1)
     union = box_area(a)[:, None] + box_area(b)[None] - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)

@@ -49,7 +49,7 @@ def _chart(lines: Sequence[StageDescription], side: int, lang: Lang) -> Layout:
     names = PANEL + 2 * GAP + max(svg.text_width(line.name, SIZE, bold=True) for line in lines)
     largest = max(line.receptive_field for line in lines)
     bars = names + GAP + max(svg.text_width(text, SIZE) for text in (f"{largest:,}", PIXELS.get(lang))) + GAP / 2
-    scale = FIELD_BAR / math.log10(max(largest, side))
+    scale = FIELD_BAR / math.log10(max(largest, side, 10))  # of a single pixel, the logarithm is 0
     bottom = HEAD + ROW * len(lines)
     label = IMAGE.format(side=side).get(lang)
 
@@ -82,7 +82,7 @@ def _chart(lines: Sequence[StageDescription], side: int, lang: Lang) -> Layout:
 def _squares(left: float, top: float, lines: Sequence[StageDescription], side: int) -> list[str]:
     """The image and on it the squares that outputs in its middle see, with names where they fit."""
     shown = [line for line in lines if line.receptive_field <= LARGEST_SQUARE * side]
-    scale = PANEL / max(side, *(line.receptive_field for line in shown))
+    scale = PANEL / max([side, *(line.receptive_field for line in shown)])  # of a small image, none is shown
     middle_x, middle_y = left + PANEL / 2, top + PANEL / 2
     elements, inner, border = [], 0.0, side * scale / 2
     for line in shown:

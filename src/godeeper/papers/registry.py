@@ -135,8 +135,10 @@ def _row_variant(row: Row, num_classes: int | None, width: float, unstrided: boo
         case Conv() | Separable():
             return replace(row, filters=scaled(row.filters, width), stride=1 if unstrided else row.stride)
         case Max() | Avg():
-            padding = SAME if unstrided and row.padding == CEIL else row.padding  # either keeps a grid, whatever the stride
-            return replace(row, stride=1 if unstrided else row.stride, padding=padding)
+            if not unstrided:
+                return row
+            same = row.padding == CEIL and all(side % 2 for side in row.sides)  # keeps the grid too; an even pool has no "same"
+            return replace(row, stride=1, padding=SAME if same else row.padding)
         case FullyConnected() | LinearNorm():
             return replace(row, units=scaled(row.units, width))
         case Linear():

@@ -117,11 +117,11 @@ def row_output(row: Row, shape: FeatureShape, batch_norm: BatchNorm | None) -> t
             out = _windows(row, shape, filters)
             weights = filters * shape.channels * math.prod(row.sides)  # of which none is a parameter; the biases are
             return out, Cost(filters, weights * out.height * out.width, 1, 1)
-        case Separable(filters, kernel, _, multiplier):
-            middle = _windows(row, shape, shape.channels * multiplier)
-            depthwise = middle.channels * kernel**2 * middle.height * middle.width
+        case Separable(filters):
+            middle = _windows(row, shape, shape.channels * row.multiplier)
+            weights = middle.channels * math.prod(row.sides)
             out, cost = row_output(Conv(filters), middle, batch_norm)
-            return out, cost + Cost(middle.channels * kernel**2, depthwise)
+            return out, cost + Cost(weights, weights * middle.height * middle.width)
         case Max() | Avg():
             return _windows(row, shape, shape.channels), Cost(depth_with_pools=1)
         case AvgTo() | Adaptive():
