@@ -147,12 +147,12 @@ class Preprocess:
         how = self.resize
         mode = v2.InterpolationMode("box" if how.interpolation == "area" else how.interpolation)
         resized = [how.size, how.size] if how.mode == "squash" else how.shorter_side
-        first = [] if how.antialias else [v2.ToImage()]  # PIL images are always resized with antialiasing
-        if how.interpolation in ("nearest", "area"):
-            first = [v2.ToPILImage()]  # of tensors, torchvision takes other nearest pixels, and has no such average
+        by_pillow = how.interpolation in ("nearest", "area")  # torchvision has other nearest pixels of tensors, and no averages
+        antialias = how.antialias or by_pillow  # PIL images are always resized with it
+        first = [v2.ToPILImage()] if by_pillow else [] if antialias else [v2.ToImage()]
         return v2.Compose([
             *first,
-            v2.Resize(resized, mode, antialias=how.antialias),
+            v2.Resize(resized, mode, antialias=antialias),
             v2.CenterCrop(how.size),
             v2.ToImage(),
             v2.ToDtype(torch.float32, scale=True),

@@ -13,7 +13,7 @@ def box_area(boxes: Floats | Doubles) -> Doubles:
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
-def box_iou(a: Floats, b: Floats) -> Doubles:
+def box_iou(a: Floats | Doubles, b: Floats | Doubles) -> Doubles:
     """Boxes (N, 4) and (M, 4) -> intersection over union of each pair, (N, M), in 0..1; the papers' "Jaccard overlap".
 
     Boxes without area overlap nothing.
