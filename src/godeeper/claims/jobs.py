@@ -96,7 +96,7 @@ class ArmRun:
 
     def curve(self, metric: str = "top1_error") -> list[float]:
         """A metric after each epoch; GodeeperError where somebody has edited it away."""
-        values = [record.get(metric) for record in self.records]
+        values: list[Any] = [record.get(metric) for record in self.records]
         if not values or any(type(value) not in (int, float) for value in values):
             raise _not_kept(self.folder / METRICS_FILE, metric, self.folder)
         return [float(value) for value in values]
