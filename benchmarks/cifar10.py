@@ -65,7 +65,7 @@ ARMS = {
     "warm-up": Arm(["warmup_epochs=0.2"]),
     "weights not averaged": Arm(["ema_decay=0"]),
     "batch 1000": Arm(["batch_size=1000"]),
-    "3x3 in place of whitening": Arm(table=replace(TABLE, stages={**TABLE.stages, "whitening": Conv(24, 3)})),
+    "3x3, not whitening": Arm(table=replace(TABLE, stages={**TABLE.stages, "whitening": Conv(24, 3)})),
     "batch norm at 0.1": Arm(table=replace(TABLE, batch_norm=BatchNorm(eps=1e-5, momentum=0.1))),
     "average pools in modules": Arm(table=replace(TABLE, stages=MODULES)),
 }
