@@ -87,19 +87,20 @@ def check_sizes(network: Network, recipe: Recipe, sizes: set[int]) -> None:
         check_size(network.definition, size, size)
 
 
-def check_memory(described: Description, images: int = 0) -> None:
+def check_training_memory(described: Description, images: int = 0) -> None:
     """GodeeperError, before anything is allocated, where training surely takes more memory than this machine has.
 
-    Counted are weights, gradient, momentum and average, and the stages' outputs for a batch of `images` in each process; an
+    Counted are weights and their gradient in 32 bits, and, in 16, the stages' outputs for a batch of `images` in each process; an
     accelerator says by itself that its memory is short, so that with one only the weights count, which are made outside it.
     """
     alone = not torch.accelerator.is_available()
-    values = described.parameters * (4 if alone else 1) + images * alone * sum(prod(stage.output) for stage in described)
-    needed, there = 4 * values, machine_memory()
+    outputs = images * sum(prod(stage.output) for stage in described)
+    needed = 8 * described.parameters + 2 * outputs if alone else 4 * described.parameters
+    there = machine_memory()
     if needed > there:
         smaller = ", or a smaller batch_size or image_size" if images else ""
         raise GodeeperError(
-            f"training {described.name!r} takes {needed / 1e9:,.0f} GB at least, this machine has {there / 1e9:,.0f} GB: take"
+            f"training {described.name!r} takes {needed / 1e9:,.1f} GB at least, this machine has {there / 1e9:,.1f} GB: take"
             f" fewer filters (a smaller --width or table){smaller}"
         )
 

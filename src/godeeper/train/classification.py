@@ -23,7 +23,7 @@ from ..models.network import Network, device_of
 from ..models.spec import ModelSpec
 from ..papers.describe import describe
 from .batch_norm import batch_norms, needs_two
-from .checks import check_batch, check_heads, check_memory, check_mixing, check_same_data, check_sizes
+from .checks import check_batch, check_heads, check_mixing, check_same_data, check_sizes, check_training_memory
 from .fit_whitening import fit_whitening
 from .loss import ClassificationLoss
 from .mix import mix
@@ -69,7 +69,8 @@ class Classification(Task):
         sizes = {self.size_at(epoch) for epoch in range(recipe.epochs)}
         check_heads(network, recipe)
         check_sizes(network, recipe, sizes)
-        check_memory(describe(network, max(sizes)), self.per_process)
+        trains_stages = recipe.freeze_epochs < recipe.epochs  # else their outputs need not be kept
+        check_training_memory(describe(network, max(sizes)), self.per_process if trains_stages else 0)
         check_mixing(self.per_process, recipe)
         check_batch(self.per_process, lambda: any(map(self.needs_two, sizes)), network.definition.name)
         check_same_data(saved, self.images)

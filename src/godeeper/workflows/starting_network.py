@@ -16,7 +16,7 @@ from ..models.spec import ModelSpec
 from ..papers.describe import describe
 from ..papers.registry import variant
 from ..train.checkpoint import checkpoints
-from ..train.checks import check_memory
+from ..train.checks import check_training_memory
 from ..train.recipe import Recipe
 from ..train.run import RunFolder
 from .plan import Plan
@@ -32,7 +32,7 @@ def starting_network(
     torch.manual_seed(plan.recipe.seed)
     options = plan.options
     changes: dict[str, Any] = {"num_classes": num_classes, "width": options["width"], "small": options["small"]}
-    check_memory(describe(variant(spec.definition, **({} if plan.resumes else changes))))
+    check_training_memory(describe(variant(spec.definition, **({} if plan.resumes else changes))))
     if plan.resumes:
         return create_model(spec, weights=None if checkpoints(RunFolder(out).checkpoints) else options["weights"])
     spec = replace(spec, aux=False)  # the recipe decides, not the run whose table this is
