@@ -161,3 +161,13 @@ def test_a_file_of_a_folders_own_is_no_link_and_no_pipe(tmp_path):
     (tmp_path / "log.txt").unlink()
     run.log("this is its own")
     assert (tmp_path / "log.txt").read_text().endswith("this is its own\n")
+
+
+def test_a_link_to_a_folder_is_replaced_and_the_folder_stays(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/kept").write_text("kept")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/c").symlink_to(tmp_path / "elsewhere")
+    write_three(tmp_path / "out")
+    assert contents(tmp_path / "out") == {"a": "a", "b": "b", "c/d": "c/d"}
+    assert contents(tmp_path / "elsewhere") == {"kept": "kept"}

@@ -114,7 +114,7 @@ def atomic_folder(folder: Path, last: str = "") -> Iterator[Path]:
 
 
 def move_together(entries: Sequence[Path], folder: Path) -> None:
-    """Moves files and folders into a folder, in this order; where one cannot be moved, all is there as it was."""
+    """Moves files and folders into a folder, in this order; where one cannot be moved, the folder is left as it was."""
     moved: list[Path] = []
     aside: list[tuple[Path, Path]] = []  # what was there before: where it is meanwhile, and where it belongs
     try:
@@ -137,8 +137,8 @@ def move_together(entries: Sequence[Path], folder: Path) -> None:
 
 
 def remove(entry: Path) -> None:
-    """Removes a file, or a folder with all that it holds."""
-    if entry.is_dir():
+    """Removes a file, a link, or a folder with all that it holds."""
+    if entry.is_dir() and not entry.is_symlink():
         shutil.rmtree(entry)
     else:
         entry.unlink()
