@@ -26,13 +26,18 @@ from godeeper.cli.main import status
 from godeeper.models.load import save
 from godeeper.preprocess import Preprocess
 
-os.environ.setdefault("HF_HOME", tempfile.mkdtemp(prefix="godeeper-hf-"))  # before `datasets` is imported: no test writes at home
+TEMPORARY = "GODEEPER_TESTS_FOLDER"  # of a whole run: made by its first process, which removes it at its end
+IS_FIRST = TEMPORARY not in os.environ
+FOLDER = Path(tempfile.mkdtemp(prefix="godeeper-tests-") if IS_FIRST else os.environ[TEMPORARY])
+os.environ[TEMPORARY] = str(FOLDER)
+for variable in ("HF_HOME", "MPLCONFIGDIR", "GODEEPER_CACHE"):  # before `datasets` is imported: no test writes at home
+    (FOLDER / variable).mkdir(exist_ok=True)
+    os.environ.setdefault(variable, str(FOLDER / variable))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("MPLCONFIGDIR", tempfile.mkdtemp(prefix="godeeper-matplotlib-"))
 os.environ.pop("COLUMNS", None)  # which pytest-xdist sets: tables are as wide as for a pipe
-os.environ.setdefault("GODEEPER_CACHE", tempfile.mkdtemp(prefix="godeeper-cache-"))
 # Every process of the tests is watched (test_watch.py): this one from here on, its children from their start.
-BREACHES = Path(tempfile.mkstemp(prefix="godeeper-watch-")[1])
+BREACHES = FOLDER / f"breaches-{os.getpid()}"
+BREACHES.touch()
 CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 os.environ[watched_process.LOG] = str(BREACHES)
 os.environ[watched_process.FOLDERS] = os.pathsep.join(map(str, (tempfile.gettempdir(), CACHES, Path(".pytest_cache").resolve())))
@@ -43,6 +48,11 @@ watched_process.install()
 # A launcher in the background (`nohup make test &`, a shell script) leaves SIGINT ignored, and children inherit that. The tests
 # of Ctrl-C need the usual handler, here and in the processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    if IS_FIRST:
+        shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
