@@ -199,7 +199,7 @@ TINY = ["--model", "googlenet_bn", "--small", "--width", "0.125", "--data", "dig
 
 def end_of(*commands):
     """Runs commands at the same time: the status of each, and the last line of what it said."""
-    env = {**os.environ, "MPLCONFIGDIR": tempfile.mkdtemp(dir=os.environ["MPLCONFIGDIR"])}  # which it makes where it is there, too
+    env = {**os.environ, "MPLCONFIGDIR": tempfile.mkdtemp(dir=os.environ["MPLCONFIGDIR"])}  # made where it is there, too
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     processes = [start(*GODEEPER, *command, env=env, **streams) for command in commands]
     try:
