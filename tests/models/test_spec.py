@@ -180,6 +180,7 @@ STRANGE = {
     "a size that is none": (changed("preprocess.resize.size", "32"), "preprocess"),
     "preprocessing with another field": (changed("preprocess.gamma", 2), "preprocess"),
     "no classifier": (changed("definition.head", {"conv": CONV}), "no Linear row"),
+    "a classifier of another name": (changed("definition.head", {"fc": {"row": "linear", "classes": 3}}), "called 'linear'"),
 }
 
 

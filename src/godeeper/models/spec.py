@@ -13,7 +13,7 @@ from ..errors import GodeeperError
 from ..fields import flag, only, quoted
 from ..files import read_file
 from ..papers.describe import Description, describe
-from ..papers.notation import Definition, Linear, rows
+from ..papers.notation import Definition, Linear
 from ..papers.serialize import definition_as_dict, definition_from_dict
 from ..preprocess import Preprocess
 
@@ -115,11 +115,12 @@ def check_memory(described: Description, height: int, width: int) -> None:
 
 
 def num_classes(definition: Definition) -> int:
-    """The number of logits of a table; GodeeperError where its head has no classifier."""
-    linear = [row for stage in definition.head.values() for row in rows(stage) if isinstance(row, Linear)]
-    if not linear:
-        raise GodeeperError(f"the head of {definition.name!r} has no Linear row: it classifies nothing")
-    return linear[-1].classes
+    """The number of logits of a table; GodeeperError where its head, or an auxiliary one, has no classifier `linear`."""
+    heads = [definition.head, *(auxiliary.stages for auxiliary in definition.auxiliary.values())]
+    classifiers = [row for head in heads if isinstance(row := head.get("linear"), Linear)]
+    if len(classifiers) < len(heads):
+        raise GodeeperError(f"a head of {definition.name!r} has no Linear row that is called 'linear': it classifies nothing")
+    return classifiers[0].classes
 
 
 def read_spec(file: Path) -> ModelSpec:
