@@ -183,12 +183,15 @@ def test_unsound_boxes_of_a_json_can_be_left_out(tmp_path):
 def test_the_area_of_an_annotation_is_kept_and_what_it_says_to_ignore_is_difficult(tmp_path):
     def change(document):
         entry = {**document["annotations"][0], "bbox": [10, 10, 40, 40]}
-        fields = ({"area": 800}, {"area": 900.5, "iscrowd": 1}, {"ignore": 1}, {"area": "many", "ignore": 0}, {"area": -1})
+        fields = (
+            {"area": 800}, {"area": 900.5, "iscrowd": 1}, {"ignore": 1}, {"area": "many", "ignore": 0}, {"area": -1},
+            {"iscrowd": "1"}, {"ignore": True}, {"iscrowd": "0"},
+        )  # fmt: skip
         document["annotations"] = [{**entry, **each} for each in fields]
 
     objects = open_annotations(coco_folder(tmp_path / "coco", range(1), change), "val2017").objects[0]
-    assert objects.areas.tolist() == [800, 900.5, 1600, 1600, 1600]
-    assert objects.difficult.tolist() == [False, True, True, False, False]
+    assert objects.areas.tolist() == [800, 900.5, 1600, 1600, 1600, 1600, 1600, 1600]
+    assert objects.difficult.tolist() == [False, True, True, False, False, True, True, False]
 
 
 def test_an_annotation_without_its_image(voc):

@@ -1,6 +1,7 @@
 """Faster R-CNN on the whole family: shapes from the tables, one training step each, frozen batch norm, weights on disk."""
 
 import json
+import resource
 from dataclasses import replace
 
 import numpy as np
@@ -233,6 +234,19 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, saved):
     save_tensors(tmp_path / "nan.safetensors", {**tensors, name: tensors[name] * float("nan")}, metadata)
     with pytest.raises(BadCheckpoint, match="not finite"):
         load_detector(tmp_path / "nan.safetensors")
+    save_tensors(tmp_path / "complex.safetensors", {**tensors, name: tensors[name] * 1j}, metadata)
+    with pytest.raises(BadCheckpoint, match=f"'{name}' as complex64, not as plain floats"):
+        load_detector(tmp_path / "complex.safetensors")
+
+
+def test_a_file_that_describes_more_weights_than_it_holds_takes_no_memory_for_them(tmp_path, saved):
+    tensors, metadata = saved
+    large = {"pyramid": True, "pyramid_units": 20_000, "anchors": [16, 32, 64, 128, 256]}  # 12,544 x 20,000 weights, and more
+    save_tensors(tmp_path / "large.safetensors", tensors, {"detector": {**metadata["detector"], **large}})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BadCheckpoint, match="does not fit the network that it describes"):
+        load_detector(tmp_path / "large.safetensors")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KB
 
 
 def test_impossible_detectors_are_refused():

@@ -167,6 +167,11 @@ def split_named(split: str, names: Iterable[str]) -> str | None:
     return split if split in by_case.values() else next((by_case[name] for name in same if name in by_case), None)
 
 
+def is_set(flag: object) -> bool:
+    """Whether an annotation's flag is set, as tools write it: 1 or true, as a number or as a text."""
+    return str(flag).strip().lower() in ("1", "1.0", "true")
+
+
 def read_annotation(file: Path) -> bytes:
     """What an annotation file holds; GodeeperError where it cannot be read."""
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import GodeeperError, unknown
 from ..fields import quoted
-from .annotations import AnnotatedBox, AnnotatedImage, LeftOut, map_sound, read_annotation, split_named
+from .annotations import AnnotatedBox, AnnotatedImage, LeftOut, is_set, map_sound, read_annotation, split_named
 from .walk import without_hidden
 
 EXPORTED = "_annotations.coco.json"  # beside the images of a split, as Roboflow writes it
@@ -184,7 +184,7 @@ def _annotated_box(where: str, entry: dict[str, Any], categories: Mapping[Any, d
             f"{where} has the box {quoted(bbox)}, which is not four numbers x, y, width, height: correct it or take it out"
         ) from None
     box, words = (left, top, left + width, top + height), f"{bbox} in {where.rpartition(' ')[2]}"
-    difficult = entry.get("iscrowd") == 1 or entry.get("ignore") == 1
+    difficult = is_set(entry.get("iscrowd")) or is_set(entry.get("ignore"))
     return AnnotatedBox(categories[category]["name"], box, difficult, words, _outline_area(entry))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import GodeeperError, unknown
-from .annotations import AnnotatedBox, AnnotatedImage, Fault, LeftOut, map_sound, read_annotation, refuse, split_named
+from .annotations import AnnotatedBox, AnnotatedImage, Fault, LeftOut, is_set, map_sound, read_annotation, refuse, split_named
 from .decode import SUFFIXES
 from .walk import without_hidden
 
@@ -186,5 +186,5 @@ def _annotated_box(entry: ElementTree.Element, file: Path) -> AnnotatedBox:
         raise GodeeperError(
             f"{str(file)!r}: the box of a {name!r}, {quoted!r}, is not of numbers: correct it or take it out"
         ) from None
-    difficult = (entry.findtext("difficult") or "").strip().lower() in ("1", "true")
+    difficult = is_set(entry.findtext("difficult"))
     return AnnotatedBox(name, (xmin - 1, ymin - 1, xmax, ymax), difficult, quoted)  # counted from 1, the last pixel included

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import BadCheckpoint, GodeeperError, message_lines
 from ..files import could_exist
 from ..models.network import unwrapped
+from ..models.weights.foreign import plain
 from ..models.weights.read import WEIGHTS_FILE, weights_file
 from ..tensor_files import is_safetensors, load_tensors, read_header, save_tensors, value_fault
 from .detector_spec import DetectorSpec, MultiBoxSpec
@@ -59,8 +61,13 @@ def _load(source: str | Path, key: str, build: Callable[[Any], Module], missing:
     tensors, metadata = load_tensors(file)
     if key not in metadata:
         raise BadCheckpoint(f"{str(file)!r} {missing}")
+    tensors = plain(tensors, file)
     try:
+        with torch.device("meta"):  # no memory before the file's tensors are known to fit
+            _fill(build(metadata[key]), tensors, file)
         module = build(metadata[key])
+    except BadCheckpoint:
+        raise
     except (GodeeperError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise BadCheckpoint(f"{str(file)!r} describes a {key} that cannot be built: {error}") from None
     _fill(module, tensors, file)
@@ -70,7 +77,7 @@ def _load(source: str | Path, key: str, build: Callable[[Any], Module], missing:
 def _fill(module: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
     """Puts the tensors of a file into a module; BadCheckpoint where they do not fit, or are not finite."""
     try:
-        module.load_state_dict(tensors)
+        module.load_state_dict(tensors, assign=next(module.parameters()).is_meta)
     except RuntimeError as error:
         reason = message_lines(error)[-1]
         raise BadCheckpoint(f"{str(file)!r} does not fit the network that it describes: {reason}") from None

@@ -8,15 +8,14 @@ from math import prod
 from typing import Any, Self
 
 from ..errors import GodeeperError
-from ..fields import flag, only, whole
-from ..models.spec import ModelSpec, check_memory, check_parameters
+from ..fields import flag, only, quoted, whole
+from ..models.spec import ModelSpec, check_memory, check_names, check_parameters
 from ..papers.describe import Description, describe
 from ..papers.detection import split
 from ..papers.notation import Conv, Definition, FullyConnected, Linear, Stage
 
 FORMAT_VERSION = 1
 DETECTOR_SIZES, MULTIBOX_SIZES = (16, 10_000), (1, 10_000)  # pixels
-LONGEST_NAME = 1000  # letters
 MAX_CLASSES = 100_000
 MAX_ANCHORS = 100
 PYRAMID_GRID = 7  # the side that regions are pooled to with a feature pyramid (arXiv 1612.03144)
@@ -157,6 +156,7 @@ def check_geometry(image_size: int, longest: int, anchors: Sequence[int]) -> Non
 
 def check_classes(classes: Sequence[Any]) -> None:
     """GodeeperError unless `classes` are different names."""
-    names = all(isinstance(name, str) and len(name) <= LONGEST_NAME for name in classes)
-    if not names or not 1 <= len(classes) <= MAX_CLASSES or len(set(classes)) < len(classes):
-        raise GodeeperError(f"its classes are {str(classes)[:100]}: they must be different names")
+    check_names(classes)
+    if not 1 <= len(classes) <= MAX_CLASSES or len(set(classes)) < len(classes):
+        many = f"its {len(classes):,} classes are {quoted(classes)}"
+        raise GodeeperError(f"{many}: they must be 1 to {MAX_CLASSES:,} different names")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -30,7 +31,8 @@ class ModelSpec:
 
     `definition` is the whole table, after width, small and the number of classes were applied. Images are as `preprocess` says;
     its size wins over the definition's. `classes` are called as the data call them, None where nobody has named them; `aux`
-    says whether auxiliary heads are attached. GodeeperError where the names are not as many as the classes.
+    says whether auxiliary heads are attached. GodeeperError where the names are not as many as the classes,
+    or a file could not hold one.
     """
 
     definition: Definition
@@ -40,7 +42,10 @@ class ModelSpec:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        if self.classes is not None and len(self.classes) != self.num_classes:
+        if self.classes is None:
+            return
+        check_names(self.classes)
+        if len(self.classes) != self.num_classes:
             raise GodeeperError(f"{len(self.classes)} names of classes for {self.num_classes} classes: name each of them")
 
     @classmethod
@@ -79,8 +84,8 @@ class ModelSpec:
         only("the model's spec", values, FIELDS)
         classes, aux = values["classes"], flag("the spec's aux", values["aux"])
         if classes is not None:
-            if not isinstance(classes, list) or not all(isinstance(name, str) and len(name) <= LONGEST_NAME for name in classes):
-                raise GodeeperError(f"the spec's classes must be a list of names of at most {LONGEST_NAME} letters")
+            if not isinstance(classes, list):
+                raise GodeeperError(f"classes is {quoted(classes)}: it must be a list of names")
             classes = tuple(classes)
         definition = definition_from_dict(values["definition"])
         described = describe(definition)
@@ -88,6 +93,13 @@ class ModelSpec:
         preprocess = Preprocess.from_dict(values["preprocess"])
         check_memory(described, preprocess.image_size, preprocess.image_size)
         return cls(definition, preprocess, classes, aux)
+
+
+def check_names(classes: Sequence[Any]) -> None:
+    """GodeeperError, naming the first, where a file could not hold these as the names of classes: no reader would take them."""
+    for name in classes:
+        if not isinstance(name, str) or len(name) > LONGEST_NAME:
+            raise GodeeperError(f"classes must be a list of names of at most {LONGEST_NAME} letters: rename {quoted(name)}")
 
 
 def check_parameters(described: Description, others: int = 0) -> None:
