@@ -109,7 +109,7 @@ def test_names_are_as_many_as_the_classes():
     network = create_model(edited())
     with pytest.raises(GodeeperError, match="2 names of classes for 3 classes"):
         network.classes = ("cat", "dog")
-    with pytest.raises(GodeeperError, match="of at most 1000 letters: rename 'y+"):  # what was saved could not be read again
+    with pytest.raises(GodeeperError, match=r"of at most 1000 letters: rename 'y+"):  # what was saved could not be read again
         network.classes = ("cat", "dog", "y" * 1001)
     assert network.classes is None
     with pytest.raises(AttributeError):
