@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from godeeper import GodeeperError, Recipe, create_model
 from godeeper.cli.main import status
 from godeeper.data.dataset import ArrayDataset
-from godeeper.train import train
+from godeeper.train import curves, train
 from godeeper.train.trackers import Trackers, check_trackers
 
 IMAGES = ArrayDataset(np.arange(8 * 64, dtype=np.uint8).reshape(8, 8, 8), [0, 1] * 4, "made")
@@ -86,6 +86,13 @@ def test_the_curves_of_several_runs_in_one_image(tmp_path, capsys):
     assert status(["curves", str(first), "--out", str(tmp_path / "nowhere" / "x.png")]) == 2
     assert status(["curves", str(first), "--out", str(tmp_path / "x.unknown")]) == 2
     assert "name a .png" in capsys.readouterr().err
+
+
+def test_the_curve_of_very_many_epochs_has_no_more_points_than_can_be_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(curves, "MOST_POINTS", 10)
+    curves.draw_curves({"run": [{"epoch": epoch, "loss": 1 / epoch} for epoch in range(1, 201)]}, tmp_path / "curves.svg")
+    points = [line for line in (tmp_path / "curves.svg").read_text().splitlines() if "<use " in line and "#1f77b4" in line]
+    assert 0 < len(points) <= 11  # with that of the legend
 
 
 @pytest.mark.parametrize("when", ["start", "finish"])

@@ -20,12 +20,13 @@ from ..detect.detector_files import load_detector
 from ..detect.detector_spec import DetectorSpec
 from ..detect.faster_rcnn import FasterRCNN
 from ..detect.iou import box_iou
-from ..errors import BadCheckpoint, GodeeperError, is_out_of_memory, message_lines
+from ..errors import BadCheckpoint, GodeeperError
 from ..packages import require
 from ..tensor_files import digest
 from ..version import __version__
 from .checked_export import check_target, photographs, write_checked
-from .export_formats import Exporter, ONNXExporter, OpenVINOExporter, Run, load_onnx, load_openvino
+from .engines import refusing
+from .export_formats import FORMATS, Exporter, ONNXExporter, OpenVINOExporter, Run, load_onnx, load_openvino
 from .export_metadata import read_json
 
 SUFFIXES = (".onnx", ".xml")
@@ -57,22 +58,17 @@ class ExportedDetector:
             self.spec = DetectorSpec.from_dict(metadata["detector"])
         except (GodeeperError, KeyError, TypeError):
             raise BadCheckpoint(f"{str(file)!r} holds no Faster R-CNN: make it with `godeeper detect export`") from None
-        try:
+        self._file, self._engine = file, FORMATS[file.suffix.lower()]
+        with refusing(self._engine, file):
             self._run = load_onnx(file) if file.suffix.lower() == ".onnx" else load_openvino(file)
-        except GodeeperError:
-            raise
-        except Exception as error:  # the engines' own kinds
-            if is_out_of_memory(error):
-                raise
-            reason = message_lines(error)[-1]
-            raise BadCheckpoint(f"{str(file)!r} is damaged: {reason}; export it again") from None
         self.classes = self.spec.classes
 
     def find(self, image: Image.Image) -> Detections:
         """The objects of an RGB image, as `FasterRCNN.find` gives them."""
-        detections = _detect(self._run, image)
-        if len(detections) and detections.labels.max() >= len(self.classes):
-            raise BadCheckpoint(f"its metadata has {len(self.classes)} classes, but it finds more: export it again")
+        with refusing(self._engine, self._file):
+            detections = _detect(self._run, image)
+            if fault := detections.fault(len(self.classes), image.size):
+                raise BadCheckpoint(f"{str(self._file)!r} finds {fault}: export it again")
         return detections
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, Literal, Protocol, get_args
@@ -10,7 +12,7 @@ from typing import Any, Literal, Protocol, get_args
 import torch
 from torch import Tensor
 
-from ..errors import GodeeperError, is_out_of_memory, unknown
+from ..errors import BadCheckpoint, GodeeperError, is_out_of_memory, unknown
 from ..models.network import Network, best_device, device_of, to_device
 from ..packages import require
 from .fuse import fuse
@@ -26,6 +28,7 @@ PRECISIONS: dict[str, tuple[Precision, ...]] = {  # what each computes in on a C
 }
 
 
+PLACE = re.compile(r"Exception from |Check '|While validating ")  # a line that only says where in OpenVINO's source it failed
 OPERATOR = re.compile(r"operations?:|\bop\b|operator|op_type|not a registered", re.IGNORECASE)  # a line that names one
 
 
@@ -108,16 +111,16 @@ class OpenVINOEngine:
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",  # its own default is bf16 where that is fast
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         }
-        self._core = openvino_core()
-        try:
+        self._core, self._source = openvino_core(), model
+        with refusing("OpenVINO", model):
             self._model = self._core.read_model(model)
             self._halves = self._compiled(self._model, min(2, torch.get_num_threads()))  # side by side: 1.0 to 1.4 times as fast
-        except Exception as error:  # RuntimeError for whatever it cannot take
-            if is_out_of_memory(error):
-                raise
-            raise GodeeperError(f"OpenVINO cannot take this network: {_reason(error)}") from None
 
     def __call__(self, x: Tensor) -> Tensor:
+        with refusing("OpenVINO", self._source):
+            return _checked(self._run(x), len(x))
+
+    def _run(self, x: Tensor) -> Tensor:
         requests = self._single if len(x) == 1 else self._halves
         parts = x.contiguous().tensor_split(min(len(x), len(requests)))
         running = list(zip(requests, parts, strict=False))
@@ -148,25 +151,51 @@ class ONNXRuntimeEngine:
     device = torch.device("cpu")
 
     def __init__(self, model: bytes | str, precision: Precision = "fp32") -> None:
-        onnxruntime = require("onnxruntime", "deploy")
-        self.precision = precision
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3  # errors
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # of its own kinds, for whatever it cannot take
-            if is_out_of_memory(error):
-                raise
-            raise GodeeperError(f"ONNX Runtime cannot take this network: {_reason(error)}") from None
+        self.precision, self._source = precision, model
+        with refusing("ONNX Runtime", model):
+            self._session = onnx_session(model)
 
     def __call__(self, x: Tensor) -> Tensor:
-        (logits,) = self._session.run(None, {INPUT: x.contiguous().numpy()})
-        return torch.from_numpy(logits)
+        with refusing("ONNX Runtime", self._source):
+            (logits,) = self._session.run(None, {INPUT: x.contiguous().numpy()})
+            return _checked(torch.from_numpy(logits), len(x))
+
+
+def onnx_session(model: bytes | str) -> Any:
+    """ONNX Runtime's session of a graph, on the CPU; what it would print, in colours, is what it raises."""
+    onnxruntime = require("onnxruntime", "deploy")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # fatal errors
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+@contextmanager
+def refusing(engine: str, model: object) -> Iterator[None]:
+    """Makes a GodeeperError of what an engine raises, in kinds of its own, for what it cannot take: `model`, a graph, or the name
+    of a file (BadCheckpoint). Too little memory stays what it is.
+    """
+    try:
+        yield
+    except GodeeperError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        if isinstance(model, bytes):
+            raise GodeeperError(f"{engine} cannot take this network: {_reason(error)}") from None
+        raise BadCheckpoint(f"{engine} cannot take {str(model)!r}: {_reason(error)}; export it again") from None
+
+
+def _checked(logits: Tensor, images: int) -> Tensor:
+    """Logits as float32; ValueError for what is none: a file's graph need not be what its metadata says."""
+    if logits.ndim != 2 or len(logits) != images or not logits.is_floating_point():
+        raise ValueError(f"its output is of shape {tuple(logits.shape)}, {logits.dtype}: no logits of {images} images")
+    return logits.float()
 
 
 def _reason(error: Exception) -> str:
-    """The line of an engine's message that names the operator it lacks."""
+    """The line of an engine's message that names the operator it lacks, or else the first that says more than a place."""
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
-    naming = [line for line in lines if OPERATOR.search(line)]
+    naming = [line for line in lines if OPERATOR.search(line)] or [line for line in lines if not PLACE.match(line)]
     return " ".join((naming or lines)[:1]) or type(error).__name__

@@ -16,6 +16,7 @@ from ..digests import BLANK
 from ..errors import message_lines
 from ..models.network import Network
 from ..packages import require
+from .engines import onnx_session
 from .executorch import MemoryUse, lower, run_pte
 from .export_metadata import COMPANIONS, KEY, metadata_text, set_onnx_metadata
 from .openvino_core import openvino_core
@@ -41,7 +42,7 @@ class Exporter(Protocol):
 
 def load_onnx(file: Path) -> Run:
     """A .onnx file on ONNX Runtime."""
-    session = require("onnxruntime", "deploy").InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    session = onnx_session(str(file))
     name = session.get_inputs()[0].name
     return lambda x: session.run(None, {name: np.ascontiguousarray(x)})
 

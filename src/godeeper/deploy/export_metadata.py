@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -20,6 +21,7 @@ KEY = "godeeper"  # of the metadata, in every format
 UNREADABLE = "its metadata is damaged, or of another version: make it with `godeeper export`"
 CHECKSUM = "checksum"  # of that JSON
 COMPANIONS = {".xml": ".bin", ".pte": ".json"}  # the weights; the metadata
+NET = re.compile(rb'<net [^<]*version="1[01]"')  # of the versions that OpenVINO's reader of .xml takes
 READABLE = (".onnx", ".xml")  # by `Predictor`; torch's own files may hold pickles, which are never opened here
 
 
@@ -156,7 +158,7 @@ def _onnx_text(file: Path) -> str | None:
 def _check_openvino(file: Path) -> None:
     """BadCheckpoint for a file that is no OpenVINO model at all, or is alone."""
     with file.open("rb") as opened:
-        if b"<net" not in opened.read(1000):  # OpenVINO would try every kind of file that it knows, and say so at length
+        if not NET.search(opened.read(10_000)):  # OpenVINO would try every kind of file that it knows, and say so at length
             raise BadCheckpoint(f"{str(file)!r} is not an OpenVINO model: make it with `godeeper export`")
     weights = file.with_suffix(".bin")
     if not weights.is_file():

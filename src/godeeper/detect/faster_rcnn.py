@@ -82,7 +82,10 @@ class FasterRCNN(nn.Module):
         with eval_mode(self):
             (output,) = self.rcnn([pixels(image).to(device_of(self)).float() / 255])
         boxes, labels, scores = (output[name].cpu().numpy() for name in ("boxes", "labels", "scores"))
-        return Detections(boxes, labels - 1, scores)
+        detections = Detections(boxes, labels - 1, scores)
+        if fault := detections.fault(len(self.classes), image.size):
+            raise GodeeperError(f"the detector finds {fault}: its weights are damaged")
+        return detections
 
     def freeze_batch_norm(self) -> None:
         """Keeps the statistics, scales and shifts of the network's batch norm as they are, also in training."""

@@ -14,6 +14,8 @@ from ..text import printable
 # What may have been tested after each epoch; runs are drawn by the first that any of them has.
 TESTED = {"top1_error": "top-1 error (%)", "map": "mAP (%)", "coverage": "coverage (%)"}
 
+MOST_POINTS = 2000  # of a curve, evenly chosen of more epochs: it is some hundred pixels wide
+
 
 def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> None:
     """Draws the metrics of runs, by name, into `path`: solid what was tested, dashed what was trained on.
@@ -39,6 +41,7 @@ def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> Non
         ):
             label = what if len(runs) == 1 else f" {_shown(name)}" if axis is not result or style == "-" else None
             points = [(record["epoch"], record[field]) for record in records if isinstance(record.get(field), float | int)]
+            points = points[:: len(points) // MOST_POINTS + 1]
             if points:
                 axis.plot(*zip(*points, strict=True), style, marker=".", markersize=4, color=f"C{number % 10}", label=label)
     for axis, label in ((loss, "loss"), (result, TESTED[tested]), (rate, "learning rate")):
@@ -53,7 +56,8 @@ def draw_curves(runs: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> Non
         with atomic_write(path) as partial:
             figure.savefig(partial, format=path.suffix[1:], dpi=110)
     except (OSError, ValueError) as error_:
-        raise GodeeperError(f"cannot draw {str(path)!r}: {error_}") from None
+        reason = getattr(error_, "strerror", None) or error_
+        raise GodeeperError(f"cannot draw {str(path)!r}: {reason}") from None
 
 
 def _shown(name: str) -> str:
