@@ -7,7 +7,6 @@ import json
 import os
 import re
 import string
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from godeeper.papers.audit import AUDITED, audit
 from godeeper.papers.registry import definition, variant
 from godeeper.train.run import RunFolder
 
-HERE = SimpleNamespace(image=decode)  # in the place of processes that decode
 CHINESE = "[\u4e00-\u9fff]"
 
 
@@ -34,7 +32,7 @@ def shown_image(html):
 
 @pytest.fixture(scope="module")
 def photograph(ten_things, files):
-    return classify_tab.open_image(ten_things, HERE, str(files["photograph"]))
+    return classify_tab.open_image(ten_things, decode, str(files["photograph"]))
 
 
 def test_every_text_is_there_in_both_languages_with_the_same_placeholders():
@@ -60,7 +58,7 @@ def test_five_classes_the_most_likely_first(ten_things, photograph):
 
 
 def test_the_evidence_is_of_the_chosen_class(ten_things, files):
-    state = classify_tab.open_image(ten_things, HERE, str(files["photograph"]))
+    state = classify_tab.open_image(ten_things, decode, str(files["photograph"]))
     pages = []
     for label in state.top[:2]:
         state.chosen = label
@@ -77,7 +75,7 @@ def test_a_tiny_image_has_its_pixels_as_squares_under_the_evidence(ten_things, t
     """As on the page of `explain`: enlarged smoothly, a digit is a blur."""
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "tiny.png")
-    state = classify_tab.open_image(ten_things, HERE, str(tmp_path / "tiny.png"))
+    state = classify_tab.open_image(ten_things, decode, str(tmp_path / "tiny.png"))
     monkeypatch.setattr(classify_tab, "class_maps", lambda network, image, classes, size: [torch.zeros(size[::-1])])
     shown = shown_image(classify_tab.heat_map(ten_things, state, "en"))
     times = len(shown) // 8
@@ -87,7 +85,7 @@ def test_a_tiny_image_has_its_pixels_as_squares_under_the_evidence(ten_things, t
 
 @pytest.mark.parametrize("scheme", [1, 10, 144])
 def test_there_are_as_many_predictions_as_crops(ten_things, files, scheme):
-    state = classify_tab.open_image(ten_things, HERE, str(files["photograph"]))
+    state = classify_tab.open_image(ten_things, decode, str(files["photograph"]))
     classify_tab.predict_crops(ten_things, state, scheme)
     page = classify_tab.crop_predictions(ten_things, state, "zh")
     assert len(state.crops) == scheme
@@ -99,17 +97,30 @@ def test_there_are_as_many_predictions_as_crops(ten_things, files, scheme):
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_file_that_is_no_image_is_answered_in_one_line(ten_things, files, lang):
     for name in ("text", "bomb", "huge"):
-        state = classify_tab.open_image(ten_things, HERE, str(files[name]))
+        state = classify_tab.open_image(ten_things, decode, str(files[name]))
         page = classify_tab.predictions(ten_things, state, lang)
-        assert state.image is None
+        assert state.read is None
         assert page.startswith('<p class="note"')
         assert "\n" not in page
         assert str(files[name].parent) not in page  # the server's folders are nobody's business
         assert lang == "en" or re.search(f"：{CHINESE}", page)  # the reason, too, in Chinese
         assert classify_tab.heat_map(ten_things, state, lang) == classify_tab.crop_predictions(ten_things, state, lang) == ""
     for name in ("single", "animation"):
-        state = classify_tab.open_image(ten_things, HERE, str(files[name]))
+        state = classify_tab.open_image(ten_things, decode, str(files[name]))
         assert 'class="predictions"' in classify_tab.predictions(ten_things, state, lang)
+
+
+def test_a_session_holds_no_decoded_image_and_says_so_where_its_upload_went(ten_things, files, tmp_path):
+    file = tmp_path / "x.jpg"
+    file.write_bytes(files["photograph"].read_bytes())
+    state = classify_tab.open_image(ten_things, decode, str(file))
+    assert not [part for part in vars(state).values() if isinstance(part, Image.Image)]
+    assert shown_image(classify_tab.heat_map(ten_things, state, "en")).size
+    file.unlink()
+    gone = "the upload is no longer there"
+    assert gone in classify_tab.heat_map(ten_things, state, "en")
+    assert gone in classify_tab.predictions(ten_things, classify_tab.predict_crops(ten_things, state, 1), "en")
+    assert gone in classify_tab.predictions(ten_things, classify_tab.open_image(ten_things, decode, str(file)), "en")
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ LARGEST_UPLOAD = 20  # MB
 # Why an image cannot be read, by the code of the error.
 REASONS = {
     "file-too-large": Text(f"the file is larger than {LARGEST_UPLOAD} MB", f"文件超过 {LARGEST_UPLOAD} MB"),
+    "upload-gone": Text("the upload is no longer there", "上传的文件已不在"),
     "empty-file": Text("the file is empty", "文件是空的"),
     "not-an-image": Text(
         f"it is not an image in one of {', '.join(FORMATS)}", f"不是图片，或者格式不在 {', '.join(FORMATS)} 之内"

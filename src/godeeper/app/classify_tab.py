@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from ..data.decode import decode
-from ..data.decode_workers import DecodeWorkers
 from ..data.photos import photographs
 from ..errors import BadImage, GodeeperError
 from ..eval_mode import eval_mode
@@ -33,9 +32,12 @@ CLASSES_KNOWN = 10  # listed before there is an image
 
 @dataclass
 class ImageState:
-    """The image of a session, or why there is none, and what the network predicts for it."""
+    """The image of a session, or why there is none, and what the network predicts for it.
 
-    image: Image.Image | None = None
+    `read` gives the image each time anew: one of 300 MB for each session, decoded, would soon take all memory.
+    """
+
+    read: Callable[[], Image.Image] | None = None
     error: GodeeperError | None = None
     probabilities: list[float] = field(default_factory=list)  # of each class, for the centre crop
     chosen: int = 0  # the class whose evidence is shown
@@ -48,23 +50,28 @@ class ImageState:
         return order[:TOP]
 
 
-def open_image(network: Network, workers: DecodeWorkers, file: str | None) -> ImageState:
+def open_image(network: Network, decoder: Callable[[Path], Image.Image], file: str | None) -> ImageState:
     """Has an uploaded file decoded and predicts its classes; the state has the error if it cannot be read."""
     if file is None:
         return ImageState()
-    path = Path(file)
+
+    def read() -> Image.Image:
+        try:
+            if Path(file).stat().st_size > LARGEST_UPLOAD * 1_000_000:
+                raise BadImage(f"the file is larger than {LARGEST_UPLOAD} MB", code="file-too-large")
+            return decoder(Path(file))
+        except OSError:
+            raise BadImage("the upload is no longer there", code="upload-gone") from None
+
     try:
-        if path.stat().st_size > LARGEST_UPLOAD * 1_000_000:
-            raise BadImage(f"the file is larger than {LARGEST_UPLOAD} MB", code="file-too-large")
-        image = workers.image(path)
+        return predicted(network, read)
     except BadImage as error:
         return ImageState(error=error)
-    return predicted(network, image)
 
 
-def predicted(network: Network, image: Image.Image) -> ImageState:
+def predicted(network: Network, read: Callable[[], Image.Image]) -> ImageState:
     """The classes of an image, and the most likely of them as the one whose evidence is shown."""
-    state = ImageState(image, probabilities=crop_probabilities(network, image, 1)[0].tolist())
+    state = ImageState(read, probabilities=crop_probabilities(network, read(), 1)[0].tolist())
     state.chosen = state.top[0]
     return state
 
@@ -72,9 +79,9 @@ def predicted(network: Network, image: Image.Image) -> ImageState:
 def predictions(network: Network, state: ImageState, lang: AppLang) -> str:
     """The top-5 predictions, each a button with a bar; or why there are none."""
     if state.error is not None:
-        return note(text("bad_image", lang, reason=reason(state.error, lang)))
+        return _unreadable(state.error, lang)
     names = class_names(network, lang)
-    if state.image is None:
+    if state.read is None:
         more = ["..."] if len(names) > CLASSES_KNOWN else []
         comma = Text(", ", "、").get(lang)
         return note(text("no_image", lang, classes=comma.join([*names[:CLASSES_KNOWN], *more])))
@@ -82,33 +89,45 @@ def predictions(network: Network, state: ImageState, lang: AppLang) -> str:
     return fragment("predictions.html", lang, predictions=top, chosen=state.chosen)
 
 
+def _unreadable(error: GodeeperError, lang: AppLang) -> str:
+    return note(text("bad_image", lang, reason=reason(error, lang)))
+
+
 def heat_map(network: Network, state: ImageState, lang: AppLang) -> str:
-    """The image with the evidence for the chosen class."""
-    if state.image is None:
+    """The image with the evidence for the chosen class; or why it cannot be read any more."""
+    if state.read is None:
         return ""
-    size = display_size(state.image.size)
-    heat = class_maps(network, state.image, [state.chosen], size)[0]
-    image = png(overlay(state.image, heat))
-    return fragment("heat_map.html", lang, name=class_names(network, lang)[state.chosen], image=image)
+    try:
+        image = state.read()
+    except BadImage as error:
+        return _unreadable(error, lang)
+    heat = class_maps(network, image, [state.chosen], display_size(image.size))[0]
+    return fragment("heat_map.html", lang, name=class_names(network, lang)[state.chosen], image=png(overlay(image, heat)))
 
 
 def predict_crops(network: Network, state: ImageState, crops: int) -> ImageState:
-    """The state with the prediction for each of the image's crops."""
-    if state.image is not None:
-        boxes = boxes_of(network, state.image.size, crops)
-        state.crops = most_likely(boxes, crop_probabilities(network, state.image, crops))
+    """The state with the prediction for each of the image's crops; one with the error if it cannot be read any more."""
+    if state.read is not None:
+        try:
+            image = state.read()
+        except BadImage as error:
+            return ImageState(error=error)
+        state.crops = most_likely(boxes_of(network, image.size, crops), crop_probabilities(network, image, crops))
     return state
 
 
 def crop_predictions(network: Network, state: ImageState, lang: AppLang) -> str:
     """Every crop in the colour of its most likely class, and the number of crops of each class."""
-    if state.image is None or not state.crops:
+    if state.read is None or not state.crops:
         return ""
+    try:
+        image = state.read()
+    except BadImage as error:
+        return _unreadable(error, lang)
     names, colours = class_names(network, lang), class_colours(state.crops)
     counts = Counter(crop.label for crop in state.crops)
     classes = [(colours[label], names[label], counts[label]) for label in list(colours)[:CLASSES_LISTED]]
-    image = png(draw_crop_predictions(state.image, state.crops))
-    return fragment("crop_predictions.html", lang, classes=classes, image=image)
+    return fragment("crop_predictions.html", lang, classes=classes, image=png(draw_crop_predictions(image, state.crops)))
 
 
 def class_names(network: Network, lang: AppLang) -> Sequence[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,21 +19,19 @@ from ..data.decode_workers import DecodeWorkers
 from ..errors import GodeeperError
 from ..models.network import Network
 from .app_texts import AppLang
-from .guard import LARGEST, UPLOAD, Guard
+from .guard import LARGEST, UPLOAD, Guard, log_failure
 from .theme import theme
 from .web_app import WebApp, static
 
-logger = logging.getLogger("godeeper")
 DECODE_SECONDS = 10.0  # that an uploaded image may take
+MOST_SESSIONS = 100  # that are remembered, the latest: each reload of the page makes another
+MOST_WAITING = 100  # events
 
 
 class _OneLine:
     """In the place of the module `traceback`, where Gradio prints one for whatever a request may hold: a line, and no more."""
 
-    @staticmethod
-    def print_exc() -> None:
-        logger.warning("the app could not answer a request: %r", sys.exception())
-        logger.debug("in full:", exc_info=True)
+    print_exc = staticmethod(log_failure)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(traceback, name)
@@ -64,12 +60,13 @@ def _launch(blocks: gr.Blocks, port: int) -> str:
         Middleware(Guard, uploads=os.environ["GRADIO_TEMP_DIR"]),
     ]
     vars(queueing)["traceback"] = _OneLine()
+    blocks.queue(max_size=MOST_WAITING)
     try:
         _, address, _ = blocks.launch(
             server_name="127.0.0.1", server_port=port, share=False, quiet=True, prevent_thread_lock=True, inbrowser=False,
             max_file_size=LARGEST[UPLOAD], theme=theme(), head=f"<style>{static('app.css')}</style>", footer_links=[],
             ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False, show_error=False,
-            app_kwargs={"middleware": guards},
+            state_session_capacity=MOST_SESSIONS, app_kwargs={"middleware": guards},
         )  # fmt: skip
     except OSError:
         raise GodeeperError(f"port {port} is taken: choose another one with --port") from None

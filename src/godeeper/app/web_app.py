@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,7 +38,7 @@ class WebApp:
     """The app for a network and a folder of runs; `workers` decode what is uploaded; `blocks` is Gradio's."""
 
     def __init__(self, network: Network, workers: DecodeWorkers, folder: Path, lang: AppLang) -> None:
-        self.workers = workers
+        self.decoder = lru_cache(maxsize=1)(workers.image)  # an event reads its image several times
         self.network, self.folder, self.start = network, folder, lang
         self.texts: list[tuple[Any, dict[str, str]]] = []  # components, and the texts' keys of their properties
         with gr.Blocks(title="godeeper", analytics_enabled=False) as self.blocks:
@@ -74,11 +75,12 @@ class WebApp:
         network, lang = self.network, self.start
         with self._tab("classify"):
             samples = classify_tab.samples(network)  # the first is open at the start
-            start = classify_tab.predicted(network, samples[0]) if samples else classify_tab.ImageState()
+            first = samples[0] if samples else None
+            start = classify_tab.predicted(network, lambda: samples[0]) if samples else classify_tab.ImageState()
             self.state = gr.State(start)
             with gr.Row():
                 with gr.Column(min_width=300):
-                    self.image, self.samples = self._image(start.image), self._samples(samples)
+                    self.image, self.samples = self._image(first), self._samples(samples)
                 with gr.Column(min_width=300):
                     self.predictions = clickable(classify_tab.predictions(network, start, lang), elem_id="predictions")
                     heat_map = classify_tab.heat_map(network, start, lang)
@@ -112,7 +114,7 @@ class WebApp:
         shown = [self.predictions, self.heat_map, self.crops]
 
         def open_image(upload: dict[str, Any] | None, lang: AppLang) -> list[Any]:
-            state = classify_tab.open_image(network, self.workers, upload["path"] if upload else None)
+            state = classify_tab.open_image(network, self.decoder, upload["path"] if upload else None)
             predictions = classify_tab.predictions(network, state, lang)
             return [state, predictions, classify_tab.heat_map(network, state, lang), ""]
 
