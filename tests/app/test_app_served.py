@@ -334,9 +334,13 @@ def test_bad_input_is_a_line_not_a_traceback(address, events, capfd):
         for value in (3, "x", {"a": 1}, [[]], {"path": None}, True, 10**400):
             with contextlib.suppress(HTTPError):
                 ask(address, event, [value] * len(event["inputs"]))
-    for body in (b"", b"[]", b"{", b'{"fn_index": 10000}', b'{"fn_index": "x", "data": 3, "session_hash": 3}', b'{"data": []}'):
+    broken = b'{"fn_index": 4, "data": [null, "en"], "session_hash": "\\ud800"}', b'{"fn_index": 10000}', b'{"data": []}'
+    for body in (b"", b"[]", b"{", b'{"fn_index": "x", "data": 3, "session_hash": 3}', *broken):
         request = urllib.request.Request(address + "gradio_api/queue/join", body, {"Content-Type": "application/json"})
         with contextlib.suppress(HTTPError):
             urllib.request.urlopen(request, timeout=30).close()
+    for part in ("?page=none", "gradio_api/queue/data?session_hash=none", "assets/" + "a" * 1_000):
+        with contextlib.suppress(HTTPError), urllib.request.urlopen(address + part, timeout=30) as answer:
+            answer.read()
     error = capfd.readouterr().err
     assert "Traceback" not in error

@@ -162,12 +162,12 @@ def _comes_from_other_page(headers: Headers) -> bool:
 
 def _files(folder: Path) -> dict[Path, tuple[int, float]]:
     """The files within a folder, with their sizes in bytes and their times."""
-    found = {}
+    files = {}
     for file in folder.rglob("*"):
         with suppress(OSError):  # it went meanwhile
             if file.is_file():
-                found[file] = (file.stat().st_size, file.stat().st_mtime)
-    return found
+                files[file] = (file.stat().st_size, file.stat().st_mtime)
+    return files
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
