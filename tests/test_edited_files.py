@@ -100,7 +100,7 @@ def test_an_edited_recipe_is_what_it_says_or_refused(recipe):
     [
         (("preprocess", "resize", "size"), 100_000, "size=100000"),
         (("preprocess", "resize", "size"), 9_000, r"of images of 9,000 x 9,000 pixels, a stage of 'googlenet_bn' makes \d+ GB"),
-        (("definition", "image_size"), 100_000, "from 1 to 10,000"),
+        (("definition", "image_size"), 100_000, ": definition: image_size is 100000: it must be a whole number from 1 to 10,000"),
         (("preprocess", "normalize", "std", 0), 1e-300, r"std is 1e-300: it must be a number between 0.0001 and 10000"),
         (("preprocess", "normalize", "mean", 2), 1e9, "mean is 1000000000.0"),
         (("definition", "batch_norm", "eps"), 1e6, "eps is 1000000.0: it must be a number from 0 to 1"),

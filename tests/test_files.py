@@ -1,5 +1,6 @@
 """Files written atomically."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from full_disk import disk
+from godeeper.errors import GodeeperError
 from godeeper.files import atomic_folder, atomic_write, is_partial, move_together, open_regular, own_file, read_file
 from godeeper.train.run import RunFolder
 
@@ -121,6 +123,34 @@ def test_what_is_moved_replaces_what_is_there(tmp_path):
             (partial / name).parent.mkdir(exist_ok=True)
             (partial / name).write_text(name)
     assert contents(tmp_path) == {"a": "a", "b": "b", "c/d": "c/d"}
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_came_meanwhile_is_not_replaced_unless_told_so(tmp_path, links, monkeypatch):
+    def refuse(*files):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:  # a file system without them
+        monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "parts").mkdir()
+    for name in ("net.bin", "net.xml"):
+        (tmp_path / "parts" / name).write_text("mine")
+
+    def write():
+        with atomic_write(tmp_path / "net.xml", replaces=False) as partial:
+            (tmp_path / "net.xml").write_text("theirs")
+            partial.write_text("mine")
+
+    with pytest.raises(GodeeperError, match=r"net.xml' was written by another process meanwhile: choose another name"):
+        write()
+    with pytest.raises(GodeeperError, match="written by another process meanwhile"):
+        move_together(sorted((tmp_path / "parts").iterdir()), tmp_path, replaces=False)
+    assert contents(tmp_path)["net.xml"] == "theirs"
+    assert not (tmp_path / "net.bin").exists()  # the two belong together
+    with atomic_write(tmp_path / "new", replaces=False) as partial:
+        partial.write_text("mine")
+    assert (tmp_path / "new").read_text() == "mine"
+    assert not [file for file in tmp_path.iterdir() if is_partial(file.name)]
 
 
 @pytest.mark.parametrize("read", [open_regular, read_file])

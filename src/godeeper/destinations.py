@@ -32,7 +32,7 @@ def check_output(out: Path, option: str, suffixes: Sequence[str] | None = None, 
         raise GodeeperError(f"{given}: there is no folder {str(out.parent)!r}")
     if out.exists() and not out.is_file():
         raise GodeeperError(f"{given} is a pipe or a device, which a file would replace: name another")
-    if out.exists() and not replaces:
+    if os.path.lexists(out) and not replaces:  # also a link to nowhere
         raise GodeeperError(f"{given} exists: remove it or choose another name")
     _check_writable(out.parent, given)
 

@@ -12,6 +12,8 @@ from io import BufferedReader
 from pathlib import Path
 from uuid import uuid4
 
+from .errors import GodeeperError
+
 LONGEST_NAME, LONGEST_PATH = 255, 4095  # bytes, on all usual file systems
 LARGEST_TEXT = 100_000_000  # bytes of a file that a person may have written
 
@@ -70,11 +72,11 @@ def is_partial(name: str) -> bool:
 
 
 @contextmanager
-def atomic_write(file: Path) -> Iterator[Path]:
+def atomic_write(file: Path, *, replaces: bool = True) -> Iterator[Path]:
     """Where to write what is to become `file`: moved there once it is on the disk, removed where writing fails.
 
     Who may read it is as for any new file, by the umask, whatever the library that writes it makes of that. The folder is made
-    where it is missing. OSError, naming `file`, where it cannot be.
+    where it is missing. OSError, naming `file`, where it cannot be; GodeeperError where one is there, unless it `replaces` that.
     """
     partial = partial_file(file)
     try:
@@ -87,9 +89,28 @@ def atomic_write(file: Path) -> Iterator[Path]:
                 if stat.S_IMODE(os.fstat(written.fileno()).st_mode) != mode:
                     partial.chmod(mode)
                 os.fsync(written.fileno())
-            partial.replace(file)
+            place(partial, file, replaces=replaces)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def place(entry: Path, target: Path, *, replaces: bool = True) -> None:
+    """Moves a file or folder to where it belongs. Unless it `replaces` what is there, GodeeperError for a file that came
+    meanwhile, as from another process that was told the same name.
+    """
+    if replaces:
+        entry.replace(target)
+        return
+    try:
+        os.link(entry, target)  # which fails where something is, in one step with looking
+    except OSError as error:
+        if os.path.lexists(target):
+            raise GodeeperError(f"{str(target)!r} was written by another process meanwhile: choose another name") from None
+        if error.errno == errno.ENOENT:
+            raise
+        entry.replace(target)  # a file system without hard links
+    else:
+        entry.unlink()
 
 
 @contextmanager
@@ -113,18 +134,22 @@ def atomic_folder(folder: Path, last: str = "") -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def move_together(entries: Sequence[Path], folder: Path) -> None:
-    """Moves files and folders into a folder, in this order; where one cannot be moved, the folder is left as it was."""
+def move_together(entries: Sequence[Path], folder: Path, *, replaces: bool = True) -> None:
+    """Moves files and folders into a folder, in this order; where one cannot be moved, the folder is left as it was.
+
+    Unless it `replaces`, entries are files, none of which may be there (`place`).
+    """
     moved: list[Path] = []
     aside: list[tuple[Path, Path]] = []  # what was there before: where it is meanwhile, and where it belongs
     try:
         for entry in entries:
             target = folder / entry.name
-            if target.is_dir() or (target.exists() and entry != entries[-1]):  # the last file is replaced in one step
+            is_last = entry == entries[-1]  # which is replaced in one step
+            if replaces and (target.is_dir() or (target.exists() and not is_last)):
                 older = partial_file(target)
                 target.replace(older)
                 aside.append((older, target))
-            entry.replace(target)
+            place(entry, target, replaces=replaces)
             moved.append(target)
     except BaseException:
         for target in moved:

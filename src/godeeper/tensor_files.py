@@ -26,13 +26,14 @@ MOST_TENSORS = 20_000  # of a file: the largest network has fewer than two thous
 LONGEST_HEADER = 100_000_000  # bytes: more is no safetensors file
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any], *, replaces: bool = True) -> None:
     """Writes a safetensors file atomically, with a checksum of all of it; `metadata` values are kept as JSON.
 
-    The same tensors and metadata give the same bytes. OSError where it cannot be written.
+    The same tensors and metadata give the same bytes. OSError where it cannot be written, GodeeperError where a file is there
+    unless it `replaces` that.
     """
     try:
-        with atomic_write(path) as partial:
+        with atomic_write(path, replaces=replaces) as partial:
             save_file(
                 {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
                 partial,

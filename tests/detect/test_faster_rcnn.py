@@ -239,6 +239,15 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, saved):
         load_detector(tmp_path / "complex.safetensors")
 
 
+@pytest.mark.parametrize("name", ["rpn.head.cls_logits", "rpn.head.bbox_pred", "roi_heads.box_predictor.cls_score"])
+def test_answers_that_are_no_numbers_are_said(name):
+    """Torchvision drops them, and finds nothing."""
+    damaged = detector()
+    torch.nn.init.constant_(damaged.rcnn.get_submodule(name).bias, float("nan"))
+    with pytest.raises(GodeeperError, match="answers are not numbers: its weights are damaged"):
+        damaged.find(Image.new("RGB", (40, 30)))
+
+
 def test_a_file_that_describes_more_weights_than_it_holds_takes_no_memory_for_them(tmp_path, saved):
     tensors, metadata = saved
     large = {"pyramid": True, "pyramid_units": 20_000, "anchors": [16, 32, 64, 128, 256]}  # 12,544 x 20,000 weights, and more

@@ -37,12 +37,18 @@ def check_target(out: Path, suffixes: Collection[str] = tuple(FORMATS), *, overw
 
 
 def write_checked(
-    exporter: Exporter, out: Path, metadata: dict[str, Any], check: Callable[[Run], dict[str, Any]]
+    exporter: Exporter,
+    out: Path,
+    metadata: dict[str, Any],
+    check: Callable[[Run], dict[str, Any]],
+    *,
+    overwrite: bool = False,
 ) -> tuple[dict[str, Any], int]:
     """Writes `out`, with its companion where the format has one; what `check` returned, and the size of all in bytes.
 
     `check` runs the file and raises GodeeperError where it gives other answers than it should: then nothing is left behind.
-    What it returns is written into the file, as `check` of the metadata. OSError, naming `out`, where the disk is full.
+    What it returns is written into the file, as `check` of the metadata. OSError, naming `out`, where the disk is full;
+    GodeeperError where it came into being meanwhile, unless it may `overwrite` that.
     """
     # Beside `out`: finished files are moved, not copied.
     with (
@@ -59,7 +65,8 @@ def write_checked(
             with written.open("rb") as opened:
                 os.fsync(opened.fileno())
             size += written.stat().st_size
-        move_together(files_of(file)[::-1], out.parent)  # the companion first: a file is complete once it is there
+        # The companion first: a file is complete once it is there.
+        move_together(files_of(file)[::-1], out.parent, replaces=overwrite)
     return result, size
 
 

@@ -82,7 +82,7 @@ def export(
         _check_measured(measured, metadata, max_drop)
         return measured
 
-    measured, size = write_checked(exporter, out, metadata.as_dict(), check)
+    measured, size = write_checked(exporter, out, metadata.as_dict(), check, overwrite=overwrite)
     costs = describe(network, network.preprocess.image_size)
     return ExportReport(out, measured, size, count_parameters(network), costs.multiply_adds, _memory(exporter))
 

@@ -158,13 +158,20 @@ class RegionHead(nn.Module):
 class _ProposalHead(RPNHead):  # type: ignore[misc]
     def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         logits, box_deltas = super().forward(x)
-        return [level.float() for level in logits], [level.float() for level in box_deltas]
+        return [_floats(level) for level in logits], [_floats(level) for level in box_deltas]
 
 
 class _BoxPredictor(FastRCNNPredictor):  # type: ignore[misc]
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         logits, box_deltas = super().forward(x)
-        return logits.float(), box_deltas.float()
+        return _floats(logits), _floats(box_deltas)
+
+
+def _floats(answers: Tensor) -> Tensor:
+    """Answers in float32; while objects are found, GodeeperError where one is no number: torchvision would drop it in silence."""
+    if torch.is_inference_mode_enabled() and not torch.isfinite(answers).all():
+        raise GodeeperError("the detector's answers are not numbers: its weights are damaged")
+    return answers.float()
 
 
 def _box_predictor(units: int, classes: int) -> nn.Module:

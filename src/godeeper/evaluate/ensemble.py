@@ -76,15 +76,17 @@ class SavedProbabilities:
     probabilities: Tensor
 
 
-def save_probabilities(file: Path, evaluation: Evaluation, classes: Classes, images: ImageDataset, about: dict[str, Any]) -> None:
-    """Writes an evaluation's probabilities, atomically."""
+def save_probabilities(
+    file: Path, evaluation: Evaluation, classes: Classes, images: ImageDataset, about: dict[str, Any], *, replaces: bool = True
+) -> None:
+    """Writes an evaluation's probabilities, atomically; GodeeperError where a file is there, unless it `replaces` that."""
     assert evaluation.probabilities is not None
     tensors = {"index": evaluation.index, "labels": evaluation.labels, "probabilities": evaluation.probabilities}
     metadata = {
         "members": evaluation.members, "classes": classes, "crops": evaluation.crops, "average": evaluation.average,
         "images": images_digest(images, classes), "skipped": evaluation.skipped, "about": about,
     }  # fmt: skip
-    save_tensors(file, tensors, metadata)
+    save_tensors(file, tensors, metadata, replaces=replaces)
 
 
 def read_probabilities(file: Path) -> SavedProbabilities:

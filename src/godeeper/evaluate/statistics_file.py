@@ -40,11 +40,14 @@ class SavedStatistics:
 
 
 def save_statistics(file: Path, saved: SavedStatistics) -> None:
-    """Writes `mu` and `sigma`, float64, and what is known of their origin, atomically; the archive's comment is a checksum."""
+    """Writes `mu` and `sigma`, float64, and what is known of their origin, atomically; the archive's comment is a checksum.
+
+    GodeeperError for a file that exists.
+    """
     origin: dict[str, Any] = {"images": saved.images, "like": saved.like, "weights": saved.weights}
     known = {name: np.array(value) for name, value in origin.items() if value is not None}
     arrays: dict[str, Any] = {"mu": saved.statistics.mu, "sigma": saved.statistics.sigma, **known}
-    with atomic_write(file) as partial:
+    with atomic_write(file, replaces=False) as partial:
         with partial.open("w+b") as opened:  # by name, zipfile would make it anew where it cannot be opened
             np.savez_compressed(opened, **arrays)
             with zipfile.ZipFile(opened, "a") as archive:

@@ -101,7 +101,8 @@ def definition_from_dict(values: Any) -> Definition:
     try:
         return reader.definition(values)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise GodeeperError(f"the table cannot be read: {reader.where or 'definition'}: {error!r}") from None
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        raise GodeeperError(f"the table cannot be read: {reader.where or 'definition'}: {reason}") from None
 
 
 class _Reader:
@@ -114,22 +115,25 @@ class _Reader:
     def definition(self, values: Mapping[str, Any]) -> Definition:
         only("the table", values, PARTS)
         batch_norm = values["batch_norm"]
+        name, source, variant = (_text(values[part]) for part in ("name", "source", "variant"))
+        image_size = _whole("image_size", values["image_size"], LARGEST_IMAGE)
+        in_channels = _whole("in_channels", values["in_channels"], LARGEST_ELSE)
         stages = self.stages(values["stages"], "stages")
         auxiliary = {_name(name): self.auxiliary(head, stages, name) for name, head in values["auxiliary"].items()}
         stem = tuple(_list("stem", values["stem"], least=0))
         if not set(stem) <= set(stages):
             raise GodeeperError(f"the table cannot be read: its stem {stem} is not among its stages")
         return Definition(
-            name=_text(values["name"]),
-            source=_text(values["source"]),
+            name=name,
+            source=source,
             stages=stages,
             head=self.stages(values["head"], "head"),
             auxiliary=auxiliary,
             batch_norm=None if batch_norm is None else _made(BatchNorm, batch_norm),
             stem=stem,
-            image_size=_whole("image_size", values["image_size"], LARGEST_IMAGE),
-            in_channels=_whole("in_channels", values["in_channels"], LARGEST_ELSE),
-            variant=_text(values["variant"]),
+            image_size=image_size,
+            in_channels=in_channels,
+            variant=variant,
         )
 
     def auxiliary(self, values: Mapping[str, Any], stages: Mapping[str, Stage], name: str) -> Auxiliary:

@@ -106,7 +106,7 @@ def evaluate(
         )  # fmt: skip
         result = EvaluateResult(evaluation, about, report, is_main=processes.is_main_process)
         if result.is_main and save is not None:
-            save_probabilities(save, evaluation, splits.classes, images, about)
+            save_probabilities(save, evaluation, splits.classes, images, about, replaces=resume)
         if result.is_main and report is not None and journal is not None:
             write_report(report, result.as_dict(), evaluation, display_names(splits.classes, lang), images)
             journal.remove()
