@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from godeeper import GodeeperError
+from godeeper import BadImage, GodeeperError
 from godeeper.data.decode import image_size
 from godeeper.data.open_annotations import open_annotations
 from scenes import scene, voc_folder, write_annotation
@@ -192,6 +192,14 @@ def test_the_area_of_an_annotation_is_kept_and_what_it_says_to_ignore_is_difficu
     objects = open_annotations(coco_folder(tmp_path / "coco", range(1), change), "val2017").objects[0]
     assert objects.areas.tolist() == [800, 900.5, 1600, 1600, 1600, 1600, 1600, 1600]
     assert objects.difficult.tolist() == [False, True, True, False, False, True, True, False]
+
+
+def test_an_image_that_is_replaced_once_its_boxes_were_read(voc):
+    images = open_annotations(voc, "train")
+    images.image(0)
+    Image.new("RGB", (7, 90)).save(images.files[0])
+    with pytest.raises(BadImage, match=r"scene000.jpg: it had 96x72 pixels when its annotation was read, and was changed since"):
+        images.image(0)
 
 
 def test_an_annotation_without_its_image(voc):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from ..errors import GodeeperError
+from ..errors import BadImage, GodeeperError
 from ..files import read_file
 from ..text import printable
 from .decode import decode
@@ -104,8 +104,12 @@ class DetectionDataset:
         return str(self.files[index])
 
     def image(self, index: int) -> Image.Image:
-        """The image, RGB; BadImage where it cannot be decoded."""
-        return decode(self.files[index])
+        """The image, RGB; BadImage where it cannot be decoded, or is no longer of the size that its boxes were held against."""
+        image, (width, height) = decode(self.files[index]), self.sizes[index]
+        if image.size != (width, height):
+            before = f"{width}x{height} pixels when its annotation was read"
+            raise BadImage(f"{self.files[index]}: it had {before}, and was changed since")
+        return image
 
     def subset(self, indices: Sequence[int]) -> DetectionDataset:
         """The images at those positions."""

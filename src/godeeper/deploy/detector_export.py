@@ -26,7 +26,7 @@ from ..tensor_files import digest
 from ..version import __version__
 from .checked_export import check_target, photographs, write_checked
 from .engines import refusing
-from .export_formats import FORMATS, Exporter, ONNXExporter, OpenVINOExporter, Run, load_onnx, load_openvino
+from .export_formats import Exporter, ONNXExporter, OpenVINOExporter, Run, load_onnx, load_openvino
 from .export_metadata import read_json
 
 SUFFIXES = (".onnx", ".xml")
@@ -58,9 +58,10 @@ class ExportedDetector:
             self.spec = DetectorSpec.from_dict(metadata["detector"])
         except (GodeeperError, KeyError, TypeError):
             raise BadCheckpoint(f"{str(file)!r} holds no Faster R-CNN: make it with `godeeper detect export`") from None
-        self._file, self._engine = file, FORMATS[file.suffix.lower()]
+        is_onnx = file.suffix.lower() == ".onnx"
+        self._file, self._engine = file, "ONNX Runtime" if is_onnx else "OpenVINO"
         with refusing(self._engine, file):
-            self._run = load_onnx(file) if file.suffix.lower() == ".onnx" else load_openvino(file)
+            self._run = load_onnx(file) if is_onnx else load_openvino(file)
         self.classes = self.spec.classes
 
     def find(self, image: Image.Image) -> Detections:

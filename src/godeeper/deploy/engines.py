@@ -28,7 +28,7 @@ PRECISIONS: dict[str, tuple[Precision, ...]] = {  # what each computes in on a C
 }
 
 
-PLACE = re.compile(r"Exception from |Check '|While validating ")  # a line that only says where in OpenVINO's source it failed
+PLACE = re.compile(r"Exception from |Check '|While validating |.*:$")  # a line that only says where in OpenVINO it failed
 OPERATOR = re.compile(r"operations?:|\bop\b|operator|op_type|not a registered", re.IGNORECASE)  # a line that names one
 
 
