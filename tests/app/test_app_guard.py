@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+from urllib.parse import quote
 
 import pytest
 
@@ -80,6 +81,22 @@ def test_an_event_that_would_break_gradio_for_every_session_is_refused(folder):
     assert [answer(folder, accepts, JOIN, body)[:2] for body in bad] == [(422, "the app takes no such event")] * len(bad)
     for body in (event(), event(data=["名", "\U0001f600", float("nan"), None]), event(session_hash="zk3.x_y-9")):
         assert answer(folder, accepts, JOIN, body)[:2] == (200, "accepted")
+
+
+def test_no_answer_names_the_folder_of_uploads_however_it_is_written(tmp_path):
+    folder = tmp_path / 'a "b" 名\\c'
+    folder.mkdir()
+    answers = {"x.png": json.dumps, "y.png": lambda path: json.dumps(path, ensure_ascii=False), "z.png": quote}
+
+    async def names(scope, receive, send):
+        asked = json.loads((await receive())["body"])["data"][0]
+        assert asked["path"] == f"{folder}/x.png"
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        body = " ".join(write(f"{folder}/{name}") for name, write in answers.items())
+        await send({"type": "http.response.body", "body": body.encode()})
+
+    shown = answer(folder, names, JOIN, event(data=[{"path": "/uploads/x.png"}]))[1]
+    assert shown == '"/uploads/x.png" "/uploads/y.png" /uploads/z.png'
 
 
 def test_a_long_address_is_refused_since_gradio_keeps_the_names_in_it(folder):

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.formparsers import MultiPartException
@@ -83,7 +84,7 @@ class Guard:
         if scope["path"] != JOIN_QUEUE:
             await self.app(scope, receive, send)
             return
-        body = (await _read(receive)).replace(f'"{SHOWN}/'.encode(), f'"{self.uploads}/'.encode())
+        body = (await _read(receive)).replace(f'"{SHOWN}/'.encode(), f"{json.dumps(self.uploads)[:-1]}/".encode())
         if not is_event(body):
             await PlainTextResponse("the app takes no such event", 422)(scope, receive, send)
         elif names_other_file(body, Path(self.uploads)):
@@ -220,7 +221,9 @@ class _Masked:
     """Sends answers in which the folder of uploads is called otherwise."""
 
     def __init__(self, send: Send, uploads: str) -> None:
-        self.send, self.folder = send, uploads.encode()
+        self.send = send
+        in_json = (json.dumps(uploads, ensure_ascii=escaped)[1:-1] for escaped in (True, False))
+        self.forms = [form.encode() for form in (uploads, quote(uploads), *in_json)]
         self.started = self.is_text = False
 
     async def __call__(self, message: Message) -> None:
@@ -232,5 +235,8 @@ class _Masked:
                 del headers["content-length"]  # sent in chunks
                 message = {**message, "headers": headers.raw}
         elif message["type"] == "http.response.body" and self.is_text:
-            message = {**message, "body": message.get("body", b"").replace(self.folder, SHOWN.encode())}
+            body = message.get("body", b"")
+            for form in self.forms:
+                body = body.replace(form, SHOWN.encode())
+            message = {**message, "body": body}
         await self.send(message)
