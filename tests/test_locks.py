@@ -1,5 +1,6 @@
 """A folder is one process's at a time, which its lock names, and a crash leaves free."""
 
+import errno
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import tempfile
 import threading
 import time
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
@@ -115,10 +117,16 @@ def test_what_is_checked_is_checked_by_the_holder_and_given_back(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    says = r"cannot make '.*file/run', or write .godeeper.lock into it: Not a directory$"
-    with pytest.raises(GodeeperError, match=says), locked(tmp_path / "file" / "run"):
+    with pytest.raises(GodeeperError, match="cannot make '.*file/run': Not a directory$"), locked(tmp_path / "file" / "run"):
+        pass
+
+    def refuse(self, **_):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)  # what /proc answers
+    with pytest.raises(GodeeperError, match="cannot make '.*new': No such file or directory$"), locked(tmp_path / "new"):
         pass
 
 

@@ -71,6 +71,9 @@ def _acquired(folder: Path) -> BaseFileLock:
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GodeeperError(f"cannot make {str(folder)!r}: {error.strerror}") from None
+        try:
             lock = FileLock(folder / LOCK_FILE, thread_local=False)
             lock.acquire(timeout=SECONDS, poll_interval=0.02)
         except Timeout:
@@ -82,7 +85,7 @@ def _acquired(folder: Path) -> BaseFileLock:
                 continue
             raise
         except OSError as error:
-            raise GodeeperError(f"cannot make {str(folder)!r}, or write {LOCK_FILE} into it: {error.strerror}") from None
+            raise GodeeperError(f"cannot write {LOCK_FILE} into {str(folder)!r}: {error.strerror}") from None
         if not isinstance(lock, SoftFileLock):  # which says itself whose it is
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
             with suppress(OSError):  # a full disk: it is locked all the same

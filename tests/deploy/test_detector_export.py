@@ -70,7 +70,7 @@ def few_images(tmp_path_factory):
 def exported(run, few_images, tmp_path_factory):
     """The reports of a file of each format."""
     folder = tmp_path_factory.mktemp("exported")
-    return {suffix: export_detector(run, folder / f"new/detector{suffix}", images=few_images) for suffix in SUFFIXES}
+    return {suffix: export_detector(run, folder / f"detector{suffix}", images=few_images) for suffix in SUFFIXES}
 
 
 def check_it_finds_the_same(report, detector):
