@@ -119,14 +119,14 @@ def test_what_is_checked_is_checked_by_the_holder_and_given_back(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    with pytest.raises(GodeeperError, match="cannot make '.*file/run': Not a directory$"), locked(tmp_path / "file" / "run"):
+    with pytest.raises(GodeeperError, match=r"cannot make '.*file/run': Not a directory$"), locked(tmp_path / "file" / "run"):
         pass
 
     def refuse(self, **_):
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self))
 
     monkeypatch.setattr(Path, "mkdir", refuse)  # what /proc answers
-    with pytest.raises(GodeeperError, match="cannot make '.*new': No such file or directory$"), locked(tmp_path / "new"):
+    with pytest.raises(GodeeperError, match=r"cannot make '.*new': No such file or directory$"), locked(tmp_path / "new"):
         pass
 
 
