@@ -89,12 +89,12 @@ def atomic_write(file: Path, *, replaces: bool = True) -> Iterator[Path]:
                 if stat.S_IMODE(os.fstat(written.fileno()).st_mode) != mode:
                     partial.chmod(mode)
                 os.fsync(written.fileno())
-            place(partial, file, replaces=replaces)
+            move(partial, file, replaces=replaces)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def place(entry: Path, target: Path, *, replaces: bool = True) -> None:
+def move(entry: Path, target: Path, *, replaces: bool = True) -> None:
     """Moves a file or folder to where it belongs. Unless it `replaces` what is there, GodeeperError for a file that came
     meanwhile, as from another process that was told the same name.
     """
@@ -137,7 +137,7 @@ def atomic_folder(folder: Path, last: str = "") -> Iterator[Path]:
 def move_together(entries: Sequence[Path], folder: Path, *, replaces: bool = True) -> None:
     """Moves files and folders into a folder, in this order; where one cannot be moved, the folder is left as it was.
 
-    Unless it `replaces`, entries are files, none of which may be there (`place`).
+    Unless it `replaces`, entries are files, none of which may be there (`move`).
     """
     moved: list[Path] = []
     aside: list[tuple[Path, Path]] = []  # what was there before: where it is meanwhile, and where it belongs
@@ -149,7 +149,7 @@ def move_together(entries: Sequence[Path], folder: Path, *, replaces: bool = Tru
                 older = partial_file(target)
                 target.replace(older)
                 aside.append((older, target))
-            place(entry, target, replaces=replaces)
+            move(entry, target, replaces=replaces)
             moved.append(target)
     except BaseException:
         for target in moved:
