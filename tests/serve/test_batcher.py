@@ -65,7 +65,7 @@ def run_batcher(limits, images, seconds=0.3):
 
 
 def test_a_long_wait_is_given_up():
-    found, sizes = run_batcher(Limits(max_batch=1, timeout=1.5), [GOOD] * 4, seconds=1)
+    found, sizes = run_batcher(Limits(max_batch=1, timeout=3), [GOOD] * 4, seconds=2)  # a second to spare
     assert found[0] == Prediction(("a",), (0.75,))
     assert [outcome.status for outcome in found[1:]] == [504] * 3
     assert len(sizes) == 2  # nothing is computed for those that gave up
