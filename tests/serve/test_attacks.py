@@ -7,7 +7,6 @@ import resource
 import selectors
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -78,6 +77,16 @@ HOSTILE = {
 }
 
 
+def answered(server):
+    """The status of a good request, asked again for half a minute while the server says that it is busy."""
+    for _ in range(60):
+        status = server.predict(image())[0]
+        if status != 503:
+            break
+        time.sleep(0.5)
+    return status
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("data", "count"), HOSTILE.values(), ids=HOSTILE)
 def test_hostile_images_keep_no_good_one_from_an_answer_nor_the_server_from_its_end(weights, data, count):
@@ -88,10 +97,9 @@ def test_hostile_images_keep_no_good_one_from_an_answer_nor_the_server_from_its_
         before = server.peak()
         with ThreadPoolExecutor(count) as hostile, ThreadPoolExecutor(16) as good:
             refused = [hostile.submit(server.ask, "/predict", data, JPEG) for _ in range(count)]
-            found = Counter(good.map(lambda _: server.predict(image())[0], range(200)))
+            found = set(good.map(lambda _: answered(server), range(200)))
             statuses = {future.result()[0] for future in refused}
-        assert set(found) <= {200, 503}
-        assert found[200] >= 50
+        assert found == {200}
         assert statuses <= {200, 400, 408, 503, 504}
         assert server.peak() - before < 3 * HELD_BODIES  # each while it is joined, and handed to a decoder
         assert server.predict(image())[0] == 200

@@ -35,7 +35,8 @@ def breach(event, arguments, folders):
         paths = [path] if isinstance(flags, int) and flags & WRITES else []
     elif event in PATHS:
         relative_to_here = all(descriptor == -1 for descriptor in arguments[-PATHS[event] :])
-        paths = arguments[: PATHS[event]] if relative_to_here else []
+        there_already = event == "os.mkdir" and os.path.isdir(arguments[0])  # nothing is made, as where torch asks for '.'
+        paths = arguments[: PATHS[event]] if relative_to_here and not there_already else []
     elif event in SOCKETS:
         address = arguments[SOCKETS[event]]
         host = address[0] if isinstance(address, tuple) else address  # a socket of the file system has a path, which stays here
