@@ -31,6 +31,8 @@ WRITE, READ = os.O_WRONLY | os.O_CREAT, os.O_RDONLY
         ("open", ("/allowed-not/x", "w", WRITE), True),
         ("os.mkdir", (b"/home/intel", 0o777, -1), True),
         ("os.mkdir", ("/usr", 0o777, -1), False),
+        ("os.mkdir", ("/home/clone/__pycache__", 0o777, -1), False),
+        ("open", ("/home/clone/__pycache__/a.pyc", "w", WRITE), False),
         ("os.rename", ("/allowed/x", "/home/x", -1, -1), True),
     ],
 )

@@ -109,4 +109,4 @@ def dot(x: float, y: float, colour: str, radius: float = 4, hollow: bool = False
 
 def n(value: float) -> str:
     """A number as short as a tenth of a pixel needs."""
-    return f"{round(value, 1):g}"
+    return f"{round(round(value, 6), 1):g}"  # first by 6: the last bits of a sum differ between versions of Python

@@ -24,7 +24,7 @@ def is_inside(path, folders):
     """Whether a path lies in one of the folders, is a device or is compiled Python."""
     path = os.path.abspath(os.fsdecode(path))
     inside = (path, os.path.realpath(path)) if os.path.islink(os.path.dirname(path)) else (path,)
-    compiled = os.path.basename(os.path.dirname(path)) == "__pycache__"
+    compiled = "__pycache__" in path.split(os.sep)[-2:]  # the folder or what lies in it
     return compiled or any((name + os.sep).startswith((*folders, "/dev/")) for name in inside)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from torch import Tensor
@@ -42,17 +43,18 @@ class Embedder(ImageLoop):
         """How many numbers an embedding has."""
         return self.network.outputs
 
-    def outcomes(self, images: Iterable[ImageInput], *, normalize: bool = False) -> Iterator[Tensor | BadImage]:
+    def outcomes(self, images: Iterable[ImageInput], *, normalize: bool = False) -> Generator[Tensor | BadImage, None, None]:
         """The embedding of each image's centre crop, in order, float32 (units,), or the BadImage of one that cannot be decoded.
 
         With `normalize` an embedding has length 1, so that dot products are cosines.
         """
-        for output in self.outputs(images):
-            if isinstance(output, BadImage):
-                yield output
-                continue
-            embedding = _embedding(output)
-            yield F.normalize(embedding, dim=0) if normalize else embedding
+        with closing(self.outputs(images)) as outputs:
+            for output in outputs:
+                if isinstance(output, BadImage):
+                    yield output
+                    continue
+                embedding = _embedding(output)
+                yield F.normalize(embedding, dim=0) if normalize else embedding
 
     def embed_crops(self, images: Sequence[Tensor]) -> list[Tensor]:
         """The embedding of each image of which the centre crop is given, uint8 (1, 3, S, S), as `cut` makes it: (units,)."""

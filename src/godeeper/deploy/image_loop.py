@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -58,8 +58,11 @@ class ImageLoop:
         """A batch of crops, on the engine's device -> what the engine takes, float32 of the same shape."""
         return normalise(batch, self.preprocess)
 
-    def outputs(self, images: Iterable[Any], crops: int = 1) -> Iterator[Tensor | BadImage]:
-        """For each image, in order, its crops' outputs, float32 (crops, outputs) on the CPU, or why it cannot be decoded."""
+    def outputs(self, images: Iterable[Any], crops: int = 1) -> Generator[Tensor | BadImage, None, None]:
+        """For each image, in order, its crops' outputs, float32 (crops, outputs) on the CPU, or why it cannot be decoded.
+
+        Whoever does not take them all closes it, which ends its threads.
+        """
         check_list(images)
         group = max(1, self.batch_size // crops)
         with ThreadPoolExecutor(os.cpu_count() or 1, "godeeper-decode") as pool:

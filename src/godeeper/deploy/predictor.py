@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +70,15 @@ class Predictor(ImageLoop):
 
     def stream(self, images: Iterable[ImageInput], *, top: int = 5, crops: int = 1) -> Iterator[Prediction]:
         """The same, one after the other, of any number of images."""
-        for outcome in self.outcomes(images, top=top, crops=crops):
-            if isinstance(outcome, BadImage):
-                raise outcome
-            yield outcome
+        with closing(self.outcomes(images, top=top, crops=crops)) as outcomes:
+            for outcome in outcomes:
+                if isinstance(outcome, BadImage):
+                    raise outcome
+                yield outcome
 
-    def outcomes(self, images: Iterable[ImageInput], *, top: int = 5, crops: int = 1) -> Iterator[Prediction | BadImage]:
+    def outcomes(
+        self, images: Iterable[ImageInput], *, top: int = 5, crops: int = 1
+    ) -> Generator[Prediction | BadImage, None, None]:
         """The same, with the BadImage itself in the place of an image that cannot be decoded.
 
         Images are decoded in threads, a few batches ahead of the network.
@@ -82,8 +86,9 @@ class Predictor(ImageLoop):
         check_crops(crops)
         if top < 1:
             raise GodeeperError(f"top is {top}: at least one class is named")
-        for logits in self.outputs(images, crops):
-            yield logits if isinstance(logits, BadImage) else self._prediction(logits, top)
+        with closing(self.outputs(images, crops)) as outputs:
+            for logits in outputs:
+                yield logits if isinstance(logits, BadImage) else self._prediction(logits, top)
 
     def predict_crops(self, images: Sequence[Tensor], *, top: int = 5) -> list[Prediction]:
         """A prediction for each image of which the crops are given, uint8 (crops, 3, S, S), as `cut` makes them."""

@@ -127,7 +127,7 @@ STYLE = f"""{_rules(dark=False)}
 
 
 def _n(value: float) -> str:
-    return f"{round(value, 1):g}"
+    return f"{round(round(value, 6), 1):g}"  # first by 6: the last bits of a sum differ between versions of Python
 
 
 def _printable(text: str) -> str:
