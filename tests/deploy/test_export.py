@@ -254,6 +254,8 @@ def test_eight_bits_that_move_probabilities_are_refused_though_top_1_stays(weigh
     [
         ("net.tflite", [], r"net\.tflite.*: the name's ending decides the format; give one of \.onnx \(ONNX\), \.xml"),
         ("net", [], r"the name's ending decides the format"),
+        ("net.XML", [], r"\.xml in small letters only"),
+        ("\udcff.onnx", [], r"the name is not UTF-8"),
         ("net.onnx", ["--precision", "bf16"], r"precision 'bf16': a file is in fp32 or int8; bf16 is chosen where it runs"),
         ("net.onnx", ["--precision", "int4"], r"precision 'int4': a file is in fp32 or int8"),
         ("net.pt2", ["--precision", "int8", "--images", "."], r"int8 is written as \.onnx or \.xml, not \.pt2"),

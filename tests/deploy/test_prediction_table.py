@@ -142,12 +142,34 @@ def test_parts_of_another_call_are_refused(folder, predictor, tmp_path):
     older = {name: value for name, value in json.loads(plan.read_text()).items() if name != "sizes"}
     plan.write_text(json.dumps(older))  # as begun by a release that did not look at sizes
     part = min(plan.parent.glob("*.jsonl"))
-    part.write_bytes(part.read_bytes()[:-9])
-    with pytest.raises(GodeeperError, match="is damaged: remove it, and the same command makes it again"):
-        write_predictions(out, files, predictor, {"run": "a"}, chunk=CHUNK)
+    whole = part.read_bytes()
+    rows = whole.splitlines(keepends=True)
+    for damaged in (
+        whole[:-9],
+        b"".join(rows[1:]),
+        b"".join(rows[:-1]),
+        whole.replace(b"0.", b"1.", 1),
+        b"{}\n" + whole,
+        b"5\n",
+        b"",
+    ):
+        part.write_bytes(damaged)
+        with pytest.raises(GodeeperError, match="is damaged: remove it, and the same command makes it again"):
+            write_predictions(out, files, predictor, {"run": "a"}, chunk=CHUNK)
+        assert not out.exists()
     part.unlink()
     write_predictions(out, files, predictor, {"run": "a"}, chunk=CHUNK)
     assert out.is_file()
+
+
+def test_a_folder_of_something_else_is_not_taken_for_parts(folder, predictor, tmp_path):
+    mine = tmp_path / "table.csv.parts" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(GodeeperError, match=r"table.csv.parts' holds 'mine.txt', which is no part of a table"):
+        write_predictions(tmp_path / "table.csv", sorted(folder.iterdir()), predictor, {"run": "a"}, chunk=CHUNK)
+    assert [file.name for file in tmp_path.rglob("*.txt")] == ["mine.txt"]
+    assert mine.read_text() == "mine"
 
 
 def test_weights_and_files_are_told_apart_by_what_they_hold(weights_file, tmp_path):

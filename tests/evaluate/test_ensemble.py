@@ -163,8 +163,8 @@ def test_probabilities_that_do_not_say_of_what_are_refused(about, tmp_path):
     file = saved(tmp_path, 0)
     tensors, metadata = load_tensors(file)
     said = {"data": "noise", "split": "test", "split_note": "", "versions": "", "ilsvrc": False, "blacklisted": 0}
-    save_tensors(file, tensors, metadata | {"about": ABOUT | said})
-    assert workflows.recombine([file]).evaluation.images == 30
+    save_tensors(file, tensors, metadata | {"about": ABOUT | said | {"members": 5}})  # and what we do not ask for
+    assert workflows.recombine([file]).as_dict()["members"] != 5
     save_tensors(file, tensors, metadata | {"about": ABOUT | (said | about if about else {})})
     with pytest.raises(BadCheckpoint, match=r"does not say what its .* is: evaluate again with --save"):
         workflows.recombine([file])
@@ -197,16 +197,24 @@ def test_the_digest_of_images_knows_names_and_classes_not_their_order():
     ("tensors", "words", "what"),
     [
         ({"labels": lambda t: t + 50}, {}, "labels"),
-        ({"labels": lambda t: t[:4]}, {}, "labels"),
+        ({"labels": lambda t: t[:4]}, {}, "images|labels"),
         ({"labels": lambda t: t.float()}, {}, "labels"),
+        ({"index": lambda t: t[0]}, {}, "images"),
+        ({"index": lambda t: t - 1}, {}, "images"),
+        ({"index": lambda t: t // 2}, {}, "images"),
         ({"probabilities": lambda t: t * 7}, {}, "probabilities"),
+        ({"probabilities": lambda t: t / 2}, {}, "probabilities"),
+        ({"probabilities": lambda t: t[:, :0]}, {"members": [], "about": {"models": [], "architectures": []}}, "names"),
         ({"probabilities": lambda t: t[:, :, :2]}, {}, "probabilities"),
         ({}, {"about": {}}, "description"),
         ({}, {"about": []}, "description"),
+        ({}, {"about": {"models": [5], "architectures": ["x"]}}, "description"),
         ({}, {"crops": "x"}, "crops"),
+        ({}, {"crops": True}, "crops"),
         ({}, {"average": 5}, "average"),
         ({}, {"classes": [1, 2, 3]}, "names"),
         ({}, {"skipped": 5}, "names"),
+        ({}, {"skipped": [None]}, "names"),
     ],
 )
 def test_a_damaged_saved_file_says_what_is_wrong(tmp_path, tensors, words, what):
@@ -214,6 +222,14 @@ def test_a_damaged_saved_file_says_what_is_wrong(tmp_path, tensors, words, what)
     old, told = load_tensors(file)
     save_tensors(file, {name: tensors.get(name, lambda t: t)(tensor) for name, tensor in old.items()}, told | words)
     with pytest.raises(BadCheckpoint, match=rf"is damaged: its .*{what}"):
+        read_probabilities(file)
+
+
+def test_classes_that_are_no_list_are_refused(tmp_path):
+    file = saved(tmp_path, 0)
+    tensors, told = load_tensors(file)
+    save_tensors(file, tensors, told | {"classes": "abc"})
+    with pytest.raises(BadCheckpoint, match=r"is damaged|was not saved by"):
         read_probabilities(file)
 
 

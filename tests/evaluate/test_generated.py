@@ -1,5 +1,6 @@
 """FID, KID and the Inception Score of features whose answers are known."""
 
+import struct
 import zipfile
 
 import numpy as np
@@ -199,6 +200,27 @@ def test_a_damaged_statistics_file_is_refused(make, reason, tmp_path):
 def test_figures_beyond_numbers_are_refused():
     with pytest.raises(GodeeperError, match="features that are not finite"):
         FeatureStatistics.of(np.array([[1, np.nan], [2, 3]], np.float32))
-    far = FeatureStatistics(np.full(2, 1e200), np.eye(2))
-    with pytest.raises(GodeeperError, match="beyond float64"), np.errstate(over="ignore"):
-        frechet_distance(far, FeatureStatistics(np.zeros(2), np.eye(2)))
+    near, wide = FeatureStatistics(np.zeros(2), np.eye(2)), FeatureStatistics(np.zeros(2), 1e300 * np.eye(2))
+    for a, b in ((FeatureStatistics(np.full(2, 1e200), np.eye(2)), near), (wide, wide)):
+        with pytest.raises(GodeeperError, match="beyond float64"), np.errstate(all="raise"):
+            frechet_distance(a, b)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_matrix_of_negative_variances_is_no_covariance(turned):
+    sound, odd = FeatureStatistics(np.zeros(4), np.eye(4)), FeatureStatistics(np.zeros(4), 5 - 4 * np.eye(4))
+    with pytest.raises(GodeeperError, match="negative along some direction"):
+        frechet_distance(*((sound, odd) if turned else (odd, sound)))
+    assert frechet_distance(FeatureStatistics(np.zeros(4), np.zeros((4, 4))), sound) == pytest.approx(4)
+
+
+def test_a_header_of_gigabytes_is_not_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mu.npy", b"\x93NUMPY\x02\0" + struct.pack("<I", 1 << 31) + b" " * (1 << 20))
+        archive.writestr("sigma.npy", b"")
+    with pytest.raises(GodeeperError, match="cannot be read as saved statistics"):
+        load_statistics(tmp_path / "bomb.npz")
+    with open(tmp_path / "long.npz", "wb") as file:
+        file.truncate(1 << 31)
+    with pytest.raises(GodeeperError, match="larger than 536870912 bytes"):
+        load_statistics(tmp_path / "long.npz")

@@ -28,7 +28,7 @@ def fid_command(
     kid: Annotated[bool, typer.Option("--kid", help="The kernel distance as well, which needs fewer images.")] = False,
     inception_score: Annotated[bool, typer.Option("--inception-score", help="That of the first images as well.")] = False,
     save: Annotated[Path | None, typer.Option(help="Keep the first images' statistics in this .npz file.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a pass; changes the speed only.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, max=10**6, help="Images a pass; changes the speed only.")] = None,
     engine: Engine = "auto",
     precision: Precision = "auto",
     as_json: Json = False,

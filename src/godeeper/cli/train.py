@@ -21,7 +21,9 @@ def train_command(
     small: Annotated[bool | None, typer.Option("--small", help="For images of 64 pixels and less.")] = None,
     weights: Annotated[str | None, typer.Option(help="Start from these: a run folder, weights file or published name.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images; by default by the machine.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, max=999, help="Processes that decode images; by default by the machine.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     download: Annotated[bool, typer.Option("--download", help="Fetch a torchvision set that is not here yet.")] = False,
     tracker: Annotated[

@@ -18,7 +18,7 @@ from ..data.walk import image_files
 from ..destinations import check_output
 from ..digests import write_checksum
 from ..errors import BadImage, GodeeperError
-from ..files import errors_name, move_together
+from ..files import errors_name, is_text, move_together
 from ..packages import require
 from .export_formats import FORMATS, Exporter, Run
 from .export_metadata import checksummed_files, files_of
@@ -32,6 +32,10 @@ def check_target(out: Path, suffixes: Collection[str] = tuple(FORMATS), *, overw
     if out.suffix.lower() not in suffixes:
         formats = ", ".join(f"{suffix} ({FORMATS[suffix]})" for suffix in suffixes)
         raise GodeeperError(f"{str(out)!r}: the name's ending decides the format; give one of {formats}")
+    if not is_text(out):
+        raise GodeeperError(f"{str(out)!r}: the name is not UTF-8, and not every engine opens such a file; choose another")
+    if out.suffix != ".xml" and out.suffix.lower() == ".xml":
+        raise GodeeperError(f"{str(out)!r}: OpenVINO writes and reads .xml in small letters only")
     for file in files_of(out):
         check_output(file, "--out", (file.suffix.lower(),), replaces=overwrite)
 

@@ -16,6 +16,7 @@ from accelerate import PartialState
 
 from ..data.dataset import stored_size
 from ..destinations import check_output
+from ..digests import json_digest
 from ..errors import GodeeperError
 from ..files import atomic_write, read_file
 from ..locks import is_gone, locked, present
@@ -107,7 +108,7 @@ def _write_parts(
     processes.wait_for_everyone()  # all know what is left to them, before one may find the table complete and remove the parts
     for number, part_files in chunks.items():
         if number in missing:
-            _write(parts[number], (json.dumps(row, ensure_ascii=False) for row in rows(part_files)))
+            _write_rows(parts[number], rows(part_files))
         done += len(part_files)
         if progress is not None:
             progress(done, total)
@@ -136,7 +137,9 @@ def _check_plan(folder: Path, files: Sequence[Path], settings: dict[str, Any]) -
     folder.mkdir(exist_ok=True)
     file = folder / "plan.json"
     if not file.is_file():
-        _write(file, iter([json.dumps(plan, sort_keys=True)]))
+        if others := [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")]:
+            raise GodeeperError(f"{str(folder)!r} holds {others[0]!r}, which is no part of a table: choose another --out")
+        _write(file, json.dumps(plan, sort_keys=True) + "\n")
     elif plan != _plan_of(file, plan):
         raise GodeeperError(
             f"{str(folder)!r} is of other images, another model or other options: remove it, or choose another --out"
@@ -151,26 +154,35 @@ def _plan_of(file: Path, now: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
-def _write(file: Path, lines: Iterator[str]) -> None:
-    """Writes lines as a file, atomically."""
-    with atomic_write(file) as partial, partial.open("w", encoding="utf-8") as opened:
-        opened.writelines(f"{line}\n" for line in lines)
+def _write(file: Path, text: str) -> None:
+    """Writes text as a file, atomically."""
+    with atomic_write(file) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write_rows(part: Path, rows: Iterable[Row]) -> None:
+    """Writes rows, each a line, and their digest as the last one."""
+    lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    _write(part, lines + json_digest(lines) + "\n")
+
+
+def _lines_of(part: Path) -> str:
+    """The rows of a part as they were written; GodeeperError where they were changed since."""
+    lines, _, written = part.read_bytes().decode("utf-8", "replace").removesuffix("\n").rpartition("\n")
+    if json_digest(f"{lines}\n") != written:
+        raise GodeeperError(f"{str(part)!r} is damaged: remove it, and the same command makes it again")
+    return f"{lines}\n"
 
 
 def rows_of(part: Path) -> Iterator[Row]:
     """The rows of a part; GodeeperError for one that is damaged."""
-    with part.open(encoding="utf-8") as opened:
-        try:
-            yield from map(json.loads, opened)
-        except (ValueError, RecursionError):
-            raise GodeeperError(f"{str(part)!r} is damaged: remove it, and the same command makes it again") from None
+    yield from map(json.loads, _lines_of(part).split("\n")[:-1])  # splitlines would split within names, too
 
 
 def join_jsonl(parts: Sequence[Path], out: Path) -> None:
     """The parts one after the other, a row a line."""
-    with out.open("wb") as opened:
-        for part in parts:
-            opened.write(part.read_bytes())
+    with out.open("w", encoding="utf-8", newline="\n") as opened:
+        opened.writelines(map(_lines_of, parts))
 
 
 def join_csv(parts: Sequence[Path], out: Path, columns: Columns) -> None:

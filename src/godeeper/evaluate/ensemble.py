@@ -93,7 +93,7 @@ def read_probabilities(file: Path) -> SavedProbabilities:
     """What `save_probabilities` wrote; GodeeperError for anything else."""
     try:
         tensors, metadata = load_tensors(file)
-        metadata |= {name: tuple(metadata[name]) for name in ("members", "classes")}
+        metadata |= {name: tuple(metadata[name]) for name in ("members", "classes") if isinstance(metadata[name], list)}
         saved = SavedProbabilities(file=str(file), **metadata, **cast(dict[str, Any], tensors))
     except (KeyError, TypeError) as error:
         raise BadCheckpoint(f"{str(file)!r} was not saved by `godeeper evaluate --save`: {error}") from None
@@ -105,26 +105,46 @@ def read_probabilities(file: Path) -> SavedProbabilities:
 
 def _soundness(saved: SavedProbabilities) -> dict[str, bool]:
     """What may be wrong with probabilities, and whether it is not."""
-    names, shape = (*saved.members, *saved.classes), (len(saved.index), len(saved.members), len(saved.classes))
-    whole = shape[0] > 0 and all(each.dtype == torch.long and each.shape == shape[:1] for each in (saved.index, saved.labels))
-    about, p = saved.about, saved.probabilities
-    lists = isinstance(about, dict) and all(
-        isinstance(about.get(name), list) and len(about[name]) == len(saved.members) for name in ("models", "architectures")
-    )
-    in_range = p.dtype == torch.float32 and p.shape == shape and bool(((p >= 0) & (p <= 1) | p.isnan()).all())
+    count, members, classes = saved.index.numel(), len(saved.members), len(saved.classes)
+    index, labels = [
+        each if each.dtype == torch.long and each.shape == (count,) else None for each in (saved.index, saved.labels)
+    ]
+    about = saved.about if isinstance(saved.about, dict) else {}
+    described = [about.get(name, ()) for name in ("models", "architectures")]
+    p = saved.probabilities
+    in_range = p.dtype == torch.float32 and p.shape == (count, members, classes)
     return {
-        "names are no names": all(isinstance(name, str) for name in names) and isinstance(saved.skipped, list),
-        "crops or average are none": saved.crops in CROPS and saved.average in get_args(Average),
-        "description is incomplete": lists,
-        "labels are incomplete or out of range": whole and bool(((saved.labels >= 0) & (saved.labels < shape[2])).all()),
-        "probabilities are incomplete or no probabilities": in_range,
+        "names are no names": members > 0 and all(map(_are_names, (saved.members, saved.classes, saved.skipped))),
+        "crops or average are none": type(saved.crops) is int and saved.crops in CROPS and saved.average in get_args(Average),
+        "description is incomplete": all(map(_are_names, described)) and [len(names) for names in described] == 2 * [members],
+        "images are not counted, or counted twice": index is not None and _are_distinct(index),
+        "labels are incomplete or out of range": labels is not None and bool(((labels >= 0) & (labels < classes)).all()),
+        "probabilities are incomplete or no probabilities": in_range and _are_probabilities(p),
     }
+
+
+def _are_distinct(index: Tensor) -> bool:
+    return len(index) > 0 and index.min().item() >= 0 and len(index.unique()) == len(index)
+
+
+def _are_names(names: Any) -> bool:
+    return isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+
+
+def _are_probabilities(p: Tensor) -> bool:
+    """Whether p (..., classes) is from 0 to 1 and sums up to 1, or is all NaN, as a network with damaged weights gives it."""
+    sound = (p >= 0).all(-1) & ((p.sum(-1) - 1).abs() < 1e-3)
+    return bool((sound | p.isnan().all(-1)).all())
 
 
 def check_images(saved: SavedProbabilities, images: ImageDataset, classes: Classes, data: str) -> None:
     """GodeeperError unless the probabilities are of these images."""
-    if images_digest(images, classes) != saved.images:
-        raise GodeeperError(f"{saved.file!r} is not of the {len(images):,} images of {data!r}, but of others")
+    other = f"{saved.file!r} is not of the {len(images):,} images of {data!r}, but of others"
+    if images_digest(images, classes) != saved.images or saved.index.max() >= len(images):
+        raise GodeeperError(other)
+    own = [saved.classes[label] for label in saved.labels.tolist()]
+    if own != [classes[images.labels[index]] for index in saved.index.tolist()]:
+        raise GodeeperError(f"{other}, whose classes differ")
 
 
 def combine(saved: Sequence[SavedProbabilities]) -> Evaluation:

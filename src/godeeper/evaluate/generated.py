@@ -15,6 +15,7 @@ from ..errors import GodeeperError
 Array = NDArray[np.float64]
 Features = NDArray[np.float32] | Array
 
+ROUNDING = 1e-3  # of the largest eigenvalue: how far below 0 others may be, of covariances that were computed in float32
 BLOCK = 4096  # rows that are in float64 at the same time
 KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000  # torch-fidelity's and clean-fid's
 SPLITS = 10  # of the Inception Score, as everyone since arXiv 1606.03498
@@ -55,13 +56,20 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     """
     if a.mu.shape != b.mu.shape:
         raise GodeeperError(f"statistics of {len(a.mu)} and of {len(b.mu)} features cannot be compared: use one network for both")
-    values, vectors = np.linalg.eigh(a.sigma)
-    some = values > values[-1] * len(values) * np.finfo(np.float64).eps  # the others are 0, but for rounding
-    root = vectors[:, some] * np.sqrt(values[some])  # (units, rank)
-    product = root.T @ b.sigma @ root
-    trace = np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(0)).sum()
-    difference = a.mu - b.mu
-    distance = float(difference @ difference + np.trace(a.sigma) + np.trace(b.sigma) - 2 * trace)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values, vectors = np.linalg.eigh(a.sigma)
+        some = values > values[-1] * len(values) * np.finfo(np.float64).eps  # the others are 0, but for rounding
+        root = vectors[:, some] * np.sqrt(values[some])  # (units, rank)
+        product = root.T @ b.sigma @ root
+        squares = np.linalg.eigvalsh((product + product.T) / 2) if np.isfinite(product).all() else np.full(1, np.inf)
+        for eigenvalues in (values, squares):
+            if len(eigenvalues) and eigenvalues[0] < -ROUNDING * eigenvalues[-1]:
+                raise GodeeperError(
+                    "the statistics' sigma is no covariance of features: its variance is negative along some direction"
+                )
+        trace = np.sqrt(squares.clip(0)).sum()
+        difference = a.mu - b.mu
+        distance = float(difference @ difference + np.trace(a.sigma) + np.trace(b.sigma) - 2 * trace)
     if not np.isfinite(distance):
         raise GodeeperError("the distance of the two statistics is beyond float64: they are not those of one network's features")
     return max(distance, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import lzma
 import math
 import zipfile
@@ -20,6 +21,7 @@ from ..files import atomic_write
 from .generated import FeatureStatistics
 
 ORIGIN = ("images", "like", "weights")
+HEADER = 1 << 14  # bytes of a .npy that hold its header: numpy takes 10,000 at most
 LARGEST, LARGEST_TEXT = 1 << 28, 1 << 16  # bytes of an array in float64: a covariance of 5,792 features
 # What zipfile and numpy raise for what is no .npz file of arrays; RuntimeError: encrypted, or compressed in an unknown way; the
 # last four: an array's header, which is read as Python's source.
@@ -61,6 +63,8 @@ def load_statistics(file: Path) -> SavedStatistics:
     GodeeperError for another file, for what are no mean and covariance, and for what was changed since we wrote it.
     """
     try:
+        if file.stat().st_size > 2 * LARGEST:
+            raise ValueError(f"the file is larger than {2 * LARGEST} bytes")
         check_checksum(file)
         with zipfile.ZipFile(file) as archive:
             arrays = {name: _array(archive, name) for name in ("mu", "sigma", *ORIGIN) if f"{name}.npy" in archive.namelist()}
@@ -70,20 +74,26 @@ def load_statistics(file: Path) -> SavedStatistics:
         raise GodeeperError(f"{str(file)!r} holds no FID statistics: they are the arrays mu and sigma")
     mu, sigma = arrays["mu"], arrays["sigma"]
     floats = mu.dtype.kind == sigma.dtype.kind == "f"
+    if floats:
+        with np.errstate(over="ignore"):
+            mu, sigma = mu.astype(np.float64), sigma.astype(np.float64)
     if not floats or mu.ndim != 1 or not len(mu) or sigma.shape != (len(mu), len(mu)) or not _is_covariance(sigma, mu):
         raise GodeeperError(f"{str(file)!r}: mu {mu.shape} and sigma {sigma.shape} are no mean and covariance of features")
     images = arrays.get("images")
     count = int(images) if images is not None and images.shape == () and images.dtype.kind in "iu" and images >= 2 else None
     like, weights = (str(arrays[name]) if name in arrays and arrays[name].shape == () else None for name in ("like", "weights"))
-    return SavedStatistics(FeatureStatistics(mu.astype(np.float64), sigma.astype(np.float64)), count, like, weights)
+    return SavedStatistics(FeatureStatistics(mu, sigma), count, like, weights)
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     """An array of an archive; ValueError for one of Python objects, and, before memory is taken, for one that is too large."""
+    if archive.namelist().count(f"{name}.npy") > 1:
+        raise ValueError(f"{name!r} is in it twice")
     with archive.open(f"{name}.npy") as opened:
-        version = np.lib.format.read_magic(opened)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(opened)
+        start = io.BytesIO(opened.read(HEADER))  # a header may say that it is of 4 GB, and numpy reads it all
+    version = np.lib.format.read_magic(start)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(start)
     largest = LARGEST if name in ("mu", "sigma") else LARGEST_TEXT
     if dtype.hasobject:
         raise ValueError(f"{name!r} holds Python objects, which are not unpickled")

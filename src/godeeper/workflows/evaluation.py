@@ -41,6 +41,9 @@ from .classifiers import Classifier, images_of, members_of, open_classifiers, op
 from .outputs import check_report
 from .progress import OnProgress, counter
 
+# What saved probabilities say of where they come from, besides the models' names.
+ABOUT = {"data": str, "split": str, "split_note": str, "versions": str, "ilsvrc": bool, "blacklisted": int}
+
 
 @dataclass(frozen=True)
 class EvaluateResult:
@@ -135,7 +138,7 @@ def recombine(
     evaluation = combine(saved)
     for file in saved:
         _check_about(file)
-    about = dict(saved[0].about)
+    about = {name: saved[0].about[name] for name in ABOUT}
     for field in ("models", "architectures"):
         about[field] = [name for file in saved for name in file.about[field]]
     rows = tuple(_subset_errors(evaluation)) if count_subsets else ()
@@ -198,8 +201,7 @@ def _about(names: Sequence[str], networks: Sequence[Network | Comparator], data:
 
 def _check_about(saved: SavedProbabilities) -> None:
     """BadCheckpoint where probabilities do not say what `_about`, and `evaluate` besides, say of them."""
-    kinds = {"data": str, "split": str, "split_note": str, "versions": str, "ilsvrc": bool, "blacklisted": int}
-    for name, kind in kinds.items():
+    for name, kind in ABOUT.items():
         if type(saved.about.get(name)) is not kind:
             raise BadCheckpoint(f"{saved.file!r} does not say what its {name} is: evaluate again with --save")
 
