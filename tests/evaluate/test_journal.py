@@ -115,6 +115,10 @@ def test_a_part_written_twice_counts_once(tmp_path):
         {"labels": lambda t: t[:3]},
         {"decisions": lambda t: t[:, :, :1]},
         {"decisions": lambda t: t[:5]},
+        {"decisions": lambda t: t.float()},
+        {"decisions": lambda t: t + 6},
+        {"decisions": lambda t: t - 1},
+        {"indices": lambda t: t * 0, "labels": lambda t: t[:1].repeat(len(t))},
         {"indices": lambda t: t.float()},
     ],
 )

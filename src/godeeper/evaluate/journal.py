@@ -156,10 +156,14 @@ def _check_sound(results: ImageResults, labels: Sequence[int], decisions_shape: 
     count = len(results.indices)
     if any(not isinstance(index, int) or not 0 <= index < len(labels) for index in results.seen):
         raise ValueError("it is of images that are not there")
+    if len(set(results.indices)) != count:
+        raise ValueError("it has images twice")
     if results.labels.tolist() != [labels[index] for index in results.indices]:
         raise ValueError("its labels are others")
     if results.decisions.shape != (count, *decisions_shape):
         raise ValueError("its decisions are incomplete")
+    if results.decisions.dtype != torch.int32 or (results.decisions < 0).any() or (results.decisions[..., 1] > 5).any():
+        raise ValueError("its decisions are none")
     if results.probabilities is not None and len(results.probabilities) != count:
         raise ValueError("its probabilities are incomplete")
 
