@@ -19,7 +19,7 @@ IMAGES = ArrayDataset(np.arange(8 * 64, dtype=np.uint8).reshape(8, 8, 8), [0, 1]
 
 
 def results(index: int) -> ImageResults:
-    return ImageResults([index], torch.tensor([index % 2]), torch.zeros(1, 1, 1, 4), None, [])
+    return ImageResults([index], torch.tensor([index % 2]), torch.zeros(1, 1, 1, 4, dtype=torch.int32), None, [])
 
 
 def test_no_result_replaces_another_where_the_clock_stands_still_or_goes_back(tmp_path, monkeypatch):
