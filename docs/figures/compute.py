@@ -33,7 +33,7 @@ def compute(lang: str) -> str:
     """Two panels with one y axis, all logarithmic: a dot a run, a line through the means of each network."""
     error = Axis(3.5, 60, [(value, f"{value}") for value in (4, 6, 8, 10, 15, 20, 30, 40)], ERROR.get(lang), logarithmic=True)
     pflop = Axis(0.04, 50, [(value, f"{value:g}") for value in (0.05, 0.2, 1, 5, 30)], "PFLOP", logarithmic=True)
-    minutes = Axis(5, 150, [(value, f"{value}") for value in (5, 10, 20, 50, 100)], MINUTES.get(lang), logarithmic=True)
+    minutes = Axis(5, 200, [(value, f"{value}") for value in (5, 10, 20, 50, 100, 200)], MINUTES.get(lang), logarithmic=True)
     left = Axes(44, TOP, WIDTH * 0.52 - 44, HEIGHT, pflop, error)
     right = Axes(WIDTH * 0.52 + 44, TOP, WIDTH * 0.48 - 60, HEIGHT, minutes, error)
     elements = [*left.draw(), *right.draw()]

@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 from godeeper.drawing import svg
 from godeeper.drawing.figure import breakable, wrap
+from godeeper.drawing.svg import n
 
 Point = tuple[float, float]
 Anchor = Literal["start", "middle", "end"]
@@ -105,8 +106,3 @@ def dot(x: float, y: float, colour: str, radius: float = 4, hollow: bool = False
     if hollow:
         return f'<circle class="l-{colour}" cx="{n(x)}" cy="{n(y)}" r="{n(radius)}" stroke-width="2"/>'
     return f'<circle class="f-{colour}" cx="{n(x)}" cy="{n(y)}" r="{n(radius)}"/>'
-
-
-def n(value: float) -> str:
-    """A number as short as a tenth of a pixel needs."""
-    return f"{round(round(value, 6), 1):g}"  # first by 6: the last bits of a sum differ between versions of Python

@@ -65,7 +65,8 @@ def write_table(
 
     Parts of `chunk` rows are written atomically into the folder OUT.parts; the same call later resumes an interrupted one. Two
     calls are the same if files and `settings` are. Under torchrun each process writes every n-th part, and the first one joins
-    them. GodeeperError where the parts are of another call, or another call is writing them.
+    them. GodeeperError where the parts are of another call or damaged, the folder holds something else, or another call
+    is writing them.
     """
     processes = PartialState(cpu=best_device().type == "cpu")
     folder = out.with_name(f"{out.name}.parts")

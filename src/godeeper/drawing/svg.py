@@ -62,19 +62,19 @@ def text(
     """Text on the baseline `y` that starts, is centred or ends at `x`."""
     weight = ' font-weight="600"' if bold else ""
     align = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text class="gd-{tone}" x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}"{weight}{align}>{_escaped(content)}</text>'
+    return f'<text class="gd-{tone}" x="{n(x)}" y="{n(y)}" font-size="{n(size)}"{weight}{align}>{_escaped(content)}</text>'
 
 
 def box(x: float, y: float, width: float, height: float, kind: str, radius: float = 4) -> str:
     """A box with round corners, in the colours of its kind."""
     return (
-        f'<rect class="gd-{kind}" x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="{_n(radius)}"/>'
+        f'<rect class="gd-{kind}" x="{n(x)}" y="{n(y)}" width="{n(width)}" height="{n(height)}" rx="{n(radius)}"/>'
     )  # fmt: skip
 
 
 def wire(*points: Point, arrow: bool = False, kind: str = "wire") -> str:
     """A line through points, vertical or horizontal from each to the next; `arrow` adds a tip, which points down or right."""
-    corners = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
+    corners = " ".join(f"{n(x)},{n(y)}" for x, y in points)
     line = f'<polyline class="gd-{kind}" points="{corners}"/>'
     return line + tip(points[-1], points[-2]) if arrow else line
 
@@ -83,12 +83,12 @@ def tip(end: Point, before: Point) -> str:
     """An arrow's head at `end`, of a line that comes from `before`."""
     x, y = end
     back = [(x - 3.5, y - 6), (x + 3.5, y - 6)] if x == before[0] else [(x - 6, y - 3.5), (x - 6, y + 3.5)]
-    return f'<polygon class="gd-tip" points="{" ".join(f"{_n(a)},{_n(b)}" for a, b in (end, *back))}"/>'
+    return f'<polygon class="gd-tip" points="{" ".join(f"{n(a)},{n(b)}" for a, b in (end, *back))}"/>'
 
 
 def circle(x: float, y: float, radius: float, kind: str) -> str:
     """A circle in the colours of its kind."""
-    return f'<circle class="gd-{kind}" cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}"/>'
+    return f'<circle class="gd-{kind}" cx="{n(x)}" cy="{n(y)}" r="{n(radius)}"/>'
 
 
 def group(elements: Iterable[str], stage: str, title: str) -> str:
@@ -98,7 +98,7 @@ def group(elements: Iterable[str], stage: str, title: str) -> str:
 
 def svg_file(width: float, height: float, elements: Sequence[str], title: str, description: str) -> str:
     """The whole SVG on its card."""
-    across, down = _n(width), _n(height)
+    across, down = n(width), n(height)
     return "\n".join((
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{across}" height="{down}" viewBox="0 0 {across} {down}"'
         f' role="img" font-family="{FONT}">',
@@ -126,8 +126,9 @@ STYLE = f"""{_rules(dark=False)}
 }}"""
 
 
-def _n(value: float) -> str:
-    return f"{round(round(value, 6), 1):g}"  # first by 6: the last bits of a sum differ between versions of Python
+def n(value: float) -> str:
+    """A number as short as a tenth of a pixel needs."""
+    return f"{round(round(value, 6), 1):g}"  # first to 6 places: the last bits of a sum differ between versions of Python
 
 
 def _printable(text: str) -> str:

@@ -52,7 +52,8 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
 
     S_a S_b has the eigenvalues of R' S_b R, with R R' = S_a: real, not negative, and found without a matrix root, which is slow
     and gives complex numbers where a covariance is singular, as it is of fewer images than features: R has fewer columns then.
-    Rounding below 0 is 0. GodeeperError for statistics of other features, and for numbers beyond float64.
+    Rounding below 0 is 0. GodeeperError for statistics of other features, for a matrix with negative variances, and for numbers
+    beyond float64.
     """
     if a.mu.shape != b.mu.shape:
         raise GodeeperError(f"statistics of {len(a.mu)} and of {len(b.mu)} features cannot be compared: use one network for both")

@@ -163,7 +163,7 @@ def _check_sound(results: ImageResults, labels: Sequence[int], decisions_shape: 
     if results.decisions.shape != (count, *decisions_shape):
         raise ValueError("its decisions are incomplete")
     if results.decisions.dtype != torch.int32 or (results.decisions < 0).any() or (results.decisions[..., 1] > 5).any():
-        raise ValueError("its decisions are none")
+        raise ValueError("its decisions are out of range")
     if results.probabilities is not None and len(results.probabilities) != count:
         raise ValueError("its probabilities are incomplete")
 
